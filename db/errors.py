@@ -1,0 +1,45 @@
+"""Every way reading the platform's database can fail, one class per cause.
+
+    DatabaseError
+    ├── UnknownLearner         no such row in users (exit 66)
+    ├── UnknownObjective       no such row in learning_objectives (exit 66)
+    ├── DatabaseUnavailable    cannot be reached, refused us, or broke off (exit 69)
+    ├── DatabaseConfiguration  the URL, driver or schema cannot work as configured (exit 78)
+    │   ├── UnsupportedURL     a scheme this package does not speak
+    │   ├── RequiredTableAbsent a table or column that every prediction needs is missing
+    │   └── SchemaUnreadable   the app's schema.prisma cannot be followed
+
+No message ever holds a password: messages name a host and database, never the URL as given.
+"""
+
+
+class DatabaseError(Exception):
+    """Base of every expected failure; its text is fit for a person to read."""
+
+
+class UnknownLearner(DatabaseError):
+    """Raised when the learner has no row in users."""
+
+
+class UnknownObjective(DatabaseError):
+    """Raised when the objective has no row in learning_objectives."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Raised when the database cannot be reached, refuses the connection, or stops answering."""
+
+
+class DatabaseConfiguration(DatabaseError):
+    """Raised when the database can be named but not used as configured."""
+
+
+class UnsupportedURL(DatabaseConfiguration):
+    """Raised when DATABASE_URL has a form or scheme this package does not speak."""
+
+
+class RequiredTableAbsent(DatabaseConfiguration):
+    """Raised when a required table, or a column of one, does not exist."""
+
+
+class SchemaUnreadable(DatabaseConfiguration):
+    """Raised when the schema.prisma named with --schema cannot be read or followed."""

@@ -1,0 +1,219 @@
+"""What the queries return: one plain record per row, already in the predictor's units.
+
+Instants are integers, milliseconds since 1970-01-01T00:00:00Z. Ids are strings. JSON columns are decoded
+(None where the text is broken). Scores are as stored: ml bounds them. Nothing here knows of ml; ml/ports.py
+states the same shapes as Protocols, and mypy proves that they fit.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NamedTuple
+else:
+    from collections import namedtuple
+
+    # `import typing` alone costs a sixth of a whole prediction; the annotations below are all it would read.
+    class _Fields(type):
+        def __new__(mcs, name, bases, body):
+            if not bases:
+                return super().__new__(mcs, name, bases, body)
+            base = namedtuple(name, tuple(body["__annotations__"]), module=body["__module__"])
+            base.__doc__ = body.get("__doc__")
+            return base
+
+    class NamedTuple(metaclass=_Fields):
+        pass
+
+
+class LearnerRow(NamedTuple):
+    """A row of users. The three flags are the learner's own consent switches."""
+
+    id: str
+    created_at_ms: int | None
+    include_in_analytics: bool
+    performance_tracking_enabled: bool
+    behavioral_analysis_enabled: bool
+
+
+class ObjectiveRow(NamedTuple):
+    """A learning objective with its lecture. masteryLevel, weaknessScore and lastStudiedAt are the owner's, now."""
+
+    id: str
+    text: str
+    complexity: str | None
+    mastery_level: str | None
+    weakness_score: float | None
+    last_studied_at_ms: int | None
+    owner_id: str | None
+    course_id: str | None
+    course_name: str | None
+    lecture_title: str | None
+    topic_tags: tuple[str, ...]
+
+
+class ReviewRow(NamedTuple):
+    """One answer: rating AGAIN, HARD, GOOD or EASY. order_only: its time is only a place in an order."""
+
+    id: str
+    card_id: str
+    objective_id: str | None
+    course_id: str | None
+    rating: str
+    reviewed_at_ms: int
+    order_only: bool
+
+
+class MetricRow(NamedTuple):
+    """One performance_metrics row: one learner, one objective, one day; it speaks for the whole day."""
+
+    objective_id: str
+    course_id: str | None
+    date_ms: int
+    retention_score: float | None
+    review_count: int | None
+    correct_reviews: int | None
+    incorrect_reviews: int | None
+
+
+class PrerequisiteRow(NamedTuple):
+    """An edge of objective_prerequisites with the prerequisite it points to."""
+
+    objective_id: str
+    text: str
+    complexity: str | None
+    mastery_level: str | None
+    owner_id: str | None
+    strength: float | None
+
+
+class CardRow(NamedTuple):
+    """A card of the objective; every field but id is a state of now."""
+
+    id: str
+    difficulty: float | None
+    stability_days: float | None
+    retrievability: float | None
+    last_reviewed_at_ms: int | None
+    next_review_at_ms: int | None
+    lapse_count: int | None
+    review_count: int | None
+
+
+class SessionRow(NamedTuple):
+    """A study session of the learner."""
+
+    started_at_ms: int
+    completed_at_ms: int | None
+    duration_ms: int | None
+    reviews_completed: int | None
+    new_cards_studied: int | None
+
+
+class ValidationRow(NamedTuple):
+    """An answered (not skipped) validation prompt; score 0..1."""
+
+    objective_id: str | None
+    course_id: str | None
+    score: float | None
+    responded_at_ms: int
+
+
+class PatternRow(NamedTuple):
+    """A behavioural pattern; pattern is the decoded JSON of patternData."""
+
+    pattern_type: str
+    pattern: object
+    confidence: float | None
+    last_seen_at_ms: int
+
+
+class EventRow(NamedTuple):
+    """A behavioural event; performance_score is 0..100 or None."""
+
+    event_type: str
+    timestamp_ms: int
+    performance_score: int | None
+    engagement_level: str | None
+    content_type: str | None
+
+
+class ProfileRow(NamedTuple):
+    """The learner's profile, a state of now; the three JSON columns decoded."""
+
+    learning_style: object
+    content_preferences: object
+    forgetting_curve: object
+    optimal_session_minutes: int | None
+    data_quality_score: float | None
+
+
+class ExamRow(NamedTuple):
+    """An exam of the learner; its date is a plan and may lie after as_of."""
+
+    course_id: str | None
+    date_ms: int
+    coverage_topics: tuple[str, ...]
+
+
+class MissionRow(NamedTuple):
+    """A planned or past day of study; objectives is the decoded JSON list."""
+
+    date_ms: int
+    status: str | None
+    estimated_minutes: int | None
+    objectives: object
+
+
+class OutcomeRow(NamedTuple):
+    """The recorded outcome of an earlier prediction for this learner."""
+
+    objective_id: str
+    course_id: str | None
+    struggled: bool
+    recorded_at_ms: int
+
+
+class MasteryRow(NamedTuple):
+    """The learner's own mastery of an objective he or she owns, a state of now."""
+
+    objective_id: str
+    course_id: str | None
+    complexity: str | None
+    mastery_level: str | None
+
+
+class LearnerRows(NamedTuple):
+    """Everything read once per learner. Time-ordered sources run oldest first."""
+
+    learner: LearnerRow
+    reviews: Sequence[ReviewRow]
+    metrics: Sequence[MetricRow]
+    sessions: Sequence[SessionRow]
+    validations: Sequence[ValidationRow]
+    patterns: Sequence[PatternRow]
+    events: Sequence[EventRow]
+    profile: ProfileRow | None
+    exams: Sequence[ExamRow]
+    missions: Sequence[MissionRow]
+    outcomes: Sequence[OutcomeRow]
+    masteries: Sequence[MasteryRow]
+
+
+class ObjectiveRows(NamedTuple):
+    """Everything read once per objective."""
+
+    objective: ObjectiveRow
+    prerequisites: Sequence[PrerequisiteRow]
+    cards: Sequence[CardRow]
+
+
+class StudyRows(NamedTuple):
+    """One learner and one objective as of one moment; is_now: as_of was the client's now."""
+
+    as_of_ms: int
+    is_now: bool
+    learner: LearnerRows
+    objective: ObjectiveRows
+    missing_sources: tuple[str, ...]

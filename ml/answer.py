@@ -1,0 +1,48 @@
+"""The one JSON object: what predict.py prints and the service answers, for a prediction and for a failure."""
+
+from __future__ import annotations
+
+from ml.instants import iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.features import FeatureVector
+    from ml.prediction import Prediction
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning or goes; a new field alone does not raise it."""
+
+
+def answer(
+    user_id: str,
+    objective_id: str,
+    features: FeatureVector,
+    prediction: Prediction,
+    missing_sources: Sequence[str] = (),
+) -> dict[str, object]:
+    """The answer's fields in the order people read them; `features` is stored by the route as it is."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "user_id": user_id,
+        "objective_id": objective_id,
+        "as_of": iso(features.extracted_at_ms),
+        "probability": prediction.probability,
+        "confidence": prediction.confidence,
+        "risk_level": prediction.risk_level,
+        "interval": list(prediction.interval),
+        "reasoning": prediction.reasoning,
+        "factors": [factor.to_dict() for factor in prediction.factors],
+        "intercept": prediction.intercept,
+        "model_version": prediction.model_version,
+        "source": prediction.source,
+        "missing_sources": list(missing_sources),
+        "degraded": features.degraded,
+        "features": features.judged_by(prediction.model_version, prediction.source).to_dict(),
+    }
+
+
+def failure(code: str, message: str) -> dict[str, object]:
+    """The answer when there is none: a stable code for programs, a sentence for people."""
+    return {"error": {"code": code, "message": message}}

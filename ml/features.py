@@ -1,0 +1,153 @@
+"""The features by name, and the FeatureVector that carries them from the extractor to the model.
+
+Every feature is a number in 0..1. A feature without data holds its neutral value and is named in `defaulted`; the
+model treats it as missing, which is not the same as average.
+"""
+
+from __future__ import annotations
+
+from ml.errors import InvalidFeatures
+from ml.instants import iso, parse_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Feature:
+    """What one feature means: its neutral value, which way it moves the risk (+1, -1, 0: either), and its words."""
+
+    __slots__ = ("direction", "meaning", "name", "neutral")
+
+    def __init__(self, name: str, neutral: float, direction: int, meaning: str) -> None:
+        self.name = name
+        self.neutral = neutral
+        self.direction = direction
+        self.meaning = meaning
+
+
+PLATFORM_FEATURES = (
+    Feature("retention_score", 0.5, -1, "mean retention in the objective's course over the last 30 days"),
+    Feature("retention_decline_rate", 0.0, +1, "how fast that retention falls; 0 = stable or rising"),
+    Feature("review_lapse_rate", 0.0, +1, "share of AGAIN on the objective's cards"),
+    Feature("session_performance_score", 0.5, -1, "share of GOOD and EASY in recent sessions"),
+    Feature("validation_score", 0.5, -1, "recent validation-prompt scores, the objective's own before the course's"),
+    Feature("prerequisite_gap_count", 0.0, +1, "share of stated prerequisites below mastery"),
+    Feature("prerequisite_mastery_gap", 0.0, +1, "1 - mean mastery of the stated prerequisites"),
+    Feature("content_complexity", 0.5, +1, "BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9"),
+    Feature("complexity_mismatch", 0.0, +1, "complexity above the learner's level in the course"),
+    Feature("historical_struggle_score", 0.0, +1, "past struggle in similar topics"),
+    Feature("content_type_mismatch", 0.0, +1, "content format against the learner's preferred styles"),
+    Feature("cognitive_load_indicator", 0.0, +1, "current load"),
+    Feature("days_until_exam", 0.0, +1, "urgency of the next exam: 1 = today, 0 = 90 days or more away, or none"),
+    Feature("days_since_last_study", 0.5, +1, "days since the objective's course was last studied; 1 = 30 or more"),
+    Feature("workload_level", 0.0, +1, "pending objectives / 50"),
+)
+"""The platform's own fifteen (platform.md of the integration); each is computed in ml/platform_features.py."""
+
+ESTIMATED_FEATURES: tuple[Feature, ...] = ()
+"""Estimates from dated answers and from other learners; each is computed in ml/estimated_features.py."""
+
+FEATURES = PLATFORM_FEATURES + ESTIMATED_FEATURES
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+_POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
+
+
+class FeatureVector:
+    """One learner facing one objective at one moment, as numbers in 0..1; immutable.
+
+    `values` runs in the order of FEATURE_NAMES; each name is an attribute too. `defaulted` names the features
+    without data, `degraded` says why the whole vector is neutral (empty when extraction worked), `data_quality` is
+    the share of features that rest on data. `model_version` and `source` are set once a model has judged it.
+    """
+
+    __slots__ = ("data_quality", "defaulted", "degraded", "extracted_at_ms", "model_version", "source", "values")
+
+    def __init__(
+        self,
+        values: tuple[float, ...],
+        defaulted: frozenset[str],
+        extracted_at_ms: int,
+        degraded: str = "",
+        model_version: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        self.values = values
+        self.defaulted = defaulted
+        self.extracted_at_ms = extracted_at_ms
+        self.degraded = degraded
+        self.model_version = model_version
+        self.source = source
+        self.data_quality = 1.0 - len(defaulted) / len(FEATURE_NAMES)
+
+    @classmethod
+    def of(cls, known: Mapping[str, float | None], extracted_at_ms: int, degraded: str = "") -> FeatureVector:
+        """A vector of the known features, bounded to 0..1; the rest (absent or None) neutral and named as defaulted."""
+        values, defaulted = [], []
+        for feature in FEATURES:
+            value = known.get(feature.name)
+            if value is None or value != value:  # NaN is no data either
+                defaulted.append(feature.name)
+                value = feature.neutral
+            values.append(min(1.0, max(0.0, float(value))))
+        return cls(tuple(values), frozenset(defaulted), extracted_at_ms, degraded)
+
+    def __getattr__(self, name: str) -> float:
+        try:
+            return self.values[_POSITION[name]]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def known(self, name: str) -> float | None:
+        """The feature's value, or None where it is defaulted."""
+        return None if name in self.defaulted else self.values[_POSITION[name]]
+
+    def judged_by(self, model_version: str, source: str) -> FeatureVector:
+        """The same vector, marked with the model that judged it (what retraining and monitoring read back)."""
+        return FeatureVector(self.values, self.defaulted, self.extracted_at_ms, self.degraded, model_version, source)
+
+    def to_dict(self) -> dict[str, object]:
+        """Every feature as a number, then data_quality, extracted_at, defaulted, degraded, model_version, source."""
+        return {
+            **dict(zip(FEATURE_NAMES, self.values)),
+            "data_quality": self.data_quality,
+            "extracted_at": iso(self.extracted_at_ms),
+            "defaulted": sorted(self.defaulted),
+            "degraded": self.degraded,
+            "model_version": self.model_version,
+            "source": self.source,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object], extracted_at_ms: int | None = None) -> FeatureVector:
+        """The inverse of to_dict; a bare mapping of names to numbers will do when extracted_at_ms is given.
+
+        Names that are absent, null or listed in `defaulted` have no data. Raises InvalidFeatures on an unknown name,
+        on a value that is no number in 0..1, and on metadata of the wrong kind.
+        """
+        unknown = stored.keys() - _POSITION.keys() - _METADATA
+        if unknown:
+            raise InvalidFeatures(f"unknown feature {min(unknown, key=str)!r}")
+        defaulted = stored.get("defaulted") or ()
+        if not isinstance(defaulted, (list, tuple)) or not _POSITION.keys() >= set(map(str, defaulted)):
+            raise InvalidFeatures("defaulted must be a list of feature names")
+        known: dict[str, float | None] = {}
+        for name in _POSITION:
+            value = stored.get(name)
+            if value is None or name in defaulted:
+                continue
+            # bool is an int to Python, but true is no measurement
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+                raise InvalidFeatures(f"feature {name} must be a number from 0 to 1")
+            known[name] = value
+        at = stored.get("extracted_at")
+        if isinstance(at, str):
+            extracted_at_ms = parse_iso(at)
+        if extracted_at_ms is None:
+            raise InvalidFeatures("extracted_at must be an ISO 8601 instant")
+        vector = cls.of(known, extracted_at_ms, str(stored.get("degraded") or ""))
+        version, source = stored.get("model_version"), stored.get("source")
+        return vector.judged_by(str(version), str(source)) if version and source else vector
+
+
+_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source"}

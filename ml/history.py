@@ -1,0 +1,125 @@
+"""StudyHistory: what one learner had done up to one moment, and the one gate that holds it to that moment.
+
+Every prediction, training row and batch score passes through `StudyHistory.before`. It drops each row dated at or
+after `as_of`, cuts every source to the same window, and blanks the columns that speak of now when `as_of` is past.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from ml import ports
+
+    Row = TypeVar("Row")
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+VISIT_GAP_MS = HOUR_MS
+"""Two answers of one learner on one objective belong to one visit unless more than this lies between them."""
+
+
+class Window:
+    """The newest rows of each source that one prediction sees; the same in training, batch and prediction."""
+
+    __slots__ = ()
+    reviews = 3000
+    metrics = 1000
+    sessions = 50
+    validations = 200
+    patterns = 100
+    events = 200
+    exams = 50
+    missions = 50
+    outcomes = 200
+    masteries = 500
+    prerequisites = 200
+    cards = 200
+
+
+WINDOW = Window()
+
+
+class LearnerHistory:
+    """What one learner had done before `as_of_ms`, oldest first; nothing in it changes once it is made.
+
+    `is_now` tells whether as_of is the present: only then do columns without a date (mastery levels, card
+    schedules, the profile, pending missions) describe the learner at as_of, and only then are they kept.
+    """
+
+    __slots__ = (
+        "as_of_ms",
+        "events",
+        "exams",
+        "is_now",
+        "learner",
+        "masteries",
+        "metrics",
+        "missions",
+        "outcomes",
+        "patterns",
+        "profile",
+        "reviews",
+        "sessions",
+        "validations",
+    )
+
+    def __init__(self, rows: ports.LearnerRows, as_of_ms: int, is_now: bool) -> None:
+        consents = rows.learner.behavioral_analysis_enabled
+        self.learner = rows.learner
+        self.as_of_ms = as_of_ms
+        self.is_now = is_now
+        self.reviews = _before(rows.reviews, lambda review: review.reviewed_at_ms, as_of_ms, WINDOW.reviews)
+        # A daily row speaks for its whole day: seen from within that day it would tell of answers still to come,
+        # unless that day is today, whose row holds only what has happened.
+        days_end_ms = as_of_ms if is_now else as_of_ms - DAY_MS + 1
+        self.metrics = _before(rows.metrics, lambda metric: metric.date_ms, days_end_ms, WINDOW.metrics)
+        self.sessions = _before(rows.sessions, lambda session: session.started_at_ms, as_of_ms, WINDOW.sessions)
+        self.validations = _before(rows.validations, lambda v: v.responded_at_ms, as_of_ms, WINDOW.validations)
+        self.outcomes = _before(rows.outcomes, lambda outcome: outcome.recorded_at_ms, as_of_ms, WINDOW.outcomes)
+        self.patterns = (
+            _before(rows.patterns, lambda pattern: pattern.last_seen_at_ms, as_of_ms, WINDOW.patterns)
+            if consents
+            else ()
+        )
+        self.events = (
+            _before(rows.events, lambda event: event.timestamp_ms, as_of_ms, WINDOW.events) if consents else ()
+        )
+        self.exams = rows.exams  # plans: an exam ahead is known before its date
+        self.profile = rows.profile if is_now and consents else None
+        self.missions = rows.missions if is_now else ()
+        self.masteries = rows.masteries if is_now else ()
+
+    @property
+    def order_only(self) -> bool:
+        """Whether the answers' times are mere places in an order, so that no gap between them means anything."""
+        return bool(self.reviews) and self.reviews[-1].order_only
+
+
+class StudyHistory:
+    """One learner's history facing one objective: all that a feature may look at."""
+
+    __slots__ = ("cards", "objective", "past", "prerequisites")
+
+    def __init__(self, past: LearnerHistory, rows: ports.ObjectiveRows) -> None:
+        self.past = past
+        self.objective = rows.objective
+        # A stated prerequisite of itself states nothing; a real graph holds such loops.
+        self.prerequisites = tuple(row for row in rows.prerequisites if row.objective_id != rows.objective.id)
+        self.cards = rows.cards if past.is_now else ()
+
+    @classmethod
+    def before(cls, rows: ports.StudyRows) -> StudyHistory:
+        """The history as of rows.as_of_ms, whatever later rows the client handed over."""
+        return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now), rows.objective)
+
+
+def _before(rows: Sequence[Row], instant_ms: Callable[[Row], int], as_of_ms: int, newest: int) -> Sequence[Row]:
+    """The newest rows dated strictly before as_of_ms; rows run oldest first."""
+    end = bisect_left(rows, as_of_ms, key=instant_ms)
+    return rows[max(0, end - newest) : end]
