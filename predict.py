@@ -1,28 +1,206 @@
 #!/usr/bin/env python3
-"""Will this learner struggle with this objective?  predict.py USER_ID OBJECTIVE_ID prints one JSON object."""
+"""Will this learner struggle with this objective?  `predict.py USER_ID OBJECTIVE_ID` prints one JSON object."""
 
 from __future__ import annotations
 
-import signal
-
-import _thread
-import json
 import os
+import signal
 import sys
+
+
+def stop(signum: int, _frame: object) -> None:
+    """SIGINT and SIGTERM: one JSON object still, then the exit code a shell expects (130, 143)."""
+    message = f"stopped by {signal.Signals(signum).name}"
+    try:
+        os.write(1, b'{"error": {"code": "interrupted", "message": "%s"}}\n' % message.encode())
+    finally:  # also when stdout is gone
+        os._exit(128 + signum)
+
+
+if __name__ == "__main__":  # before the imports below, which take half of a prediction's time
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+
+import json
+import select
 import time
 
+import db
+from db import errors as database
+from ml import errors
 from ml.answer import answer, failure
-from ml.errors import InvalidFeatures, ModelNotFound, ModelRefused, PredictorError
+from ml.deadline import DeadlinePassed, within
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel
 
-import db
-from db import errors as database
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 __version__ = "1.0.0"
-HERE = os.path.dirname(os.path.abspath(__file__))
-TIMEOUT_S = 4.0  # below the caller's five seconds: an exec() that gives up leaves its child running
+TIMEOUT_S = 4.0  # below the route's own five seconds: an exec() that gives up leaves its child running
 
-EXIT_CODES: tuple[tuple[type[Exception], int], ...] = ()
+
+class Request:
+    """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now."""
+
+    def __init__(self, user_id: str, objective_id: str) -> None:
+        self.user_id = user_id
+        self.objective_id = objective_id
+        self.database_url: str | None = None
+        self.schema: str | None = None
+        self.model: str | None = None
+        self.as_of_ms: int | None = None
+        self.given_features: Callable[[], Mapping[str, object]] | None = None
+        self.timeout_s = TIMEOUT_S
+        self.strict = False
+        self.pretty = False
+        self.doctor = False
+
+
+def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
+    """The whole way: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> one JSON object."""
+    with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
+        rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
+    history = StudyHistory.before(rows)
+    features = StruggleFeatureExtractor(records, model.difficulty).features_of(history)
+    prediction = model.predict(features)
+    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources)
+
+
+def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
+    """The last steps alone, on features the caller has computed; no database is opened."""
+    given = request.given_features() if request.given_features is not None else {}
+    features = FeatureVector.from_dict(given, moment_ms(request))
+    return answer(request.user_id, request.objective_id, features, model.predict(features))
+
+
+def predict_by_default(request: Request, model: StrugglePredictionModel, why: str) -> dict[str, object]:
+    """What the route still gets when the learner's rows cannot be had: neutral features, and why."""
+    if request.strict:
+        raise database.DatabaseUnavailable(why)
+    say(f"default features: {why}")
+    features = FeatureVector.of({}, moment_ms(request), degraded=why)
+    return answer(request.user_id, request.objective_id, features, model.predict(features))
+
+
+def respond(request: Request) -> dict[str, object]:
+    """One answer whatever happens to the database; raised is only what the caller must mend."""
+    model = StrugglePredictionModel.load(request.model)
+    way = predict if request.given_features is None else predict_from_features
+    try:
+        return within(request.timeout_s, lambda: way(request, model))
+    except (database.UnknownLearner, database.UnknownObjective, database.DatabaseConfiguration, errors.PredictorError):
+        raise
+    except (database.DatabaseUnavailable, DeadlinePassed) as error:
+        return predict_by_default(request, model, str(error))
+    except Exception as error:
+        return predict_by_default(request, model, f"features cannot be extracted ({place_of(error)})")
+
+
+class Usage(Exception):
+    """Raised when the arguments make no request."""
+
+
+EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
+    (Usage, 2, "usage"),
+    (errors.InvalidFeatures, 2, "invalid_features"),
+    (database.UnknownLearner, 66, "unknown_learner"),
+    (database.UnknownObjective, 66, "unknown_objective"),
+    (database.DatabaseUnavailable, 69, "database_unavailable"),
+    (database.DatabaseConfiguration, 78, "configuration"),
+    (errors.ModelRefused, 78, "model_refused"),
+    (errors.ModelNotFound, 78, "model_not_found"),
+    (Exception, 70, "bug"),
+)
+STDOUT_GONE = 74
+WRITING_S = 0.5
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exactly two arguments are the ids, never parsed; any other list has options. The one place of exit codes."""
+    argv = sys.argv[1:] if argv is None else argv
+    code, pretty = 0, False
+    try:
+        os.fstat(1)  # were stdout closed, the database's connection would get its number, and our answer
+    except OSError:
+        return STDOUT_GONE
+    try:
+        request = Request(*argv) if len(argv) == 2 else parse(argv)
+        pretty = request.pretty
+        response, code = examine(request) if request.doctor else (respond(request), 0)
+        text = json.dumps(response, indent=2 if pretty else None, allow_nan=False)
+    except Exception as error:
+        code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
+        message = str(error) if code != 70 else f"internal error ({place_of(error)})"
+        say(message)
+        text = json.dumps(failure(name, message), indent=2 if pretty else None)
+    return code if write(text) else STDOUT_GONE
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """The options; click is imported only here, so that the route's two arguments do not pay for it."""
+    from scripts.predict_options import parse_request
+
+    return parse_request(argv, Request, Usage, __version__)
+
+
+def examine(request: Request) -> tuple[dict[str, object], int]:
+    """--doctor: what a person on call asks first."""
+    from scripts.doctor import examine
+
+    return examine(request)
+
+
+def write(text: str) -> bool:
+    """The answer whole on stdout, or False; from here on a signal no longer changes what is printed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, give_up_writing)
+    signal.setitimer(signal.ITIMER_REAL, WRITING_S)
+    left = memoryview(text.encode("ascii") + b"\n")
+    try:
+        while left:
+            try:
+                left = left[os.write(1, left) :]
+            except BlockingIOError:  # the caller's end of the pipe does not block: wait until it has room
+                select.select([], [1], [])
+    except OSError:
+        return False
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return True
+
+
+def give_up_writing(_signum: int, _frame: object) -> None:
+    """A reader that never reads must not keep this process."""
+    raise TimeoutError
+
+
+def say(message: str) -> None:
+    """One line for people, on stderr; where there is no stderr, nobody listens."""
+    try:
+        os.write(2, f"predict.py: {message}\n".encode("ascii", "backslashreplace"))
+    except OSError:
+        pass
+
+
+def place_of(error: Exception) -> str:
+    """Where an unexpected error arose, without its text, which may quote a learner's rows or a password."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
+    return type(error).__name__ + where
+
+
+def moment_ms(request: Request) -> int:
+    """as_of where no database client tells it."""
+    return request.as_of_ms if request.as_of_ms is not None else time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    os._exit(main())  # nothing is left to clean up, and a thread may be left behind at the deadline

@@ -1,0 +1,97 @@
+"""predict.py's options, for people and for callers that need more than two ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from ml.errors import InvalidFeatures
+from ml.instants import parse_iso
+
+if TYPE_CHECKING:
+    from predict import Request
+
+MAX_FEATURES_BYTES = 1 << 20
+
+EPILOG = """\b
+Exit codes:
+  0    a prediction (also when `degraded` says that it rests on default features)
+  2    the arguments, or the features given, make no request
+  66   the learner or the objective is unknown
+  69   with --strict: the database is unreachable, or the deadline passed
+  70   a bug
+  74   stdout cannot be written
+  78   configuration: model file refused, unsupported URL, a required table absent
+  130, 143   stopped by SIGINT, SIGTERM
+
+Exactly two arguments are always the two ids, whatever they look like.
+"""
+
+
+def parse_request(
+    argv: Sequence[str], make_request: type[Request], usage_error: type[Exception], version: str
+) -> Request:
+    """The request that argv asks for. Raises usage_error, InvalidFeatures; SystemExit after --help and --version."""
+    command = _command(version)
+    try:
+        # standalone_mode would print usage errors on its own and end the process with click's exit codes
+        options = command.main(list(argv), prog_name="predict.py", standalone_mode=False)
+    except click.ClickException as error:
+        raise usage_error(error.format_message()) from None
+    except click.exceptions.Exit as finished:
+        raise SystemExit(finished.exit_code) from None
+    if not isinstance(options, Mapping):  # --help and --version have been printed
+        raise SystemExit(0)
+    if not options["doctor"] and (options["user_id"] is None or options["objective_id"] is None):
+        raise usage_error("USER_ID and OBJECTIVE_ID are needed; see predict.py --help")
+    request = make_request(options["user_id"] or "", options["objective_id"] or "")
+    request.database_url = options["database_url"]
+    request.schema = options["schema"]
+    request.model = options["model"]
+    request.as_of_ms = parse_iso(options["as_of"]) if options["as_of"] is not None else None
+    if options["features"] is not None:
+        request.given_features = partial(_read_features, options["features"])  # read later, under the deadline
+    request.timeout_s = options["timeout"]
+    request.strict, request.pretty, request.doctor = options["strict"], options["pretty"], options["doctor"]
+    return request
+
+
+def _command(version: str) -> click.Command:
+    @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    @click.argument("user_id", required=False)
+    @click.argument("objective_id", required=False)
+    @click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL, else the embedded demo database.")
+    @click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+    @click.option("--schema", metavar="FILE", help="The app's schema.prisma; its @map and @@map are followed.")
+    @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
+    @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
+    @click.option("--timeout", type=click.FloatRange(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")
+    @click.option("--strict", is_flag=True, help="Exit 69 rather than answer from default features.")
+    @click.option("--pretty", is_flag=True, help="Indent the JSON.")
+    @click.option("--doctor", is_flag=True, help="Check database, tables and model instead of predicting.")
+    @click.version_option(version)
+    def predict(**options: object) -> Mapping[str, object]:
+        """Predict whether a learner will struggle with an objective; print one JSON object.
+
+        USER_ID and OBJECTIVE_ID are the platform's ids. An id that starts with a dash stands behind --.
+        """
+        return options
+
+    return predict
+
+
+def _read_features(path: str) -> Mapping[str, object]:
+    """The JSON object in a file, or on stdin for "-". Raises InvalidFeatures."""
+    try:
+        with click.open_file(path, "rb") as source:
+            text = source.read(MAX_FEATURES_BYTES + 1)
+        given = json.loads(text) if len(text) <= MAX_FEATURES_BYTES else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidFeatures(f"--features cannot be read as JSON ({type(error).__name__})") from None
+    if not isinstance(given, Mapping):
+        raise InvalidFeatures("--features must hold one JSON object of at most 1 MiB")
+    return given
