@@ -1,0 +1,199 @@
+"""Answer logs: one answer a row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
+
+Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind]`.
+
+- timestamp: seconds. Below 315360000 (ten years) they count from 2000-01-01, as logs without a date count from
+  their start; from there on they are epoch seconds. A log whose timestamps are all 0 knows only an order: its
+  answers get times ten minutes apart per learner, so that the one-hour rule for a visit means at most five others
+  in between.
+- correct: 1 or 0. kind: practice (also when empty or absent), posttest, or study, which answers nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import IO, NamedTuple
+
+REQUIRED_COLUMNS = ("user_id", "item_id", "timestamp", "correct", "skill_id")
+PRACTICE, POSTTEST, STUDY = "practice", "posttest", "study"
+KINDS = (PRACTICE, POSTTEST, STUDY)
+
+COUNTED_FROM_START_BELOW_MS = 315_360_000_000  # ten years
+START_OF_COUNT_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
+END_OF_TIME_S = 253_402_300_800  # the year 10000, beyond which no database holds an instant
+ORDER_STEP_MS = 10 * 60_000
+
+LONGEST_ID_BYTES = 500
+"""PostgreSQL indexes keys up to about 2,700 bytes, and a card's id holds the ids of its skill and its item."""
+LONGEST_LINE_BYTES = 1 << 16
+
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class MalformedLog(Exception):
+    """Raised when an answer log breaks its format; names the line, counted from 1."""
+
+    def __init__(self, line: int, fault: str) -> None:
+        super().__init__(f"line {line}: {fault}")
+        self.line = line
+
+
+class Answer(NamedTuple):
+    """One row. correct is None for a study row; at_ms is in milliseconds since 1970 UTC."""
+
+    line: int
+    learner_id: str
+    item_id: str
+    skill_id: str
+    at_ms: int
+    correct: bool | None
+    kind: str
+
+
+class AnswerLog(NamedTuple):
+    """A whole log in the file's own order. order_only: its times are places in an order, not instants."""
+
+    answers: Sequence[Answer]
+    order_only: bool
+
+
+def read_log(path: str) -> AnswerLog:
+    """Reads a whole log into memory (about 300 bytes an answer). Raises MalformedLog, OSError."""
+    with _opened(path) as stream:
+        return _dated(list(_answers(stream)))
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    with open(path, "rb") as plain:
+        compressed = plain.peek(2)[:2] == _GZIP_MAGIC
+        if not compressed:
+            yield plain
+            return
+        with gzip.GzipFile(fileobj=plain) as unpacked:
+            yield unpacked
+
+
+def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[str]:
+    """Decoded lines; reached[0] is the number of the line being read, also when reading it fails."""
+    for number in count(1):
+        reached[0] = number
+        try:
+            raw = stream.readline(LONGEST_LINE_BYTES)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise MalformedLog(number, f"the gzip file is damaged ({error})") from None
+        if not raw:
+            return
+        if len(raw) == LONGEST_LINE_BYTES and not raw.endswith(b"\n"):
+            raise MalformedLog(number, f"longer than {LONGEST_LINE_BYTES} bytes")
+        if b"\0" in raw:
+            raise MalformedLog(number, "holds a NUL character")
+        try:
+            yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise MalformedLog(number, "is not valid UTF-8") from None
+
+
+def _answers(stream: IO[bytes] | gzip.GzipFile) -> Iterator[Answer]:
+    reached = [1]
+    lines = _lines(stream, reached)
+    header = next(lines, None)
+    if header is None:
+        raise MalformedLog(1, "the file is empty")
+    tabbed = "\t" in header
+    # Quotes mean something in CSV only; in a tab-separated log they are part of an id.
+    dialect = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabbed else {"delimiter": ",", "strict": True}
+    try:
+        columns = next(csv.reader([header], **dialect))  # type: ignore[arg-type]
+        place = _places(columns)
+        rows = csv.reader(lines, **dialect)  # type: ignore[arg-type]
+        for row in rows:
+            if row:
+                if len(row) != len(columns):
+                    raise MalformedLog(reached[0], f"{len(row)} fields where the header names {len(columns)}")
+                yield _answer(reached[0], row, place)
+    except csv.Error as error:
+        raise MalformedLog(reached[0], str(error)) from None
+
+
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """Where each column stands. Raises MalformedLog when one is missing or named twice."""
+    for name in (*REQUIRED_COLUMNS, "kind"):
+        if columns.count(name) > 1:
+            raise MalformedLog(1, f"the header names the column {name} twice")
+    missing = [name for name in REQUIRED_COLUMNS if name not in columns]
+    if missing:
+        raise MalformedLog(1, f"the header lacks {', '.join(missing)}")
+    return {name: columns.index(name) for name in (*REQUIRED_COLUMNS, "kind") if name in columns}
+
+
+def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> Answer:
+    kind = (row[place["kind"]] if "kind" in place else "") or PRACTICE
+    if kind not in KINDS:
+        raise MalformedLog(line, f"kind is {_shown(kind)}, not one of {', '.join(KINDS)}")
+    correct = row[place["correct"]]
+    if correct not in ("0", "1") and kind != STUDY:
+        raise MalformedLog(line, f"correct is {_shown(correct)}, not 0 or 1")
+    return Answer(
+        line,
+        _id(line, "user_id", row[place["user_id"]]),
+        _id(line, "item_id", row[place["item_id"]]),
+        _id(line, "skill_id", row[place["skill_id"]]),
+        _milliseconds(line, row[place["timestamp"]]),
+        None if kind == STUDY else correct == "1",
+        kind,
+    )
+
+
+def _id(line: int, column: str, text: str) -> str:
+    if not text:
+        raise MalformedLog(line, f"{column} is empty")
+    if len(text) > LONGEST_ID_BYTES or len(text.encode()) > LONGEST_ID_BYTES:
+        raise MalformedLog(line, f"{column} is longer than {LONGEST_ID_BYTES} bytes")
+    return text
+
+
+def _milliseconds(line: int, text: str) -> int:
+    if not _SECONDS.fullmatch(text):
+        raise MalformedLog(line, f"timestamp is {_shown(text)}, not a number of seconds")
+    whole, _, fraction = text.partition(".")
+    seconds = int(whole)
+    if seconds >= END_OF_TIME_S:
+        raise MalformedLog(line, f"timestamp {text} lies beyond the year 9999: are these milliseconds?")
+    return seconds * 1000 + int(fraction[:3].ljust(3, "0"))
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
+def _dated(answers: list[Answer]) -> AnswerLog:
+    """The log with each answer's seconds, kept as read so far, turned into an instant."""
+    if not any(answer.at_ms for answer in answers):
+        return AnswerLog(_ten_minutes_apart(answers), order_only=True)
+    counted = answers[0].at_ms < COUNTED_FROM_START_BELOW_MS
+    for answer in answers:
+        if (answer.at_ms < COUNTED_FROM_START_BELOW_MS) != counted:
+            # Read each by its own rule, a lone 0 for "unknown" among epoch seconds would become the year 2000.
+            raise MalformedLog(answer.line, "its timestamp and the first row's do not count from the same start")
+    if counted:
+        answers = [answer._replace(at_ms=START_OF_COUNT_MS + answer.at_ms) for answer in answers]
+    return AnswerLog(answers, order_only=False)
+
+
+def _ten_minutes_apart(answers: Sequence[Answer]) -> list[Answer]:
+    """The same answers, each learner's at START_OF_COUNT_MS, ten minutes later, and so on."""
+    places: dict[str, int] = {}
+    dated = []
+    for answer in answers:
+        nth = places.get(answer.learner_id, 0)
+        places[answer.learner_id] = nth + 1
+        dated.append(answer._replace(at_ms=START_OF_COUNT_MS + nth * ORDER_STEP_MS))
+    return dated

@@ -1,0 +1,161 @@
+"""One learner's answers -> the rows a study platform would hold: reviews, visits, daily metrics, validations.
+
+Pure and repeatable: the same answers give the same rows with the same ids, so that importing twice adds nothing
+and importing a longer log changes only what the new answers change. Ids are digests of what a row is about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from ml.history import DAY_MS, VISIT_GAP_MS
+
+ORDER_ONLY_PREFIX = "order-only:"
+"""Starts the sessionId of each review whose time is only a place in an order; the queries know it."""
+
+
+class Review(NamedTuple):
+    """One graded answer. rating: GOOD or AGAIN."""
+
+    id: str
+    learner_id: str
+    objective_id: str
+    card_id: str
+    rating: str
+    at_ms: int
+
+
+class Visit(NamedTuple):
+    """A run of answers on one objective with no gap over an hour; new_cards had never been answered before."""
+
+    id: str
+    learner_id: str
+    reviews: Sequence[Review]
+    new_cards: int
+
+    @property
+    def started_at_ms(self) -> int:
+        """When its first answer was given."""
+        return self.reviews[0].at_ms
+
+    @property
+    def completed_at_ms(self) -> int:
+        """When its last answer was given."""
+        return self.reviews[-1].at_ms
+
+
+class DayMetric(NamedTuple):
+    """One learner, one objective, one UTC day, which starts at date_ms."""
+
+    id: str
+    learner_id: str
+    objective_id: str
+    date_ms: int
+    correct: int
+    incorrect: int
+
+    @property
+    def retention_score(self) -> float:
+        """Share of the day's answers that were correct."""
+        return self.correct / (self.correct + self.incorrect)
+
+
+class Trial(NamedTuple):
+    """One answer of a posttest."""
+
+    learner_id: str
+    objective_id: str
+    at_ms: int
+    correct: bool
+
+
+class Validation(NamedTuple):
+    """The score (share correct) of one learner's trials on one objective in one sitting of a posttest."""
+
+    id: str
+    learner_id: str
+    objective_id: str
+    score: float
+    responded_at_ms: int
+
+
+def card_id(objective_id: str, item_id: str) -> str:
+    """The card of an item on an objective; a slash inside the objective's id is escaped, so that no two collide."""
+    return f"{objective_id.replace('%', '%25').replace('/', '%2F')}/{item_id}"
+
+
+def digest_id(prefix: str, *parts: str | int) -> str:
+    """A short id that depends on every part and on nothing else."""
+    return prefix + blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+
+
+def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
+    """The visits of one learner, whose reviews come oldest first, ordered by start."""
+    prefix = ORDER_ONLY_PREFIX if order_only else "visit:"
+    of_objective: dict[str, list[list[Review]]] = {}
+    started: list[list[Review]] = []
+    first_answers: set[str] = set()
+    answered_cards: set[str] = set()
+    for review in reviews:
+        runs = of_objective.setdefault(review.objective_id, [])
+        if not runs or review.at_ms - runs[-1][-1].at_ms > VISIT_GAP_MS:
+            runs.append([])
+            started.append(runs[-1])
+        runs[-1].append(review)
+        if review.card_id not in answered_cards:
+            answered_cards.add(review.card_id)
+            first_answers.add(review.id)
+    return [
+        Visit(
+            digest_id(prefix, run[0].learner_id, run[0].objective_id, run[0].at_ms),
+            run[0].learner_id,
+            run,
+            sum(review.id in first_answers for review in run),
+        )
+        for run in started
+    ]
+
+
+def day_metrics(reviews: Iterable[Review]) -> list[DayMetric]:
+    """One row per objective and UTC day of one learner's reviews."""
+    counts: dict[tuple[str, str, int], list[int]] = {}
+    for review in reviews:
+        day = (review.learner_id, review.objective_id, review.at_ms // DAY_MS * DAY_MS)
+        counts.setdefault(day, [0, 0])[review.rating != "AGAIN"] += 1
+    return [
+        DayMetric(digest_id("day:", *day), *day, correct=correct, incorrect=incorrect)
+        for day, (incorrect, correct) in counts.items()
+    ]
+
+
+def validations(trials: Iterable[Trial]) -> list[Validation]:
+    """One response per objective and sitting of one learner's posttest trials, which come oldest first.
+
+    All responses of a sitting are dated at its last trial. A score does not exist before its trials are answered,
+    and objectives are tested in turns: dated one by one, the first ones would be known while the others are still
+    being predicted. A sitting ends where more than an hour passes without a trial.
+    """
+    sittings: list[list[Trial]] = []
+    for trial in trials:
+        if not sittings or trial.at_ms - sittings[-1][-1].at_ms > VISIT_GAP_MS:
+            sittings.append([])
+        sittings[-1].append(trial)
+    return [response for sitting in sittings for response in _responses(sitting)]
+
+
+def _responses(sitting: Sequence[Trial]) -> Iterable[Validation]:
+    outcomes: dict[str, list[bool]] = {}
+    for trial in sitting:
+        outcomes.setdefault(trial.objective_id, []).append(trial.correct)
+    learner_id, started_at_ms = sitting[0].learner_id, sitting[0].at_ms
+    for objective_id, correct in outcomes.items():
+        yield Validation(
+            digest_id("posttest:", learner_id, objective_id, started_at_ms),
+            learner_id,
+            objective_id,
+            sum(correct) / len(correct),
+            sitting[-1].at_ms,
+        )
