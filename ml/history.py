@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ml import ports
 
     Row = TypeVar("Row")
+    Derived = TypeVar("Derived")
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -53,6 +54,7 @@ class LearnerHistory:
     """
 
     __slots__ = (
+        "_derived",
         "as_of_ms",
         "events",
         "exams",
@@ -94,6 +96,13 @@ class LearnerHistory:
         self.profile = rows.profile if is_now and consents else None
         self.missions = rows.missions if is_now else ()
         self.masteries = rows.masteries if is_now else ()
+        self._derived: dict[object, object] = {}
+
+    def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
+        """derive(self), worked out once and kept: what depends on the learner alone serves every objective."""
+        if derive not in self._derived:
+            self._derived[derive] = derive(self)
+        return self._derived[derive]  # type: ignore[return-value]
 
     @property
     def order_only(self) -> bool:
