@@ -1,0 +1,53 @@
+"""A trained model's answer to one feature vector: probability, interval, confidence, factors and the sentence."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from ml.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.reasoning import factors_of, reasoning_of
+from ml.scorecard import probability_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.features import FeatureVector
+    from ml.model_file import SavedModel
+
+INTERVAL_SPREADS = 1.96
+"""Half the interval's width in spreads: 95 % if the bagged logits are roughly normal."""
+STATED_DOUBT = 0.3
+"""A stated contribution is taken to be off by about this share of itself: nobody has measured it yet."""
+
+
+def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
+    """The same features always give the same answer: nothing here is drawn at random."""
+    score = saved.scorecard.score(features)
+    probability = probability_of(score.logit)
+    bag_logits = saved.scorecard.bag_logits(features, score.logit)
+    stated_doubt = STATED_DOUBT * saved.scorecard.stated_part(score.contributions)
+    spread = sqrt(_mean_square(bag_logits, score.logit) + stated_doubt**2)
+    reach = INTERVAL_SPREADS * spread
+    factors = factors_of(features, score.contributions)
+    return Prediction(
+        probability=probability,
+        confidence=confidence_of(probability, spread, features),
+        interval=(probability_of(score.logit - reach), probability_of(score.logit + reach)),
+        factors=factors,
+        intercept=score.intercept,
+        reasoning=reasoning_of(probability, factors, features.degraded),
+        model_version=saved.model_version,
+        source="model",
+    )
+
+
+def confidence_of(probability: float, spread: float, features: FeatureVector) -> float:
+    """How far the answer can be relied on, 0..1: the chance that its side of 0.5 is right, less its doubts."""
+    sureness = max(probability, 1.0 - probability)
+    doubt = probability * (1.0 - probability) * spread  # the spread of the probability, not of the logit
+    return min(sureness - doubt, DEGRADED_CONFIDENCE if features.degraded else 1.0)
+
+
+def _mean_square(logits: Sequence[float], centre: float) -> float:
+    return sum((logit - centre) ** 2 for logit in logits) / len(logits) if logits else 0.0

@@ -1,0 +1,165 @@
+"""StrugglePredictionModel: the one object callers hold, whichever model answers behind it."""
+
+from __future__ import annotations
+
+import os
+
+from ml import model_file
+from ml.errors import ModelNotFound, NotEnoughExamples
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ml.difficulty import DifficultyTable
+    from ml.features import FeatureVector
+    from ml.prediction import Prediction
+    from ml.training.examples import TrainingExample
+    from ml.training.updating import UpdateMetrics
+
+HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The directory of predict.py: relative model paths start here, wherever the caller stands."""
+CURRENT = "models/current.pkl"
+PRETRAINED = "pretrained.pkl"
+
+
+class StrugglePredictionModel:
+    """Says how likely a learner is to struggle, and why.
+
+    `StrugglePredictionModel()` answers with the platform's rules; `load` with a trained model. `source` is "rules" or
+    "model", `model_version` names the file's training.
+    """
+
+    def __init__(self, saved: model_file.SavedModel | None = None, path: str | None = None) -> None:
+        self._saved = saved
+        self._path = path
+        self._previous_accuracy: float | None = None
+        self._difficulty: DifficultyTable | None = None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> StrugglePredictionModel:
+        """The model at path; relative paths start at predict.py's directory.
+
+        No path means models/current.pkl. Where current.pkl is absent, pretrained.pkl beside it answers (the model the
+        repository ships), and where the default directory has neither, the rules do. Any other absent path raises
+        ModelNotFound; a file that must not be used raises ModelRefused.
+        """
+        asked = resolve(CURRENT if path is None else path)
+        candidates = [asked]
+        if os.path.basename(asked) == os.path.basename(CURRENT):
+            candidates.append(os.path.join(os.path.dirname(asked), PRETRAINED))
+        for candidate in candidates:
+            try:
+                return cls(model_file.read(candidate), candidate)
+            except ModelNotFound:
+                continue
+        if asked == resolve(CURRENT):
+            return cls()
+        raise ModelNotFound(f"no model file at {asked}")
+
+    @property
+    def source(self) -> str:
+        """ "model" where a trained model answers, else "rules"."""
+        return "rules" if self._saved is None else "model"
+
+    @property
+    def model_version(self) -> str:
+        """What the answer is marked with."""
+        if self._saved is not None:
+            return self._saved.model_version
+        from ml.rules import MODEL_VERSION
+
+        return MODEL_VERSION
+
+    @property
+    def saved(self) -> model_file.SavedModel | None:
+        """The trained model itself, with its sources and figures; None for the rules."""
+        return self._saved
+
+    @property
+    def difficulty(self) -> DifficultyTable | None:
+        """The deployment's objective difficulties, opened on first use; None where the model names none."""
+        named = self._saved.difficulty if self._saved is not None else None
+        if self._difficulty is None and named is not None:
+            from ml.difficulty import DifficultyTable
+
+            directory = os.path.dirname(self._path or resolve(CURRENT))
+            self._difficulty = DifficultyTable.open(os.path.join(directory, named[0]))
+        return self._difficulty
+
+    def predict(self, features: FeatureVector) -> Prediction:
+        """The probability that the learner struggles, with its confidence, interval, and the factors it is made of."""
+        if self._saved is None:
+            from ml import rules
+
+            return rules.predict(features)
+        from ml import judgement
+
+        return judgement.judge(self._saved, features)
+
+    def train(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
+        """Fit this model anew, with its present tables as the prior; `save` keeps it.
+
+        Raises NotEnoughExamples below 50 usable examples, or with one class only. Needs the extra `train`.
+        """
+        metrics = self._learn(examples)
+        if metrics.n < metrics.fewest or metrics.one_class:
+            raise NotEnoughExamples(metrics.note)
+        return metrics
+
+    def update_model(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
+        """Correct the present model by new outcomes; figures are those of learners left out of each fit.
+
+        Few or one-sided examples change nothing, and the metrics' note says so.
+        """
+        return self._learn(examples)
+
+    def _learn(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
+        try:
+            from ml.training import updating
+        except ModuleNotFoundError as absent:
+            raise ModuleNotFoundError(
+                f"training needs {absent.name}: pip install 'struggle-predictor[train]'", name=absent.name
+            ) from None
+        prior = self._saved if self._saved is not None else StrugglePredictionModel.load()._saved
+        metrics, updated = updating.update(prior, list(examples))
+        self._previous_accuracy = metrics.previous_accuracy
+        if updated is not None:
+            if self._saved is None:
+                self._path = None
+            self._saved = updated
+        return metrics
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write the model, whole or not at all, and return the absolute path; its name becomes the model's version."""
+        if self._saved is None:
+            raise ModelNotFound("the rules are no trained model: there is nothing to save")
+        target = resolve(path)
+        stem = os.path.splitext(os.path.basename(target))[0]
+        saved = self._saved
+        if target != resolve(CURRENT):
+            saved = saved.named(stem)
+        model_file.write(saved, target)
+        self._saved, self._path = saved, target
+        return target
+
+    def get_model_performance(self) -> dict[str, object]:
+        """What is known of the model's quality: the figures in its file, and previous_accuracy.
+
+        previous_accuracy is that of the model before the last update, on the examples of that update; before any
+        update it is the accuracy the model was saved with (0.0 where there is none).
+        """
+        figures: dict[str, object] = dict(self._saved.figures) if self._saved is not None else {}
+        saved_accuracy = figures.get("accuracy", 0.0)
+        previous = self._previous_accuracy
+        return {
+            "model_version": self.model_version,
+            "source": self.source,
+            **figures,
+            "previous_accuracy": saved_accuracy if previous is None else previous,
+        }
+
+
+def resolve(path: str | os.PathLike[str]) -> str:
+    """The absolute form of a model path; a relative one starts at predict.py's directory."""
+    return os.path.normpath(os.path.join(HOUSE, os.fspath(path)))

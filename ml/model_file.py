@@ -1,0 +1,303 @@
+"""The saved form of a model: plain builtins in a pickle, checked before use, so that no file can run code.
+
+The file is a pickled dict of `format`, `sha256` and `payload`; the payload is a pickled dict whose keys are those of
+`_payload_of` below. Reading accepts only plain builtins (ml/plain_pickle.py), then checks every type, length and
+number: any bytes give a SavedModel or ModelRefused.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ml.errors import ModelNotFound, ModelRefused
+from ml.features import FEATURE_NAMES
+from ml.plain_pickle import NotPlain, loads
+from ml.scorecard import Deviations, Scorecard, Table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FORMAT = 1
+"""To change what a payload holds: raise FORMAT by one; keep reading the older format here for as long as files of it
+are in use, or refuse it with the sentence below; remake models/pretrained.pkl with the command in models/README.md;
+add a file of the old format to tests/test_model_file.py. A feature added, renamed or removed needs no new FORMAT:
+the names in the file no longer match, and the file is refused until it is trained again."""
+
+MAX_BYTES = 4 * 1024 * 1024
+_MAX_EDGES = 4096
+_MAX_BAGS = 64
+_MOST_IN_ALL = 1e9
+"""Of the sum of all numbers' sizes: far above any model, far below what overflows."""
+
+
+class SavedModel:
+    """A scorecard and where it comes from.
+
+    sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
+    the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
+    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None.
+    """
+
+    __slots__ = ("difficulty", "figures", "model_version", "scorecard", "sources", "struggle_below", "until_ms")
+
+    def __init__(
+        self,
+        model_version: str,
+        scorecard: Scorecard,
+        sources: Sequence[str],
+        figures: Mapping[str, float],
+        struggle_below: float,
+        until_ms: int | None = None,
+        difficulty: tuple[str, str] | None = None,
+    ) -> None:
+        self.model_version = model_version
+        self.scorecard = scorecard
+        self.sources = tuple(sources)
+        self.figures = dict(figures)
+        self.struggle_below = struggle_below
+        self.until_ms = until_ms
+        self.difficulty = difficulty
+
+    def named(self, model_version: str) -> SavedModel:
+        """The same model under another version."""
+        return SavedModel(
+            model_version,
+            self.scorecard,
+            self.sources,
+            self.figures,
+            self.struggle_below,
+            self.until_ms,
+            self.difficulty,
+        )
+
+
+def sha256(content: bytes) -> str:
+    """The hex digest; hashlib itself takes longer to import than a model takes to load."""
+    try:
+        from _sha2 import sha256 as digest  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        try:
+            from _sha256 import sha256 as digest  # type: ignore[import-not-found,unused-ignore]  # Python 3.11
+        except ImportError:
+            from hashlib import sha256 as digest
+    return str(digest(content).hexdigest())
+
+
+def read(path: str) -> SavedModel:
+    """The model at path. Raises ModelNotFound where there is no file, ModelRefused where it must not be used."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ModelNotFound(f"no model file at {path}") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        why = getattr(error, "strerror", None) or error
+        raise ModelRefused(f"the model file {path} cannot be read: {why}") from None
+    try:
+        return parse(content)
+    except ModelRefused as refusal:
+        raise ModelRefused(f"the model file {path} is refused: {refusal}") from None
+
+
+def parse(content: bytes) -> SavedModel:
+    """The model in a file's bytes; raises ModelRefused, and nothing else, on bytes that are none."""
+    if len(content) > MAX_BYTES:
+        raise ModelRefused(f"it is larger than {MAX_BYTES} bytes")
+    try:
+        envelope = loads(content)
+        if type(envelope) is not dict or envelope.keys() != {"format", "sha256", "payload"}:
+            raise ModelRefused("it is no model of this predictor")
+        if type(envelope["format"]) is not int or envelope["format"] != FORMAT:
+            raise ModelRefused(f"its format is not {FORMAT}")
+        payload = _of(bytes, envelope["payload"], "payload")
+        if envelope["sha256"] != sha256(payload):
+            raise ModelRefused("its content does not match its checksum")
+        return _model_of(_Fields(loads(payload)))
+    except NotPlain as error:
+        raise ModelRefused(str(error)) from None
+
+
+def dump(model: SavedModel) -> bytes:
+    """The bytes of a model file; equal models give equal bytes."""
+    import pickle  # writing is no part of a prediction
+
+    payload = pickle.dumps(_payload_of(model), protocol=4)
+    return pickle.dumps({"format": FORMAT, "sha256": sha256(payload), "payload": payload}, protocol=4)
+
+
+def write(model: SavedModel, path: str) -> None:
+    """Put the model at path whole: a reader sees the old file or the new one, a crash leaves the old one."""
+    import tempfile
+
+    content = dump(model)
+    parse(content)  # what could not be read again is never written
+    directory = os.path.dirname(os.path.abspath(path))
+    os.makedirs(directory, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(prefix=".unfinished-", suffix=".pkl", dir=directory)
+    try:
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would shut out the server's user
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+    directory_handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(directory_handle)
+    finally:
+        os.close(directory_handle)
+
+
+def _payload_of(model: SavedModel) -> dict[str, object]:
+    """What a file holds. `layout` has [edges, 1 with slopes else 0, 1 if stated else 0] a feature, `spread` the number
+    of edges a feature; `numbers` has for each feature missing, edges, values, slopes, then for each feature of
+    `spread` its edges and rows: one flat list, because a list for each table takes thrice as long to read."""
+    card = model.scorecard
+    numbers: list[float] = []
+    for table in card.tables:
+        numbers += [table.missing, *table.edges, *table.values, *table.slopes]
+    for part in card.spread:
+        numbers += [*part.edges, *part.rows]
+    return {
+        "model_version": model.model_version,
+        "struggle_below": float(model.struggle_below),
+        "until_ms": model.until_ms,
+        "sources": list(model.sources),
+        "figures": {name: float(figure) for name, figure in model.figures.items()},
+        "difficulty": None if model.difficulty is None else list(model.difficulty),
+        "features": list(FEATURE_NAMES),
+        "intercept": float(card.intercept),
+        "calibration": [float(part) for part in card.calibration],
+        "bag_intercepts": [float(x) for x in card.bag_intercepts],
+        "layout": [n for table in card.tables for n in (len(table.edges), int(bool(table.slopes)), int(table.stated))],
+        "spread": [len(part.edges) for part in card.spread],
+        "numbers": [float(x) for x in numbers],
+    }
+
+
+class _Fields:
+    """A dict whose entries are taken with their exact type."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: object) -> None:
+        if type(entries) is not dict:
+            raise ModelRefused("its payload is no dict")
+        self.entries = entries
+
+    def take(self, kind: type[Kind], name: str) -> Kind:
+        if name not in self.entries:
+            raise ModelRefused(f"it lacks {name}")
+        return _of(kind, self.entries[name], name)
+
+    def number(self, name: str) -> float:
+        return _numbers([self.take(float, name)], name)[0]
+
+    def numbers(self, name: str) -> list[float]:
+        return _numbers(self.take(list, name), name)
+
+    def counts(self, name: str) -> list[int]:
+        counts: list[int] = self.take(list, name)
+        if not set(map(type, counts)) <= {int} or (counts and not 0 <= min(counts) <= max(counts) <= _MAX_EDGES):
+            raise ModelRefused(f"its {name} holds more than small numbers")
+        return counts
+
+
+def _of(kind: type[Kind], value: object, name: str) -> Kind:
+    if type(value) is not kind:
+        raise ModelRefused(f"its {name} is no {kind.__name__}")
+    return value
+
+
+def _numbers(values: list[object], name: str) -> list[float]:
+    if not set(map(type, values)) <= {float}:
+        raise ModelRefused(f"its {name} holds more than numbers")
+    numbers: list[float] = values  # type: ignore[assignment]
+    # One pass in C in place of one test a number; a NaN compares as false.
+    if not sum(map(abs, numbers)) <= _MOST_IN_ALL:
+        raise ModelRefused(f"its {name} holds a number out of range")
+    return numbers
+
+
+class _Flat:
+    """The flat list of numbers, taken from its front."""
+
+    __slots__ = ("at", "numbers")
+
+    def __init__(self, numbers: list[float]) -> None:
+        self.numbers = numbers
+        self.at = 0
+
+    def take(self, count: int) -> list[float]:
+        taken = self.numbers[self.at : self.at + count]
+        if len(taken) != count:
+            raise ModelRefused("its tables do not fit its numbers")
+        self.at += count
+        return taken
+
+    def edges(self, count: int) -> list[float]:
+        edges = self.take(count)
+        if sorted(set(edges)) != edges:
+            raise ModelRefused("the edges of a table do not increase")
+        return edges
+
+    def table(self, edge_count: int, sloped: int, stated: int) -> Table:
+        (missing,) = self.take(1)
+        edges, values = self.edges(edge_count), self.take(edge_count + 1)
+        return Table(edges, values, self.take(edge_count + 1) if sloped else (), missing, bool(stated))
+
+    def deviations(self, edge_count: int, bags: int) -> Deviations:
+        return Deviations(self.edges(edge_count), self.take((edge_count + 2) * bags), bags)
+
+
+def _model_of(fields: _Fields) -> SavedModel:
+    if fields.take(list, "features") != list(FEATURE_NAMES):
+        raise ModelRefused("it was trained on other features; train it again")
+    layout, spread = fields.counts("layout"), fields.counts("spread")
+    bag_intercepts, calibration = fields.numbers("bag_intercepts"), fields.numbers("calibration")
+    bags = len(bag_intercepts)
+    if len(layout) != 3 * len(FEATURE_NAMES) or len(spread) != (len(FEATURE_NAMES) if bags else 0) or bags > _MAX_BAGS:
+        raise ModelRefused("its tables do not fit its features")
+    if len(calibration) != 2 or calibration[0] <= 0:
+        raise ModelRefused("its calibration is no rising line")
+    flat = _Flat(fields.numbers("numbers"))
+    scorecard = Scorecard(
+        fields.number("intercept"),
+        list(map(flat.table, layout[::3], layout[1::3], layout[2::3])),
+        (calibration[0], calibration[1]),
+        [flat.deviations(edge_count, bags) for edge_count in spread],
+        bag_intercepts,
+    )
+    if flat.at != len(flat.numbers):
+        raise ModelRefused("its tables do not fit its numbers")
+    figures, sources = fields.take(dict, "figures"), fields.take(list, "sources")
+    _numbers(list(figures.values()), "figures")
+    if not set(map(type, sources)) <= {str}:
+        raise ModelRefused("its sources are no texts")
+    until_ms, difficulty = fields.entries.get("until_ms"), fields.entries.get("difficulty")
+    return SavedModel(
+        fields.take(str, "model_version"),
+        scorecard,
+        sources,
+        figures,
+        fields.number("struggle_below"),
+        None if until_ms is None else _of(int, until_ms, "until_ms"),
+        None if difficulty is None else _side_file(difficulty),
+    )
+
+
+def _side_file(entry: object) -> tuple[str, str]:
+    name, digest = [*_of(list, entry, "difficulty"), None, None][:2]
+    if type(name) is not str or type(digest) is not str or not name or os.path.basename(name) != name or "\0" in name:
+        raise ModelRefused("its difficulty table is no file beside it")
+    return name, digest
+
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Kind = TypeVar("Kind")

@@ -1,0 +1,144 @@
+"""The additive model: per feature one small table; from a FeatureVector to a logit and its exact contributions.
+
+logit = intercept + sum of contributions, and every contribution is one feature's own: what the model says of a feature
+can be read off its table, and drawn. Training makes the tables (ml/training), this module only reads them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import exp, sqrt
+
+from ml.features import FEATURE_NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.features import FeatureVector
+
+LOGIT_BOUND = 12.0
+"""No answer is surer than this (a probability of 0.999994): beyond it the logit of a rounded probability is noise."""
+
+
+def probability_of(logit: float) -> float:
+    """The logistic function, without overflow at either end."""
+    if logit >= 0:
+        return 1.0 / (1.0 + exp(-logit))
+    odds = exp(logit)
+    return odds / (1.0 + odds)
+
+
+class Table:
+    """One feature's part of the logit: values[i] + slopes[i] * x where edges[i-1] < x <= edges[i]; else `missing`.
+
+    edges: strictly increasing, n of them; values: n + 1; slopes: n + 1, or none at all for a step function.
+    `stated` tables come from the platform's rules, not from learners' answers.
+    """
+
+    __slots__ = ("edges", "missing", "slopes", "stated", "values")
+
+    def __init__(
+        self,
+        edges: Sequence[float],
+        values: Sequence[float],
+        slopes: Sequence[float],
+        missing: float,
+        stated: bool = False,
+    ) -> None:
+        self.edges = edges
+        self.values = values
+        self.slopes = slopes
+        self.missing = missing
+        self.stated = stated
+
+    def at(self, x: float | None) -> float:
+        """The table's value at x, uncalibrated; None is "no data"."""
+        if x is None:
+            return self.missing
+        segment = bisect_left(self.edges, x)
+        return self.values[segment] + self.slopes[segment] * x if self.slopes else self.values[segment]
+
+
+class Deviations:
+    """How far each of the bagged models departs from the main one, by the segment one feature falls in.
+
+    rows: (len(edges) + 2) times one number a bag, row after row; the last row is for "no data".
+    """
+
+    __slots__ = ("bags", "edges", "rows")
+
+    def __init__(self, edges: Sequence[float], rows: Sequence[float], bags: int) -> None:
+        self.edges = edges
+        self.rows = rows
+        self.bags = bags
+
+    def at(self, x: float | None) -> Sequence[float]:
+        """One deviation a bag, in uncalibrated logits."""
+        row = len(self.edges) + 1 if x is None else bisect_left(self.edges, x)
+        return self.rows[row * self.bags : (row + 1) * self.bags]
+
+
+class Scorecard:
+    """Tables in the order of FEATURE_NAMES, an intercept, and an affine calibration (slope, offset) of the logit.
+
+    The calibration is affine in the logit so that it distributes over the contributions without a remainder.
+    `spread` is empty or runs in the order of FEATURE_NAMES, with one number a bag in bag_intercepts.
+    """
+
+    __slots__ = ("bag_intercepts", "calibration", "intercept", "spread", "tables")
+
+    def __init__(
+        self,
+        intercept: float,
+        tables: Sequence[Table],
+        calibration: tuple[float, float] = (1.0, 0.0),
+        spread: Sequence[Deviations] = (),
+        bag_intercepts: Sequence[float] = (),
+    ) -> None:
+        self.intercept = intercept
+        self.tables = tables
+        self.calibration = calibration
+        self.spread = spread
+        self.bag_intercepts = bag_intercepts
+
+    def score(self, features: FeatureVector) -> Score:
+        """The calibrated logit (within LOGIT_BOUND), the intercept and one contribution a feature, which sum to it."""
+        slope, offset = self.calibration
+        contributions = [slope * table.at(x) for table, x in zip(self.tables, known_values(features))]
+        intercept = slope * self.intercept + offset
+        logit = intercept + sum(contributions)
+        if abs(logit) > LOGIT_BOUND:
+            shrink = LOGIT_BOUND / abs(logit)
+            contributions = [shrink * contribution for contribution in contributions]
+            intercept *= shrink
+            logit = intercept + sum(contributions)
+        return Score(logit, intercept, contributions)
+
+    def bag_logits(self, features: FeatureVector, logit: float) -> list[float]:
+        """What each bagged model would have said in place of `logit`; empty where the model carries no bags."""
+        totals = list(self.bag_intercepts)
+        for deviations, x in zip(self.spread, known_values(features)):
+            totals = [total + deviation for total, deviation in zip(totals, deviations.at(x))]
+        return [logit + self.calibration[0] * total for total in totals]
+
+    def stated_part(self, contributions: Sequence[float]) -> float:
+        """The root sum of squares of the contributions that are stated rather than learned."""
+        return sqrt(sum(c * c for c, table in zip(contributions, self.tables) if table.stated))
+
+
+class Score:
+    """logit = intercept + sum(contributions); contributions run in the order of FEATURE_NAMES."""
+
+    __slots__ = ("contributions", "intercept", "logit")
+
+    def __init__(self, logit: float, intercept: float, contributions: Sequence[float]) -> None:
+        self.logit = logit
+        self.intercept = intercept
+        self.contributions = contributions
+
+
+def known_values(features: FeatureVector) -> list[float | None]:
+    """The features in the order of FEATURE_NAMES, None where there is no data."""
+    defaulted = features.defaulted
+    return [None if name in defaulted else x for name, x in zip(FEATURE_NAMES, features.values)]
