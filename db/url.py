@@ -23,21 +23,6 @@ _FOREIGN = {
     "sqlserver": "SQL Server is not supported",
 }
 
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-
-_CERTIFICATE_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
-
-_LIBPQ = frozenset(
-    """application_name channel_binding connect_timeout dbname fallback_application_name gssencmode gsslib host
-    hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname options passfile password
-    port require_auth requirepeer ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode
-    sslcompression sslcrl sslcrldir sslkey sslmode sslpassword sslrootcert sslsni target_session_attrs
-    tcp_user_timeout user""".split()  # noqa: SIM905 - forty lines of one word each read worse
-)
-"""What libpq 16 (psycopg2-binary since 2.9.8) knows; Prisma's other words concern its own pool and are dropped."""
-
-_WHOLE_NUMBERS = ("connect_timeout", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval")
-
 
 class DatabaseURL:
     """Where the database is. Its repr and its label hold no secret; `keywords` does.
@@ -108,6 +93,8 @@ def _sqlite(path: str, relative_to: str) -> DatabaseURL:
 
 
 def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
+    from db import libpq
+
     rest, _, query = rest.partition("?")
     authority, _, database = rest.partition("/")
     if "@" in database or "@" in query:
@@ -117,19 +104,14 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
     user, _, password = credentials.partition(":")
     written = dict(_pairs(query))
     hosts, ports = _hosts(hosts)
-    keywords = {
+    place = {
         "host": hosts,
         "port": ports,
         "dbname": _decoded(database),
         "user": _decoded(user),
         "password": _decoded(password),
     }
-    keywords.update((word, value) for word, value in written.items() if word in _LIBPQ)
-    keywords.update(_encryption(written, relative_to))
-    keywords = {word: value for word, value in keywords.items() if value}
-    keywords.setdefault("dbname", "postgres")  # Prisma's default; libpq's would be the user's name
-    keywords.setdefault("port", "5432")
-    _check(keywords)
+    keywords = libpq.keywords(place, written, relative_to)
     return DatabaseURL("postgresql", _label(keywords), keywords=keywords, schema=written.get("schema") or None)
 
 
@@ -152,44 +134,6 @@ def _hosts(written: str) -> tuple[str, str]:
         hosts.append(_decoded(host))
         ports.append(port or "5432")
     return ",".join(hosts), ",".join(ports if len(set(ports)) > 1 else ports[:1])
-
-
-def _encryption(written: dict[str, str], relative_to: str) -> dict[str, str]:
-    """libpq's words for Prisma's; Prisma's `sslcert` is the server's root certificate."""
-    if written.get("sslidentity"):
-        raise _unusable("libpq cannot read the PKCS#12 file of sslidentity; give sslcert and sslkey (PEM) instead")
-    words = {word: written[word] for word in _CERTIFICATE_FILES if written.get(word)}
-    if "sslcert" in words and "sslkey" not in words:
-        words.setdefault("sslrootcert", words["sslcert"])
-        words["sslcert"] = ""
-    asyncpg = written.get("ssl", "")
-    if asyncpg and "sslmode" not in written:
-        words["sslmode"] = {"true": "require", "1": "require", "false": "disable", "0": "disable"}.get(asyncpg, asyncpg)
-    mode = words.get("sslmode") or written.get("sslmode") or "prefer"
-    if written.get("sslaccept") == "strict" and mode != "disable":
-        words["sslmode"] = "verify-full"
-        words.setdefault("sslrootcert", "system")
-    elif written.get("sslaccept") == "accept_invalid_certs":
-        words["sslrootcert"] = ""  # libpq checks the server's certificate whenever it is given a root
-    for word in _CERTIFICATE_FILES:
-        if words.get(word, "system") not in ("", "system"):
-            words[word] = os.path.normpath(os.path.join(os.path.abspath(relative_to), words[word]))
-    return words
-
-
-def _check(keywords: dict[str, str]) -> None:
-    ports = keywords["port"].split(",")
-    if len(ports) > 1 and len(ports) != len(keywords.get("host", "").split(",")):
-        raise _unusable("it must name one port for all hosts, or one for each")
-    for port in ports:
-        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
-            raise _unusable("the port must be a number from 1 to 65535 (and : / ? in a password %3A %2F %3F)")
-    if keywords.get("sslmode", "prefer") not in _SSL_MODES:
-        raise _unusable(f"sslmode must be one of {', '.join(_SSL_MODES)}")
-    for word in _WHOLE_NUMBERS:
-        number = keywords.get(word, "0")
-        if not (number.isascii() and number.isdigit() and len(number) <= 9):
-            raise _unusable(f"{word} must be a whole number of at most nine digits")
 
 
 def _label(keywords: dict[str, str]) -> str:

@@ -1,0 +1,86 @@
+"""What a PostgreSQL URL's query means to libpq: its own words kept, Prisma's translated, pool settings dropped.
+
+libpq: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+"""
+
+from __future__ import annotations
+
+import os.path
+
+from db.errors import UnsupportedURL
+
+WORDS = frozenset(
+    """application_name channel_binding connect_timeout dbname fallback_application_name gssencmode gsslib host
+    hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname options passfile password
+    port require_auth requirepeer ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode
+    sslcompression sslcrl sslcrldir sslkey sslmode sslpassword sslrootcert sslsni target_session_attrs
+    tcp_user_timeout user""".split()  # noqa: SIM905 - forty lines of one word each read worse
+)
+"""What libpq 16 knows, the oldest that psycopg2-binary 2.9.9 brings; Prisma's other words concern its own pool."""
+
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+_SSL_SWITCHES = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
+
+_FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
+
+_WHOLE_NUMBERS = ("connect_timeout", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval")
+
+
+def keywords(place: dict[str, str], query: dict[str, str], relative_to: str) -> dict[str, str]:
+    """Arguments of psycopg2.connect for the URL's place (host, port, dbname, user, password) and its query.
+
+    The query outranks the place, as in libpq's own URLs. Relative certificate files start at relative_to. Raises
+    UnsupportedURL.
+    """
+    words = {**place, **{word: value for word, value in query.items() if word in WORDS}}
+    words.update(_encryption(query, relative_to))
+    words = {word: value for word, value in words.items() if value}
+    words.setdefault("dbname", "postgres")  # Prisma's default; libpq's would be the user's name
+    words.setdefault("port", "5432")
+    _check(words)
+    return words
+
+
+def _encryption(query: dict[str, str], relative_to: str) -> dict[str, str]:
+    if query.get("sslidentity"):
+        raise UnsupportedURL(
+            "libpq cannot read the PKCS#12 file of sslidentity; give sslcert and sslkey (PEM) instead."
+        )
+    words = {word: query[word] for word in _FILES if query.get(word)}
+    if "sslcert" in words and "sslkey" not in words:
+        # Prisma's sslcert is the server's root certificate, libpq's the client's own.
+        words.setdefault("sslrootcert", words["sslcert"])
+        words["sslcert"] = ""
+    mode = query.get("sslmode", "")
+    if not mode and query.get("ssl"):
+        mode = words["sslmode"] = _SSL_SWITCHES.get(query["ssl"], query["ssl"])
+    if query.get("sslaccept") == "strict" and mode != "disable":
+        words["sslmode"] = "verify-full"
+        words.setdefault("sslrootcert", "system")
+    elif query.get("sslaccept") == "accept_invalid_certs":
+        words["sslrootcert"] = ""  # libpq checks the server's certificate whenever it is given a root
+    for word in _FILES:
+        if words.get(word, "system") not in ("", "system"):
+            words[word] = os.path.normpath(os.path.join(os.path.abspath(relative_to), words[word]))
+    return words
+
+
+def _check(words: dict[str, str]) -> None:
+    ports = words["port"].split(",")
+    if len(ports) > 1 and len(ports) != len(words.get("host", "").split(",")):
+        raise UnsupportedURL("The database URL must name one port for all hosts, or one for each.")
+    for port in ports:
+        if not (_is_whole_number(port) and 0 < int(port) < 65536):
+            raise UnsupportedURL(
+                "The port in the database URL must be a number from 1 to 65535 (and : / ? in a password %3A %2F %3F)."
+            )
+    if words.get("sslmode", "prefer") not in _SSL_MODES:
+        raise UnsupportedURL(f"sslmode in the database URL must be one of {', '.join(_SSL_MODES)}.")
+    for word in _WHOLE_NUMBERS:
+        if not _is_whole_number(words.get(word, "0")):
+            raise UnsupportedURL(f"{word} in the database URL must be a whole number.")
+
+
+def _is_whole_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 9
