@@ -1,0 +1,45 @@
+"""Benchmarks, each a command of its own: `python -m scripts.benchmark startup`.
+
+A command's module is imported when the command is asked for, so that one of them can need what the others do not.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+COMMANDS = {
+    "startup": "scripts.benchmark_startup:startup",
+}
+"""Command -> module:attribute."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Every command whose module is there, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(module), attribute)
+        return command if isinstance(command, click.Command) else None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def benchmark() -> None:
+    """Measure the predictor: what a prediction costs, and how good it is."""
+
+
+if __name__ == "__main__":
+    benchmark(prog_name="benchmark")
