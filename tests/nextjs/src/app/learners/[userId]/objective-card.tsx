@@ -1,0 +1,179 @@
+'use client';
+
+import { useRouter } from 'next/navigation';
+import { useId, useState } from 'react';
+import { percent, riskLevel } from '@/lib/risk';
+import type { Answer, Factor } from '@/lib/struggle-predictor';
+import type { ShownPrediction, UpcomingObjective } from '@/lib/upcoming';
+
+const STRONGEST = 4;
+
+export function ObjectiveCard({ userId, objective }: { userId: string; objective: UpcomingObjective }) {
+  const router = useRouter();
+  const headingId = useId();
+  const [fresh, setFresh] = useState<ShownPrediction | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  const prediction = fresh ?? objective.prediction;
+
+  async function predict() {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const reply = await post('/api/analytics/predictions/generate', { userId, objectiveId: objective.id });
+      setFresh(shown(reply.answer as Answer, (reply.stored as { id: string } | null)?.id ?? null));
+      router.refresh(); // the tally at the top of the page counts what is stored
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : 'The prediction failed.');
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  return (
+    <article className="card" aria-labelledby={headingId} aria-busy={busy} data-objective={objective.id}>
+      <div className="card-head">
+        <div className="what">
+          <p className="where">
+            {objective.course} <span aria-hidden="true">·</span> {objective.lecture}
+          </p>
+          <h2 id={headingId}>{objective.text}</h2>
+          <ul className="tags" aria-label="About this objective">
+            <li>{words(objective.complexity)}</li>
+            <li>{words(objective.mastery)}</li>
+            {objective.occasion && <li className="occasion">{objective.occasion}</li>}
+          </ul>
+        </div>
+        <button type="button" onClick={predict} disabled={busy} aria-describedby={headingId}>
+          {busy ? 'Predicting…' : prediction ? 'Predict again' : 'Predict'}
+        </button>
+      </div>
+      <div aria-live="polite">
+        {problem && <p className="problem">{problem}</p>}
+        {prediction && <Outcome prediction={prediction} />}
+      </div>
+      {prediction?.id && <Feedback key={prediction.id} predictionId={prediction.id} />}
+    </article>
+  );
+}
+
+function Outcome({ prediction }: { prediction: ShownPrediction }) {
+  const level = riskLevel(prediction.probability);
+  const strongest = prediction.factors.filter((factor) => factor.contribution !== 0).slice(0, STRONGEST);
+  const reach = Math.max(...strongest.map((factor) => Math.abs(factor.contribution)), 0.01);
+  return (
+    <div className={`outcome ${level.toLowerCase()}`}>
+      <div className="risk">
+        <p className="probability">
+          <span className="number" data-probability={prediction.probability}>
+            {percent(prediction.probability)}
+          </span>
+          <span className="level">{words(level)} risk</span>
+        </p>
+        <Scale prediction={prediction} />
+        <p className="confidence">
+          Confidence {percent(prediction.confidence)}
+          {prediction.interval && `, likely between ${prediction.interval.map(percent).join(' and ')}`}
+        </p>
+      </div>
+      <div className="why">
+        {prediction.degraded && <p className="problem">Rests on default values: {prediction.degraded}. Not stored.</p>}
+        {prediction.reasoning && <p className="reasoning">{prediction.reasoning}</p>}
+        {strongest.length > 0 && (
+          <>
+            <p className="legend" aria-hidden="true">
+              <span>lowers the risk</span>
+              <span>raises it</span>
+            </p>
+            <ul className="factors" aria-label="Strongest factors">
+              {strongest.map((factor) => (
+                <FactorRow key={factor.feature} factor={factor} reach={reach} />
+              ))}
+            </ul>
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** Where the probability lies between 0 and 1, with its interval and the thresholds of medium and high. */
+function Scale({ prediction }: { prediction: ShownPrediction }) {
+  const [low, high] = prediction.interval ?? [prediction.probability, prediction.probability];
+  return (
+    <div className="scale" aria-hidden="true">
+      <span className="band" style={{ left: `${100 * low}%`, width: `${100 * (high - low)}%` }} />
+      <span className="tick" style={{ left: '40%' }} />
+      <span className="tick" style={{ left: '70%' }} />
+      <span className="mark" style={{ left: `${100 * prediction.probability}%` }} />
+    </div>
+  );
+}
+
+function FactorRow({ factor, reach }: { factor: Factor; reach: number }) {
+  const raises = factor.contribution > 0;
+  const width = `${(50 * Math.abs(factor.contribution)) / reach}%`;
+  return (
+    <li data-feature={factor.feature}>
+      <span className="factor-text">{factor.text}</span>
+      <span className="bar" role="img" aria-label={raises ? 'raises the risk' : 'lowers the risk'}>
+        <span className={raises ? 'raises' : 'lowers'} style={raises ? { left: '50%', width } : { right: '50%', width }} />
+      </span>
+    </li>
+  );
+}
+
+function Feedback({ predictionId }: { predictionId: string }) {
+  const [said, setSaid] = useState<'asking' | 'sending' | 'thanks' | 'failed'>('asking');
+
+  async function tell(actualStruggle: boolean) {
+    setSaid('sending');
+    try {
+      await post(`/api/analytics/predictions/${encodeURIComponent(predictionId)}/feedback`, { actualStruggle });
+      setSaid('thanks');
+    } catch {
+      setSaid('failed');
+    }
+  }
+
+  return (
+    <div className="feedback" role="group" aria-label="How did it go?" aria-live="polite">
+      {said === 'thanks' ? (
+        <p>Thank you. This is what the model learns from.</p>
+      ) : (
+        <>
+          <p>{said === 'failed' ? 'That could not be saved. Try again?' : 'Studied it since? How did it go?'}</p>
+          <button type="button" className="quiet" disabled={said === 'sending'} onClick={() => tell(true)}>
+            I struggled
+          </button>
+          <button type="button" className="quiet" disabled={said === 'sending'} onClick={() => tell(false)}>
+            It went well
+          </button>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The JSON reply of one of our routes. Throws with the route's own message. */
+async function post(path: string, body: object): Promise<Record<string, unknown>> {
+  const response = await fetch(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const reply = await response.json().catch(() => null);
+  if (!response.ok || reply === null) throw new Error(reply?.error?.message ?? `The server answered ${response.status}.`);
+  return reply;
+}
+
+function shown(answer: Answer, id: string | null): ShownPrediction {
+  const { probability, confidence, interval, reasoning, factors, degraded } = answer;
+  return { id, probability, confidence, interval, reasoning, factors, degraded, asOf: answer.as_of };
+}
+
+/** NOT_STARTED as people write it. */
+function words(name: string): string {
+  const text = name.toLowerCase().replaceAll('_', ' ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

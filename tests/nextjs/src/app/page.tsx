@@ -1,0 +1,23 @@
+import Link from 'next/link';
+import { prisma } from '@/lib/prisma';
+
+export const dynamic = 'force-dynamic';
+
+export default async function Learners() {
+  const learners = await prisma.user.findMany({ orderBy: { createdAt: 'asc' }, take: 50 });
+  return (
+    <main>
+      <header className="page-head">
+        <p className="eyebrow">Struggle prediction</p>
+        <h1>Learners</h1>
+      </header>
+      <ul className="learners">
+        {learners.map((learner) => (
+          <li key={learner.id}>
+            <Link href={`/learners/${encodeURIComponent(learner.id)}`}>{learner.name ?? learner.id}</Link>
+          </li>
+        ))}
+      </ul>
+    </main>
+  );
+}

@@ -1,0 +1,106 @@
+// How good the predictions were: what was said against what came, with the uncertainty that small counts bring.
+import { prisma } from '@/lib/prisma';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const SAYS_STRUGGLE_FROM = 0.5;
+const LEAST_ACCURACY = 0.75;
+const LEAST_RECALL = 0.7;
+
+export interface JudgedPrediction {
+  predictedStruggleProbability: number;
+  actualOutcome: boolean | null;
+}
+
+/** A share of `of` cases with its 95 % interval; null where there is no case to take a share of. */
+export interface Share {
+  value: number;
+  interval: [low: number, high: number];
+  of: number;
+}
+
+export interface Performance {
+  judged: number;
+  truePositives: number;
+  falsePositives: number;
+  trueNegatives: number;
+  falseNegatives: number;
+  accuracy: Share | null;
+  precision: Share | null;
+  recall: Share | null;
+  /** What is worse than its target beyond doubt; empty when all is well, or when too little is known to say. */
+  alerts: string[];
+}
+
+/** Wilson's interval: it stays within 0..1 and is honest at small counts, where p +- 2 s is not. */
+export function share(hits: number, of: number): Share | null {
+  if (of === 0) return null;
+  const z = 1.96;
+  const p = hits / of;
+  const middle = (p + (z * z) / (2 * of)) / (1 + (z * z) / of);
+  const half = (z / (1 + (z * z) / of)) * Math.sqrt((p * (1 - p)) / of + (z * z) / (4 * of * of));
+  return { value: p, interval: [Math.max(0, middle - half), Math.min(1, middle + half)], of };
+}
+
+/** What the judged predictions say; those whose outcome is not known are left out. */
+export function performanceOf(predictions: readonly JudgedPrediction[]): Performance {
+  const counts = { truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0 };
+  for (const { predictedStruggleProbability, actualOutcome } of predictions) {
+    if (actualOutcome === null) continue;
+    const said = predictedStruggleProbability >= SAYS_STRUGGLE_FROM;
+    if (said) counts[actualOutcome ? 'truePositives' : 'falsePositives'] += 1;
+    else counts[actualOutcome ? 'falseNegatives' : 'trueNegatives'] += 1;
+  }
+  const { truePositives, falsePositives, trueNegatives, falseNegatives } = counts;
+  const judged = truePositives + falsePositives + trueNegatives + falseNegatives;
+  const accuracy = share(truePositives + trueNegatives, judged);
+  const recall = share(truePositives, truePositives + falseNegatives);
+  return {
+    judged,
+    ...counts,
+    accuracy,
+    precision: share(truePositives, truePositives + falsePositives),
+    recall,
+    alerts: [...below('accuracy', accuracy, LEAST_ACCURACY), ...below('recall', recall, LEAST_RECALL)],
+  };
+}
+
+/** An alarm rings only when the whole interval is below the target: a week of few outcomes proves nothing. */
+function below(name: string, measured: Share | null, target: number): string[] {
+  if (measured === null || measured.interval[1] >= target) return [];
+  return [`${name} is ${percent(measured.value)} of ${measured.of}, below its target of ${percent(target)}`];
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`;
+}
+
+/** The performance over the days before `until`; `alert` is called once when a target is missed. */
+export async function trackPredictionAccuracy({
+  days = 7,
+  until = new Date(),
+  alert = sendAlert,
+}: { days?: number; until?: Date; alert?: (message: string) => Promise<void> } = {}): Promise<Performance> {
+  const predictions = await prisma.strugglePrediction.findMany({
+    where: {
+      predictionDate: { gte: new Date(until.getTime() - days * DAY_MS), lt: until },
+      actualOutcome: { not: null },
+    },
+    select: { predictedStruggleProbability: true, actualOutcome: true },
+  });
+  const performance = performanceOf(predictions);
+  if (performance.alerts.length > 0) await alert(`Struggle predictions: ${performance.alerts.join('; ')}.`);
+  return performance;
+}
+
+/** To the webhook that ML_ALERT_WEBHOOK names, and always to the log. */
+export async function sendAlert(message: string): Promise<void> {
+  console.error(message);
+  const webhook = process.env.ML_ALERT_WEBHOOK;
+  if (!webhook) return;
+  await fetch(webhook, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ text: message }),
+    signal: AbortSignal.timeout(5_000),
+  }).catch((error: unknown) => console.error('The alert could not be sent:', error));
+}

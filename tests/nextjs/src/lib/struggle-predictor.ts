@@ -1,0 +1,135 @@
+// Calls predict.py. STRUGGLE_PYTHON and STRUGGLE_PREDICT name the interpreter and the script, both as absolute paths.
+import { execFile } from 'node:child_process';
+import { isAbsolute } from 'node:path';
+
+export type RiskLevel = 'LOW' | 'MEDIUM' | 'HIGH';
+
+/** One feature's part in the answer: `contribution` in logits, positive towards struggle; `value` null without data. */
+export interface Factor {
+  feature: string;
+  value: number | null;
+  contribution: number;
+  text: string;
+}
+
+/** Every feature as a number in 0..1, and what retraining and monitoring need; store it as it is. */
+export type Features = Record<string, number | string | string[] | null>;
+
+/** What predict.py prints on exit code 0. */
+export interface Answer {
+  schema_version: number;
+  user_id: string;
+  objective_id: string;
+  as_of: string;
+  probability: number;
+  confidence: number;
+  risk_level: RiskLevel;
+  interval: [low: number, high: number];
+  reasoning: string;
+  factors: Factor[];
+  intercept: number;
+  model_version: string;
+  source: 'model' | 'rules';
+  missing_sources: string[];
+  /** Why the answer rests on default features; empty when all is well. */
+  degraded: string;
+  features: Features;
+}
+
+/** Why there is no answer: `status` for HTTP, `code` for programs, `message` for people. */
+export interface Failure {
+  status: 400 | 404 | 500 | 503;
+  code: string;
+  message: string;
+}
+
+export type Prediction = { ok: true; answer: Answer } | ({ ok: false } & Failure);
+
+const TIMEOUT_MS = 5_000; // predict.py has a deadline of its own, at four seconds
+const MAX_OUTPUT_BYTES = 1 << 20;
+const LONGEST_ID = 255;
+
+const STATUS_OF_EXIT: Readonly<Record<number, Failure['status']>> = {
+  2: 400, // the arguments make no request
+  66: 404, // learner or objective unknown
+  69: 503, // database unreachable, or deadline passed
+  78: 500, // configuration
+  130: 503, // stopped by SIGINT
+  143: 503, // stopped by SIGTERM
+};
+
+/** An id as it may come from outside: text of a bounded length that can be a process argument. */
+export function isId(value: unknown): value is string {
+  return (
+    typeof value === 'string' && value.length > 0 && value.length <= LONGEST_ID &&
+    !value.includes('\0') && value.isWellFormed()
+  );
+}
+
+/** Whether the learner will struggle with the objective. Never throws: what can go wrong is in the result. */
+export async function predictStruggle(userId: unknown, objectiveId: unknown): Promise<Prediction> {
+  if (!isId(userId) || !isId(objectiveId)) {
+    return failed(400, 'invalid_id', `userId and objectiveId must be text of 1 to ${LONGEST_ID} characters`);
+  }
+  const python = process.env.STRUGGLE_PYTHON ?? '';
+  const script = process.env.STRUGGLE_PREDICT ?? '';
+  if (!isAbsolute(python) || !isAbsolute(script)) {
+    return failed(500, 'configuration', 'STRUGGLE_PYTHON and STRUGGLE_PREDICT must be absolute paths');
+  }
+  return new Promise((resolve) => {
+    execFile(
+      /* turbopackIgnore: true */ python, // known at run time only: nothing for the bundler to trace
+      [script, userId, objectiveId], // no shell: an id stays one argument, whatever it holds
+      { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true },
+      (error, stdout, stderr) => {
+        if (stderr) console.error(stderr.trimEnd());
+        resolve(read(error, stdout));
+      },
+    );
+  });
+}
+
+/** The exit code decides; what the child printed is read on every exit code, since failures are JSON too. */
+function read(error: (Error & { code?: unknown; killed?: boolean }) | null, stdout: string): Prediction {
+  const printed = parse(stdout);
+  if (error === null) {
+    return isAnswer(printed) ? { ok: true, answer: printed } : failed(500, 'unreadable', 'predict.py printed no answer');
+  }
+  if (error.killed) return failed(503, 'timeout', `predict.py gave no answer within ${TIMEOUT_MS} ms`);
+  if (typeof error.code !== 'number') return failed(500, 'not_started', `predict.py could not be run (${error.code})`);
+  const status = STATUS_OF_EXIT[error.code] ?? 500;
+  return isFailure(printed)
+    ? failed(status, printed.error.code, printed.error.message)
+    : failed(status, 'unreadable', `predict.py ended with exit code ${error.code} and no JSON`);
+}
+
+function failed(status: Failure['status'], code: string, message: string): Prediction {
+  return { ok: false, status, code, message };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isAnswer(value: unknown): value is Answer {
+  return (
+    isObject(value) && typeof value.probability === 'number' && typeof value.confidence === 'number' &&
+    typeof value.risk_level === 'string' && typeof value.reasoning === 'string' &&
+    typeof value.degraded === 'string' && Array.isArray(value.factors) && isObject(value.features)
+  );
+}
+
+function isFailure(value: unknown): value is { error: { code: string; message: string } } {
+  return (
+    isObject(value) && isObject(value.error) &&
+    typeof value.error.code === 'string' && typeof value.error.message === 'string'
+  );
+}
