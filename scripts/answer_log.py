@@ -82,15 +82,15 @@ def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 
 def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[str]:
-    """Decoded lines; reached[0] is the number of the line being read, also when reading it fails."""
+    """Decoded lines; reached[0] is the number of the last line read."""
     for number in count(1):
-        reached[0] = number
         try:
             raw = stream.readline(LONGEST_LINE_BYTES)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise MalformedLog(number, f"the gzip file is damaged ({error})") from None
         if not raw:
             return
+        reached[0] = number
         if len(raw) == LONGEST_LINE_BYTES and not raw.endswith(b"\n"):
             raise MalformedLog(number, f"longer than {LONGEST_LINE_BYTES} bytes")
         if b"\0" in raw:

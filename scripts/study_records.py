@@ -16,6 +16,9 @@ from ml.history import DAY_MS, VISIT_GAP_MS
 ORDER_ONLY_PREFIX = "order-only:"
 """Starts the sessionId of each review whose time is only a place in an order; the queries know it."""
 
+REVIEW_PREFIX = "answer:"
+VISIT_PREFIX = "visit:"
+
 
 class Review(NamedTuple):
     """One graded answer. rating: GOOD or AGAIN."""
@@ -87,6 +90,14 @@ def card_id(objective_id: str, item_id: str) -> str:
     return f"{objective_id.replace('%', '%25').replace('/', '%2F')}/{item_id}"
 
 
+def review_id(learner_id: str, card: str, at_ms: int, nth: int) -> str:
+    """The id of an answer; nth counts the learner's earlier answers at the very same time.
+
+    Queries order answers of one instant by id, so nth leads: coarse clocks keep the log's own order.
+    """
+    return digest_id(f"{REVIEW_PREFIX}{nth:04d}:", learner_id, card, at_ms)
+
+
 def digest_id(prefix: str, *parts: str | int) -> str:
     """A short id that depends on every part and on nothing else."""
     return prefix + blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
@@ -94,7 +105,7 @@ def digest_id(prefix: str, *parts: str | int) -> str:
 
 def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
     """The visits of one learner, whose reviews come oldest first, ordered by start."""
-    prefix = ORDER_ONLY_PREFIX if order_only else "visit:"
+    prefix = ORDER_ONLY_PREFIX if order_only else VISIT_PREFIX
     of_objective: dict[str, list[list[Review]]] = {}
     started: list[list[Review]] = []
     first_answers: set[str] = set()
