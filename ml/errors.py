@@ -5,7 +5,8 @@
     ├── ModelNotFound       the path names no model (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
     ├── NotEnoughExamples   training was asked of too little data
-    └── UnsupportedClient   the object handed to the extractor is no database client
+    ├── UnsupportedClient   the object handed to the extractor is no database client
+    └── UnknownTopic        no objective belongs to the topic asked for
 
 predict.py holds the one table from class to exit code. This module imports nothing.
 """
@@ -33,3 +34,7 @@ class NotEnoughExamples(PredictorError):
 
 class UnsupportedClient(PredictorError):
     """Raised when the extractor is given an object through which no records can be read."""
+
+
+class UnknownTopic(PredictorError):
+    """Raised when a topic area names no course and no topic tag, so that there is no objective to look at."""

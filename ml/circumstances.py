@@ -1,0 +1,145 @@
+"""Features of the learner's circumstances: load today, work ahead, the exam, and the form of the material."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from ml.history import DAY_MS, MINUTE_MS
+from ml.mastery import bounded, mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml import ports
+    from ml.history import LearnerHistory, StudyHistory
+
+FULL_DAY_ANSWERS = 300
+FULL_DAY_MINUTES = 240
+FULL_DAY_NEW_CARDS = 60
+EXAM_HORIZON_DAYS = 90
+FULL_WORKLOAD = 50
+NEWEST_EVENTS = 20
+STYLE_OF_CONTENT = (
+    ("video", "visual"),
+    ("image", "visual"),
+    ("diagram", "visual"),
+    ("animation", "visual"),
+    ("visual", "visual"),
+    ("audio", "auditory"),
+    ("podcast", "auditory"),
+    ("auditory", "auditory"),
+    ("text", "reading"),
+    ("read", "reading"),
+    ("article", "reading"),
+    ("note", "reading"),
+    ("pdf", "reading"),
+    ("quiz", "kinesthetic"),
+    ("practice", "kinesthetic"),
+    ("interactive", "kinesthetic"),
+    ("simulation", "kinesthetic"),
+    ("clinical", "kinesthetic"),
+    ("kinesthetic", "kinesthetic"),
+)
+"""A word in a content type, and the learning style (visual, auditory, reading, kinesthetic) that it suits."""
+
+
+def content_type_mismatch(past: LearnerHistory) -> float | None:
+    """How far the formats met of late lie from the learner's favourite style; 0 = all in it; higher is worse.
+
+    For each of the newest twenty events with a known content type: 1 - preference for its style / strongest
+    preference; their mean. Sources: behavioral_events.contentType, learningStyleProfile (now only).
+    """
+    styles = past.profile.learning_style if past.profile is not None else None
+    if not isinstance(styles, dict):
+        return None
+    preferences = {style: bounded(styles.get(style)) or 0.0 for _, style in STYLE_OF_CONTENT}
+    strongest = max(preferences.values())
+    if not strongest:
+        return None
+    met = [style for event in past.events if (style := _style_of(event.content_type)) is not None]
+    return mean([1.0 - preferences[style] / strongest for style in met[-NEWEST_EVENTS:]])
+
+
+def cognitive_load_indicator(past: LearnerHistory) -> float | None:
+    """Load of the last 24 hours, the fullest of three measures; 1 = 300 answers, 4 hours or 60 new cards.
+
+    Higher is worse. Sources: reviews, study_sessions that had ended before as_of. None for a learner without either,
+    or where the answers' times are mere places in an order.
+    """
+    if past.order_only or not (past.reviews or past.sessions):
+        return None
+    since_ms = past.as_of_ms - DAY_MS
+    answers = len(past.reviews) - bisect_left(past.reviews, since_ms, key=lambda review: review.reviewed_at_ms)
+    minutes = new_cards = 0.0
+    for session in past.sessions:
+        spent_ms = _spent_ms(session, past.as_of_ms)
+        if session.started_at_ms >= since_ms and spent_ms is not None:
+            minutes += spent_ms / MINUTE_MS
+            new_cards += max(0, session.new_cards_studied or 0)
+    return min(1.0, max(answers / FULL_DAY_ANSWERS, minutes / FULL_DAY_MINUTES, new_cards / FULL_DAY_NEW_CARDS))
+
+
+def days_until_exam(history: StudyHistory) -> float | None:
+    """Urgency of the next exam on the course: 1 = today, 0 = 90 days or more away, or none planned; higher is worse.
+
+    Source: exams of the course, or whose coverageTopics name it. None for a learner without any exam on record. An
+    exam dated at midnight lasts that whole day.
+    """
+    if not history.past.exams:
+        return None
+    as_of_ms = history.past.as_of_ms
+    ahead = [
+        max(0, exam.date_ms - as_of_ms)
+        for exam in history.past.exams
+        if _lasts_until_ms(exam) > as_of_ms and _covers(exam, history.objective)
+    ]
+    return max(0.0, 1 - min(ahead) / (EXAM_HORIZON_DAYS * DAY_MS)) if ahead else 0.0
+
+
+def workload_level(past: LearnerHistory) -> float | None:
+    """Objectives pending in missions / 50, at most 1; higher is worse.
+
+    Source: missions that are PENDING or IN_PROGRESS (now only), each objective counted once. None without missions.
+    """
+    if not past.missions:
+        return None
+    pending: set[str] = set()
+    for mission in past.missions:
+        if mission.status in ("PENDING", "IN_PROGRESS") and isinstance(mission.objectives, list):
+            pending.update(filter(None, map(_objective_id, mission.objectives)))
+    return min(1.0, len(pending) / FULL_WORKLOAD)
+
+
+def _style_of(content_type: object) -> str | None:
+    text = str(content_type or "").casefold()
+    return next((style for word, style in STYLE_OF_CONTENT if word in text), None)
+
+
+def _spent_ms(session: ports.Session, as_of_ms: int) -> int | None:
+    """The session's length; None until it has ended before as_of: its columns are written when it ends."""
+    ended_ms = session.completed_at_ms
+    if ended_ms is None and session.duration_ms is not None:
+        ended_ms = session.started_at_ms + session.duration_ms
+    if ended_ms is None or ended_ms >= as_of_ms:
+        return None
+    spent_ms = ended_ms - session.started_at_ms if session.duration_ms is None else session.duration_ms
+    return min(DAY_MS, max(0, spent_ms))
+
+
+def _lasts_until_ms(exam: ports.Exam) -> int:
+    return exam.date_ms + (DAY_MS if exam.date_ms % DAY_MS == 0 else 1)
+
+
+def _covers(exam: ports.Exam, objective: ports.Objective) -> bool:
+    if exam.course_id is not None and exam.course_id == objective.course_id:
+        return True
+    topics = {topic.casefold() for topic in (*objective.topic_tags, objective.course_name) if topic}
+    return any(str(topic).casefold() in topics for topic in exam.coverage_topics)
+
+
+def _objective_id(entry: object) -> str | None:
+    """The objective that a mission's JSON entry names, as `objectiveId` or as `objective.id`; None once completed."""
+    if not isinstance(entry, dict) or entry.get("completed") is True:
+        return None
+    nested = entry.get("objective")
+    named = entry.get("objectiveId") or (nested.get("id") if isinstance(nested, dict) else None)
+    return str(named) if named else None

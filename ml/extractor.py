@@ -1,0 +1,123 @@
+"""StruggleFeatureExtractor: from two ids to the FeatureVector that a model judges."""
+
+from __future__ import annotations
+
+from ml.errors import UnknownTopic, UnsupportedClient
+from ml.estimated_features import estimated_features
+from ml.estimates import LearnerEstimates
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.history import WINDOW, LearnerHistory, StudyHistory, Window
+from ml.platform_features import platform_features
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ml import ports
+    from ml.difficulty import DifficultyTable
+
+MOST_OBJECTIVES = 200
+"""So many of a topic's objectives, in the order the client names them, speak for the topic."""
+
+
+class ObjectiveWindow(Window):
+    """For reading one objective more of a learner already read: next to nothing of the learner's rows."""
+
+    __slots__ = ()
+    reviews = metrics = sessions = validations = patterns = events = exams = missions = outcomes = masteries = 1
+
+
+OBJECTIVE_WINDOW = ObjectiveWindow()
+
+
+class StruggleFeatureExtractor:
+    """Reads a learner's records and turns them into features.
+
+    `db` is a client of the db package, or a connected Prisma client, async or sync. `difficulty` is the deployment's
+    table of what other learners made of each objective; without it those features have no data.
+    Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
+    """
+
+    def __init__(self, db: object, difficulty: DifficultyTable | None = None) -> None:
+        self._records = _as_records(db)
+        self._difficulty = difficulty
+
+    async def extract_features_for_objective(
+        self, user_id: str, objective_id: str, as_of: datetime | int | None = None
+    ) -> FeatureVector:
+        """The features of one learner facing one objective, from rows strictly before as_of.
+
+        as_of: a datetime (a naive one is UTC) or milliseconds since 1970; None is the client's now.
+        """
+        rows = await self._records.aread(user_id, objective_id, _instant_ms(as_of), WINDOW)
+        return self.features_of(StudyHistory.before(rows))
+
+    def extract(self, user_id: str, objective_id: str, as_of_ms: int | None = None) -> FeatureVector:
+        """The same for callers without an event loop."""
+        return self.features_of(StudyHistory.before(self._records.read(user_id, objective_id, as_of_ms, WINDOW)))
+
+    async def extract_features_for_topic(
+        self, user_id: str, topic_area: str, as_of: datetime | int | None = None
+    ) -> FeatureVector:
+        """The mean features of the topic's objectives (at most 200), each over those for which it has data.
+
+        topic_area: a course's id or name, or a topic tag. Raises UnknownTopic where it names no objective.
+        """
+        found = self._records.objectives_of_topic(topic_area)
+        # A client that only speaks asynchronously answers with an awaitable.
+        objective_ids = (await found if hasattr(found, "__await__") else found)[:MOST_OBJECTIVES]
+        if not objective_ids:
+            raise UnknownTopic(f"no objective belongs to the topic {topic_area[:80]!r}")
+        rows = await self._records.aread(user_id, objective_ids[0], _instant_ms(as_of), WINDOW)
+        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now)
+        vectors = [self.features_of(StudyHistory(past, rows.objective))]
+        for objective_id in objective_ids[1:]:
+            more = await self._records.aread(user_id, objective_id, rows.as_of_ms, OBJECTIVE_WINDOW)
+            vectors.append(self.features_of(StudyHistory(past, more.objective)))
+        return _mean(vectors)
+
+    def features_of(self, history: StudyHistory) -> FeatureVector:
+        """The features of a history already read: pure, the same in training, batch and prediction."""
+        estimates = LearnerEstimates.before(history, self._difficulty)
+        known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
+        return FeatureVector.of(known, history.past.as_of_ms)
+
+    def _create_default_feature_vector(
+        self, degraded: str = "features could not be extracted", as_of: datetime | int | None = None
+    ) -> FeatureVector:
+        """Every feature neutral and without data; `degraded` says why, and holds down the confidence of any answer."""
+        as_of_ms = _instant_ms(as_of)
+        return FeatureVector.of({}, self._records.now() if as_of_ms is None else as_of_ms, degraded)
+
+
+def _as_records(client: object) -> ports.StudyRecords:
+    """The client itself where it reads study records, else what the db package makes of it.
+
+    Raises UnsupportedClient for an object through which nothing can be read.
+    """
+    if hasattr(client, "read") and hasattr(client, "aread"):
+        return client  # type: ignore[return-value]
+    if not hasattr(client, "query_raw"):
+        raise UnsupportedClient(f"{type(client).__name__} is no database client: it has neither read nor query_raw")
+    # By name and only here: ml stands without db, and a caller who brings a Prisma client has db beside it.
+    from importlib import import_module
+
+    records: ports.StudyRecords = import_module("db").as_records(client)
+    return records
+
+
+def _instant_ms(as_of: datetime | int | None) -> int | None:
+    if as_of is None or isinstance(as_of, int):
+        return as_of
+    from ml.instants import from_datetime
+
+    return from_datetime(as_of)
+
+
+def _mean(vectors: list[FeatureVector]) -> FeatureVector:
+    """Per feature the mean over the vectors that know it; defaulted where none does."""
+    known: dict[str, float | None] = {}
+    for name in FEATURE_NAMES:
+        values = [value for vector in vectors if (value := vector.known(name)) is not None]
+        known[name] = sum(values) / len(values) if values else None
+    return FeatureVector.of(known, vectors[0].extracted_at_ms)

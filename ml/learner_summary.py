@@ -1,0 +1,172 @@
+"""What a prediction needs of a learner and is the same for all objectives, gathered once per LearnerHistory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+
+from ml.history import DAY_MS, VISIT_GAP_MS
+from ml.mastery import MASTERY, bounded, mean
+from ml.visits import is_correct, visits_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    from ml import ports
+    from ml.history import LearnerHistory
+
+    _Holds: TypeAlias = Callable[[ports.Review | ports.Metric | ports.Validation | ports.Mastery], bool]
+    _Scored: TypeAlias = Iterable[tuple[str | None, object]]
+
+FLUENT = frozenset(("GOOD", "EASY"))
+GRADES = FLUENT | {"HARD", "AGAIN"}
+"""A review whose rating is any other text is no answer."""
+
+RECENT_MS = 30 * DAY_MS
+FEWEST_TO_COMPARE = 6
+"""Fewer measurements than this, three on either side, show no decline."""
+LEVEL_ANSWERS = 100
+FEWEST_FOR_LEVEL = 3
+RECENT_VISITS = 20
+RECENT_RUNS = 5
+MOST_IN_RUNS = 200
+
+
+class LearnerSummary:
+    """The learner's graded answers by objective, and a Topic per course, each worked out when first asked for."""
+
+    __slots__ = ("_by_objective", "_retention", "_topics", "_validation", "past")
+
+    def __init__(self, past: LearnerHistory) -> None:
+        self.past = past
+        by_objective: defaultdict[str | None, list[ports.Review]] = defaultdict(list)
+        for review in past.reviews:
+            if review.rating in GRADES:
+                by_objective[review.objective_id].append(review)
+        self._by_objective = by_objective
+        self._validation: dict[str | None, list[float]] | None = None
+        self._retention: dict[str | None, list[float]] | None = None
+        self._topics: dict[tuple[str | None, str | None], Topic] = {}
+
+    def reviews_of(self, objective_id: str) -> Sequence[ports.Review]:
+        """The learner's graded answers on one objective, oldest first."""
+        return self._by_objective.get(objective_id, ())
+
+    def validation_scores_of(self, objective_id: str) -> list[float]:
+        """The learner's validation scores (0..1) on one objective, oldest first."""
+        if self._validation is None:
+            self._validation = _grouped((row.objective_id, row.score) for row in self.past.validations)
+        return self._validation.get(objective_id, [])
+
+    def retention_scores_of(self, objective_id: str) -> list[float]:
+        """The learner's daily retention (0..1) on one objective, oldest first."""
+        if self._retention is None:
+            self._retention = _grouped((row.objective_id, row.retention_score) for row in self.past.metrics)
+        return self._retention.get(objective_id, [])
+
+    def topic(self, objective: ports.Objective) -> Topic:
+        """The learner's work in the objective's course; on the objective alone where no course is known."""
+        course_id = objective.course_id
+        key = (course_id, objective.id if course_id is None else None)
+        if key not in self._topics:
+            if course_id is None:
+                self._topics[key] = Topic(self.past, lambda row: row.objective_id == objective.id)
+            else:
+                self._topics[key] = Topic(self.past, lambda row: row.course_id == course_id)
+        return self._topics[key]
+
+    def recent_answers(self) -> list[ports.Review]:
+        """Graded answers of the newest five runs without a gap over an hour, on any objective; at most 200."""
+        run: list[ports.Review] = []
+        gaps, later_ms = 0, None
+        for review in reversed(self.past.reviews):
+            if later_ms is not None and later_ms - review.reviewed_at_ms > VISIT_GAP_MS:
+                gaps += 1
+            if gaps == RECENT_RUNS or len(run) == MOST_IN_RUNS:
+                break
+            later_ms = review.reviewed_at_ms
+            if review.rating in GRADES:
+                run.append(review)
+        return run
+
+
+class Topic:
+    """The learner's work in one topic area. Scores are 0..1, None without data.
+
+    retention: mean daily retention of the last 30 days, else the share of answers in them that were not AGAIN.
+    decline: how much lower the newer half of those measurements is than the older half.
+    level: share of the newest hundred answers that were not AGAIN, else mean mastery of what was started (now).
+    struggles: for each of the newest twenty visits that say anything, whether it was a struggle.
+    last_studied_ms: the last answer, or the end of the last day with a metric, before as_of.
+    """
+
+    __slots__ = ("decline", "last_studied_ms", "level", "retention", "struggles")
+
+    def __init__(self, past: LearnerHistory, holds: _Holds) -> None:
+        # Order-only answers are dated in a calendar of their own: their thirty days end with the last of them.
+        end_ms = past.reviews[-1].reviewed_at_ms if past.order_only else past.as_of_ms
+        metrics = [row for row in past.metrics if holds(row)]
+        recent = [
+            score
+            for row in metrics
+            if row.date_ms >= end_ms - RECENT_MS and (score := bounded(row.retention_score)) is not None
+        ]
+        if not recent:
+            since = bisect_left(past.reviews, end_ms - RECENT_MS, key=lambda review: review.reviewed_at_ms)
+            recent = [
+                float(is_correct(review.rating))
+                for review in past.reviews[since:]
+                if review.rating in GRADES and holds(review)
+            ]
+        self.retention = mean(recent)
+        self.decline = _decline(recent)
+        self.level = _level(past, holds)
+        self.struggles = _struggles(past, holds)
+        ends = [min(row.date_ms + DAY_MS, past.as_of_ms) for row in metrics[-1:]]
+        ends += next(([review.reviewed_at_ms] for review in reversed(past.reviews) if holds(review)), [])
+        self.last_studied_ms = max(ends, default=None)
+
+
+def _decline(scores: list[float]) -> float | None:
+    """How much the mean of the newer half lies below that of the older half; None for fewer than six scores.
+
+    Halves by count, not a fitted line: one more lapse then moves this by at most twice what it moves the mean, so
+    that no weighting by which an early lapse would look like progress is needed in a model.
+    """
+    if len(scores) < FEWEST_TO_COMPARE:
+        return None
+    newer = len(scores) // 2
+    older = len(scores) - newer
+    return max(0.0, sum(scores[:older]) / older - sum(scores[older:]) / newer)
+
+
+def _level(past: LearnerHistory, holds: _Holds) -> float | None:
+    grades = []
+    for review in reversed(past.reviews):
+        if review.rating in GRADES and holds(review):
+            grades.append(float(is_correct(review.rating)))
+            if len(grades) == LEVEL_ANSWERS:
+                break
+    if len(grades) >= FEWEST_FOR_LEVEL:
+        return mean(grades)
+    # An objective at NOT_STARTED, the column's default, shows nothing of what its owner could do.
+    started = [MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries if holds(row)]
+    return mean([level for level in started if level])
+
+
+def _struggles(past: LearnerHistory, holds: _Holds) -> list[bool]:
+    answers = [review for review in past.reviews if review.rating in GRADES and holds(review)]
+    scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
+    labels = [visit.struggled() for visit in visits_of(answers, scored)]
+    return [label for label in labels if label is not None][-RECENT_VISITS:]
+
+
+def _grouped(scored: _Scored) -> dict[str | None, list[float]]:
+    groups: dict[str | None, list[float]] = {}
+    for objective_id, score in scored:
+        held = bounded(score)
+        if held is not None:
+            groups.setdefault(objective_id, []).append(held)
+    return groups

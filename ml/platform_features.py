@@ -1,0 +1,207 @@
+"""The platform's fifteen features, one function each; None where there is no data.
+
+Every value is 0..1. "Course" is the objective's topic area; "recent" and all limits are named below. Rows come from
+StudyHistory, so nothing dated at or after as_of is in them.
+"""
+
+from __future__ import annotations
+
+from math import tanh
+
+from ml import circumstances
+from ml.history import DAY_MS
+from ml.learner_summary import FLUENT, LearnerSummary
+from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean, prerequisite_mastery
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml.estimates import LearnerEstimates
+    from ml.history import StudyHistory
+    from ml.learner_summary import Topic
+
+MONTH_DAYS = 30
+NEWEST_OWN_SCORES = 5
+NEWEST_COURSE_SCORES = 10
+NEWEST_EVENTS = 10
+RECENT_OUTCOMES = 20
+STRUGGLE_PATTERNS = frozenset(("STRUGGLE_TOPIC", "FORGETTING_CURVE"))
+PATTERN_WEIGHT = 4
+OUTCOME_WEIGHT = 2
+WEAKNESS_WEIGHT = 2
+
+
+def platform_features(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
+    """The fifteen by name, each 0..1 or None without data. Never raises, whatever the rows hold."""
+    summary = history.past.once(LearnerSummary)
+    topic = summary.topic(history.objective)
+    mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]
+    return {
+        "retention_score": retention_score(topic),
+        "retention_decline_rate": retention_decline_rate(topic),
+        "review_lapse_rate": review_lapse_rate(history, summary),
+        "session_performance_score": session_performance_score(summary),
+        "validation_score": validation_score(history, summary),
+        "prerequisite_gap_count": prerequisite_gap_count(mastered),
+        "prerequisite_mastery_gap": prerequisite_mastery_gap(mastered),
+        "content_complexity": content_complexity(history),
+        "complexity_mismatch": complexity_mismatch(history, topic, estimates),
+        "historical_struggle_score": historical_struggle_score(history, topic),
+        "content_type_mismatch": circumstances.content_type_mismatch(history.past),
+        "cognitive_load_indicator": circumstances.cognitive_load_indicator(history.past),
+        "days_until_exam": circumstances.days_until_exam(history),
+        "days_since_last_study": days_since_last_study(history, topic),
+        "workload_level": circumstances.workload_level(history.past),
+    }
+
+
+def retention_score(topic: Topic) -> float | None:
+    """Mean retention in the course over the last 30 days, as a share; higher is better.
+
+    Source: performance_metrics.retentionScore; without any, the share of the course's answers that were not AGAIN.
+    """
+    return topic.retention
+
+
+def retention_decline_rate(topic: Topic) -> float | None:
+    """How far retention fell within those 30 days: older half less newer half, as a share; higher is worse.
+
+    0 where it is stable or rising; None for fewer than six measurements. Source: as for retention_score.
+    """
+    return topic.decline
+
+
+def review_lapse_rate(history: StudyHistory, summary: LearnerSummary) -> float | None:
+    """Share of AGAIN among the learner's answers on the objective; higher is worse.
+
+    Source: reviews; without any, lapseCount of reviewCount on the cards of an objective that is the learner's own
+    (now). None before the first answer.
+    """
+    answers = summary.reviews_of(history.objective.id)
+    if answers:
+        return sum(answer.rating == "AGAIN" for answer in answers) / len(answers)
+    if history.objective.owner_id != history.past.learner.id:
+        return None  # a shared card counts everybody's lapses
+    lapses = sum(max(0, card.lapse_count or 0) for card in history.cards)
+    reviews = sum(max(0, card.review_count or 0) for card in history.cards)
+    return min(1.0, lapses / reviews) if reviews else None
+
+
+def session_performance_score(summary: LearnerSummary) -> float | None:
+    """Share of GOOD and EASY in the newest five runs of answers without a gap over an hour; higher is better.
+
+    Source: reviews, on any objective; without any, sessionPerformanceScore / 100 of the newest ten behavioural events.
+    """
+    answers = summary.recent_answers()
+    if answers:
+        return sum(answer.rating in FLUENT for answer in answers) / len(answers)
+    scores = [row.performance_score / 100 for row in summary.past.events if row.performance_score is not None]
+    held = [score for score in map(bounded, scores) if score is not None]
+    return mean(held[-NEWEST_EVENTS:])
+
+
+def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | None:
+    """Mean of the newest five validation scores on the objective, else of ten in its course; higher is better.
+
+    Source: validation_responses.score that were not skipped.
+    """
+    own = summary.validation_scores_of(history.objective.id)[-NEWEST_OWN_SCORES:]
+    if own or history.objective.course_id is None:
+        return mean(own)
+    rows = [row for row in history.past.validations if row.course_id == history.objective.course_id]
+    scores = [score for row in rows if (score := bounded(row.score)) is not None]
+    return mean(scores[-NEWEST_COURSE_SCORES:])
+
+
+def prerequisite_gap_count(mastered: list[float]) -> float | None:
+    """Share of the stated prerequisites whose mastery is below 0.7; higher is worse; None where none is stated.
+
+    Source: objective_prerequisites; mastery as in ml.mastery.prerequisite_mastery.
+    """
+    return mean([float(mastery < MASTERED_FROM) for mastery in mastered])
+
+
+def prerequisite_mastery_gap(mastered: list[float]) -> float | None:
+    """1 - mean mastery of the stated prerequisites; higher is worse; None where none is stated. Source: as above."""
+    return 1.0 - sum(mastered) / len(mastered) if mastered else None
+
+
+def content_complexity(history: StudyHistory) -> float | None:
+    """BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9; None for any other text. Source: learning_objectives.complexity."""
+    return COMPLEXITY.get(history.objective.complexity or "")
+
+
+def complexity_mismatch(history: StudyHistory, topic: Topic, estimates: LearnerEstimates | None) -> float | None:
+    """How far the objective's demands lie above the learner's level, 0..1; 0 = not above; higher is worse.
+
+    Where other learners' answers tell the objective's difficulty: how much likelier than not this learner is to answer
+    wrong, 2 P(wrong) - 1. Else complexity (0.3, 0.6, 0.9) less Topic.level; None where either is unknown.
+    """
+    known = estimates.difficulty.objectives.get(history.objective.id) if estimates is not None else None
+    if estimates is not None and known is not None:
+        return max(0.0, tanh((known.error_logit - estimates.ability) / 2))  # = 2 sigmoid(x) - 1
+    complexity = content_complexity(history)
+    if complexity is None or topic.level is None:
+        return None
+    return max(0.0, round(complexity - topic.level, 9))  # 0.9 - 0.3 must not exceed 0.6
+
+
+def historical_struggle_score(history: StudyHistory, topic: Topic) -> float | None:
+    """Past struggle in the course, 0..1; higher is worse; None where nothing speaks for or against it.
+
+    A weighted share with one doubt added to the weights, so that little evidence cannot reach 1. Sources: the course's
+    newest visits (weight 1 each) and recorded outcomes (2); STRUGGLE_TOPIC and FORGETTING_CURVE patterns that name the
+    course (4 x confidence squared); weaknessScore of an own objective that was started (2; now only).
+    """
+    evidence = [(float(label), 1.0) for label in topic.struggles]
+    evidence += [(float(struggled), float(OUTCOME_WEIGHT)) for struggled in _outcomes(history)]
+    for pattern in history.past.patterns:
+        confidence = bounded(pattern.confidence)
+        if confidence and pattern.pattern_type in STRUGGLE_PATTERNS and _names_topic(pattern.pattern, history):
+            evidence.append((1.0, PATTERN_WEIGHT * confidence**2))
+    weakness = _weakness(history)
+    if weakness is not None:
+        evidence.append((weakness, float(WEAKNESS_WEIGHT)))
+    if not evidence:
+        return None
+    return sum(struggle * weight for struggle, weight in evidence) / (sum(weight for _, weight in evidence) + 1)
+
+
+def days_since_last_study(history: StudyHistory, topic: Topic) -> float | None:
+    """Days since the course was last studied / 30, at most 1; higher is worse.
+
+    Source: reviews and performance_metrics; without any, lastStudiedAt of an own objective (now). None where the
+    course was never studied, or where the answers' times are mere places in an order.
+    """
+    past, objective = history.past, history.objective
+    last_ms = topic.last_studied_ms
+    if last_ms is None and past.is_now and objective.owner_id == past.learner.id:
+        last_ms = objective.last_studied_at_ms
+    if last_ms is None or last_ms > past.as_of_ms or past.order_only:
+        return None
+    return min(1.0, (past.as_of_ms - last_ms) / (MONTH_DAYS * DAY_MS))
+
+
+def _outcomes(history: StudyHistory) -> list[bool]:
+    course_id, objective_id = history.objective.course_id, history.objective.id
+    return [
+        row.struggled
+        for row in history.past.outcomes
+        if (row.objective_id == objective_id if course_id is None else row.course_id == course_id)
+    ][-RECENT_OUTCOMES:]
+
+
+def _names_topic(pattern: object, history: StudyHistory) -> bool:
+    """Whether patternData names the objective's course, by id or name, or one of its lecture's topic tags."""
+    if not isinstance(pattern, dict):
+        return False
+    objective = history.objective
+    topics = {name.casefold() for name in (objective.course_id, objective.course_name, *objective.topic_tags) if name}
+    return any(str(pattern[key]).casefold() in topics for key in ("courseId", "topicArea") if pattern.get(key))
+
+
+def _weakness(history: StudyHistory) -> float | None:
+    objective, past = history.objective, history.past
+    if not past.is_now or objective.owner_id != past.learner.id:
+        return None
+    started = objective.mastery_level not in (None, "NOT_STARTED") or objective.last_studied_at_ms is not None
+    return bounded(objective.weakness_score) if started else None

@@ -1,0 +1,87 @@
+"""Contributions into words, for teachers and learners: one sentence with the strongest one to three reasons."""
+
+from __future__ import annotations
+
+from ml.features import FEATURES
+from ml.prediction import Factor, risk_level
+from ml.wording import clause, subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml.features import FeatureVector
+
+MOST_REASONS = 3
+WEAKEST_SHARE = 0.2
+"""A second or third reason weighs at least this much of the first."""
+NEGLIGIBLE = 0.02
+"""Logits: a contribution below moves no probability by half a point."""
+
+
+def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[Factor]:
+    """A Factor for each feature, strongest first; `contributions` (logits) run in the order of FEATURE_NAMES.
+
+    Features without data and without a contribution are left out; those without data, but with one (a trained model
+    may learn from their absence), have the value None.
+    """
+    factors = []
+    for feature, contribution in zip(FEATURES, contributions):
+        value = features.known(feature.name)
+        if value is not None:
+            text = clause(feature.name, value, contribution > 0, feature.meaning)
+        elif contribution:
+            text = f"there is no record of {feature.meaning.partition(';')[0]}"
+        else:
+            continue
+        factors.append(Factor(feature.name, value, contribution, text))
+    factors.sort(key=lambda factor: -abs(factor.contribution))
+    return factors
+
+
+def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = "") -> str:
+    """One English sentence: the level, the probability, and the strongest reasons that rest on data.
+
+    A high or medium risk is explained by what raises it, a low one by what lowers it; where nothing does, what speaks
+    against the level is named as such. `degraded`: why the study records could not be read.
+    """
+    level = risk_level(probability)
+    share = f"{int(100 * probability + 1e-9)} %"  # rounded down, so that 70 % is HIGH wherever it is printed
+    if degraded:
+        return f"We could not read the study records ({_phrase(degraded)}): this is a default estimate of {share}."
+    opening = f"{level.capitalize()} risk of struggling ({share})"
+    sign = -1 if level == "LOW" else 1
+    reasons = _reasons(factors, sign)
+    if reasons:
+        return f"{opening}: {_listed(reasons)}."
+    exceptions = _reasons(factors, -sign)
+    if exceptions:
+        return f"{opening}, although {_listed(exceptions)}."
+    return f"{opening}: too little is on record to name a reason."
+
+
+def _reasons(factors: Sequence[Factor], sign: int) -> list[str]:
+    """The clauses of the strongest factors of that sign, each about something else."""
+    named: dict[str, str] = {}
+    strongest = 0.0
+    for factor in factors:
+        weight = sign * factor.contribution
+        if factor.value is None or weight < max(NEGLIGIBLE, WEAKEST_SHARE * strongest):
+            continue
+        strongest = strongest or weight
+        named.setdefault(subject(factor.feature), factor.text)
+        if len(named) == MOST_REASONS:
+            break
+    return list(named.values())
+
+
+def _listed(clauses: list[str]) -> str:
+    """ "a", "a and b", "a, b, and c"."""
+    if len(clauses) < 3:
+        return " and ".join(clauses)
+    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+
+
+def _phrase(reason: str) -> str:
+    """A message as a part of a sentence: one line, no full stop, not endless."""
+    return " ".join(reason.split()).replace(". ", "; ").rstrip(".!? ")[:120]

@@ -1,0 +1,171 @@
+"""The platform's rule-based model: what answers until a trained model exists, and what a trained one must beat.
+
+The rules decide the level; within it the logit moves with all fifteen features:
+
+    logit = floor(level) + reach(level) * strain,   strain = sum of share(f) * risk(f), 0..1
+
+where risk(f) is the feature turned so that 1 is worst, and the typical learner's where there is no data. Attribution,
+fixed so that intercept + contributions = logit: the intercept is the logit of a LOW learner who is typical in
+everything; each feature contributes reach(level) * share(f) * (risk(f) - typical(f)); and what lifts the typical
+learner from LOW to the level is divided among the features that triggered it, by how far they went past their mark.
+"""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+
+from ml.features import FEATURE_NAMES, PLATFORM_FEATURES
+from ml.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.reasoning import factors_of, reasoning_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml.features import FeatureVector
+
+MODEL_VERSION = "rules-1"
+
+BANDS = {"LOW": (0.1, 0.39), "MEDIUM": (0.41, 0.69), "HIGH": (0.72, 0.97)}
+"""Probabilities at strain 0 and 1; they stay clear of the marks 0.4 and 0.7, so that no rounding crosses one."""
+
+STRAIN = {
+    "retention_score": (0.22, 0.3),
+    "retention_decline_rate": (0.04, 0.1),
+    "review_lapse_rate": (0.14, 0.25),
+    "session_performance_score": (0.12, 0.3),
+    "validation_score": (0.06, 0.35),
+    "prerequisite_gap_count": (0.1, 0.3),
+    "prerequisite_mastery_gap": (0.06, 0.4),
+    "content_complexity": (0.04, 0.5),
+    "complexity_mismatch": (0.06, 0.15),
+    "historical_struggle_score": (0.08, 0.3),
+    "content_type_mismatch": (0.01, 0.3),
+    "cognitive_load_indicator": (0.02, 0.3),
+    "days_until_exam": (0.01, 0.2),
+    "days_since_last_study": (0.03, 0.3),
+    "workload_level": (0.01, 0.2),
+}
+"""Per feature its share of the strain (they sum to 1) and the typical learner's risk.
+
+Decline weighs less than half of retention: an early lapse lowers both, and must not come out as progress.
+"""
+
+STUDY = (
+    "retention_score",
+    "review_lapse_rate",
+    "session_performance_score",
+    "validation_score",
+    "historical_struggle_score",
+)
+UNSTUDIED_CONFIDENCE = 0.35
+"""The most confidence without any record of the learner's own study."""
+FULL_CONFIDENCE = 0.9
+LEAST_CONFIDENCE = 0.1
+AGREEMENT = 0.25
+
+
+def predict(features: FeatureVector) -> Prediction:
+    """The rules' answer; the same features always give the same one."""
+    level, triggers = level_of(features)
+    intercept, contributions = _attributed(features, level, triggers)
+    logit = intercept + sum(contributions.values())
+    probability = _probability(logit)
+    factors = factors_of(features, [contributions.get(name, 0.0) for name in FEATURE_NAMES])
+    confidence = confidence_of(features, len(triggers))
+    reach = 0.4 + 3 * (1 - confidence)  # in logits; a statement of doubt, not a measured coverage
+    return Prediction(
+        probability=probability,
+        confidence=confidence,
+        interval=(_probability(logit - reach), _probability(logit + reach)),
+        factors=factors,
+        intercept=intercept,
+        reasoning=reasoning_of(probability, factors, features.degraded),
+        model_version=MODEL_VERSION,
+        source="rules",
+    )
+
+
+def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
+    """The platform's level, and how far each feature that triggered it went past its mark (0..1 of the way).
+
+    Only features with data trigger anything.
+    """
+    retention = features.known("retention_score")
+    gap = features.known("prerequisite_gap_count")
+    mismatch = features.known("complexity_mismatch")
+    struggle = features.known("historical_struggle_score")
+    high = {}
+    if retention is not None and retention < 0.5:
+        high["retention_score"] = (0.5 - retention) / 0.5
+    if gap is not None and gap >= 0.5:
+        high["prerequisite_gap_count"] = (gap - 0.5) / 0.5
+    if mismatch is not None and mismatch > 0.6:
+        high["complexity_mismatch"] = (mismatch - 0.6) / 0.4
+    if struggle is not None and struggle > 0.7:
+        high["historical_struggle_score"] = (struggle - 0.7) / 0.3
+    if high:
+        return "HIGH", high
+    format_mismatch = features.known("content_type_mismatch")
+    load = features.known("cognitive_load_indicator")
+    medium = {}
+    if retention is not None and retention <= 0.7:
+        medium["retention_score"] = (0.7 - retention) / 0.2
+    if gap is not None and gap >= 0.2:
+        medium["prerequisite_gap_count"] = (gap - 0.2) / 0.3
+    if format_mismatch is not None and format_mismatch > 0.5:
+        medium["content_type_mismatch"] = (format_mismatch - 0.5) / 0.5
+    if load is not None and load > 0.7:
+        medium["cognitive_load_indicator"] = (load - 0.7) / 0.3
+    return ("MEDIUM", medium) if medium else ("LOW", {})
+
+
+def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
+    """How much of what the rules weigh rests on data, 0.1..0.95; two rules that agree take away some of the doubt.
+
+    At most 0.35 without any record of study, and 0.2 where the features are mere defaults.
+    """
+    known = sum(share for name, (share, _) in STRAIN.items() if name not in features.defaulted)
+    confidence = max(LEAST_CONFIDENCE, FULL_CONFIDENCE * sqrt(known))
+    if triggered > 1:
+        confidence += AGREEMENT * (1 - confidence)
+    if features.defaulted.issuperset(STUDY):
+        confidence = min(confidence, UNSTUDIED_CONFIDENCE)
+    return min(confidence, DEGRADED_CONFIDENCE) if features.degraded else confidence
+
+
+def _attributed(features: FeatureVector, level: str, triggers: dict[str, float]) -> tuple[float, dict[str, float]]:
+    """(intercept, contribution by feature) in logits, as the module's docstring lays down."""
+    floor, reach = _floor_and_reach(level)
+    intercept = _typical_logit("LOW")
+    contributions = {
+        name: reach * share * (_risk(name, features, typical) - typical) for name, (share, typical) in STRAIN.items()
+    }
+    lift = floor + reach * _TYPICAL_STRAIN - intercept
+    whole = sum(1 + excess for excess in triggers.values())
+    for name, excess in triggers.items():
+        contributions[name] += lift * (1 + excess) / whole
+    return intercept, contributions
+
+
+def _risk(name: str, features: FeatureVector, typical: float) -> float:
+    value = features.known(name)
+    if value is None:
+        return typical
+    return 1.0 - value if name in _PROTECTIVE else value
+
+
+def _floor_and_reach(level: str) -> tuple[float, float]:
+    bottom, top = (log(probability / (1 - probability)) for probability in BANDS[level])
+    return bottom, top - bottom
+
+
+def _typical_logit(level: str) -> float:
+    floor, reach = _floor_and_reach(level)
+    return floor + reach * _TYPICAL_STRAIN
+
+
+def _probability(logit: float) -> float:
+    return 1 / (1 + exp(-logit))
+
+
+_PROTECTIVE = frozenset(feature.name for feature in PLATFORM_FEATURES if feature.direction < 0)
+_TYPICAL_STRAIN = sum(share * typical for share, typical in STRAIN.values())
