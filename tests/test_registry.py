@@ -1,0 +1,172 @@
+"""Versions are immutable, current.pkl is always one of them, and no kill leaves anything torn."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml import model_file
+from ml.errors import ModelNotFound, ModelRefused
+from ml.features import FEATURE_NAMES
+from ml.model import HOUSE, StrugglePredictionModel
+from ml.registry import Registry
+from ml.scorecard import Scorecard, Table
+
+WHEN = "2026-11-23T00:00:00+00:00"
+DATE = "2026-11-23"
+
+
+def model(intercept: float = 0.0, difficulty: tuple[str, str] | None = None) -> model_file.SavedModel:
+    tables = [Table((), (0.0,), (), 0.0) for _ in FEATURE_NAMES]
+    return model_file.SavedModel(
+        "unnamed", Scorecard(intercept, tables), ["a test"], {"auc": 0.7}, 0.65, difficulty=difficulty
+    )
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(str(tmp_path / "models"))
+
+
+def test_a_day_with_several_trainings_numbers_its_versions_and_overwrites_none(registry: Registry) -> None:
+    names = [registry.add(model(float(n)), DATE) for n in range(3)]
+    assert names == [f"struggle_prediction_v1.0_{DATE}{suffix}" for suffix in ("", ".2", ".3")]
+    assert [registry.read(name).scorecard.intercept for name in names] == [0.0, 1.0, 2.0]
+    assert registry.read(names[1]).model_version == names[1]
+    assert not os.access(registry.path(names[0]), os.W_OK) or os.geteuid() == 0
+
+
+def test_versions_sort_by_date_and_number_not_by_text(registry: Registry) -> None:
+    for _ in range(11):
+        registry.add(model(), DATE)
+    registry.add(model(), "2026-02-01")
+    versions = registry.versions()
+    assert versions[0].endswith("2026-02-01")
+    assert versions[-1].endswith(".11")
+
+
+def test_promote_and_rollback_walk_back_through_the_versions(registry: Registry) -> None:
+    first, second, third = (registry.add(model(float(n)), DATE) for n in range(3))
+    for version in (first, second, third):
+        registry.promote(version, WHEN, "better")
+        assert registry.current() == version
+    assert registry.rollback(WHEN, "worse") == second
+    assert registry.rollback(WHEN, "worse still") == first
+    assert registry.rollback(WHEN, "back to what was shipped") is None
+    assert registry.current() is None
+    with pytest.raises(ModelNotFound):
+        registry.rollback(WHEN, "nothing left")
+
+
+def test_promotion_refuses_what_could_not_answer(registry: Registry) -> None:
+    with pytest.raises(ModelNotFound):
+        registry.promote("struggle_prediction_v1.0_2020-01-01", WHEN, "absent")
+    with pytest.raises(ModelNotFound):
+        registry.promote("../current", WHEN, "outside")
+    version = registry.add(model(difficulty=("difficulty-0.sqlite3", "0" * 64)), DATE)
+    with pytest.raises(ModelRefused, match="difficulty"):
+        registry.promote(version, WHEN, "its table is gone")
+    assert registry.current() is None
+
+
+def test_a_damaged_current_model_can_be_mended_by_promoting(registry: Registry) -> None:
+    version = registry.add(model(), DATE)
+    Path(registry.directory, "current.pkl").write_bytes(b"torn")
+    registry.promote(version, WHEN, "mend")
+    assert registry.current() == version
+
+
+def test_two_writers_do_not_hold_the_lock_at_once(registry: Registry) -> None:
+    with registry.locked(), pytest.raises(BlockingIOError), registry.locked(wait=False):
+        pass
+    with registry.locked(wait=False):
+        pass
+
+
+def test_the_command_lists_shows_promotes_and_rolls_back(registry: Registry) -> None:
+    versions = [registry.add(model(), DATE, {"purpose": "a test"}) for _ in range(2)]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, os.path.join(HOUSE, "scripts", "models.py"), "--models-dir", registry.directory]
+        return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+    assert run("promote", versions[0]).returncode == 0
+    assert json.loads(run("--json", "promote", versions[1]).stdout) == {"current": versions[1], "before": versions[0]}
+    assert json.loads(run("--json", "list").stdout)["current"] == versions[1]
+    assert json.loads(run("--json", "show", versions[1]).stdout)["card"]["purpose"] == "a test"
+    assert run("rollback").returncode == 0
+    assert registry.current() == versions[0]
+    absent = run("promote", "struggle_prediction_v1.0_1999-01-01")
+    assert absent.returncode == 78
+    assert absent.stderr.startswith("models: there is no model version")
+
+
+def forked(work: Callable[[], object]) -> int:
+    """A child process that works until it is killed; forked, so that most of its life falls to the writing itself."""
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                work()
+        finally:
+            os._exit(1)
+    return child
+
+
+def test_two_hundred_kills_tear_nothing_and_lose_no_version(registry: Registry) -> None:
+    chance = random.Random(20261123)
+    seen: dict[str, bytes] = {}
+    current = Path(registry.directory, "current.pkl")
+    kills = 0
+
+    def keep_and_promote() -> None:
+        with registry.locked():
+            registry.promote(registry.add(model(), DATE, {}), WHEN, "next")
+
+    while kills < 200:
+        writers = [forked(keep_and_promote) for _ in range(2)]
+        time.sleep(chance.uniform(0.0, 0.25))
+        for writer in writers:
+            os.kill(writer, signal.SIGKILL)
+            _, status = os.waitpid(writer, 0)
+            assert os.WTERMSIG(status) == signal.SIGKILL, "the writer failed before it was killed"
+            kills += 1
+        if current.exists():
+            assert StrugglePredictionModel.load(str(current)).source == "model"
+        versions = {name: Path(registry.path(name)).read_bytes() for name in registry.versions()}
+        assert seen.items() <= versions.items()
+        for name in versions.keys() - seen.keys():
+            assert model_file.parse(versions[name]).model_version == name
+        seen = versions
+        if len(seen) > 300:  # start afresh rather than list thousands
+            for name in seen:
+                os.unlink(registry.path(name))
+            seen = {}
+    assert current.exists()
+
+
+def test_a_prediction_while_current_is_switched_reads_one_whole_model(registry: Registry) -> None:
+    first, second = registry.add(model(1.0), DATE), registry.add(model(2.0), DATE)
+    registry.promote(first, WHEN, "start")
+    versions = [first, second]
+    writer = forked(lambda: [registry.promote(version, WHEN, "to and fro") for version in versions])
+    try:
+        found = set()
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            loaded = StrugglePredictionModel.load(os.path.join(registry.directory, "current.pkl"))
+            assert loaded.saved is not None
+            found.add((loaded.model_version, loaded.saved.scorecard.intercept))
+        assert found == {(first, 1.0), (second, 2.0)}
+    finally:
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
