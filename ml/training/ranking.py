@@ -1,0 +1,96 @@
+"""Intervals of the AUC and of the difference of two AUCs, over rows that belong to learners.
+
+An AUC counts pairs; with W[g, h] = the pairs that unit g's struggles win against unit h's others, the AUC and DeLong's
+influence values of every resample are matrix products with W.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml.training.metrics import Floats
+from ml.training.resampling import Interval, Learners, student, studentised
+
+AUC_GRID = 1024
+"""Resampled AUCs see the probabilities through at most this many quantiles; the AUC itself is exact."""
+
+
+def auc_interval(
+    labels: Floats, probabilities: Floats, auc: float, learners: Learners, level: float
+) -> Interval | None:
+    """Bootstrap-t interval of the AUC on the logit scale; the errors are DeLong's, summed within learners."""
+    if learners.units < 2:
+        return None
+    struggles, others = learners.totals(labels), learners.totals(1.0 - labels)
+    if not 0.0 < auc < 1.0:
+        # Perfect ranking has no variance to resample: a learner counts as one of the rarer class.
+        size = float(min((struggles > 0).sum(), (others > 0).sum()))
+        z = student((1.0 + level) / 2.0, size - 1.0)
+        bound = z * z / (size + z * z)
+        return Interval(1.0 - bound, 1.0) if auc == 1.0 else Interval(0.0, bound)
+    wins = _wins(labels, probabilities, learners)
+    everyone = np.ones((1, learners.units))
+    centre, influence = _auc_sample(wins, struggles, others, everyone)
+    error = _unit_error(everyone, influence)
+    centres, influences = _auc_sample(wins, struggles, others, learners.draws)
+    errors = _unit_error(learners.draws, influences)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale, scales = centre * (1.0 - centre), centres * (1.0 - centres)
+        interval = studentised(
+            float(np.log(auc / (1.0 - auc))),
+            float(error[0] / scale[0]),
+            np.log(centres / (1.0 - centres)) + (np.log(auc / (1.0 - auc)) - np.log(centre / (1.0 - centre))),
+            errors / scales,
+            level,
+            learners.units,
+        )
+    if interval is None:
+        return None
+    return Interval(*(1.0 / (1.0 + np.exp(-np.array(interval)))).tolist())
+
+
+def _wins(labels: Floats, probabilities: Floats, learners: Learners) -> Floats:
+    """[g, h] = how often a struggle of unit g is ranked above a non-struggle of unit h, ties counting half."""
+    grid = np.unique(probabilities)
+    if len(grid) > AUC_GRID:
+        grid = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, AUC_GRID + 1)[1:]))
+    place = np.minimum(np.searchsorted(grid, probabilities), len(grid) - 1)
+    cells = learners.units * len(grid)
+    address = learners.unit * len(grid) + place
+    struggles = np.bincount(address, weights=labels, minlength=cells).reshape(learners.units, -1)
+    others = np.bincount(address, weights=1.0 - labels, minlength=cells).reshape(learners.units, -1)
+    return np.asarray(struggles @ (np.cumsum(others, axis=1) - others / 2.0).T)
+
+
+def _auc_sample(wins: Floats, struggles: Floats, others: Floats, draws: Floats) -> tuple[Floats, Floats]:
+    """The AUC of each resample, and the influence of each unit on it."""
+    positive, negative = draws @ struggles, draws @ others
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beaten = draws @ wins.T / negative[:, None]  # [b, g]: mass of non-struggles that g's struggles outrank
+        beating = draws @ wins / positive[:, None]  # [b, h]: mass of struggles that outrank h's non-struggles
+        auc = (draws * beaten).sum(axis=1) / positive
+        influence = (beaten - auc[:, None] * struggles) / positive[:, None]
+        influence += (beating - auc[:, None] * others) / negative[:, None]
+    return auc, influence
+
+
+def _unit_error(draws: Floats, influence: Floats) -> Floats:
+    units = draws.shape[1]
+    return np.asarray(np.sqrt(np.einsum("bu,bu,bu->b", draws, influence, influence) * units / (units - 1.0)))
+
+
+def auc_difference_interval(
+    labels: Floats, before: Floats, after: Floats, learners: Learners, level: float
+) -> Interval | None:
+    """Bootstrap-t interval of AUC(after) - AUC(before) on the same rows; None in one class."""
+    struggles, others = learners.totals(labels), learners.totals(1.0 - labels)
+    if learners.units < 2 or not struggles.any() or not others.any():
+        return None
+    wins = [_wins(labels, probabilities, learners) for probabilities in (before, after)]
+
+    def difference(draws: Floats) -> tuple[Floats, Floats]:
+        (auc, influence), (later_auc, later_influence) = (_auc_sample(w, struggles, others, draws) for w in wins)
+        return later_auc - auc, _unit_error(draws, later_influence - influence)
+
+    centre, error = difference(np.ones((1, learners.units)))
+    return studentised(float(centre[0]), float(error[0]), *difference(learners.draws), level, learners.units)

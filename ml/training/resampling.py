@@ -1,0 +1,84 @@
+"""The learner bootstrap: one learner's visits resemble each other, so the learner is what is resampled.
+
+Intervals are studentised (bootstrap-t; Davison & Hinkley 1997, ch. 5): each resample brings its own standard error,
+computed from the learners' influence values, so that all resamples are one matrix product.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ml.training.metrics import Floats, Integers
+
+UNITS = 1000
+"""More learners than this are merged at random into this many: units stay independent, and matrices small."""
+
+_TINY = 1e-12
+
+
+class Interval(NamedTuple):
+    """Bounds of a two-sided confidence interval."""
+
+    low: float
+    high: float
+
+
+class Learners:
+    """Which rows belong together. `code` numbers the learner of each row, `unit` what is resampled."""
+
+    def __init__(self, ids: object, resamples: int, seed: int) -> None:
+        _, code = np.unique(np.asarray(ids), return_inverse=True)
+        self.code: Integers = code.astype(np.int64)
+        self.count = int(code.max()) + 1 if len(code) else 0
+        self.resamples = resamples
+        self.seed = seed
+        self.units = min(self.count, UNITS)
+        if self.count > UNITS:
+            merged = np.random.default_rng([seed, 1]).permutation(self.count) % UNITS
+            self.unit: Integers = merged[self.code].astype(np.int64)
+        else:
+            self.unit = self.code
+
+    def totals(self, values: Floats) -> Floats:
+        """The sum over each unit's rows."""
+        return np.bincount(self.unit, weights=values, minlength=self.units).astype(np.float64)
+
+    @property
+    def draws(self) -> Floats:
+        """How often each resample (row) holds each unit (column)."""
+        return _draws(self.units, self.resamples, self.seed)
+
+
+@lru_cache(maxsize=4)
+def _draws(units: int, resamples: int, seed: int) -> Floats:
+    rng = np.random.default_rng([seed, 2])
+    draws = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples).astype(np.float64)
+    draws.flags.writeable = False
+    return draws
+
+
+def studentised(
+    centre: float, error: float, centres: Floats, errors: Floats, level: float, units: int
+) -> Interval | None:
+    """centre minus the resampled quantiles of (centres - centre) / errors; Student's where resamples degenerate."""
+    if not np.isfinite(error) or error < 0.0:
+        return None
+    if error < _TINY * (1.0 + abs(centre)):
+        return Interval(centre, centre)
+    tail = (1.0 - level) / 2.0
+    usable = np.isfinite(centres) & np.isfinite(errors) & (errors > 1e-3 * error)
+    if usable.mean() < 0.98 or usable.sum() * tail < 5.0:
+        reach = student(1.0 - tail, units - 1.0) * error
+        return Interval(centre - reach, centre + reach)
+    pivots = (centres[usable] - centre) / errors[usable]
+    low, high = np.quantile(pivots, [tail, 1.0 - tail], method="weibull")
+    return Interval(centre - float(high) * error, centre - float(low) * error)
+
+
+def student(quantile: float, degrees: float) -> float:
+    """Student's t; below one degree of freedom, at one."""
+    return float(stdtrit(max(degrees, 1.0), quantile))

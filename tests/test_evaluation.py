@@ -1,0 +1,232 @@
+"""Figures equal scikit-learn's; intervals hold what they promise; nothing crashes on little or odd data."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sklearn_metrics
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+
+from ml.training import metrics
+from ml.training.comparison import paired_difference
+from ml.training.evaluation import evaluate
+from ml.training.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
+
+PAIRED = ("log_loss", "brier", "accuracy", "recall", "auc", "ece")
+
+
+def learners_visits(seed, learners, visits=1, unlikeness=0.0):
+    """Labels, probabilities and learner codes; learners differ in what the forecast knows and in what it does not."""
+    rng = np.random.default_rng(seed)
+    each = np.ones(learners, int) if visits == 1 else 1 + rng.geometric(1 / visits, learners)
+    who = np.repeat(np.arange(learners), each)
+    known = rng.normal(-0.8, 0.8, len(who)) + rng.normal(0, 0.7, learners)[who]
+    truth = known + rng.normal(0, 1, learners)[who] * unlikeness
+    return (rng.random(len(who)) < expit(truth)).astype(float), expit(known), who
+
+
+def expit(x):
+    return 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize("decimals", [16, 2, 1], ids=["continuous", "ties", "many ties"])
+@pytest.mark.parametrize("threshold", [0.3, 0.5])
+def test_figures_equal_scikit_learns(decimals, threshold):
+    y, p, who = learners_visits(3, 400, 8, 0.5)
+    p = np.round(p, decimals)
+    judged = evaluate(y, p, who, threshold=threshold, bootstrap=0)
+    said = p >= threshold
+    truths, means = calibration_curve(y, p, n_bins=10, strategy="quantile")
+    expected = {
+        "auc": sklearn_metrics.roc_auc_score(y, p),
+        "log_loss": sklearn_metrics.log_loss(y, p),
+        "brier": sklearn_metrics.brier_score_loss(y, p),
+        "accuracy": sklearn_metrics.accuracy_score(y, said),
+        "recall": sklearn_metrics.recall_score(y, said),
+        "precision": sklearn_metrics.precision_score(y, said),
+        "ece": sum(each.n * abs(t - m) for each, t, m in zip(judged.reliability, truths, means)) / len(y),
+        "struggle_rate": y.mean(),
+        "flagged": said.mean(),
+    }
+    for name, value in expected.items():
+        assert judged.figure(name).value == pytest.approx(value, abs=1e-12), name
+    assert [each.struggle_rate for each in judged.reliability] == pytest.approx(list(truths), abs=1e-12)
+    assert [each.mean_probability for each in judged.reliability] == pytest.approx(list(means), abs=1e-12)
+
+
+def test_certain_predictions_cost_what_scikit_learn_says():
+    y, p = np.array([0.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0, 1.0])
+    assert evaluate(y, p, range(4)).figure("log_loss").value == pytest.approx(sklearn_metrics.log_loss(y, p), abs=1e-12)
+
+
+def test_calibration_line_is_the_unpenalised_logistic_regression():
+    y, p, who = learners_visits(5, 300, 6, 0.6)
+    fitted = LogisticRegression(C=np.inf, tol=1e-14, max_iter=10_000).fit(metrics.logit(p)[:, None], y)
+    judged = evaluate(y, p, who, bootstrap=0)
+    # The reference stops at its own tolerance; the score equations below hold to the last digits.
+    assert judged.figure("calibration_slope").value == pytest.approx(fitted.coef_[0, 0], abs=1e-6)
+    assert judged.figure("calibration_intercept").value == pytest.approx(fitted.intercept_[0], abs=1e-6)
+    line = metrics.calibration_line(y, p)
+    residual = y - expit(line.intercept + line.slope * metrics.logit(p))
+    assert abs(residual.sum()) / len(y) < 1e-12
+    assert abs((residual * metrics.logit(p)).sum()) / len(y) < 1e-12
+
+
+def test_the_noise_floor_is_the_error_of_a_calibrated_forecast():
+    rng = np.random.default_rng(11)
+    p = rng.beta(2, 5, 3000)
+    floor = metrics.calibration_noise_floor(metrics.reliability(np.zeros_like(p), p))
+    by_chance = [
+        metrics.calibration_error(metrics.reliability((rng.random(len(p)) < p).astype(float), p)) for _ in range(300)
+    ]
+    assert floor == pytest.approx(np.mean(by_chance), rel=0.05)
+
+
+LINE = {"calibration_slope", "calibration_intercept"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "learners", "undetermined"),
+    [
+        ([], [], [], {"auc", "brier", "ece", "accuracy", "recall", "precision", *LINE}),
+        ([1], [0.5], ["a"], {"auc", *LINE}),
+        ([0, 0], [0.1, 0.6], ["a", "b"], {"auc", "recall", *LINE}),
+        ([0, 1], [0.1, 0.2], ["a", "b"], {"precision", *LINE}),
+        ([0, 1, 1], [0.3, 0.3, 0.3], ["a", "a", "b"], {"precision", *LINE}),
+        ([0, 1, 0, 1], [0.3, 0.8, 0.6, 0.5], ["a"] * 4, set()),
+    ],
+)
+def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, undetermined):
+    judged = evaluate(labels, probabilities, learners)
+    for figures in (judged.figures, judged.decisions[0.5]):
+        for name, figure in figures.items():
+            assert (figure.value is None) == (name in undetermined or (not labels)), name
+            if figure.value is None or figure.low is None:
+                assert figure.reason, name
+            if figure.low is not None:
+                assert figure.low <= figure.value <= figure.high, name
+    json.dumps(judged.to_dict(), allow_nan=False)
+    for metric in PAIRED:
+        json.dumps(paired_difference(labels, probabilities, probabilities, learners, metric=metric).to_dict())
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.integers(0, 4)), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_any_rows_give_ordered_bounds_within_range(rows):
+    y, p, who = zip(*rows) if rows else ((), (), ())
+    judged = evaluate(y, p, who, bootstrap=200)
+    json.dumps(judged.to_dict(), allow_nan=False)
+    for name in ("auc", "brier", "accuracy", "recall", "precision", "struggle_rate"):
+        figure = judged.figure(name)
+        if figure.low is not None:
+            assert 0 <= figure.low <= figure.high <= 1, name
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "learners"),
+    [
+        ([0, 1], [0.5], [1, 2]),
+        ([0, 2], [0.5, 0.5], [1, 2]),
+        ([0, 1], [0.5, 1.5], [1, 2]),
+        ([0], [float("nan")], [1]),
+        ([0, 1], [0.5, 0.4], [1]),
+    ],
+)
+def test_impossible_rows_are_refused(labels, probabilities, learners):
+    with pytest.raises(ValueError):
+        evaluate(labels, probabilities, learners)
+
+
+def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything():
+    y, p, who = learners_visits(2, 60, 5, 0.5)
+    once = evaluate(y, p, who)
+    assert once == evaluate(y.tolist(), p.tolist(), who.tolist())
+    named = evaluate(y, p, [f"learner-{each:04}" for each in who])
+    assert once.to_dict() == named.to_dict()
+
+
+def test_a_learners_repeated_rows_are_no_new_evidence():
+    y, p, who = learners_visits(4, 200)
+    once, tenfold = evaluate(y, p, who), evaluate(np.tile(y, 10), np.tile(p, 10), np.tile(who, 10))
+    for name in ("auc", "log_loss", "brier", "accuracy", "recall", "calibration_slope"):
+        first, repeated = once.figure(name), tenfold.figure(name)
+        assert repeated.high - repeated.low == pytest.approx(first.high - first.low, rel=0.15), name
+
+
+def test_thirty_thousand_rows_take_seconds():
+    y, p, who = learners_visits(6, 2500, 11, 0.5)
+    begun = time.perf_counter()
+    evaluate(y, p, who)
+    assert time.perf_counter() - begun < 5
+
+
+def test_slices_are_evaluations_of_their_rows():
+    y, p, who = learners_visits(8, 300, 6, 0.3)
+    answers = np.random.default_rng(1).choice([0, 5, 50, 500], len(y))
+    bands = [history_band(int(each)) for each in answers]
+    course = [None if each % 20 == 0 else f"course {each % 20}" for each in range(len(y))]
+    found = slices(y, p, who, {"history": bands, "course": course}, bootstrap=100)
+    assert [each.value for each in found if each.dimension == "history"] == ["1-19", "100+", "20-99", "none"]
+    for each in found:
+        if each.dimension == "history":
+            rows = np.array(bands) == each.value
+            assert each.evaluation == evaluate(y[rows], p[rows], who[rows], bootstrap=100)
+    courses = [each for each in found if each.dimension == "course"]
+    assert len(courses) <= LARGEST_GROUPS + 1
+    assert {OTHERS} <= {each.value for each in courses} <= {OTHERS, NOT_RECORDED} | set(filter(None, course))
+    assert sum(each.evaluation.n for each in courses) == len(y)
+
+
+def test_paired_differences_are_differences_of_the_figures():
+    y, p, who = learners_visits(9, 300, 6, 0.3)
+    worse = np.clip(p + np.random.default_rng(0).normal(0, 0.15, len(p)), 0.001, 0.999)
+    before, after = evaluate(y, p, who, bootstrap=0), evaluate(y, worse, who, bootstrap=0)
+    for metric in PAIRED:
+        change = paired_difference(y, p, worse, who, metric=metric)
+        assert change.value == pytest.approx(after.figure(metric).value - before.figure(metric).value, abs=1e-12)
+        assert change.low <= change.lower <= change.value <= change.upper <= change.high, metric
+    assert paired_difference(y, p, worse, who).lower > 0
+    assert paired_difference(y, p, worse, who, metric="auc").upper < 0
+    mirrored = paired_difference(y, worse, p, who)
+    assert mirrored.upper < 0
+    with pytest.raises(ValueError, match="no paired difference"):
+        paired_difference(y, p, worse, who, metric="precision")
+
+
+COVERED = ("struggle_rate", "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept")
+COVERED += ("calibration_gap", "accuracy", "recall", "precision")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("learners", "visits", "unlikeness"), [(200, 1, 0.0), (60, 12, 0.5)], ids=["independent", "clustered"]
+)
+def test_intervals_cover_what_they_promise(learners, visits, unlikeness):
+    """95 % +- 2, up to what 1000 simulations can tell (two standard errors are 1.4 %)."""
+    runs = 1000
+    truth = evaluate(*learners_visits(99_999, 600_000 // visits, visits, unlikeness), bootstrap=0)
+    hits = dict.fromkeys(COVERED, 0)
+    for run in range(runs):
+        judged = evaluate(*learners_visits(run, learners, visits, unlikeness), seed=run)
+        for name in COVERED:
+            figure = judged.figure(name)
+            hits[name] += figure.low <= truth.figure(name).value <= figure.high
+    coverage = {name: count / runs for name, count in hits.items()}
+    assert all(0.93 - 0.008 <= each <= 0.97 + 0.008 for each in coverage.values()), coverage
+
+
+@pytest.mark.slow
+def test_one_sided_bounds_call_an_equal_model_better_one_time_in_twenty():
+    runs, better = 1000, 0
+    for run in range(runs):
+        y, p, who = learners_visits(run, 80, 8, 0.3)
+        noise = np.random.default_rng([run, 1]).normal(0, 0.6, (2, len(p)))
+        champion, challenger = expit(metrics.logit(p) + noise[0]), expit(metrics.logit(p) + noise[1])
+        better += paired_difference(y, champion, challenger, who, seed=run).upper < 0
+    assert 0.03 <= better / runs <= 0.07
