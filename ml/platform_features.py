@@ -94,9 +94,8 @@ def session_performance_score(summary: LearnerSummary) -> float | None:
     answers = summary.recent_answers()
     if answers:
         return sum(answer.rating in FLUENT for answer in answers) / len(answers)
-    scores = [row.performance_score / 100 for row in summary.past.events if row.performance_score is not None]
-    held = [score for score in map(bounded, scores) if score is not None]
-    return mean(held[-NEWEST_EVENTS:])
+    scores = [row.performance_score for row in summary.past.events if row.performance_score is not None]
+    return mean([min(100, max(0, score)) / 100 for score in scores[-NEWEST_EVENTS:]])
 
 
 def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | None:

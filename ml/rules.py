@@ -12,7 +12,7 @@ learner from LOW to the level is divided among the features that triggered it, b
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import exp, log, log1p, sqrt
 
 from ml.features import FEATURE_NAMES, PLATFORM_FEATURES
 from ml.prediction import DEGRADED_CONFIDENCE, Prediction
@@ -58,6 +58,8 @@ STUDY = (
 )
 UNSTUDIED_CONFIDENCE = 0.35
 """The most confidence without any record of the learner's own study."""
+TWENTY_ANSWERS = log1p(20) / log1p(2000)
+"""Twenty answers on the scale of answers_of_history."""
 FULL_CONFIDENCE = 0.9
 LEAST_CONFIDENCE = 0.1
 AGREEMENT = 0.25
@@ -121,14 +123,17 @@ def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
 def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
     """How much of what the rules weigh rests on data, 0.1..0.95; two rules that agree take away some of the doubt.
 
-    At most 0.35 without any record of study, and 0.2 where the features are mere defaults.
+    At most 0.35 without any record of study, rising to 0.75 at twenty answers; 0.2 where the features are defaults.
     """
     known = sum(share for name, (share, _) in STRAIN.items() if name not in features.defaulted)
     confidence = max(LEAST_CONFIDENCE, FULL_CONFIDENCE * sqrt(known))
     if triggered > 1:
         confidence += AGREEMENT * (1 - confidence)
+    answers = features.known("answers_of_history")  # 0 where daily metrics are all there is
     if features.defaulted.issuperset(STUDY):
         confidence = min(confidence, UNSTUDIED_CONFIDENCE)
+    elif answers and answers < TWENTY_ANSWERS:
+        confidence = min(confidence, UNSTUDIED_CONFIDENCE + 0.4 * answers / TWENTY_ANSWERS)
     return min(confidence, DEGRADED_CONFIDENCE) if features.degraded else confidence
 
 
