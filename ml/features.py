@@ -45,7 +45,64 @@ PLATFORM_FEATURES = (
 )
 """The platform's own fifteen (platform.md of the integration); each is computed in ml/platform_features.py."""
 
-ESTIMATED_FEATURES: tuple[Feature, ...] = ()
+ESTIMATED_FEATURES = (
+    Feature(
+        "expected_struggle", 0.5, +1, "others' struggle on the objective, moved by this learner's ability and offset"
+    ),
+    Feature("ability", 0.5, -1, "ability against the difficulty of what was answered; 0.5 = like the average learner"),
+    Feature("ability_gap", 0.5, +1, "the objective's difficulty among other learners against this learner's ability"),
+    Feature("objective_ability_gap", 0.5, +1, "the same gap, own record on the objective counted in"),
+    Feature(
+        "objective_struggle_rate", 0.3, +1, "share of other learners who struggled here (first or repeat visit alike)"
+    ),
+    Feature("objective_overall_struggle_rate", 0.3, +1, "share of other learners who struggled here on any visit"),
+    Feature("objective_error_rate", 0.3, +1, "other learners' share of wrong answers on the objective"),
+    Feature(
+        "objective_validation_failure_rate", 0.4, +1, "share of other learners who failed validation prompts on it"
+    ),
+    Feature(
+        "objective_support", 0.0, 0, "how many other learners the objective's difficulty rests on; 1 = 1000 or more"
+    ),
+    Feature("related_performance", 0.5, -1, "results on objectives that foretell this one among other learners"),
+    Feature("predecessors_unseen", 0.5, 0, "share of the objectives usually met before this one that were not met yet"),
+    Feature("predecessors_gap", 0.3, +1, "share of wrong answers on those that were"),
+    Feature("overall_accuracy", 0.7, -1, "share of correct answers so far"),
+    Feature("recent_accuracy", 0.7, -1, "share of correct answers, the last eight or so weighing most"),
+    Feature("steady_accuracy", 0.7, -1, "share of correct answers, the last thirty or so weighing most"),
+    Feature("recent_residual", 0.5, -1, "recent answers against what other learners make of the same cards"),
+    Feature("steady_residual", 0.5, -1, "the same over a longer memory"),
+    Feature("visit_struggle_share", 0.3, +1, "share of earlier visits that were a struggle"),
+    Feature(
+        "visit_struggle_residual", 0.5, +1, "earlier visits that were a struggle against what others' visits foretell"
+    ),
+    Feature(
+        "last_visit_error", 0.3, +1, "share of wrong answers at the start of the latest visit, whatever its objective"
+    ),
+    Feature("wrong_streak", 0.0, +1, "wrong answers in a row; 1 = five or more"),
+    Feature("objective_answers", 0.0, 0, "answers on the objective so far; 1 = 100 or more, logarithmic"),
+    Feature("objective_visits", 0.0, 0, "visits of the objective so far; 1 = 30 or more, logarithmic"),
+    Feature("objective_accuracy", 0.7, -1, "share of correct answers on the objective"),
+    Feature("objective_recent_accuracy", 0.7, -1, "the same, the last four or so weighing most"),
+    Feature("objective_last_visit_accuracy", 0.7, -1, "share of correct answers at the start of its latest visit"),
+    Feature("objective_struggle_share", 0.3, +1, "share of its earlier visits that were a struggle"),
+    Feature("objective_wrong_streak", 0.0, +1, "wrong answers in a row on the objective; 1 = five or more"),
+    Feature("objective_residual", 0.5, -1, "answers on the objective against what other learners make of its cards"),
+    Feature(
+        "objective_offset", 0.5, -1, "how much better on the objective than the general ability says; 0.5 = as it says"
+    ),
+    Feature("retention_estimate", 0.5, -1, "expected recall of the objective now, from the gaps between its visits"),
+    Feature("answers_since_objective", 0.5, 0, "answers on other things since; 1 = 1000 or more, logarithmic"),
+    Feature("time_since_objective", 0.5, 0, "time since its last answer; 1 = 60 days or more, logarithmic"),
+    Feature("time_since_any", 0.5, 0, "time since the last answer of all; 1 = 60 days or more, logarithmic"),
+    Feature("answers_of_history", 0.0, 0, "answers so far; 1 = 2000 or more, logarithmic"),
+    Feature("answers_last_hour", 0.0, 0, "answers within the last hour; 1 = 200 or more, logarithmic"),
+    Feature("answers_last_day", 0.0, 0, "answers within the last day; 1 = 500 or more, logarithmic"),
+    Feature("answers_last_week", 0.0, 0, "answers within the last week; 1 = 2000 or more, logarithmic"),
+    Feature("session_answers", 0.0, 0, "answers of the running session; 1 = 200 or more, logarithmic"),
+    Feature("session_accuracy", 0.7, -1, "share of correct answers in the running session"),
+    Feature("fatigue", 0.5, 0, "how far the running session falls short of the learner's usual accuracy"),
+    Feature("first_card_difficulty", 0.3, +1, "error rate, among other learners, of the cards due next"),
+)
 """Estimates from dated answers and from other learners; each is computed in ml/estimated_features.py."""
 
 FEATURES = PLATFORM_FEATURES + ESTIMATED_FEATURES

@@ -1,0 +1,254 @@
+"""What OTHER learners made of objectives and cards: a read-only table beside the model.
+
+A prediction reads only the rows it needs. Every row keeps its counts twice: for everybody, and for each fold of
+learners that contributed; a learner's own fold is subtracted at reading (integers, hence exactly), in training and
+in prediction alike, so that no learner's own outcome ever reaches that learner's features.
+"""
+
+from __future__ import annotations
+
+import json
+from binascii import crc32
+from math import log
+from struct import Struct
+
+from ml.errors import ModelRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+FORMAT = 1
+"""Of the file. A change of tables, of a record's fields or of their meaning takes the next number; no other is read."""
+FOLDS = 32
+EVERYBODY = 255
+
+OBJECTIVE = Struct("<B9I")
+"""fold; answers, wrong, learners, first visits judged, of them struggled, repeat visits judged, of them struggled,
+runs of prompts, of them failed."""
+CARD = Struct("<B2I")
+"""fold; answers, wrong."""
+_IDS_PER_QUERY = 500
+
+ERROR_WEIGHT = 10.0
+STRUGGLE_WEIGHT = 8.0
+CARD_WEIGHT = 8.0
+"""Answers (visits, answers) that the broader rate counts for when a rate is smoothed towards it."""
+
+
+def fold_of(learner_id: str) -> int:
+    """The fold 0..31 a learner belongs to: a fixed function of the id."""
+    return crc32(learner_id.encode("utf-8", "surrogatepass")) % FOLDS
+
+
+def row_checksum(row_id: str, content: bytes) -> int:
+    """The crc32 that stands beside a row."""
+    return crc32(content, crc32(row_id.encode()))
+
+
+def logit(probability: float) -> float:
+    """log(p / (1 - p)) for 0 < p < 1."""
+    return log(probability / (1.0 - probability))
+
+
+class Totals:
+    """The platform's rates over all objectives, the learner's fold left out; all in 0..1."""
+
+    __slots__ = ("error_logit", "error_rate", "first_struggle_rate", "repeat_struggle_rate", "struggle_rate")
+
+    def __init__(self, counts: Sequence[int]) -> None:
+        answers, wrong, _, first, first_struggled, repeat, repeat_struggled, _, _ = counts
+        self.error_rate = (wrong + 3) / (answers + 10)
+        self.error_logit = logit(self.error_rate)
+        self.struggle_rate = (first_struggled + repeat_struggled + 3) / (first + repeat + 10)
+        self.first_struggle_rate = (first_struggled + 1) / (first + 2)
+        self.repeat_struggle_rate = (repeat_struggled + 1) / (repeat + 2)
+
+
+class ObjectiveDifficulty:
+    """What other learners made of one objective: smoothed rates in 0..1, and how many learners they rest on."""
+
+    __slots__ = (
+        "error_logit",
+        "error_rate",
+        "first_struggle_rate",
+        "learners",
+        "repeat_struggle_rate",
+        "struggle_rate",
+        "validation_failure_rate",
+    )
+
+    def __init__(self, counts: Sequence[int], totals: Totals) -> None:
+        answers, wrong, learners, first, first_struggled, repeat, repeat_struggled, prompts, failed = counts
+        self.learners = learners
+        self.error_rate = (wrong + ERROR_WEIGHT * totals.error_rate) / (answers + ERROR_WEIGHT)
+        self.error_logit = logit(self.error_rate)
+        struggled = first_struggled + repeat_struggled
+        self.struggle_rate = (struggled + STRUGGLE_WEIGHT * totals.struggle_rate) / (first + repeat + STRUGGLE_WEIGHT)
+        self.first_struggle_rate = (
+            first_struggled + STRUGGLE_WEIGHT * 0.5 * (self.struggle_rate + totals.first_struggle_rate)
+        ) / (first + STRUGGLE_WEIGHT)
+        self.repeat_struggle_rate = (
+            repeat_struggled + STRUGGLE_WEIGHT * 0.5 * (self.struggle_rate + totals.repeat_struggle_rate)
+        ) / (repeat + STRUGGLE_WEIGHT)
+        self.validation_failure_rate = (
+            (failed + STRUGGLE_WEIGHT * self.struggle_rate) / (prompts + STRUGGLE_WEIGHT) if prompts else None
+        )
+
+
+class Relations:
+    """Which objectives' results foretell this one's, learned from other learners.
+
+    weights: (objective id, 0..1) pairs. predecessors: ids of those that most learners meet before it.
+    """
+
+    __slots__ = ("predecessors", "weights")
+
+    def __init__(self, weights: Sequence[tuple[str, float]], predecessors: Sequence[str]) -> None:
+        self.weights = weights
+        self.predecessors = predecessors
+
+
+class LearnerDifficulty:
+    """The table as one learner may see it: read once, for the objectives and cards of one history."""
+
+    __slots__ = ("_cards", "_logits", "objectives", "relations", "totals")
+
+    def __init__(
+        self,
+        totals: Totals,
+        objectives: dict[str, ObjectiveDifficulty],
+        cards: Mapping[str, Sequence[int]],
+        relations: dict[str, Relations],
+    ) -> None:
+        self.totals = totals
+        self.objectives = objectives
+        self.relations = relations
+        self._cards = cards
+        self._logits: dict[tuple[str | None, str], float] = {}
+
+    def error_logit(self, objective_id: str | None, card_id: str) -> float:
+        """How likely others are to answer this card wrong, as a logit, smoothed towards its objective's rate."""
+        key = objective_id, card_id
+        known = self._logits.get(key)
+        if known is None:
+            broad = self.objectives.get(objective_id or "", self.totals)
+            counts = self._cards.get(card_id)
+            if counts is None or not counts[0]:
+                known = broad.error_logit
+            else:
+                known = logit((counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT))
+            self._logits[key] = known
+        return known
+
+    def card_error_rate(self, objective_id: str | None, card_id: str) -> float | None:
+        """The rate behind error_logit, or None where nobody else has answered the card."""
+        counts = self._cards.get(card_id)
+        if counts is None or not counts[0]:
+            return None
+        broad = self.objectives.get(objective_id or "", self.totals)
+        return (counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT)
+
+
+NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * 9), {}, {}, {})
+"""What is known without a table: nothing; the totals are then the platform's usual three wrong in ten."""
+
+
+class DifficultyTable:
+    """An open difficulty file. Shared by all predictions of a process; every method only reads."""
+
+    def __init__(self, path: str, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._totals: dict[int, Totals] = {}
+
+    @classmethod
+    def open(cls, path: str) -> DifficultyTable:
+        """Opens the file read-only. Raises ModelRefused when it is absent, damaged, or of another format."""
+        import sqlite3  # the one place that needs it here; a deployment on PostgreSQL without a table never does
+
+        location = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        try:
+            connection = sqlite3.connect(f"file:{location}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            table = cls(path, connection)
+            found = connection.execute("SELECT value FROM about WHERE name = 'format'").fetchone()
+        except sqlite3.Error as error:
+            raise ModelRefused(f"the difficulty table {path} cannot be read ({error})") from None
+        if found is None or found[0] != FORMAT:
+            table.close()
+            raise ModelRefused(f"the difficulty table {path} is of another format than {FORMAT}")
+        return table
+
+    def close(self) -> None:
+        """Closes the file; the table answers nothing afterwards."""
+        self._connection.close()
+
+    def facing(
+        self, learner_id: str, objective_ids: Iterable[str], card_ids: Iterable[str], targets: Iterable[str] = ()
+    ) -> LearnerDifficulty:
+        """The difficulty of these objectives and cards, and the relations of `targets`, without the learner's fold.
+
+        What no other learner has touched is absent from the answer. Raises ModelRefused where a row is damaged.
+        """
+        fold = fold_of(learner_id)
+        totals = self._totals_without(fold)
+        objectives = {
+            row_id: ObjectiveDifficulty(counts, totals)
+            for row_id, counts in self._counts("objectives", OBJECTIVE, objective_ids, fold)
+            if counts[0] or counts[7]
+        }
+        cards = dict(self._counts("cards", CARD, card_ids, fold))
+        relations = {target: found for target in targets if (found := self._relations(target, fold))}
+        return LearnerDifficulty(totals, objectives, cards, relations)
+
+    def _totals_without(self, fold: int) -> Totals:
+        totals = self._totals.get(fold)
+        if totals is None:
+            for _, counts in self._counts("totals", OBJECTIVE, ("",), fold):
+                totals = self._totals[fold] = Totals(counts)
+        if totals is None:
+            raise ModelRefused(f"the difficulty table {self.path} has lost its totals")
+        return totals
+
+    def _counts(
+        self, table: str, record: Struct, row_ids: Iterable[str], fold: int
+    ) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Per row found: its counts over everybody less the fold's own."""
+        ids = list(row_ids)
+        for start in range(0, len(ids), _IDS_PER_QUERY):
+            chunk = ids[start : start + _IDS_PER_QUERY]
+            marks = ",".join("?" * len(chunk))
+            for row_id, content, checksum in self._rows(
+                f"SELECT id, counts, checksum FROM {table} WHERE id IN ({marks})",  # noqa: S608  (our own names)
+                chunk,
+            ):
+                if row_checksum(row_id, content) != checksum:
+                    raise ModelRefused(f"the difficulty table {self.path} is damaged at {row_id!r}")
+                counts = record.unpack_from(content)[1:]
+                own = content[:: record.size].find(fold, 1)
+                if own > 0:
+                    fold_counts = record.unpack_from(content, own * record.size)[1:]
+                    counts = tuple([a - b for a, b in zip(counts, fold_counts)])
+                yield row_id, counts
+
+    def _relations(self, objective_id: str, fold: int) -> Relations | None:
+        found = self._rows(
+            "SELECT content, checksum FROM relations WHERE id = ? AND fold IN (?, ?) ORDER BY fold LIMIT 1",
+            (objective_id, fold, EVERYBODY),
+        )
+        for content, checksum in found:
+            if row_checksum(objective_id, content) != checksum:
+                raise ModelRefused(f"the difficulty table {self.path} is damaged at {objective_id!r}")
+            weights, predecessors = json.loads(content)
+            return Relations([(row_id, weight) for row_id, weight in weights], predecessors)
+        return None
+
+    def _rows(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        import sqlite3
+
+        try:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ModelRefused(f"the difficulty table {self.path} is damaged ({error})") from None

@@ -1,0 +1,148 @@
+"""The estimates as features: named numbers in 0..1, None where there is nothing to estimate from."""
+
+from __future__ import annotations
+
+from math import exp, log1p
+
+from ml.difficulty import logit
+from ml.estimates import answers_since
+from ml.history import DAY_MS, HOUR_MS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml.estimates import LearnerEstimates, ObjectiveTrace
+    from ml.history import StudyHistory
+
+
+def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
+    """Every name of ESTIMATED_FEATURES with its value in 0..1, or None without data."""
+    as_of_ms = history.past.as_of_ms
+    objective_id = history.objective.id
+    trace = estimates.objectives.get(objective_id)
+    return {
+        **_learner(estimates),
+        **_objective(trace, estimates),
+        **_difficulty(objective_id, trace, estimates),
+        **_related(objective_id, estimates),
+        **_time(trace, estimates, as_of_ms),
+        "first_card_difficulty": _first_card_difficulty(history, estimates),
+    }
+
+
+def _learner(e: LearnerEstimates) -> dict[str, float | None]:
+    if not e.answers:
+        return {"answers_of_history": 0.0}
+    totals = e.difficulty.totals
+    latest = e.last_trace
+    return {
+        "answers_of_history": grows(e.answers, 2000),
+        "ability": sigmoid(e.ability),
+        "overall_accuracy": (e.correct + 5 * e.prior_accuracy) / (e.answers + 5),
+        "recent_accuracy": e.fast,
+        "steady_accuracy": e.slow,
+        "recent_residual": 0.5 + 0.5 * e.fast_residual,
+        "steady_residual": 0.5 + 0.5 * e.slow_residual,
+        "visit_struggle_share": (e.struggled + 3 * totals.struggle_rate) / (e.judged + 3),
+        "visit_struggle_residual": 0.5 + 0.5 * e.struggle_residual / (e.judged + 3),
+        "last_visit_error": None if latest is None else 1.0 - latest.visit_correct / latest.visit_answers,
+        "wrong_streak": min(1.0, e.wrong_streak / 5),
+    }
+
+
+def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates) -> dict[str, float | None]:
+    if trace is None:
+        return {"objective_answers": 0.0, "objective_visits": 0.0}
+    return {
+        "objective_answers": grows(trace.answers, 100),
+        "objective_visits": grows(trace.visits, 30),
+        "objective_accuracy": (trace.correct + 2 * e.prior_accuracy) / (trace.answers + 2),
+        "objective_recent_accuracy": trace.fast,
+        "objective_last_visit_accuracy": trace.visit_correct / trace.visit_answers,
+        "objective_struggle_share": trace.struggled / trace.judged if trace.judged else None,
+        "objective_wrong_streak": min(1.0, trace.wrong_streak / 5),
+        "objective_offset": sigmoid(trace.offset),
+        "answers_since_objective": grows(e.answers - trace.last_position, 1000),
+    }
+
+
+def _difficulty(objective_id: str, trace: ObjectiveTrace | None, e: LearnerEstimates) -> dict[str, float | None]:
+    objective = e.difficulty.objectives.get(objective_id)
+    if objective is None:
+        return {"objective_support": 0.0}
+    offset = trace.offset if trace else 0.0
+    rate = objective.first_struggle_rate if trace is None else objective.repeat_struggle_rate
+    rate_logit = logit(min(0.99, max(0.01, rate)))
+    return {
+        "objective_support": grows(objective.learners, 1000),
+        "objective_error_rate": objective.error_rate,
+        "objective_struggle_rate": rate,
+        "objective_overall_struggle_rate": objective.struggle_rate,
+        "objective_validation_failure_rate": objective.validation_failure_rate,
+        "ability_gap": sigmoid(objective.error_logit - e.ability),
+        "objective_ability_gap": sigmoid(objective.error_logit - e.ability - offset),
+        "expected_struggle": sigmoid(rate_logit - 0.9 * e.ability - 1.1 * offset),
+        "objective_residual": None if trace is None else 0.5 + 0.5 * trace.residual / (trace.answers + 3),
+    }
+
+
+def _related(objective_id: str, e: LearnerEstimates) -> dict[str, float | None]:
+    relations = e.difficulty.relations.get(objective_id)
+    if relations is None:
+        return {}
+    found: dict[str, float | None] = {}
+    weighed = weight_sum = 0.0
+    for related_id, weight in relations.weights:
+        trace = e.objectives.get(related_id)
+        if trace is not None:
+            weighed += weight * trace.residual / (trace.answers + 3)
+            weight_sum += weight
+    if weight_sum:
+        found["related_performance"] = 0.5 + 0.5 * weighed / (weight_sum + 0.15)
+    if relations.predecessors:
+        seen = [trace for trace in map(e.objectives.get, relations.predecessors) if trace is not None]
+        found["predecessors_unseen"] = 1.0 - len(seen) / len(relations.predecessors)
+        if seen:
+            prior = e.prior_accuracy
+            found["predecessors_gap"] = 1.0 - sum((t.correct + 2 * prior) / (t.answers + 2) for t in seen) / len(seen)
+    return found
+
+
+def _time(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
+    if not e.answers or e.order_only:
+        return {}
+    steady = (e.correct + 5 * e.prior_accuracy) / (e.answers + 5)
+    since_last_ms = as_of_ms - e.times_ms[-1]
+    same_session = since_last_ms <= HOUR_MS / 2
+    answers = e.session_answers if same_session else 0
+    session = ((e.session_correct if same_session else 0) + 3 * steady) / (answers + 3)
+    found: dict[str, float | None] = {
+        "time_since_any": grows(since_last_ms / HOUR_MS, 1440),
+        "answers_last_hour": grows(answers_since(e.times_ms, as_of_ms - HOUR_MS), 200),
+        "answers_last_day": grows(answers_since(e.times_ms, as_of_ms - DAY_MS), 500),
+        "answers_last_week": grows(answers_since(e.times_ms, as_of_ms - 7 * DAY_MS), 2000),
+        "session_answers": grows(answers, 200),
+        "session_accuracy": session,
+        "fatigue": 0.5 + 0.5 * (steady - session),
+    }
+    if trace is not None:
+        found["retention_estimate"] = trace.retention(as_of_ms)
+        found["time_since_objective"] = grows((as_of_ms - trace.last_ms) / HOUR_MS, 1440)
+    return found
+
+
+def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:
+    """Mean error rate, among other learners, of the first up-to-five cards due; None where no schedule is known."""
+    due = sorted((card.next_review_at_ms, card.id) for card in history.cards if card.next_review_at_ms is not None)[:5]
+    rates = [e.difficulty.card_error_rate(history.objective.id, card_id) for _, card_id in due]
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) / len(known) if known else None
+
+
+def sigmoid(x: float) -> float:
+    """1 / (1 + e^-x)."""
+    return 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0
+
+
+def grows(amount: float, full: float) -> float:
+    """An amount on a logarithmic scale: 0 for none, 1 from `full` on."""
+    return min(1.0, log1p(amount) / log1p(full))

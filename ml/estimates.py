@@ -1,0 +1,253 @@
+"""What a learner's dated answers say of that learner: ability, retention, recency, visits; one pass, O(1) an answer.
+
+Every estimate is a running state, so training walks a history once while prediction replays its window; the two are
+equal to the last bit. Ability follows Rasch: P(correct) = sigmoid(ability + offset on the objective - difficulty), its
+posterior tracked by assumed-density filtering (a Gaussian mean and variance updated answer by answer), so that early
+answers move it far and later ones little. Retention is the power law of FSRS-4.5, R = (1 + 19/81 t/S)^-1/2.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import exp, sqrt
+
+from ml.difficulty import NO_DIFFICULTY
+from ml.history import DAY_MS, MINUTE_MS, VISIT_GAP_MS
+from ml.visits import GRADES, JUDGED_ANSWERS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml import ports
+    from ml.difficulty import DifficultyTable, LearnerDifficulty
+    from ml.history import LearnerHistory, StudyHistory
+
+FAST, SLOW = 0.13, 0.03
+"""Weight of the newest answer in the recency-weighted means: a memory of about 8 and of about 33 answers."""
+OBJECTIVE_FAST = 0.25
+ABILITY_VARIANCE, OFFSET_VARIANCE = 0.8, 0.6
+ABILITY_DRIFT, OFFSET_DRIFT = 0.004, 0.03
+OFFSET_FADES = 0.985
+SESSION_GAP_MS = 30 * MINUTE_MS
+FIRST_STABILITY_DAYS = 1.0
+
+
+class ObjectiveTrace:
+    """One learner on one objective so far."""
+
+    __slots__ = (
+        "answers",
+        "correct",
+        "fast",
+        "judged",
+        "last_ms",
+        "last_position",
+        "offset",
+        "residual",
+        "stability_days",
+        "struggled",
+        "variance",
+        "visit_answers",
+        "visit_correct",
+        "visit_struggled",
+        "visits",
+        "wrong_streak",
+    )
+
+    def __init__(self, prior: float) -> None:
+        self.answers = 0
+        self.correct = 0.0
+        self.fast = prior  # recency-weighted accuracy
+        self.last_ms = 0
+        self.last_position = 0
+        self.offset = 0.0  # logit: how much better here than the learner's general ability says
+        self.variance = OFFSET_VARIANCE
+        self.residual = 0.0  # sum of (correct - expected by others' difficulty)
+        self.stability_days = FIRST_STABILITY_DAYS
+        self.visits = 0
+        self.judged = 0  # visits of three or more answers
+        self.struggled = 0
+        self.visit_answers = 0
+        self.visit_correct = 0.0
+        self.visit_struggled = False
+        self.wrong_streak = 0
+
+    def retention(self, as_of_ms: int) -> float:
+        """Expected recall at as_of, 0..1, from the gap since the last answer and the stability built so far."""
+        return 1.0 / sqrt(1.0 + 19.0 / 81.0 * (as_of_ms - self.last_ms) / DAY_MS / self.stability_days)
+
+
+class LearnerEstimates:
+    """The running state; `observe` takes the learner's answers oldest first."""
+
+    def __init__(self, difficulty: LearnerDifficulty = NO_DIFFICULTY) -> None:
+        self.difficulty = difficulty
+        accuracy = 1.0 - difficulty.totals.error_rate
+        self.prior_accuracy = accuracy
+        self.objectives: dict[str, ObjectiveTrace] = {}
+        self.times_ms: list[int] = []
+        self.order_only = False
+        self.answers = 0
+        self.correct = 0
+        self.ability = 0.0
+        self.ability_variance = ABILITY_VARIANCE
+        self.fast = accuracy
+        self.slow = accuracy
+        self.fast_residual = 0.0
+        self.slow_residual = 0.0
+        self.judged = 0
+        self.struggled = 0
+        self.struggle_residual = 0.0
+        self.session_answers = 0
+        self.session_correct = 0
+        self.wrong_streak = 0
+        self.last_trace: ObjectiveTrace | None = None
+
+    @classmethod
+    def before(cls, history: StudyHistory, table: DifficultyTable | None) -> LearnerEstimates:
+        """The estimates for one prediction: all of the history's answers, against what other learners made of them."""
+        difficulty = difficulty_facing(history, table)
+        return cls(difficulty).replay(history.past)
+
+    def replay(self, past: LearnerHistory) -> LearnerEstimates:
+        """Observes a whole history, answers and validation scores in the order of their time."""
+        waiting = list(past.validations)
+        waiting.reverse()
+        observe = self.observe
+        for review in past.reviews:
+            while waiting and waiting[-1].responded_at_ms <= review.reviewed_at_ms:
+                self.observe_validation(waiting.pop())
+            observe(review)
+        for validation in reversed(waiting):
+            self.observe_validation(validation)
+        return self
+
+    def observe(self, review: ports.Review) -> None:
+        """Takes the next answer; a rating that is no grade is none."""
+        if review.rating not in GRADES:
+            return
+        correct = 0.0 if review.rating == "AGAIN" else 1.0
+        at_ms = review.reviewed_at_ms
+        objective_id = review.objective_id
+        hardness = self.difficulty.error_logit(objective_id, review.card_id)
+        self.order_only = review.order_only
+        times_ms = self.times_ms
+        if times_ms and at_ms - times_ms[-1] > SESSION_GAP_MS:
+            self.session_answers = 0
+            self.session_correct = 0
+        times_ms.append(at_ms)
+        trace = None
+        if objective_id is not None:
+            trace = self.objectives.get(objective_id)
+            if trace is None:
+                trace = self.objectives[objective_id] = ObjectiveTrace(
+                    0.5 * self.prior_accuracy + 0.5 / (1.0 + exp(hardness))
+                )
+        self._learn(trace, hardness, correct)
+        self.fast += FAST * (correct - self.fast)
+        self.slow += SLOW * (correct - self.slow)
+        residual = correct - 1.0 / (1.0 + exp(hardness))
+        self.fast_residual += 0.15 * (residual - self.fast_residual)
+        self.slow_residual += SLOW * (residual - self.slow_residual)
+        self.wrong_streak = 0 if correct else self.wrong_streak + 1
+        self.session_answers += 1
+        self.answers += 1
+        if correct:
+            self.correct += 1
+            self.session_correct += 1
+        if objective_id is not None and trace is not None:
+            self._visit(trace, objective_id, correct, at_ms)
+            trace.answers += 1
+            trace.correct += correct
+            trace.fast += OBJECTIVE_FAST * (correct - trace.fast)
+            trace.wrong_streak = 0 if correct else trace.wrong_streak + 1
+            trace.residual += residual
+            trace.last_ms = at_ms
+            trace.last_position = self.answers
+
+    def observe_validation(self, validation: ports.Validation) -> None:
+        """Takes a validation score as one more answer of that correctness; it opens no visit."""
+        objective_id, score = validation.objective_id, validation.score
+        if objective_id is None or score is None:
+            return
+        score = min(1.0, max(0.0, score))
+        objective = self.difficulty.objectives.get(objective_id, self.difficulty.totals)
+        trace = self.objectives.get(objective_id)
+        self._learn(trace, objective.error_logit, score)
+        residual = score - 1.0 + objective.error_rate
+        self.fast_residual += 0.15 * (residual - self.fast_residual)
+        self.slow_residual += SLOW * (residual - self.slow_residual)
+        if trace is not None:
+            trace.fast += OBJECTIVE_FAST * (score - trace.fast)
+            trace.residual += residual
+
+    def _learn(self, trace: ObjectiveTrace | None, hardness: float, correct: float) -> None:
+        """One step of the filter."""
+        ability_variance = self.ability_variance + ABILITY_DRIFT
+        if trace is None:
+            expected = 1.0 / (1.0 + exp(hardness - self.ability))
+            information = expected * (1.0 - expected)
+            step = (correct - expected) / (1.0 + information * ability_variance)
+        else:
+            offset = OFFSET_FADES * trace.offset
+            offset_variance = trace.variance + OFFSET_DRIFT
+            expected = 1.0 / (1.0 + exp(hardness - self.ability - offset))
+            information = expected * (1.0 - expected)
+            step = (correct - expected) / (1.0 + information * (ability_variance + offset_variance))
+            trace.offset = offset + offset_variance * step
+            trace.variance = offset_variance / (1.0 + information * offset_variance)
+        self.ability += ability_variance * step
+        self.ability_variance = ability_variance / (1.0 + information * ability_variance)
+
+    def _visit(self, trace: ObjectiveTrace, objective_id: str, correct: float, at_ms: int) -> None:
+        if not trace.visits or at_ms - trace.last_ms > VISIT_GAP_MS:
+            if trace.visits and not self.order_only:
+                trace.stability_days = _stability_after(trace, correct, at_ms)
+            trace.visits += 1
+            trace.visit_answers = 0
+            trace.visit_correct = 0.0
+            trace.visit_struggled = False
+            self.last_trace = trace
+        if trace.visit_answers < JUDGED_ANSWERS:
+            trace.visit_answers += 1
+            trace.visit_correct += correct
+            if trace.visit_answers >= 3:
+                struggled = trace.visit_answers - trace.visit_correct >= 2
+                if trace.visit_answers == 3:
+                    objective = self.difficulty.objectives.get(objective_id, self.difficulty.totals)
+                    trace.judged += 1
+                    self.judged += 1
+                    self.struggle_residual -= (
+                        objective.repeat_struggle_rate if trace.visits > 1 else objective.first_struggle_rate
+                    )
+                change = struggled - trace.visit_struggled
+                if change:
+                    trace.struggled += change
+                    self.struggled += change
+                    self.struggle_residual += change
+                    trace.visit_struggled = struggled
+
+
+def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float:
+    """Days for recall to fall to 90 %, after a visit's first answer: the later a success comes, the more it adds."""
+    recall = trace.retention(at_ms)
+    if correct:
+        return min(365.0, trace.stability_days * (1.35 + 2.0 * (1.0 - recall)))
+    return max(0.05, trace.stability_days * 0.5)
+
+
+def difficulty_facing(history: StudyHistory, table: DifficultyTable | None) -> LearnerDifficulty:
+    """What the table says of every objective and card this prediction touches; NO_DIFFICULTY without a table."""
+    if table is None:
+        return NO_DIFFICULTY
+    past, target = history.past, history.objective.id
+    objectives = {target}
+    objectives.update(row.objective_id for row in past.reviews if row.objective_id is not None)
+    objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
+    cards = {review.card_id for review in past.reviews}
+    cards.update(card.id for card in history.cards)
+    return table.facing(past.learner.id, objectives, cards, (target,))
+
+
+def answers_since(times_ms: list[int], since_ms: int) -> int:
+    """How many of the answers came at or after an instant."""
+    return len(times_ms) - bisect_left(times_ms, since_ms)

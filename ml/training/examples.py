@@ -1,0 +1,246 @@
+"""Point-in-time labelled examples out of learners' histories: what was known when each visit began, and how it went.
+
+Features come from the functions that serve a prediction. A history is walked once, the estimates kept running from
+one visit to the next; where a prediction's window would cut the history, the window is replayed instead, so that both
+ways give the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from ml.difficulty import NO_DIFFICULTY, DifficultyTable, LearnerDifficulty
+from ml.estimated_features import estimated_features
+from ml.estimates import LearnerEstimates
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.history import WINDOW, LearnerHistory, StudyHistory
+from ml.platform_features import platform_features
+from ml.visits import Visit, visits_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml import ports
+
+LEARNERS_PER_TASK = 50
+
+
+class TrainingExample(NamedTuple):
+    """One judged prediction, as the guide builds it: features as a FeatureVector or its stored mapping.
+
+    recorded_at: when the outcome was recorded, a datetime (naive: UTC) or milliseconds since 1970.
+    """
+
+    features: object
+    struggled: bool
+    user_id: str
+    objective_id: str
+    recorded_at: object
+
+
+class LabelledVisit(NamedTuple):
+    """A visit that labels something, as the example it makes. answers: graded answers, or validation prompts."""
+
+    learner_id: str
+    objective_id: str
+    as_of_ms: int
+    struggled: bool
+    answers: int
+    validated: bool
+
+
+class ExampleSet(NamedTuple):
+    """Examples as columns, in the order of the learners and of as_of.
+
+    X: n x len(FEATURE_NAMES), NaN where a feature is defaulted. y: 0 or 1. The rest: one entry per example.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[np.int8]
+    learner: NDArray[np.str_]
+    objective: NDArray[np.str_]
+    as_of_ms: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    validated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @classmethod
+    def of(cls, visits: Sequence[LabelledVisit], features: NDArray[np.float64]) -> ExampleSet:
+        """Joins visits with their rows of features."""
+        return cls(
+            features,
+            np.array([visit.struggled for visit in visits], np.int8),
+            np.array([visit.learner_id for visit in visits], np.str_),
+            np.array([visit.objective_id for visit in visits], np.str_),
+            np.array([visit.as_of_ms for visit in visits], np.int64),
+            np.array([visit.answers for visit in visits], np.int64),
+            np.array([visit.validated for visit in visits], np.bool_),
+        )
+
+    def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> ExampleSet:
+        """The examples under a mask or at these places."""
+        columns: Any = (column[which] for column in self)
+        return ExampleSet(*columns)
+
+    def training_examples(self) -> list[TrainingExample]:
+        """The same as public records, features as FeatureVectors."""
+        return [
+            TrainingExample(vector_of(row, as_of_ms), bool(struggled), str(learner), str(objective), int(as_of_ms))
+            for row, struggled, learner, objective, as_of_ms in zip(
+                self.X, self.y, self.learner, self.objective, self.as_of_ms
+            )
+        ]
+
+
+def vector_of(row: NDArray[np.float64], as_of_ms: int) -> FeatureVector:
+    """A row of X as the FeatureVector it came from."""
+    return FeatureVector.of(dict(zip(FEATURE_NAMES, row.tolist())), int(as_of_ms))
+
+
+def row_of(vector: FeatureVector) -> list[float]:
+    """A FeatureVector as a row of X: NaN where defaulted."""
+    nan = float("nan")
+    return [nan if name in vector.defaulted else value for name, value in zip(FEATURE_NAMES, vector.values)]
+
+
+def labelled_visits(rows: ports.LearnerRows, struggle_below: float | None = None) -> list[LabelledVisit]:
+    """Every visit of one learner that labels something, oldest first; struggle_below as in Visit.struggled."""
+    found = []
+    for visit in visits_of(rows.reviews, rows.validations):
+        struggled = visit.struggled(struggle_below)
+        if struggled is not None:
+            found.append(_labelled(rows.learner.id, visit, struggled))
+    return found
+
+
+def _labelled(learner_id: str, visit: Visit, struggled: bool) -> LabelledVisit:
+    answers = visit.answers or len(visit.scores)
+    return LabelledVisit(learner_id, visit.objective_id, visit.started_ms, struggled, answers, bool(visit.scores))
+
+
+def features_at(
+    rows: ports.LearnerRows,
+    visits: Sequence[LabelledVisit],
+    objectives: Mapping[str, ports.ObjectiveRows],
+    table: DifficultyTable | None,
+) -> list[FeatureVector]:
+    """What a prediction would have seen at the start of each visit; visits run in the order of their time."""
+    difficulty = _difficulty_of(rows, visits, table)
+    running = _Running(rows, difficulty)
+    vectors = []
+    past: LearnerHistory | None = None
+    for visit in visits:
+        if past is None or past.as_of_ms != visit.as_of_ms:
+            past = LearnerHistory(rows, visit.as_of_ms, is_now=False)
+        history = StudyHistory(past, objectives[visit.objective_id])
+        estimates = running.until(past)
+        known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
+        vectors.append(FeatureVector.of(known, visit.as_of_ms))
+    return vectors
+
+
+class _Running:
+    """One learner's estimates, carried forward as long as the window holds the whole past."""
+
+    def __init__(self, rows: ports.LearnerRows, difficulty: LearnerDifficulty) -> None:
+        self.reviews, self.validations = rows.reviews, rows.validations
+        self.estimates = LearnerEstimates(difficulty)
+        self.reviewed = self.validated = 0
+
+    def until(self, past: LearnerHistory) -> LearnerEstimates:
+        """The estimates as of past.as_of_ms, which never goes back from one call to the next."""
+        as_of_ms = past.as_of_ms
+        reviews, validations, estimates = self.reviews, self.validations, self.estimates
+        while self.reviewed < len(reviews) and reviews[self.reviewed].reviewed_at_ms < as_of_ms:
+            self._validate_until(reviews[self.reviewed].reviewed_at_ms + 1)
+            estimates.observe(reviews[self.reviewed])
+            self.reviewed += 1
+        self._validate_until(as_of_ms)
+        if self.reviewed > WINDOW.reviews or len(validations[: self.validated]) > WINDOW.validations:
+            return LearnerEstimates(estimates.difficulty).replay(past)
+        return estimates
+
+    def _validate_until(self, end_ms: int) -> None:
+        validations = self.validations
+        while self.validated < len(validations) and validations[self.validated].responded_at_ms < end_ms:
+            self.estimates.observe_validation(validations[self.validated])
+            self.validated += 1
+
+
+def _difficulty_of(
+    rows: ports.LearnerRows, visits: Sequence[LabelledVisit], table: DifficultyTable | None
+) -> LearnerDifficulty:
+    """The table as this learner's predictions see it, for all of them at once."""
+    if table is None:
+        return NO_DIFFICULTY
+    targets = sorted({visit.objective_id for visit in visits})
+    met = {row.objective_id for row in rows.reviews if row.objective_id is not None}
+    met.update(row.objective_id for row in rows.validations if row.objective_id is not None)
+    cards = {review.card_id for review in rows.reviews}
+    return table.facing(rows.learner.id, sorted(met.union(targets)), sorted(cards), targets)
+
+
+def labelled_examples(
+    learners: Iterable[ports.LearnerRows],
+    objectives: Mapping[str, ports.ObjectiveRows],
+    table_path: str | None,
+    struggle_below: float | None = None,
+    jobs: int = 2,
+    each: Callable[[int], object] = lambda examples: None,
+) -> ExampleSet:
+    """Labelled examples of all learners who take part in analytics, in their order, in `jobs` processes.
+
+    objectives: rows of each objective that a visit names; visits of others are passed over. table_path: the
+    difficulty file, or None. each: told how many learners are done, for a progress bar.
+    """
+    stream = iter(learners)
+    visits: list[LabelledVisit] = []
+    features: list[NDArray[np.float64]] = [np.zeros((0, len(FEATURE_NAMES)))]
+    parallel = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
+    tasks = (
+        delayed(_examples_of)(group, _named_by(group, objectives), table_path, struggle_below)
+        for group in iter(lambda: list(islice(stream, LEARNERS_PER_TASK)), [])
+    )
+    for done, group_visits, group_features in parallel(tasks):
+        visits += group_visits
+        features.append(group_features)
+        each(done)
+    return ExampleSet.of(visits, np.concatenate(features))
+
+
+def _named_by(
+    group: Sequence[ports.LearnerRows], objectives: Mapping[str, ports.ObjectiveRows]
+) -> dict[str, ports.ObjectiveRows]:
+    """Only what a task needs travels to its process."""
+    named = {row.objective_id for rows in group for source in (rows.reviews, rows.validations) for row in source}
+    return {row_id: objectives[row_id] for row_id in named if row_id is not None and row_id in objectives}
+
+
+def _examples_of(
+    group: Sequence[ports.LearnerRows],
+    objectives: Mapping[str, ports.ObjectiveRows],
+    table_path: str | None,
+    struggle_below: float | None,
+) -> tuple[int, list[LabelledVisit], NDArray[np.float64]]:
+    table = None if table_path is None else DifficultyTable.open(os.fspath(table_path))
+    try:
+        visits: list[LabelledVisit] = []
+        rows_of_x: list[list[float]] = []
+        for rows in group:
+            if not rows.learner.include_in_analytics:
+                continue
+            own = [v for v in labelled_visits(rows, struggle_below) if v.objective_id in objectives]
+            visits += own
+            rows_of_x += map(row_of, features_at(rows, own, objectives, table))
+        return len(group), visits, np.array(rows_of_x, np.float64).reshape(-1, len(FEATURE_NAMES))
+    finally:
+        if table is not None:
+            table.close()
