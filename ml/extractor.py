@@ -63,8 +63,10 @@ class StruggleFeatureExtractor:
 
         topic_area: a course's id or name, or a topic tag. Raises UnknownTopic where it names no objective.
         """
-        found = self._records.objectives_of_topic(topic_area)
-        # A client that only speaks asynchronously answers with an awaitable.
+        import asyncio
+
+        found = await asyncio.to_thread(self._records.objectives_of_topic, topic_area)
+        # A client that only speaks asynchronously has merely begun: its answer is awaited here, on its own loop.
         objective_ids = (await found if hasattr(found, "__await__") else found)[:MOST_OBJECTIVES]
         if not objective_ids:
             raise UnknownTopic(f"no objective belongs to the topic {topic_area[:80]!r}")
@@ -87,7 +89,15 @@ class StruggleFeatureExtractor:
     ) -> FeatureVector:
         """Every feature neutral and without data; `degraded` says why, and holds down the confidence of any answer."""
         as_of_ms = _instant_ms(as_of)
-        return FeatureVector.of({}, self._records.now() if as_of_ms is None else as_of_ms, degraded)
+        return FeatureVector.of({}, self._now_ms() if as_of_ms is None else as_of_ms, degraded)
+
+    def _now_ms(self) -> int:
+        try:
+            return self._records.now()
+        except Exception:  # what keeps the records from us keeps their clock too, and a default must not fail
+            import time
+
+            return time.time_ns() // 1_000_000
 
 
 def _as_records(client: object) -> ports.StudyRecords:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 
 from ml.history import DAY_MS, VISIT_GAP_MS
 from ml.mastery import MASTERY, bounded, mean
-from ml.visits import is_correct, visits_of
+from ml.visits import GRADES, is_correct, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     _Scored: TypeAlias = Iterable[tuple[str | None, object]]
 
 FLUENT = frozenset(("GOOD", "EASY"))
-GRADES = FLUENT | {"HARD", "AGAIN"}
-"""A review whose rating is any other text is no answer."""
 
 RECENT_MS = 30 * DAY_MS
 FEWEST_TO_COMPARE = 6
@@ -41,10 +38,13 @@ class LearnerSummary:
 
     def __init__(self, past: LearnerHistory) -> None:
         self.past = past
-        by_objective: defaultdict[str | None, list[ports.Review]] = defaultdict(list)
+        by_objective: dict[str | None, list[ports.Review]] = {}
         for review in past.reviews:
             if review.rating in GRADES:
-                by_objective[review.objective_id].append(review)
+                answers = by_objective.get(review.objective_id)
+                if answers is None:
+                    answers = by_objective[review.objective_id] = []
+                answers.append(review)
         self._by_objective = by_objective
         self._validation: dict[str | None, list[float]] | None = None
         self._retention: dict[str | None, list[float]] | None = None

@@ -202,8 +202,8 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str, str]] = {
     "last_visit_error": (
         "last visit",
         percent,
-        "{} of the answers in the last visit but one were wrong",
-        "only {} of the answers in the last visit but one were wrong",
+        "{} of the answers in the last visit were wrong",
+        "only {} of the answers in the last visit were wrong",
     ),
     "wrong_streak": ("streak", _streak, "of all answers the {}", "of all answers the {}"),
     "objective_answers": (
