@@ -34,7 +34,7 @@ from ml.deadline import DeadlinePassed, within
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, why: st
 
 def respond(request: Request) -> dict[str, object]:
     """One answer whatever happens to the database; raised is only what the caller must mend."""
-    model = StrugglePredictionModel.load(request.model)
+    model = load(request.model)
     way = predict if request.given_features is None else predict_from_features
     try:
         return within(request.timeout_s, lambda: way(request, model))

@@ -77,6 +77,11 @@ class StrugglePredictionModel:
         return self._saved
 
     @property
+    def path(self) -> str | None:
+        """Where the model was read from or saved to; None for the rules."""
+        return self._path
+
+    @property
     def difficulty(self) -> DifficultyTable | None:
         """The deployment's objective difficulties, opened on first use; None where the model names none."""
         named = self._saved.difficulty if self._saved is not None else None
@@ -163,3 +168,8 @@ class StrugglePredictionModel:
 def resolve(path: str | os.PathLike[str]) -> str:
     """The absolute form of a model path; a relative one starts at predict.py's directory."""
     return os.path.normpath(os.path.join(HOUSE, os.fspath(path)))
+
+
+def load(name: str | None) -> StrugglePredictionModel:
+    """What --model names: a path, "rules", or nothing for the default order (current, pretrained, rules)."""
+    return StrugglePredictionModel() if name == "rules" else StrugglePredictionModel.load(name)

@@ -1,0 +1,67 @@
+"""predict.py --doctor: what a person on call asks first: which database, reachable, which tables, which model."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import db
+from db.errors import DatabaseConfiguration, DatabaseError
+from ml import model_file
+from ml.errors import ModelRefused, PredictorError
+from ml.instants import iso
+from ml.model import load
+
+if TYPE_CHECKING:
+    from predict import Request
+
+UNREACHABLE, CONFIGURATION = 69, 78
+
+
+def examine(request: Request) -> tuple[dict[str, object], int]:
+    """A report of plain builtins, and the exit code: 0 all well, 69 unreachable, 78 misconfigured."""
+    database, database_code = _database(request)
+    model, model_code = _model(request)
+    code = database_code or model_code
+    return {
+        "ok": code == 0,
+        "database": database,
+        "model": model,
+        "deadline_s": request.timeout_s,
+    }, code
+
+
+def _database(request: Request) -> tuple[dict[str, object], int]:
+    report: dict[str, object] = {"reachable": False}
+    started = time.monotonic()
+    try:
+        with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
+            report.update(kind=records.kind, where=records.label)
+            report["now"] = iso(records.now())
+            report["missing_sources"] = list(records.missing_sources())
+    except DatabaseError as error:
+        report["error"] = str(error)
+        return report, CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNREACHABLE
+    report["reachable"] = True
+    report["answered_in_ms"] = round((time.monotonic() - started) * 1000, 1)
+    return report, 0
+
+
+def _model(request: Request) -> tuple[dict[str, object], int]:
+    try:
+        model = load(request.model)
+        report: dict[str, object] = {"version": model.model_version, "source": model.source}
+        if model.path is not None:
+            report["file"] = model.path
+            with open(model.path, "rb") as file:
+                report["file_sha256"] = model_file.sha256(file.read())
+            if model.saved is not None and model.saved.difficulty is not None:
+                name, sha256 = model.saved.difficulty
+                report["difficulty_file"] = name
+                with open(os.path.join(os.path.dirname(model.path), name), "rb") as file:
+                    if model_file.sha256(file.read()) != sha256:
+                        raise ModelRefused(f"the difficulty table {name} does not match its checksum")
+    except (PredictorError, OSError) as error:
+        return {"error": str(error)}, CONFIGURATION
+    return report, 0
