@@ -56,7 +56,8 @@ def parse_request(
     if options["features"] is not None:
         request.given_features = partial(_read_features, options["features"])  # read later, under the deadline
     request.timeout_s = options["timeout"]
-    request.strict, request.pretty, request.doctor = options["strict"], options["pretty"], options["doctor"]
+    request.strict, request.doctor = options["strict"], options["doctor"]
+    request.pretty = options["pretty"] or request.doctor  # people read the doctor
     return request
 
 
@@ -77,7 +78,8 @@ def _command(version: str) -> click.Command:
     def predict(**options: object) -> Mapping[str, object]:
         """Predict whether a learner will struggle with an objective; print one JSON object.
 
-        USER_ID and OBJECTIVE_ID are the platform's ids. An id that starts with a dash stands behind --.
+        USER_ID and OBJECTIVE_ID are the platform's ids. An id that starts with a dash stands behind --,
+        unless the two ids are all there is: exactly two arguments are never options.
         """
         return options
 
