@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { riskLevel } from '@/lib/risk';
+import { factorsOf, inDays, objectiveIds } from '@/lib/upcoming';
+
+test('a mission names its objectives in either form; anything else is passed over', () => {
+  const entries = [{ objectiveId: 'a' }, { objective: { id: 'b' } }, {}, null, 'c', { objectiveId: 4 }, { objective: null }];
+  assert.deepEqual(objectiveIds(entries), ['a', 'b']);
+  for (const broken of [null, undefined, {}, 'a', 3]) assert.deepEqual(objectiveIds(broken), []);
+});
+
+test('only factors are taken from a stored column', () => {
+  const factor = { feature: 'retention_score', value: null, contribution: 0.5, text: 'low retention' };
+  assert.deepEqual(factorsOf([factor, {}, null, 'x', { ...factor, contribution: '1' }]), [factor]);
+  assert.deepEqual(factorsOf({ retention_score: 0.2 }), []);
+});
+
+test("the platform's thresholds", () => {
+  assert.deepEqual([0, 0.3999, 0.4, 0.6999, 0.7, 1].map(riskLevel), ['LOW', 'LOW', 'MEDIUM', 'MEDIUM', 'HIGH', 'HIGH']);
+});
+
+test('days in words', () => {
+  assert.deepEqual([-1, 0, 1, 7].map(inDays), ['today', 'today', 'tomorrow', 'in 7 days']);
+});
