@@ -4,6 +4,7 @@
     ├── UnknownLearner         no such row in users (exit 66)
     ├── UnknownObjective       no such row in learning_objectives (exit 66)
     ├── DatabaseUnavailable    cannot be reached, refused us, or broke off (exit 69)
+    ├── WriteRefused           the database would not store what a script wrote
     ├── DatabaseConfiguration  the URL, driver or schema cannot work as configured (exit 78)
     │   ├── UnsupportedURL     a scheme this package does not speak
     │   ├── RequiredTableAbsent a table or column that every prediction needs is missing
@@ -27,6 +28,10 @@ class UnknownObjective(DatabaseError):
 
 class DatabaseUnavailable(DatabaseError):
     """Raised when the database cannot be reached, refuses the connection, or stops answering."""
+
+
+class WriteRefused(DatabaseError):
+    """Raised when a table cannot be made or a row not be stored: a constraint, a full or read-only disk, no right."""
 
 
 class DatabaseConfiguration(DatabaseError):

@@ -1,0 +1,89 @@
+"""Which of the platform's tables and columns a database has, and lets us read."""
+
+from __future__ import annotations
+
+import json
+
+from db.errors import RequiredTableAbsent
+from db.mapping import DEMO_CLOCK, MODELS, REQUIRED_MODELS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from db.mapping import Mapping
+
+
+class Catalogue:
+    """Per model, the declared types of its fields by name; a model whose needed fields are not all there is absent.
+
+    missing_sources: the default names of the absent optional tables.
+    """
+
+    __slots__ = ("_fields", "has_own_clock", "mapping", "missing_sources")
+
+    def __init__(self, mapping: Mapping, columns: Iterable[Sequence[object]]) -> None:
+        """Takes the dialect's rows of (schema or None, table, column, type). Raises RequiredTableAbsent."""
+        found: dict[tuple[str | None, str], dict[str, str]] = {}
+        for schema, table, column, kind in columns:
+            types = found.setdefault((_text(schema), str(table)), {})
+            types[str(column)] = str(kind)
+        self.mapping = mapping
+        self._fields: dict[str, dict[str, str]] = {}
+        for model, known in MODELS.items():
+            types = _columns(found, mapping.table_schema(model), mapping.table(model))
+            fields = {field: types[name] for field in known.fields if (name := mapping.column(model, field)) in types}
+            if fields.keys() >= set(known.needed):
+                self._fields[model] = fields
+            elif model in REQUIRED_MODELS:
+                raise RequiredTableAbsent(_absence(mapping, model, types))
+        self.has_own_clock = "now" in found.get((None, DEMO_CLOCK), {})
+        if self.has_own_clock:
+            self._fields["DemoClock"] = found[None, DEMO_CLOCK]
+        self.missing_sources = tuple(MODELS[model].table for model in MODELS if model not in self._fields)
+
+    def __contains__(self, model: str) -> bool:
+        return model in self._fields
+
+    def type(self, model: str, field: str) -> str | None:
+        """The declared type, "" where SQLite's column has none; None where there is no such column."""
+        return self._fields.get(model, {}).get(field)
+
+    def admits(self, model: str, field: str, identifier: str) -> bool:
+        """Whether the column could hold the id at all; a uuid column does not even compare with another text."""
+        kind = self.type(model, field)
+        if kind in ("int2", "int4", "int8"):
+            return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
+        if kind == "uuid":
+            digits = identifier.replace("-", "")
+            return len(digits) == 32 and len(identifier) in (32, 36) and all(d in "0123456789abcdefABCDEF" for d in digits)
+        try:
+            identifier.encode()
+        except UnicodeEncodeError:  # bytes of a command line that are no text
+            return False
+        return "\0" not in identifier
+
+
+def tables(mapping: Mapping) -> str:
+    """The tables to look for, as a JSON list."""
+    return json.dumps([*(mapping.table(model) for model in MODELS), DEMO_CLOCK])
+
+
+def _columns(
+    found: dict[tuple[str | None, str], dict[str, str]], schema: str | None, table: str
+) -> dict[str, str]:
+    if schema is not None and (schema, table) in found:
+        return found[schema, table]
+    return found.get((None, table), {})
+
+
+def _absence(mapping: Mapping, model: str, types: dict[str, str]) -> str:
+    hint = "if the app calls it otherwise, give the app's schema.prisma with --schema"
+    if not types:
+        return f"The database has no readable table {mapping.table(model)!r} (model {model}); {hint}."
+    absent = next(name for field in MODELS[model].needed if (name := mapping.column(model, field)) not in types)
+    return f"The table {mapping.table(model)!r} has no readable column {absent!r} (model {model}); {hint}."
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

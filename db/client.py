@@ -1,0 +1,157 @@
+"""The connected database client: reads what a prediction needs, knows what time it is, and never writes."""
+
+from __future__ import annotations
+
+import _thread
+import time
+
+from db import loader
+from db.errors import DatabaseUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from db import rows
+    from db.loader import Answer, Conversation, Window
+    from db.mapping import Mapping
+    from db.postgres import PostgreSQLConnection
+    from db.sqlite import SQLiteConnection
+    from db.templates import Query
+
+    Connection = SQLiteConnection | PostgreSQLConnection
+
+
+class Client:
+    """A connection to the platform's database. One read at a time: a second thread waits for the first.
+
+    timeout_s bounds each call, not their sum; None stands for an hour. A call raises DatabaseUnavailable when the
+    database cannot be reached or the time is up, and RequiredTableAbsent when it lacks what every prediction needs.
+    """
+
+    def __init__(self, connection: Connection, mapping: Mapping, timeout_s: float | None) -> None:
+        self.timeout_s = timeout_s
+        self._connection = connection
+        self._mapping = mapping
+        self._known: loader.Opened | None = None
+        self._lock = _thread.allocate_lock()
+        self._closed = False
+
+    @property
+    def label(self) -> str:
+        """The file, or host:port/database; no secret."""
+        return self._connection.label
+
+    @property
+    def kind(self) -> str:
+        """ "sqlite" or "postgresql"."""
+        return self._connection.dialect.name
+
+    def now(self) -> int:
+        """The database's clock, in milliseconds since 1970; the demo database's stands still."""
+        return self.converse(_moment)
+
+    def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
+        """What the learner had done before as_of_ms (None: now), and the objective; one snapshot of the database.
+
+        Raises UnknownLearner, UnknownObjective.
+        """
+        return self.converse(lambda opened: loader.study_rows(opened, user_id, objective_id, as_of_ms, window))
+
+    async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
+        """The same for an event loop, which goes on meanwhile."""
+        import asyncio
+
+        return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
+
+    def objectives_of_topic(self, topic_area: str) -> list[str]:
+        """Ids of the objectives of a topic area: a course's id, a course's name, or a topic tag."""
+        return self.converse(lambda opened: loader.objectives_of_topic(opened, topic_area))
+
+    def missing_sources(self) -> tuple[str, ...]:
+        """Default names of the optional tables that the database lacks or does not let us read."""
+        return self.converse(_missing)
+
+    def converse(self, begin: Callable[[loader.Opened], Conversation[Answer]]) -> Answer:
+        """Holds a conversation of db/loader.py within one snapshot."""
+        with self._lock:
+            if self._closed:
+                raise DatabaseUnavailable("The database client has been closed.")
+            connection = self._connection
+            connection.begin(time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s))
+            try:
+                self._known = self._hold(loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms))
+                answer = self._hold(begin(self._known))
+            finally:
+                connection.end()
+            return answer
+
+    def stream(self, ask: Callable[[loader.Opened], Sequence[Query]], rows: int) -> Iterator[Sequence[Sequence[object]]]:
+        """The rows of some queries, one query after the other, at most so many rows at a time, in one snapshot."""
+        with self._lock:
+            if self._closed:
+                raise DatabaseUnavailable("The database client has been closed.")
+            connection = self._connection
+            connection.begin(time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s))
+            try:
+                self._known = self._hold(loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms))
+                for query in ask(self._known):
+                    yield from connection.batches(query, rows)
+            finally:
+                connection.end()
+
+    def _hold(self, conversation: Conversation[Answer]) -> Answer:
+        try:
+            asked = next(conversation)
+            while True:
+                asked = conversation.send(self._connection.run(asked))
+        except StopIteration as finished:
+            return finished.value  # type: ignore[no-any-return]
+
+    def interrupt(self) -> None:
+        """Makes a call that another thread is waiting for fail soon, with DatabaseUnavailable."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Closes the connection; closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._connection.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def connect(self) -> None:
+        """Nothing to do: the client is connected. Prisma's clients are connected so."""
+
+    async def disconnect(self) -> None:
+        """Closes the connection, as Prisma's clients are closed."""
+        self.close()
+
+    def is_connected(self) -> bool:
+        """Whether the client may be used."""
+        return not self._closed
+
+
+def _moment(opened: loader.Opened) -> Conversation[int]:
+    yield from ()
+    return opened.now_ms
+
+
+def _missing(opened: loader.Opened) -> Conversation[tuple[str, ...]]:
+    yield from ()
+    return opened.renderer.catalogue.missing_sources

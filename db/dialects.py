@@ -1,0 +1,148 @@
+"""What differs between the two databases' SQL: instants, parameters, casts, and the question for the catalogue.
+
+The queries are written once (db/queries.py). Where they need an expression that differs, they name one of the
+methods of a dialect in a format specification: `{r.reviewedAt:before}` becomes `POSTGRESQL.before(column)`.
+"""
+
+from __future__ import annotations
+
+from db.timestamps import postgres_moment, postgres_ms, sqlite_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Column(Protocol):
+        """A column as it stands in a query: its SQL ("NULL" where the table lacks it) and its declared type."""
+
+        @property
+        def sql(self) -> str: ...
+        @property
+        def type(self) -> str: ...
+
+
+ABSENT = "NULL"
+
+
+class SQLite:
+    """SQLite, whose columns hold any type."""
+
+    name = "sqlite"
+    CATALOGUE = (
+        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3 FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
+        " WHERE m.type IN ('table', 'view') AND c.hidden <> 1"
+        " AND m.name IN (SELECT value FROM json_each(:tables))"
+    )
+    CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
+
+    def identifier(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def parameter(self, name: str) -> str:
+        return f":{name}"
+
+    def text(self, column: Column) -> str:
+        return column.sql
+
+    def ms(self, column: Column) -> str:
+        return sqlite_ms(column.sql)
+
+    def before(self, column: Column) -> str:
+        return f"({sqlite_ms(column.sql)} < {self.parameter('as_of')})"
+
+    def since(self, column: Column) -> str:
+        return f"({sqlite_ms(column.sql)} >= {self.parameter('since')})"
+
+    def newest(self, column: Column) -> str:
+        return f"{sqlite_ms(column.sql)} DESC"
+
+    def oldest(self, column: Column) -> str:
+        return sqlite_ms(column.sql)
+
+    def nearest(self, column: Column) -> str:
+        return f"abs({sqlite_ms(column.sql)} - {self.parameter('as_of')})"
+
+    def byte_order(self, column: Column) -> str:
+        return column.sql
+
+    def tagged(self, column: Column) -> str:
+        return (
+            f"EXISTS (SELECT 1 FROM json_each(CASE WHEN json_valid({column.sql}) THEN {column.sql} ELSE '[]' END)"
+            f" WHERE value = {self.parameter('topic')})"
+        )
+
+    def among(self, column: Column) -> str:
+        return f"{column.sql} IN (SELECT value FROM json_each({self.parameter('ids')}))"
+
+
+class PostgreSQL:
+    """PostgreSQL, whose columns have one type each."""
+
+    name = "postgresql"
+    CATALOGUE = (
+        "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname END AS c0, c.relname AS c1,"
+        " a.attname AS c2, t.typname AS c3"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
+        " JOIN pg_type t ON t.oid = a.atttypid"
+        " WHERE c.relname IN (SELECT json_array_elements_text(CAST(%(tables)s AS json))) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
+        " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
+    )
+    CLOCK: str | None = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0"
+    _TEMPORAL = ("timestamp", "timestamptz", "date")
+    _NUMERIC = ("int8", "int4", "numeric", "float8")
+
+    def identifier(self, name: str) -> str:
+        return '"' + name.replace('"', '""').replace("%", "%%") + '"'  # % starts a parameter
+
+    def parameter(self, name: str) -> str:
+        return f"%({name})s"
+
+    def text(self, column: Column) -> str:
+        return f"CAST({column.sql} AS text)"
+
+    def ms(self, column: Column) -> str:
+        if column.type in self._TEMPORAL:
+            return postgres_ms(column.sql)
+        return f"CAST({column.sql if column.type in self._NUMERIC else ABSENT} AS bigint)"
+
+    def before(self, column: Column) -> str:
+        return self._compared(column, "<", "as_of")
+
+    def since(self, column: Column) -> str:
+        return self._compared(column, ">=", "since")
+
+    def _compared(self, column: Column, sign: str, name: str) -> str:
+        if column.type in self._TEMPORAL:
+            # -infinity is before everything, and is no instant
+            return (
+                f"({column.sql} {sign} {postgres_moment(self.parameter(name))}"
+                f" AND {column.sql} >= timestamp '0001-01-01')"
+            )
+        return f"({self.ms(column)} {sign} {self.parameter(name)})"
+
+    def newest(self, column: Column) -> str:
+        return f"{self.oldest(column)} DESC NULLS LAST"
+
+    def oldest(self, column: Column) -> str:
+        return column.sql if column.type in self._TEMPORAL else self.ms(column)
+
+    def nearest(self, column: Column) -> str:
+        return f"abs({self.ms(column)} - {self.parameter('as_of')})"
+
+    def byte_order(self, column: Column) -> str:
+        return f'CAST({column.sql} AS text) COLLATE "C"'
+
+    def tagged(self, column: Column) -> str:
+        if column.type not in ("_text", "_varchar", "json", "jsonb"):
+            return "FALSE"
+        return f"to_jsonb({column.sql}) @> to_jsonb(CAST({self.parameter('topic')} AS text))"
+
+    def among(self, column: Column) -> str:
+        kind = column.type if column.type in ("uuid", "int4", "int8") else "text"
+        listed = f"json_array_elements_text(CAST({self.parameter('ids')} AS json))"
+        return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind})))"
+
+
+SQLITE = SQLite()
+POSTGRESQL = PostgreSQL()

@@ -1,0 +1,91 @@
+"""What learners answered about earlier predictions: what retraining and monitoring start from."""
+
+from __future__ import annotations
+
+from db import loader, queries
+from db.connecting import connect
+from db.readings import decoded, flag, instant_ms, number, text
+from db.timestamps import bounded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from typing import NamedTuple
+
+    from db.client import Client
+    from db.loader import Conversation
+else:
+    from db.rows import NamedTuple
+
+
+class Feedback(NamedTuple):
+    """One answer and the prediction it is about.
+
+    feature_vector: what the prediction stored (FeatureVector.to_dict), an empty dict where it stored none.
+    submittedAt is aware, UTC. Spelled as in the guide's retraining script, whose rows have these attributes.
+    """
+
+    id: str
+    predictionId: str  # noqa: N815
+    userId: str  # noqa: N815
+    learningObjectiveId: str  # noqa: N815
+    feature_vector: dict[str, object]
+    actualStruggle: bool  # noqa: N815
+    submittedAt: datetime  # noqa: N815
+    feedbackType: str | None  # noqa: N815
+    predictionStatus: str | None  # noqa: N815
+    interventionApplied: bool  # noqa: N815
+    predictedStruggleProbability: float | None  # noqa: N815
+
+
+async def get_feedback_data(
+    since: datetime, *, url: str | None = None, schema_path: str | None = None
+) -> list[Feedback]:
+    """The feedback submitted at or after `since`, oldest first, over a connection of its own.
+
+    A naive datetime is local time. url and schema_path as in `connect`, whose errors it raises.
+    """
+    import asyncio
+
+    def read() -> list[Feedback]:
+        with connect(url, schema_path=schema_path) as client:
+            return feedback_since(client, since)
+
+    return await asyncio.to_thread(read)
+
+
+def feedback_since(client: Client, since: datetime) -> list[Feedback]:
+    """The same, blocking, over a client that is already connected."""
+    since_ms = int(since.timestamp() * 1000)
+    return client.converse(lambda opened: _feedback(opened, since_ms))
+
+
+def _feedback(opened: loader.Opened, since_ms: int) -> Conversation[list[Feedback]]:
+    if "PredictionFeedback" not in opened.renderer.catalogue:
+        return []
+    (results,) = yield [opened.renderer.query(queries.FEEDBACK, since=bounded(since_ms))]
+    return [answer for result in results if (answer := _answer(result)) is not None]
+
+
+def _answer(result: Sequence[object]) -> Feedback | None:
+    from datetime import datetime, timedelta, timezone
+
+    identifier, prediction, learner, objective, features, struggled, at, kind, status, intervened, said = result
+    at_ms = instant_ms(at)
+    if at_ms is None or struggled is None:
+        return None
+    stored = decoded(features)
+    return Feedback(
+        text(identifier) or "",
+        text(prediction) or "",
+        text(learner) or "",
+        text(objective) or "",
+        stored if isinstance(stored, dict) else {},
+        flag(struggled),
+        datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=at_ms),
+        text(kind),
+        text(status),
+        flag(intervened),
+        number(said),
+    )

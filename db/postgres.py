@@ -1,0 +1,209 @@
+"""PostgreSQL through psycopg2: one connection, one read-only snapshot per read, a deadline that holds.
+
+The connection is psycopg2's asynchronous kind, waited for with poll(): a server that hangs, or a network that
+swallows packets, costs no more than the deadline (only the look-up of a host name cannot be hurried). Nothing is
+set for the session, and nothing by start-up options, so that PgBouncer may pool by transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+
+from db.dialects import POSTGRESQL
+from db.errors import DatabaseConfiguration, DatabaseUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import psycopg2
+
+    from db.templates import Query
+    from db.url import DatabaseURL
+
+_SNAPSHOT = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    "SET LOCAL statement_timeout = {timeout_ms};"
+    "SET LOCAL TimeZone = 'UTC';"
+    "SET LOCAL jit = off;"
+    # The app's indexes serve every query; a plan without them is a mistake of the statistics.
+    "SET LOCAL enable_seqscan = off;"
+    "SET LOCAL extra_float_digits = 3;"  # up to PostgreSQL 11 a double would lose its last digits
+)
+_MISCONFIGURED = ("22", "42")
+"""SQLSTATE classes that tell of a schema unlike the one the queries were made for."""
+
+
+class PostgreSQLConnection:
+    """One connection, made anew by the next read when it broke; not to be used by two threads at once."""
+
+    dialect = POSTGRESQL
+
+    def __init__(self, url: DatabaseURL, give_up_at: float) -> None:
+        """Connects. give_up_at is on time.monotonic's clock. Raises DatabaseUnavailable, DatabaseConfiguration."""
+        self.label = url.label
+        self._url = url
+        self._give_up_at = give_up_at
+        self._begun = False
+        self._interrupted = False
+        self._connection: psycopg2.extensions.connection | None = None
+        self._connect()
+
+    def _connect(self) -> psycopg2.extensions.connection:
+        try:
+            import psycopg2
+        except ImportError:
+            raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
+        keywords: Mapping[str, str] = {
+            "fallback_application_name": "struggle-predictor",
+            **self._url.keywords,
+            "client_encoding": "UTF8",
+        }
+        try:
+            self._connection = psycopg2.connect(async_=True, **keywords)
+            self._wait()
+        except psycopg2.Error as error:
+            self.abandon()
+            raise DatabaseUnavailable(refusal(self._url, error)) from None
+        except BaseException:
+            self.abandon()
+            raise
+        return self._connection
+
+    def begin(self, give_up_at: float) -> None:
+        """Starts a snapshot that must be done by give_up_at; the server hears of it with the first queries."""
+        self._give_up_at = give_up_at
+        self._interrupted = False
+        if self._connection is None or self._connection.closed:
+            self._connect()
+        self._begun = False
+
+    def run(self, batch: Sequence[Query]) -> list[list[Sequence[object]]]:
+        """The rows of each query; one round trip, however many queries."""
+        if not batch or self._connection is None:
+            return []
+        import psycopg2
+
+        try:
+            cursor = self._connection.cursor()
+            sources = (
+                f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(query.width))}))"
+                f" FROM ({cursor.mogrify(query.sql, query.parameters).decode()}) AS q)::text"
+                for query in batch
+            )
+            self._execute(cursor, f"{self._opening()}SELECT {', '.join(sources)}")
+            return [json.loads(rows) if rows else [] for rows in cursor.fetchone() or ()]
+        except psycopg2.Error as error:
+            self.abandon()
+            raise self._failure(error) from None
+        except BaseException:
+            self.abandon()
+            raise
+
+    def batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
+        """The rows of a query through a server-side cursor, at most so many at a time."""
+        if self._connection is None:
+            return
+        import psycopg2
+
+        try:
+            cursor = self._connection.cursor()
+            sql = cursor.mogrify(query.sql, query.parameters).decode()
+            self._execute(cursor, f"{self._opening()}DECLARE batches NO SCROLL CURSOR FOR {sql}")
+            while True:
+                self._execute(cursor, f"FETCH FORWARD {rows} FROM batches")
+                batch = cursor.fetchall()
+                if not batch:
+                    break
+                yield batch
+            self._execute(cursor, "CLOSE batches")
+        except psycopg2.Error as error:
+            self.abandon()
+            raise self._failure(error) from None
+
+    def _opening(self) -> str:
+        if self._begun:
+            return ""
+        self._begun = True
+        left_ms = max(1, int((self._give_up_at - time.monotonic()) * 1000))
+        opening = _SNAPSHOT.format(timeout_ms=left_ms)
+        if self._url.schema:
+            opening += f"SET LOCAL search_path = {self.dialect.identifier(self._url.schema).replace('%%', '%')};"
+        return opening
+
+    def _execute(self, cursor: psycopg2.extensions.cursor, sql: str) -> None:
+        cursor.execute(sql)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until the connection has what it waits for. Raises DatabaseUnavailable at the deadline."""
+        from psycopg2.extensions import POLL_OK, POLL_READ
+
+        connection = self._connection
+        if connection is None:
+            raise self._too_late()
+        while (state := connection.poll()) != POLL_OK:
+            left_s = self._give_up_at - time.monotonic()
+            if left_s <= 0 or self._interrupted:
+                raise self._too_late()
+            poller = select.poll()
+            poller.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+            poller.poll(min(left_s, _LONGEST_NAP_S) * 1000)
+
+    def end(self) -> None:
+        """Ends the snapshot, so that neither a pooler nor the server's clean-up waits for us."""
+        if not self._begun or self._connection is None:
+            return
+        import psycopg2
+
+        try:
+            self._execute(self._connection.cursor(), "COMMIT")
+        except psycopg2.Error:  # the rows are read; the next read connects anew
+            self.abandon()
+        self._begun = False
+
+    def abandon(self) -> None:
+        """Drops the connection in whatever state it is; the server notices, or its statement_timeout does."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+        self._begun = False
+
+    def clock_ms(self) -> int:
+        """Unused: the server's clock comes with the catalogue."""
+        return time.time_ns() // 1_000_000
+
+    def interrupt(self) -> None:
+        """Makes a read in another thread fail soon."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.abandon()
+
+    def _too_late(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"The PostgreSQL database {self.label} did not answer in time.")
+
+    def _failure(self, error: psycopg2.Error) -> DatabaseConfiguration | DatabaseUnavailable:
+        code = error.pgcode or ""
+        if code == "57014":
+            return self._too_late()
+        said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
+        if code.startswith(_MISCONFIGURED):
+            return DatabaseConfiguration(f"The PostgreSQL database {self.label} refuses a query ({code}): {said}.")
+        return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}")
+
+
+_LONGEST_NAP_S = 0.1
+"""How soon an interrupt from another thread is noticed."""
+
+
+def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
+    """What the server or libpq said when no connection came about, without the password."""
+    said = " ".join(str(error).split())
+    secret = url.keywords.get("password")
+    if not said or (secret and secret in said):
+        return f"The PostgreSQL database {url.label} cannot be reached."
+    return f"The PostgreSQL database {url.label} cannot be reached: {said}"

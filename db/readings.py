@@ -1,0 +1,69 @@
+"""Values as drivers hand them over -> the types of db/rows.py. None of these raises; what makes no sense is None."""
+
+from __future__ import annotations
+
+import json
+
+from db.timestamps import EARLIEST_MS, LATEST_MS
+
+
+def text(value: object) -> str | None:
+    """Ids and enum values; a decimal id in an integer column is its digits."""
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def number(value: object) -> float | None:
+    """A finite number. PostgreSQL's NaN arrives as text; neither it nor infinity measures anything."""
+    try:
+        measured = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return measured if measured - measured == 0 else None
+
+
+def integer(value: object) -> int | None:
+    """A whole number, rounded towards zero."""
+    if type(value) is int:
+        return value
+    measured = number(value)
+    return None if measured is None else int(measured)
+
+
+def instant_ms(value: object) -> int | None:
+    """Milliseconds since 1970 within the years 1 to 9999."""
+    moment = integer(value)
+    return moment if moment is not None and EARLIEST_MS <= moment <= LATEST_MS else None
+
+
+def flag(value: object, default: bool = False) -> bool:
+    """A boolean, stored as such, as 0 and 1 or as text."""
+    if isinstance(value, str):
+        return value.lower() in ("true", "t", "1") if value.lower() in _FLAGS else default
+    return default if value is None else bool(value)
+
+
+_FLAGS = ("true", "t", "1", "false", "f", "0")
+
+
+def decoded(value: object) -> object:
+    """A JSON column's content, None where its text is broken; numbers that are not finite are null."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return None
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A String[] column: PostgreSQL's array, or the JSON list that SQLite holds."""
+    listed = decoded(value)
+    return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, (list, tuple)) else ()
+
+
+def _no_number(_name: str) -> None:
+    return None

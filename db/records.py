@@ -1,0 +1,208 @@
+"""Result rows -> the records of db/rows.py, in the predictor's units. A row that lacks what it is for is dropped.
+
+Each function takes what its query in db/queries.py selects, in that order.
+"""
+
+from __future__ import annotations
+
+from db import rows
+from db.readings import decoded, flag, instant_ms, integer, number, text, texts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from db.mapping import Mapping
+
+    Results = Iterable[Sequence[object]]
+
+ORDER_ONLY_SESSION = "order-only:"
+"""Starts the sessionId of an imported review whose time is only its place in the learner's order of answers."""
+
+
+class Records:
+    """Makes records; knows the app's enum values that its schema stores under another text."""
+
+    __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status")
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._complexity = mapping.stored_values("LearningObjective", "complexity")
+        self._mastery = mapping.stored_values("LearningObjective", "masteryLevel")
+        self._pattern = mapping.stored_values("BehavioralPattern", "patternType")
+        self._rating = mapping.stored_values("Review", "rating")
+        self._status = mapping.stored_values("Mission", "status")
+
+    def learner(self, result: Sequence[object]) -> rows.LearnerRow:
+        identifier, created_at, analytics, performance, behaviour = result
+        return rows.LearnerRow(
+            text(identifier) or "",
+            instant_ms(created_at),
+            flag(analytics, True),
+            flag(performance, True),
+            flag(behaviour, True),
+        )
+
+    def objective(self, result: Sequence[object]) -> rows.ObjectiveRow:
+        identifier, wording, complexity, mastery, weakness, studied_at, owner, course, name, title, tags = result
+        return rows.ObjectiveRow(
+            text(identifier) or "",
+            text(wording) or "",
+            _named(complexity, self._complexity),
+            _named(mastery, self._mastery),
+            number(weakness),
+            instant_ms(studied_at),
+            text(owner),
+            text(course),
+            text(name),
+            text(title),
+            texts(tags),
+        )
+
+    def prerequisites(self, results: Results) -> list[rows.PrerequisiteRow]:
+        return [
+            rows.PrerequisiteRow(
+                text(identifier) or "",
+                text(wording) or "",
+                _named(complexity, self._complexity),
+                _named(mastery, self._mastery),
+                text(owner),
+                number(strength),
+            )
+            for identifier, wording, complexity, mastery, owner, strength in results
+        ]
+
+    def cards(self, results: Results) -> list[rows.CardRow]:
+        return [
+            rows.CardRow(
+                text(identifier) or "",
+                number(difficulty),
+                number(stability),
+                number(retrievability),
+                instant_ms(last),
+                instant_ms(following),
+                integer(lapses),
+                integer(reviews),
+            )
+            for identifier, difficulty, stability, retrievability, last, following, lapses, reviews in results
+        ]
+
+    def reviews(self, results: Results) -> list[rows.ReviewRow]:
+        reviewed, named = [], self._rating
+        for identifier, card, objective, course, rating, reviewed_at, session in results:
+            at_ms = instant_ms(reviewed_at)
+            if at_ms is not None and rating is not None:
+                reviewed.append(
+                    rows.ReviewRow(
+                        text(identifier) or "",
+                        text(card) or "",
+                        text(objective),
+                        text(course),
+                        named.get(rating, rating) if isinstance(rating, str) else str(rating),
+                        at_ms,
+                        isinstance(session, str) and session.startswith(ORDER_ONLY_SESSION),
+                    )
+                )
+        reviewed.reverse()
+        return reviewed
+
+    def metrics(self, results: Results) -> list[rows.MetricRow]:
+        measured = [
+            rows.MetricRow(
+                text(objective) or "",
+                text(course),
+                at_ms,
+                number(retention),
+                integer(reviews),
+                integer(correct),
+                integer(incorrect),
+            )
+            for objective, course, date, retention, reviews, correct, incorrect in results
+            if (at_ms := instant_ms(date)) is not None
+        ]
+        measured.reverse()
+        return measured
+
+    def sessions(self, results: Results) -> list[rows.SessionRow]:
+        studied = [
+            rows.SessionRow(at_ms, instant_ms(completed), integer(duration), integer(reviews), integer(cards))
+            for started, completed, duration, reviews, cards in results
+            if (at_ms := instant_ms(started)) is not None
+        ]
+        studied.reverse()
+        return studied
+
+    def validations(self, results: Results) -> list[rows.ValidationRow]:
+        answered = [
+            rows.ValidationRow(text(objective), text(course), number(score), at_ms)
+            for objective, course, score, responded in results
+            if (at_ms := instant_ms(responded)) is not None
+        ]
+        answered.reverse()
+        return answered
+
+    def patterns(self, results: Results) -> list[rows.PatternRow]:
+        seen = [
+            rows.PatternRow(_named(kind, self._pattern) or "", decoded(pattern), number(confidence), at_ms)
+            for kind, pattern, confidence, last_seen in results
+            if (at_ms := instant_ms(last_seen)) is not None
+        ]
+        seen.reverse()
+        return seen
+
+    def events(self, results: Results) -> list[rows.EventRow]:
+        noticed = [
+            rows.EventRow(text(kind) or "", at_ms, integer(score), text(engagement), text(content))
+            for kind, timestamp, score, engagement, content in results
+            if (at_ms := instant_ms(timestamp)) is not None
+        ]
+        noticed.reverse()
+        return noticed
+
+    def profile(self, results: Results) -> rows.ProfileRow | None:
+        for style, preferences, forgetting, minutes, quality in results:
+            return rows.ProfileRow(
+                decoded(style), decoded(preferences), decoded(forgetting), integer(minutes), number(quality)
+            )
+        return None
+
+    def exams(self, results: Results) -> list[rows.ExamRow]:
+        planned = [
+            rows.ExamRow(text(course), at_ms, texts(topics))
+            for course, date, topics in results
+            if (at_ms := instant_ms(date)) is not None
+        ]
+        return sorted(planned, key=lambda exam: exam.date_ms)
+
+    def missions(self, results: Results) -> list[rows.MissionRow]:
+        planned = [
+            rows.MissionRow(at_ms, _named(status, self._status), integer(minutes), decoded(objectives))
+            for date, status, minutes, objectives in results
+            if (at_ms := instant_ms(date)) is not None
+        ]
+        return sorted(planned, key=lambda mission: mission.date_ms)
+
+    def outcomes(self, recorded: Results, answers: Results, newest: int | None) -> list[rows.OutcomeRow]:
+        """One outcome per prediction; the learner's own answer outranks the automatic rule."""
+        known: dict[object, rows.OutcomeRow] = {}
+        for results in (recorded, answers):
+            own: set[object] = set()
+            for prediction, objective, course, struggled, at in results:
+                at_ms = instant_ms(at)
+                if at_ms is not None and prediction not in own:  # newest first: the last answer given counts
+                    own.add(prediction)
+                    known[prediction] = rows.OutcomeRow(text(objective) or "", text(course), flag(struggled), at_ms)
+        by_time = sorted(known.values(), key=lambda outcome: outcome.recorded_at_ms)
+        return by_time if newest is None else by_time[-newest:]
+
+    def masteries(self, results: Results) -> list[rows.MasteryRow]:
+        return [
+            rows.MasteryRow(
+                text(objective) or "", text(course), _named(complexity, self._complexity), _named(level, self._mastery)
+            )
+            for objective, course, complexity, level in results
+        ]
+
+
+def _named(value: object, names: object) -> str | None:
+    stored = text(value)
+    return stored if not names or stored is None else str(names.get(stored, stored))  # type: ignore[attr-defined]

@@ -1,0 +1,123 @@
+"""A SQLite file, opened read-only, with a deadline on every read."""
+
+from __future__ import annotations
+
+import os.path
+import sqlite3
+import time
+
+from db.dialects import SQLITE
+from db.errors import DatabaseUnavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from db.templates import Query
+
+STEPS_BETWEEN_LOOKS = 20_000
+"""Instructions of SQLite's virtual machine, about half a millisecond, between two looks at the clock."""
+
+_UNDECODABLE = "Could not decode to UTF-8"
+
+
+class SQLiteConnection:
+    """One connection; not to be used by two threads at once (the client's lock sees to that)."""
+
+    dialect = SQLITE
+
+    def __init__(self, path: str, give_up_at: float) -> None:
+        """Opens the file. give_up_at is on time.monotonic's clock. Raises DatabaseUnavailable."""
+        self.label = path
+        self._give_up_at = give_up_at
+        if not os.path.isfile(path):
+            raise DatabaseUnavailable(f"There is no SQLite database at {path!r}.")
+        try:
+            self._connection = self._open(path, "mode=ro")
+            self.begin(give_up_at)
+            self.end()
+        except sqlite3.Error as error:
+            # A WAL database on a read-only disk opens only if SQLite need not share it; without a log nobody writes.
+            if not _cannot_open(error) or os.path.exists(path + "-wal"):
+                raise self._failure(error) from None
+            self._connection = self._open(path, "mode=ro&immutable=1")
+
+    def _open(self, path: str, options: str) -> sqlite3.Connection:
+        written = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        connection = sqlite3.connect(
+            f"file:{written}?{options}", uri=True, isolation_level=None, check_same_thread=False, timeout=0
+        )
+        connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
+        return connection
+
+    def _too_late(self) -> bool:
+        return time.monotonic() > self._give_up_at
+
+    def begin(self, give_up_at: float) -> None:
+        """Starts a snapshot that must be done by give_up_at."""
+        self._give_up_at = give_up_at
+        patience_ms = max(1, int((give_up_at - time.monotonic()) * 900))  # a lock is worth waiting for, not to the end
+        try:
+            self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            self._connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+
+    def run(self, batch: Sequence[Query]) -> list[list[tuple[object, ...]]]:
+        """The rows of each query."""
+        return [self._rows(query) for query in batch]
+
+    def _rows(self, query: Query) -> list[tuple[object, ...]]:
+        try:
+            return self._connection.execute(query.sql, query.parameters).fetchall()
+        except sqlite3.Error as error:
+            if _UNDECODABLE not in str(error):
+                raise self._failure(error) from None
+        self._connection.text_factory = _readable
+        try:
+            return self._connection.execute(query.sql, query.parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+        finally:
+            self._connection.text_factory = str
+
+    def batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
+        """The rows of a query, at most so many at a time; for readings too long for the memory."""
+        try:
+            cursor = self._connection.execute(query.sql, query.parameters)
+            while batch := cursor.fetchmany(rows):
+                yield batch
+        except sqlite3.Error as error:
+            raise self._failure(error) from None
+
+    def end(self) -> None:
+        """Ends the snapshot."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    abandon: Callable[[], None] = end
+
+    def clock_ms(self) -> int:
+        """SQLite runs on the host: its clock is the host's."""
+        return time.time_ns() // 1_000_000
+
+    def interrupt(self) -> None:
+        """Makes a read in another thread fail at once."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Closes the file; later calls fail."""
+        self._connection.close()
+
+    def _failure(self, error: sqlite3.Error) -> DatabaseUnavailable:
+        if time.monotonic() >= self._give_up_at or "interrupted" in str(error):
+            return DatabaseUnavailable(f"The SQLite database {self.label!r} did not answer in time.")
+        return DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be read: {error}.")
+
+
+def _cannot_open(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _readable(stored: bytes) -> str:
+    return stored.decode(errors="replace")

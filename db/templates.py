@@ -1,0 +1,130 @@
+"""Queries written once become SQL for one dialect and one database's own names.
+
+A template is a list of columns and the rest of a SELECT. `{r}` stands for a table with its alias, `{r.cardId}` for a
+column; a specification after a colon asks the dialect for an expression: `{r.reviewedAt:before}` is "dated before
+as_of". `{given:name}` is a parameter. A table that the database lacks reads as an empty one, a column it lacks as
+null.
+"""
+
+
+from __future__ import annotations
+
+from db.dialects import ABSENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Dictionary
+
+    from db.catalogue import Catalogue
+    from db.dialects import PostgreSQL, SQLite
+
+    Dialect = SQLite | PostgreSQL
+
+ALIASES = {
+    "d": "DemoClock",
+    "u": "User",
+    "c": "Course",
+    "l": "Lecture",
+    "o": "LearningObjective",
+    "w": "ObjectivePrerequisite",
+    "k": "Card",
+    "r": "Review",
+    "s": "StudySession",
+    "q": "ValidationPrompt",
+    "v": "ValidationResponse",
+    "m": "PerformanceMetric",
+    "p": "BehavioralPattern",
+    "e": "BehavioralEvent",
+    "f": "UserLearningProfile",
+    "x": "Exam",
+    "n": "Mission",
+    "g": "StrugglePrediction",
+    "h": "PredictionFeedback",
+}
+
+
+class Template:
+    """A query before the dialect and the catalogue are known. source: the model without which it has no rows."""
+
+    __slots__ = ("columns", "rest", "source")
+
+    def __init__(self, source: str, columns: tuple[str, ...], rest: str) -> None:
+        self.source = source
+        self.columns = columns
+        self.rest = rest
+
+
+class Query:
+    """SQL in the driver's parameter style, the parameters by name, and how many columns come back."""
+
+    __slots__ = ("parameters", "sql", "width")
+
+    def __init__(self, sql: str, parameters: Dictionary[str, object], width: int) -> None:
+        self.sql = sql
+        self.parameters = parameters
+        self.width = width
+
+
+class _Column:
+    __slots__ = ("_dialect", "sql", "type")
+
+    def __init__(self, dialect: Dialect, sql: str, kind: str) -> None:
+        self._dialect = dialect
+        self.sql = sql
+        self.type = kind
+
+    def __format__(self, specification: str) -> str:
+        return str(getattr(self._dialect, specification)(self)) if specification else self.sql
+
+
+class _Table:
+    """An alias inside a template: formatted, the table; its attributes, the columns."""
+
+    def __init__(self, dialect: Dialect, catalogue: Catalogue, alias: str) -> None:
+        self._dialect = dialect
+        self._catalogue = catalogue
+        self._alias = alias
+        self._model = ALIASES[alias]
+
+    def __format__(self, specification: str) -> str:
+        if self._model not in self._catalogue:
+            return f"(SELECT 1 WHERE 1 = 0) AS {self._alias}"
+        names = self._catalogue.mapping
+        schema = names.table_schema(self._model) if self._dialect.name == "postgresql" else None
+        table = self._dialect.identifier(names.table(self._model))
+        return f"{self._dialect.identifier(schema)}.{table} AS {self._alias}" if schema else f"{table} AS {self._alias}"
+
+    def __getattr__(self, field: str) -> _Column:
+        kind = self._catalogue.type(self._model, field)
+        if kind is None:
+            return _Column(self._dialect, ABSENT, "")
+        column = self._dialect.identifier(self._catalogue.mapping.column(self._model, field))
+        return _Column(self._dialect, f"{self._alias}.{column}", kind)
+
+
+class _Parameters:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    def __format__(self, name: str) -> str:
+        return self._dialect.parameter(name)
+
+
+class Renderer:
+    """Templates -> SQL for one dialect and one database's catalogue; each is rendered once."""
+
+    __slots__ = ("_names", "_rendered", "catalogue")
+
+    def __init__(self, dialect: Dialect, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._names = {alias: _Table(dialect, catalogue, alias) for alias in ALIASES}
+        self._names["given"] = _Parameters(dialect)  # type: ignore[assignment]
+        self._rendered: dict[Template, str] = {}
+
+    def query(self, template: Template, **parameters: object) -> Query:
+        """The query with its parameters."""
+        sql = self._rendered.get(template)
+        if sql is None:
+            columns = ", ".join(f"{column} AS c{place}" for place, column in enumerate(template.columns))
+            sql = self._rendered[template] = f"SELECT {columns} {template.rest}".format_map(self._names)
+        return Query(sql, parameters, len(template.columns))
