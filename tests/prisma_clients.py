@@ -1,0 +1,59 @@
+"""Prisma clients as the generator makes them, connected through tests/prisma_engine.py to a real database.
+
+Generated once per test run into a directory outside the tree. The CLI that generates is npm's; its engines, a
+download, are never fetched: /bin/false in their place (/bin/true would claim success and do nothing).
+"""
+
+import os
+import subprocess
+import sys
+import warnings
+from importlib import import_module
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CACHE = os.path.join(HERE, ".prisma_cache")
+SCHEMA = os.path.join(os.path.dirname(HERE), "db", "prisma_client.prisma")
+
+
+def generated_client(directory, provider, interface, schema=SCHEMA):
+    """The class Prisma, generated from the schema for the provider into a package of its own below directory."""
+    package = f"prisma_{provider}_{interface}_{os.path.basename(directory)}".replace("-", "_")
+    with open(schema, encoding="utf-8") as stream:
+        text = stream.read()
+    text = text.replace('"postgresql"', f'"{provider}"').replace('"asyncio"', f'"{interface}"\n  output = "./{package}"')
+    path = os.path.join(directory, f"{package}.prisma")
+    with open(path, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "prisma", "generate", "--schema", path],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=directory,
+        env={
+            **os.environ,
+            "CHECKPOINT_DISABLE": "1",
+            "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}",
+            "PRISMA_HOME_DIR": CACHE,
+            "PRISMA_QUERY_ENGINE_BINARY": "/bin/false",
+            "PRISMA_SCHEMA_ENGINE_BINARY": "/bin/false",
+            "npm_config_ignore_scripts": "true",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an archived package on a newer pydantic
+        return import_module(package).Prisma
+
+
+def engine(directory):
+    """The path of a program that the client may start as its engine."""
+    path = os.path.join(directory, "query-engine")
+    if not os.path.exists(path):
+        with open(path, "w", encoding="utf-8") as stream:
+            root = os.path.dirname(HERE)
+            stream.write(f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m tests.prisma_engine "$@"\n')
+        os.chmod(path, 0o755)
+    return path
