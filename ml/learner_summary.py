@@ -24,6 +24,7 @@ FLUENT = frozenset(("GOOD", "EASY"))
 RECENT_MS = 30 * DAY_MS
 FEWEST_TO_COMPARE = 6
 """Fewer measurements than this, three on either side, show no decline."""
+NEWEST_ANSWERS = 300
 LEVEL_ANSWERS = 100
 FEWEST_FOR_LEVEL = 3
 RECENT_VISITS = 20
@@ -98,7 +99,7 @@ class Topic:
     retention: mean daily retention of the last 30 days, else the share of answers in them that were not AGAIN.
     decline: how much lower the newer half of those measurements is than the older half.
     level: share of the newest hundred answers that were not AGAIN, else mean mastery of what was started (now).
-    struggles: for each of the newest twenty visits that say anything, whether it was a struggle.
+    struggles: for each of the newest twenty visits that say anything, whether it was a struggle (of 300 answers).
     last_studied_ms: the last answer, or the end of the last day with a metric, before as_of.
     """
 
@@ -122,8 +123,9 @@ class Topic:
             ]
         self.retention = mean(recent)
         self.decline = _decline(recent)
-        self.level = _level(past, holds)
-        self.struggles = _struggles(past, holds)
+        newest = _newest_answers(past, holds)
+        self.level = _level(newest[-LEVEL_ANSWERS:], past, holds)
+        self.struggles = _struggles(newest, past, holds)
         ends = [min(row.date_ms + DAY_MS, past.as_of_ms) for row in metrics[-1:]]
         ends += next(([review.reviewed_at_ms] for review in reversed(past.reviews) if holds(review)), [])
         self.last_studied_ms = max(ends, default=None)
@@ -142,22 +144,26 @@ def _decline(scores: list[float]) -> float | None:
     return max(0.0, sum(scores[:older]) / older - sum(scores[older:]) / newer)
 
 
-def _level(past: LearnerHistory, holds: _Holds) -> float | None:
-    grades = []
+def _newest_answers(past: LearnerHistory, holds: _Holds) -> list[ports.Review]:
+    newest: list[ports.Review] = []
     for review in reversed(past.reviews):
         if review.rating in GRADES and holds(review):
-            grades.append(float(is_correct(review.rating)))
-            if len(grades) == LEVEL_ANSWERS:
+            newest.append(review)
+            if len(newest) == NEWEST_ANSWERS:
                 break
-    if len(grades) >= FEWEST_FOR_LEVEL:
-        return mean(grades)
+    newest.reverse()
+    return newest
+
+
+def _level(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> float | None:
+    if len(answers) >= FEWEST_FOR_LEVEL:
+        return mean([float(is_correct(answer.rating)) for answer in answers])
     # An objective at NOT_STARTED, the column's default, shows nothing of what its owner could do.
     started = [MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries if holds(row)]
     return mean([level for level in started if level])
 
 
-def _struggles(past: LearnerHistory, holds: _Holds) -> list[bool]:
-    answers = [review for review in past.reviews if review.rating in GRADES and holds(review)]
+def _struggles(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> list[bool]:
     scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
     labels = [visit.struggled() for visit in visits_of(answers, scored)]
     return [label for label in labels if label is not None][-RECENT_VISITS:]

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 MODEL_VERSION = "rules-1"
 
-BANDS = {"LOW": (0.1, 0.39), "MEDIUM": (0.41, 0.69), "HIGH": (0.72, 0.97)}
+BANDS = {"LOW": (0.15, 0.39), "MEDIUM": (0.41, 0.69), "HIGH": (0.71, 0.93)}
 """Probabilities at strain 0 and 1; they stay clear of the marks 0.4 and 0.7, so that no rounding crosses one."""
 
 STRAIN = {
-    "retention_score": (0.22, 0.3),
+    "retention_score": (0.2, 0.3),
     "retention_decline_rate": (0.04, 0.1),
-    "review_lapse_rate": (0.14, 0.25),
-    "session_performance_score": (0.12, 0.3),
+    "review_lapse_rate": (0.2, 0.25),
+    "session_performance_score": (0.08, 0.3),
     "validation_score": (0.06, 0.35),
     "prerequisite_gap_count": (0.1, 0.3),
     "prerequisite_mastery_gap": (0.06, 0.4),
