@@ -80,7 +80,10 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
-        estimates = LearnerEstimates.before(history, self._difficulty)
+        if self._difficulty is None:
+            estimates = history.past.once(_own_estimates)
+        else:
+            estimates = LearnerEstimates.before(history, self._difficulty)
         known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
         return FeatureVector.of(known, history.past.as_of_ms)
 
@@ -98,6 +101,11 @@ class StruggleFeatureExtractor:
             import time
 
             return time.time_ns() // 1_000_000
+
+
+def _own_estimates(past: LearnerHistory) -> LearnerEstimates:
+    """Estimates from the learner's answers alone; the same for every objective faced."""
+    return LearnerEstimates().replay(past)
 
 
 def _as_records(client: object) -> ports.StudyRecords:

@@ -16,6 +16,7 @@ from db.errors import DatabaseUnavailable, UnknownObjective
 from db.rows import ObjectiveRows, StudyRows
 from ml import FeatureVector, StruggleFeatureExtractor, StudyHistory, UnknownTopic, UnsupportedClient, rules
 from ml.features import FEATURE_NAMES
+from ml.history import LearnerHistory
 from tests.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,
@@ -194,3 +195,13 @@ def test_importing_ml_loads_nothing_else() -> None:
     program = "import sys; before = set(sys.modules); import ml; print(sorted(set(sys.modules) - before))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "['__future__', 'ml']"
+
+
+def test_objectives_of_one_learner_share_the_work_without_sharing_answers() -> None:
+    extractor = StruggleFeatureExtractor(shelf())
+    rows = study_rows(reviews=answers("AAA", 3) + answers("GGG", 2, "b"))
+    past = LearnerHistory(rows.learner, AS_OF_MS, True)
+    for name in ("objective", "b", "new"):
+        faced = rows.objective._replace(objective=objective(name))
+        alone = extractor.features_of(StudyHistory.before(rows._replace(objective=faced)))
+        assert extractor.features_of(StudyHistory(past, faced)).to_dict() == alone.to_dict()
