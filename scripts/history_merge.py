@@ -1,0 +1,117 @@
+"""What a log adds to the answers that a learner's earlier imports left, and what no longer stands because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scripts.answer_log import POSTTEST, Answer, AnswerLog, MalformedLog
+from scripts.study_records import (
+    ORDER_ONLY_PREFIX,
+    DayMetric,
+    Review,
+    Trial,
+    Validation,
+    Visit,
+    card_id,
+    day_metrics,
+    review_id,
+    validations,
+    visits,
+)
+
+
+class LearnerLog(NamedTuple):
+    """One learner's rows of a log, oldest first; lines: the line of each review in the file."""
+
+    id: str
+    reviews: Sequence[Review]
+    lines: Sequence[int]
+    trials: Sequence[Trial]
+
+
+class Stored(NamedTuple):
+    """An answer that an earlier import stored, and the session it was stored with."""
+
+    review: Review
+    session_id: str
+
+
+class Changes(NamedTuple):
+    """What to write for one learner.
+
+    moved: (session, review) of stored answers whose visit now starts elsewhere. ended: stored sessions, and days by
+    id, that are no more.
+    """
+
+    new_reviews: Sequence[tuple[Review, str]]
+    visits: Sequence[Visit]
+    metrics: Sequence[DayMetric]
+    validations: Sequence[Validation]
+    moved: Sequence[tuple[str, str]]
+    ended: Sequence[str]
+
+
+def by_learner(log: AnswerLog) -> list[LearnerLog]:
+    """The log, learner by learner in the order of their first rows. Study rows hold no answer and are left out."""
+    rows: dict[str, list[Answer]] = {}
+    for answer in log.answers:
+        rows.setdefault(answer.learner_id, []).append(answer)
+    return [_learner_log(learner_id, answers) for learner_id, answers in rows.items()]
+
+
+def _learner_log(learner_id: str, answers: list[Answer]) -> LearnerLog:
+    reviews, lines, trials = [], [], []
+    at_ms, nth = -1, 0
+    for answer in sorted(answers, key=lambda row: row.at_ms):
+        if answer.kind == POSTTEST:
+            trials.append(Trial(learner_id, answer.skill_id, answer.at_ms, answer.correct is True))
+        elif answer.correct is not None:
+            at_ms, nth = answer.at_ms, (nth + 1 if answer.at_ms == at_ms else 0)
+            card = card_id(answer.skill_id, answer.item_id)
+            rating = "GOOD" if answer.correct else "AGAIN"
+            reviews.append(
+                Review(review_id(learner_id, card, at_ms, nth), learner_id, answer.skill_id, card, rating, at_ms)
+            )
+            lines.append(answer.line)
+    return LearnerLog(learner_id, reviews, lines, trials)
+
+
+def changes(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> Changes:
+    """What importing these rows changes. Raises MalformedLog where a row contradicts what is stored."""
+    _refuse_contradictions(learner, stored, order_only)
+    known = {row.review.id: row for row in stored}
+    new = [review for review in learner.reviews if review.id not in known]
+    scores = validations(learner.trials)
+    if not new:
+        return Changes((), (), (), scores, (), ())
+    # Sorted as the queries sort: by time, then by id.
+    everything = sorted([*(row.review for row in stored), *new], key=lambda review: (review.at_ms, review.id))
+    visited = visits(everything, order_only)
+    session_of = {review.id: visit.id for visit in visited for review in visit.reviews}
+    return Changes(
+        new_reviews=[(review, session_of[review.id]) for review in new],
+        visits=visited,
+        metrics=day_metrics(everything),
+        validations=scores,
+        moved=[(session_of[id], id) for id, row in known.items() if session_of[id] != row.session_id],
+        ended=sorted({row.session_id for row in stored} - {visit.id for visit in visited}),
+    )
+
+
+def _refuse_contradictions(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> None:
+    if not stored or not learner.reviews:
+        return
+    if any(row.session_id.startswith(ORDER_ONLY_PREFIX) is not order_only for row in stored):
+        raise MalformedLog(
+            learner.lines[0], f"learner {learner.id[:40]!r} was imported from a log with dates and one without"
+        )
+    rating: Mapping[str, str] = {row.review.id: row.review.rating for row in stored}
+    taken = {row.review.at_ms for row in stored} if order_only else set()
+    for review, line in zip(learner.reviews, learner.lines, strict=True):
+        if rating.get(review.id, review.rating) != review.rating:
+            raise MalformedLog(line, "this answer was imported before as the opposite")
+        if review.at_ms in taken and review.id not in rating:
+            raise MalformedLog(
+                line, f"learner {learner.id[:40]!r} answered otherwise in an earlier import: an order is imported whole"
+            )

@@ -1,0 +1,159 @@
+"""Real answer logs into the platform's tables: `python -m scripts.import_history FILE --database-url URL`.
+
+Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
+become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the
+log's own or digests of what a row is about: importing a log twice adds nothing, and importing a longer one adds what
+is new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db.errors import DatabaseError
+from db.writing import Writer, open_writer
+from scripts import imported_rows
+from scripts.answer_log import STUDY, AnswerLog, MalformedLog, read_log
+from scripts.history_merge import Changes, LearnerLog, Stored, by_learner, changes
+from scripts.imported_rows import Table
+from scripts.refusal import USAGE, Refused, of_database
+from scripts.study_records import REVIEW_PREFIX, Review
+
+LEARNERS_AT_ONCE = 200
+
+Counts = dict[str, int]
+
+
+def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object] = lambda learners: None) -> Counts:
+    """Stores the log in the writer's transaction; counts, per model, the rows added or brought up to date.
+
+    progress is told after each batch how many learners it held. Raises MalformedLog where the log contradicts an
+    earlier import, WriteRefused, DatabaseUnavailable.
+    """
+    learners = by_learner(log)
+    written: Counts = {}
+    for table in imported_rows.course_tables(log):
+        _store(writer, table, written)
+    # Where every learner is new, no earlier import left anything to merge with.
+    objective_of = _objectives_of_cards(writer) if written["User"] < len(learners) else None
+    for start in range(0, len(learners), LEARNERS_AT_ONCE):
+        some = learners[start : start + LEARNERS_AT_ONCE]
+        stored = _stored_reviews(writer, some, objective_of) if objective_of is not None else {}
+        _store_changes(writer, [changes(one, stored.get(one.id, ()), log.order_only) for one in some], written)
+        progress(len(some))
+    return written
+
+
+def _objectives_of_cards(writer: Writer) -> dict[str, str]:
+    return {str(card): str(objective) for card, objective in writer.select("Card", ("id", "objectiveId"))}
+
+
+def _stored_reviews(
+    writer: Writer, learners: Sequence[LearnerLog], objective_of: Mapping[str, str]
+) -> dict[str, list[Stored]]:
+    """The answers that earlier imports stored, by learner; the app's own answers are none of ours."""
+    stored: dict[str, list[Stored]] = {}
+    fields = ("id", "userId", "cardId", "rating", "reviewedAt", "sessionId")
+    for row in writer.select("Review", fields, "userId", [learner.id for learner in learners]):
+        identifier, learner_id, card, rating, at_ms, session_id = row
+        if str(identifier).startswith(REVIEW_PREFIX) and isinstance(at_ms, int):
+            review = Review(str(identifier), str(learner_id), objective_of[str(card)], str(card), str(rating), at_ms)
+            stored.setdefault(review.learner_id, []).append(Stored(review, str(session_id)))
+    return stored
+
+
+def _store_changes(writer: Writer, merged: Sequence[Changes], written: Counts) -> None:
+    _store(writer, imported_rows.sessions(visit for one in merged for visit in one.visits), written)
+    _store(writer, imported_rows.reviews(row for one in merged for row in one.new_reviews), written)
+    _store(writer, imported_rows.metrics(day for one in merged for day in one.metrics), written)
+    _store(writer, imported_rows.responses(score for one in merged for score in one.validations), written)
+    for one in merged:
+        for session_id, review in one.moved:
+            writer.update("Review", review, sessionId=session_id)
+        writer.delete("StudySession", "id", one.ended)
+
+
+def _store(writer: Writer, table: Table, written: Counts) -> None:
+    on_conflict = "update" if table.updated else "ignore"
+    stored = writer.insert(table.model, table.fields, table.rows, on_conflict, table.updated)
+    written[table.model] = written.get(table.model, 0) + stored
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL.")
+@click.option(
+    "--schema", type=click.Path(exists=True), help="The app's schema.prisma; its @map and @@map are followed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+def import_history(file: str, database_url: str | None, schema: str | None, as_json: bool) -> None:
+    """Import the answer log FILE into the platform's tables, in one transaction.
+
+    FILE is tab-separated or CSV, plain or gzip, one answer a row: user_id, item_id, timestamp (seconds), correct (1
+    or 0), skill_id and, if there is one, kind (practice, posttest or study). Where all timestamps are 0 only the order
+    is known. An empty database gets the platform's tables first. Importing a file twice adds nothing.
+
+    \b
+    Exit codes:
+      0    imported
+      2    the arguments, or a row of the file (its line is named)
+      69   the database is unreachable, or refuses what is to be stored
+      78   configuration: unsupported URL, no database named
+    """
+    began = time.monotonic()
+    try:
+        log = read_log(file)
+        summary = _import_file(log, database_url, schema)
+    except (MalformedLog, OSError) as error:
+        raise Refused(f"{click.format_filename(file)}: {error}", USAGE) from None
+    except DatabaseError as error:
+        raise of_database(error) from None
+    summary["seconds"] = round(time.monotonic() - began, 1)
+    click.echo(json.dumps(summary) if as_json else _sentence(summary))
+
+
+def _import_file(log: AnswerLog, database_url: str | None, schema: str | None) -> dict[str, int | float | bool]:
+    with open_writer(database_url, schema_path=schema, create=True) as writer:
+        create_tables = schema is None and not writer.existing_tables()
+        if create_tables:
+            writer.create_tables()
+        learners = len({answer.learner_id for answer in log.answers})
+        with click.progressbar(length=learners, label="importing learners", file=sys.stderr) as bar:
+            written = import_log(log, writer, bar.update)
+    return {
+        "rows": len(log.answers),
+        "learners": learners,
+        "new_learners": written["User"],
+        "new_objectives": written["LearningObjective"],
+        "new_cards": written["Card"],
+        "new_answers": written["Review"],
+        "visits": written["StudySession"],
+        "daily_metrics": written["PerformanceMetric"],
+        "validation_scores": written["ValidationResponse"],
+        "study_rows": sum(answer.kind == STUDY for answer in log.answers),
+        "order_only": log.order_only,
+        "created_tables": create_tables,
+    }
+
+
+def _sentence(summary: Mapping[str, int | float | bool]) -> str:
+    return (
+        "{rows} rows of {learners} learners in {seconds} s: {new_answers} answers, {new_learners} learners, "
+        "{new_objectives} objectives and {new_cards} cards are new; {visits} visits, {daily_metrics} daily metrics "
+        "and {validation_scores} validation scores were stored anew".format_map(summary)
+        + ("; the times are an order only" if summary["order_only"] else "")
+        + ("; the tables were created" if summary["created_tables"] else "")
+    )
+
+
+if __name__ == "__main__":
+    import_history()

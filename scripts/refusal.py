@@ -1,0 +1,22 @@
+"""How a script says no: one sentence on stderr, and the exit code that predict.py gives the same cause."""
+
+from __future__ import annotations
+
+import click
+
+from db.errors import DatabaseConfiguration, DatabaseError
+
+USAGE, UNAVAILABLE, CONFIGURATION = 2, 69, 78
+
+
+class Refused(click.ClickException):
+    """Raised in a command to end it with that message and exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+def of_database(error: DatabaseError) -> Refused:
+    """78 where the configuration is at fault; 69 where the database cannot be reached, or does not do as asked."""
+    return Refused(str(error), CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNAVAILABLE)
