@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""The platform's tables in an empty database: `python -m scripts.create_database --database-url URL [--demo]`.
+
+An app with a schema.prisma of its own has its tables already; this makes the ones that db/schema.prisma describes, for
+trying the predictor out, for importing answer logs and for tests.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db.demo import load_demo
+from db.errors import DatabaseConfiguration, DatabaseError, DatabaseUnavailable
+from db.tables import ddl
+from db.writing import open_writer
+
+
+class Refused(click.ClickException):
+    """One sentence on stderr, and the exit code that predict.py gives the same cause."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@click.command()
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, help="file:./dev.db or postgresql://...")
+@click.option("--demo", is_flag=True, help="Fill the tables with the demo learner's six weeks of study.")
+@click.option("--if-not-exists", is_flag=True, help="Do nothing where the tables are there already.")
+@click.option("--sql", type=click.Choice(["sqlite", "postgresql"]), help="Only print the statements for this database.")
+def create_database(database_url: str | None, demo: bool, if_not_exists: bool, sql: str | None) -> None:
+    """Make the platform's tables in an empty database; a SQLite file is created where there is none."""
+    if sql:
+        click.echo("".join(f"{statement};\n" for statement in ddl(sql)), nl=False)
+        return
+    if not database_url:
+        raise Refused("No database to write to: give --database-url or set DATABASE_URL.", 2)
+    try:
+        with open_writer(database_url, create=True) as writer:
+            existing = writer.existing_tables()
+            if existing and not if_not_exists:
+                raise Refused(f"{writer.label} already has the table {existing[0]!r} (--if-not-exists accepts that).", 78)
+            if not existing:
+                writer.create_tables()
+                if demo:
+                    load_demo(writer)
+            label = writer.label
+    except DatabaseUnavailable as error:
+        raise Refused(str(error), 69) from None
+    except DatabaseConfiguration as error:
+        raise Refused(str(error), 78) from None
+    except DatabaseError as error:
+        raise Refused(str(error), 69) from None
+    click.echo(f"{label}: {'the tables were there already' if existing else 'tables created'}.")
+
+
+if __name__ == "__main__":
+    create_database()
