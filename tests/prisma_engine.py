@@ -87,7 +87,7 @@ class Engine(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--version"]:
-        print("query-engine 393aa359c9ad4a4bb28630fb5613f9c281cde053")
+        sys.stdout.write("query-engine 393aa359c9ad4a4bb28630fb5613f9c281cde053\n")
     else:
         try:
             ThreadingHTTPServer(("localhost", int(sys.argv[sys.argv.index("-p") + 1])), Engine).serve_forever()
