@@ -26,6 +26,7 @@ STYLE_OF_CONTENT = (
     ("visual", "visual"),
     ("audio", "auditory"),
     ("podcast", "auditory"),
+    ("lecture", "auditory"),
     ("auditory", "auditory"),
     ("text", "reading"),
     ("read", "reading"),
@@ -43,20 +44,23 @@ STYLE_OF_CONTENT = (
 
 
 def content_type_mismatch(past: LearnerHistory) -> float | None:
-    """How far the formats met of late lie from the learner's favourite style; 0 = all in it; higher is worse.
+    """How far the formats met of late lie from what the learner likes best; 0 = all of it; higher is worse.
 
-    For each of the newest twenty events with a known content type: 1 - preference for its style / strongest
-    preference; their mean. Sources: behavioral_events.contentType, learningStyleProfile (now only).
+    For each of the newest twenty events whose format is rated: 1 - its rating / the best rating; their mean. Sources:
+    behavioral_events.contentType; contentPreferences, else learningStyleProfile by the style it suits (now only).
     """
-    styles = past.profile.learning_style if past.profile is not None else None
-    if not isinstance(styles, dict):
+    if past.profile is None:
         return None
-    preferences = {style: bounded(styles.get(style)) or 0.0 for _, style in STYLE_OF_CONTENT}
-    strongest = max(preferences.values())
-    if not strongest:
-        return None
-    met = [style for event in past.events if (style := _style_of(event.content_type)) is not None]
-    return mean([1.0 - preferences[style] / strongest for style in met[-NEWEST_EVENTS:]])
+    formats = _ratings(past.profile.content_preferences)
+    styles = _ratings(past.profile.learning_style)
+    mismatches = []
+    for event in past.events:
+        content_type = str(event.content_type or "").casefold()
+        for ratings, rated in ((formats, content_type), (styles, _style_of(content_type))):
+            if rated in ratings and (best := max(ratings.values())):
+                mismatches.append(1.0 - ratings[rated] / best)
+                break
+    return mean(mismatches[-NEWEST_EVENTS:])
 
 
 def cognitive_load_indicator(past: LearnerHistory) -> float | None:
@@ -109,9 +113,15 @@ def workload_level(past: LearnerHistory) -> float | None:
     return min(1.0, len(pending) / FULL_WORKLOAD)
 
 
-def _style_of(content_type: object) -> str | None:
-    text = str(content_type or "").casefold()
-    return next((style for word, style in STYLE_OF_CONTENT if word in text), None)
+def _ratings(stored: object) -> dict[str, float]:
+    """The names that a JSON object rates with a number, case folded; nothing where it is no object."""
+    if not isinstance(stored, dict):
+        return {}
+    return {str(name).casefold(): held for name, rating in stored.items() if (held := bounded(rating)) is not None}
+
+
+def _style_of(content_type: str) -> str:
+    return next((style for word, style in STYLE_OF_CONTENT if word in content_type), "")
 
 
 def _spent_ms(session: ports.Session, as_of_ms: int) -> int | None:

@@ -18,7 +18,7 @@ def clause(feature: str, value: float, raises: bool, meaning: str) -> str:
     if words is None:
         return f"{meaning.partition(';')[0]} stands at {percent(value)}"
     _, said, raising, lowering = words
-    return (raising if raises else lowering).format(said(value))
+    return (raising if raises else lowering).format(said(value)).replace("only 0 ", "0 ")
 
 
 def subject(feature: str) -> str:

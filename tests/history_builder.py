@@ -111,9 +111,9 @@ def event(content_type: str | None, days_ago: float = 1, score: int | None = Non
     return EventRow("STUDY", ago(days_ago), score, None, content_type)
 
 
-def profile(**learning_style: float) -> ProfileRow:
-    """A learning profile with the given VARK styles."""
-    return ProfileRow(learning_style, None, None, 45, 0.8)
+def profile(formats: object = None, **learning_style: float) -> ProfileRow:
+    """A learning profile with the given VARK styles, and content preferences by format."""
+    return ProfileRow(learning_style, formats, None, 45, 0.8)
 
 
 def exam(days_ahead: float, course: str | None = COURSE, topics: Sequence[str] = ()) -> ExamRow:

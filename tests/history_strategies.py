@@ -88,7 +88,7 @@ ROWS = st.fixed_dictionaries(
         "cards": st.lists(
             st.builds(CardRow, st.just("c"), *[st.none()] * 5, *[st.none() | st.integers(-9, 99)] * 2), max_size=3
         ),
-        "profile": st.none() | st.builds(profile, visual=ODD_NUMBERS, reading=ODD_NUMBERS),
+        "profile": st.none() | st.builds(profile, JSON, visual=ODD_NUMBERS, reading=ODD_NUMBERS),
         "faced": st.builds(
             objective,
             complexity=st.none() | WORDS,

@@ -6,17 +6,19 @@ import asyncio
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 
+import db.client
 import ml
 from db.errors import DatabaseUnavailable, UnknownObjective
 from db.rows import ObjectiveRows, StudyRows
 from ml import FeatureVector, StruggleFeatureExtractor, StudyHistory, UnknownTopic, UnsupportedClient, rules
 from ml.features import FEATURE_NAMES
-from ml.history import LearnerHistory
+from ml.history import DAY_MS, LearnerHistory
 from tests.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,
@@ -205,3 +207,54 @@ def test_objectives_of_one_learner_share_the_work_without_sharing_answers() -> N
         faced = rows.objective._replace(objective=objective(name))
         alone = extractor.features_of(StudyHistory.before(rows._replace(objective=faced)))
         assert extractor.features_of(StudyHistory(past, faced)).to_dict() == alone.to_dict()
+
+
+class TestDemoDatabase:
+    """The known scenario once more, out of the embedded database."""
+
+    @pytest.fixture
+    def records(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[db.client.Client]:
+        monkeypatch.delenv("DATABASE_URL", raising=False)
+        with db.connect() as records:
+            yield records
+
+    def test_action_potentials_are_a_high_risk_for_want_of_the_prerequisite(self, records: db.client.Client) -> None:
+        features = StruggleFeatureExtractor(records).extract("demo-learner", "action-potentials")
+        prediction = rules.predict(features)
+        assert prediction.probability > 0.7
+        assert prediction.confidence > 0.75
+        assert any(factor.feature.startswith("prerequisite") for factor in prediction.factors[:2])
+        assert "prerequisite" in prediction.reasoning
+        assert features.retention_score == pytest.approx(0.3)
+        assert features.days_until_exam == pytest.approx(1 - 7 / 90)
+
+    def test_the_mastered_objective_is_a_low_risk(self, records: db.client.Client) -> None:
+        prediction = rules.predict(StruggleFeatureExtractor(records).extract("demo-learner", "anatomy-upper-limb"))
+        assert prediction.risk_level == "LOW"
+
+    def test_the_guides_awaited_call_reads_the_same(self, records: db.client.Client) -> None:
+        extractor = StruggleFeatureExtractor(records)
+        awaited = asyncio.run(extractor.extract_features_for_objective("demo-learner", "action-potentials"))
+        assert awaited.to_dict() == extractor.extract("demo-learner", "action-potentials").to_dict()
+
+    @pytest.mark.parametrize("topic", ["physiology", "Physiology", "cells"])
+    def test_a_topic_is_a_courses_id_its_name_or_a_tag(self, records: db.client.Client, topic: str) -> None:
+        features = asyncio.run(StruggleFeatureExtractor(records).extract_features_for_topic("demo-learner", topic))
+        assert features.retention_score == pytest.approx(0.3)
+
+    def test_an_objective_read_for_its_topic_is_read_as_by_itself(self, records: db.client.Client) -> None:
+        extractor = StruggleFeatureExtractor(records)
+        names = records.objectives_of_topic("physiology")
+        alone = [extractor.extract("demo-learner", name).known("content_complexity") for name in names]
+        topic = asyncio.run(extractor.extract_features_for_topic("demo-learner", "physiology"))
+        assert topic.content_complexity == pytest.approx(sum(alone) / len(names))
+
+    def test_what_came_later_is_not_seen(self, records: db.client.Client) -> None:
+        extractor = StruggleFeatureExtractor(records)
+        before = records.now() - 14 * DAY_MS
+        features = extractor.extract("demo-learner", "action-potentials", as_of_ms=before)
+        assert features.extracted_at_ms == before
+        assert features.known("workload_level") is None  # missions are a state of now
+        first_day = extractor.extract("demo-learner", "action-potentials", as_of_ms=before - 90 * DAY_MS)
+        assert first_day.known("retention_score") is None
+        assert rules.predict(first_day).confidence <= 0.35

@@ -79,6 +79,11 @@ def test_every_feature_has_a_clause_with_its_number(feature: object, value: floa
     assert len(text) < 120
 
 
+def test_none_at_all_is_not_called_only() -> None:
+    assert clause("review_lapse_rate", 0.0, False, "") == "0 % of the answers on this objective were AGAIN"
+    assert clause("review_lapse_rate", 0.1, False, "") == "only 10 % of the answers on this objective were AGAIN"
+
+
 def test_a_feature_without_words_of_its_own_is_named_by_its_meaning() -> None:
     text = clause("new_feature", 0.37, True, "share of cards met on paper; 1 = all")
     assert text == "share of cards met on paper stands at 37 %"
