@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import click
@@ -30,7 +31,7 @@ from scripts.study_records import REVIEW_PREFIX, Review
 
 LEARNERS_AT_ONCE = 200
 
-Counts = dict[str, int]
+Counts = Counter[str]
 
 
 def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object] = lambda learners: None) -> Counts:
@@ -40,7 +41,7 @@ def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object]
     earlier import, WriteRefused, DatabaseUnavailable.
     """
     learners = by_learner(log)
-    written: Counts = {}
+    written: Counts = Counter()
     for table in imported_rows.course_tables(log):
         _store(writer, table, written)
     # Where every learner is new, no earlier import left anything to merge with.
@@ -85,7 +86,7 @@ def _store_changes(writer: Writer, merged: Sequence[Changes], written: Counts) -
 def _store(writer: Writer, table: Table, written: Counts) -> None:
     on_conflict = "update" if table.updated else "ignore"
     stored = writer.insert(table.model, table.fields, table.rows, on_conflict, table.updated)
-    written[table.model] = written.get(table.model, 0) + stored
+    written[table.model] += stored
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
