@@ -15,6 +15,8 @@ export interface ShownPrediction {
   reasoning: string | null;
   factors: Factor[];
   asOf: string;
+  /** Whether the learner struggled; null until that is known. */
+  outcome: boolean | null;
   degraded: string;
 }
 
@@ -25,7 +27,7 @@ export interface UpcomingObjective {
   lecture: string;
   complexity: string;
   mastery: string;
-  occasion: string | null;
+  occasions: string[];
   prediction: ShownPrediction | null;
 }
 
@@ -37,7 +39,7 @@ export interface Learner {
 }
 
 /** The learner and what lies ahead, riskiest first; null where there is no such learner. */
-export async function upcomingFor(userId: string, now = new Date()): Promise<Learner | null> {
+export async function upcomingFor(userId: string, now = clock()): Promise<Learner | null> {
   const user = await prisma.user.findUnique({
     where: { id: userId },
     include: {
@@ -84,7 +86,10 @@ export async function upcomingFor(userId: string, now = new Date()): Promise<Lea
       lecture: row.lecture.title,
       complexity: row.complexity,
       mastery: row.masteryLevel,
-      occasion: planned.includes(row.id) ? 'In a coming mission' : exam ? `Exam ${inDays(exam.days)}` : null,
+      occasions: [
+        ...(planned.includes(row.id) ? ['In a coming mission'] : []),
+        ...(exam ? [`Exam ${inDays(exam.days)}`] : []),
+      ],
       prediction: stored
         ? {
             id: stored.id,
@@ -94,6 +99,7 @@ export async function upcomingFor(userId: string, now = new Date()): Promise<Lea
             reasoning: null,
             factors: factorsOf(stored.strugglingFactors),
             asOf: stored.predictionDate.toISOString(),
+            outcome: stored.actualOutcome,
             degraded: '',
           }
         : null,
@@ -122,6 +128,11 @@ export function factorsOf(stored: unknown): Factor[] {
 
 export function inDays(days: number): string {
   return days <= 0 ? 'today' : days === 1 ? 'tomorrow' : `in ${days} days`;
+}
+
+/** Now; a demonstration whose database stands still says with DEMO_NOW when that is. */
+export function clock(): Date {
+  return process.env.DEMO_NOW ? new Date(process.env.DEMO_NOW) : new Date();
 }
 
 function startOfDay(moment: Date): Date {

@@ -7,6 +7,8 @@ import type { Answer, Factor } from '@/lib/struggle-predictor';
 import type { ShownPrediction, UpcomingObjective } from '@/lib/upcoming';
 
 const STRONGEST = 4;
+const LEAST_CONTRIBUTION = 0.02; // logits; less than this moves no probability by more than half a point
+const FULL_BAR = 1; // logits; a stronger factor than this sets the length for its card
 
 export function ObjectiveCard({ userId, objective }: { userId: string; objective: UpcomingObjective }) {
   const router = useRouter();
@@ -41,10 +43,14 @@ export function ObjectiveCard({ userId, objective }: { userId: string; objective
           <ul className="tags" aria-label="About this objective">
             <li>{words(objective.complexity)}</li>
             <li>{words(objective.mastery)}</li>
-            {objective.occasion && <li className="occasion">{objective.occasion}</li>}
+            {objective.occasions.map((occasion) => (
+              <li key={occasion} className="occasion">
+                {occasion}
+              </li>
+            ))}
           </ul>
         </div>
-        <button type="button" onClick={predict} disabled={busy} aria-describedby={headingId}>
+        <button type="button" className={prediction ? 'quiet' : ''} onClick={predict} disabled={busy} aria-describedby={headingId}>
           {busy ? 'Predicting…' : prediction ? 'Predict again' : 'Predict'}
         </button>
       </div>
@@ -52,15 +58,17 @@ export function ObjectiveCard({ userId, objective }: { userId: string; objective
         {problem && <p className="problem">{problem}</p>}
         {prediction && <Outcome prediction={prediction} />}
       </div>
-      {prediction?.id && <Feedback key={prediction.id} predictionId={prediction.id} />}
+      {prediction?.id && prediction.outcome === null && <Feedback key={prediction.id} predictionId={prediction.id} />}
     </article>
   );
 }
 
 function Outcome({ prediction }: { prediction: ShownPrediction }) {
   const level = riskLevel(prediction.probability);
-  const strongest = prediction.factors.filter((factor) => factor.contribution !== 0).slice(0, STRONGEST);
-  const reach = Math.max(...strongest.map((factor) => Math.abs(factor.contribution)), 0.01);
+  const strongest = prediction.factors
+    .filter((factor) => Math.abs(factor.contribution) >= LEAST_CONTRIBUTION)
+    .slice(0, STRONGEST);
+  const reach = Math.max(FULL_BAR, ...strongest.map((factor) => Math.abs(factor.contribution)));
   return (
     <div className={`outcome ${level.toLowerCase()}`}>
       <div className="risk">
@@ -73,7 +81,11 @@ function Outcome({ prediction }: { prediction: ShownPrediction }) {
         <Scale prediction={prediction} />
         <p className="confidence">
           Confidence {percent(prediction.confidence)}
-          {prediction.interval && `, likely between ${prediction.interval.map(percent).join(' and ')}`}
+          {prediction.interval && `, range ${prediction.interval.map(percent).join(' to ')}`}
+        </p>
+        <p className="moment">
+          As of <time dateTime={prediction.asOf}>{day(prediction.asOf)}</time>
+          {prediction.outcome !== null && (prediction.outcome ? '. It came to a struggle.' : '. It went well.')}
         </p>
       </div>
       <div className="why">
@@ -169,7 +181,12 @@ async function post(path: string, body: object): Promise<Record<string, unknown>
 
 function shown(answer: Answer, id: string | null): ShownPrediction {
   const { probability, confidence, interval, reasoning, factors, degraded } = answer;
-  return { id, probability, confidence, interval, reasoning, factors, degraded, asOf: answer.as_of };
+  return { id, probability, confidence, interval, reasoning, factors, degraded, outcome: null, asOf: answer.as_of };
+}
+
+/** 2025-10-16T09:00:00Z as 16 October 2025, the same on the server and in every browser. */
+function day(instant: string): string {
+  return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(new Date(instant));
 }
 
 /** NOT_STARTED as people write it. */

@@ -4,7 +4,7 @@ import { notFound } from 'next/navigation';
 import { riskLevel } from '@/lib/risk';
 import { isId } from '@/lib/struggle-predictor';
 import { inDays, upcomingFor } from '@/lib/upcoming';
-import { ObjectiveCard } from './objective-card';
+import { ObjectiveList } from './objective-list';
 
 export const dynamic = 'force-dynamic';
 export const metadata: Metadata = { title: 'Upcoming objectives' };
@@ -45,13 +45,7 @@ export default async function UpcomingObjectives({ params }: { params: Promise<{
       {learner.objectives.length === 0 ? (
         <p className="empty">Nothing lies ahead.</p>
       ) : (
-        <ol className="objectives" aria-label="Upcoming objectives, the riskiest first">
-          {learner.objectives.map((objective) => (
-            <li key={objective.id}>
-              <ObjectiveCard userId={learner.id} objective={objective} />
-            </li>
-          ))}
-        </ol>
+        <ObjectiveList userId={learner.id} objectives={learner.objectives} />
       )}
       <footer className="page-foot">
         High risk from 70&nbsp;%, medium from 40&nbsp;%. Struggling means: performance below 65&nbsp;%, three lapses, or a

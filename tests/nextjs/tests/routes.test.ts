@@ -1,0 +1,151 @@
+// The routes, called as Next.js calls them, on the demo tables in the database that DATABASE_URL names; what they store
+// is read back through Prisma.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { GET as performanceOfLately } from '@/app/api/analytics/model-performance/route';
+import { POST as giveFeedback } from '@/app/api/analytics/predictions/[id]/feedback/route';
+import { POST as generate } from '@/app/api/analytics/predictions/generate/route';
+import { trackPredictionAccuracy } from '@/lib/ml-monitoring';
+import { prisma } from '@/lib/prisma';
+import { upcomingFor } from '@/lib/upcoming';
+
+const LEARNER = 'demo-learner';
+const OBJECTIVE = 'action-potentials';
+
+after(() => prisma.$disconnect());
+
+/** Node's JSON as it comes back from a column: what was written, without undefined. */
+const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+function post(body: string): Request {
+  return new Request('http://localhost/', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+}
+
+function asked(userId: unknown, objectiveId: unknown): Promise<Response> {
+  return generate(post(JSON.stringify({ userId, objectiveId })));
+}
+
+function feedback(id: string, body: string): Promise<Response> {
+  return giveFeedback(post(body), { params: Promise.resolve({ id }) });
+}
+
+async function codeOf(response: Response): Promise<[number, string]> {
+  return [response.status, (await response.json()).error.code];
+}
+
+test('an answer is stored with the numbers that predict.py printed', async () => {
+  const response = await asked(LEARNER, OBJECTIVE);
+  const { stored, answer } = await response.json();
+  assert.equal(response.status, 201, JSON.stringify(answer));
+  const row = await prisma.strugglePrediction.findUniqueOrThrow({ where: { id: stored.id } });
+  assert.equal(row.predictedStruggleProbability, answer.probability);
+  assert.equal(row.predictionConfidence, answer.confidence);
+  assert.equal(row.predictionStatus, 'PENDING');
+  assert.equal(row.predictionDate.getTime(), Date.parse(answer.as_of));
+  assert.deepEqual([row.userId, row.learningObjectiveId], [LEARNER, OBJECTIVE]);
+  assert.deepEqual(plain(row.featureVector), answer.features);
+  assert.deepEqual(plain(row.strugglingFactors), answer.factors);
+  assert.equal(row.actualOutcome, null);
+
+  const learner = await upcomingFor(LEARNER);
+  const shown = learner?.objectives.find(({ id }) => id === OBJECTIVE);
+  assert.equal(shown?.prediction?.probability, answer.probability);
+  assert.deepEqual(shown?.prediction?.factors, answer.factors);
+});
+
+test('nothing is stored when there is no answer', async () => {
+  const before = await prisma.strugglePrediction.count();
+  assert.deepEqual(await codeOf(await asked('nobody', OBJECTIVE)), [404, 'unknown_learner']);
+  assert.deepEqual(await codeOf(await asked(LEARNER, '; touch x #')), [404, 'unknown_objective']);
+  assert.deepEqual(await codeOf(await asked('a\0b', OBJECTIVE)), [400, 'invalid_id']);
+  assert.deepEqual(await codeOf(await asked(undefined, 7)), [400, 'invalid_id']);
+  for (const body of ['', '{', 'null', '[]', '3', '"x"', '{"userId": {}}']) {
+    assert.deepEqual(await codeOf(await generate(post(body))), [400, 'invalid_id'], body);
+  }
+  assert.equal(await prisma.strugglePrediction.count(), before);
+});
+
+test('a degraded answer is returned and not stored', async () => {
+  const before = await prisma.strugglePrediction.count();
+  const folder = mkdtempSync(join(tmpdir(), 'struggle-'));
+  const predict = process.env.STRUGGLE_PREDICT;
+  // predict.py itself, cut off from its database.
+  writeFileSync(
+    join(folder, 'cut_off.py'),
+    `import os, sys\nos.environ["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nothing"\n` +
+      `os.execv(sys.executable, [sys.executable, ${JSON.stringify(predict)}, *sys.argv[1:]])\n`,
+  );
+  process.env.STRUGGLE_PREDICT = join(folder, 'cut_off.py');
+  const response = await asked(LEARNER, OBJECTIVE);
+  process.env.STRUGGLE_PREDICT = predict;
+  rmSync(folder, { recursive: true });
+  const { stored, answer } = await response.json();
+  assert.equal(response.status, 200);
+  assert.equal(stored, null);
+  assert.notEqual(answer.degraded, '');
+  assert(answer.confidence <= 0.2);
+  assert.equal(await prisma.strugglePrediction.count(), before);
+});
+
+test('feedback is stored with its prediction', async () => {
+  const { stored } = await (await asked(LEARNER, OBJECTIVE)).json();
+  const response = await feedback(stored.id, '{"actualStruggle": true, "comments": "the \\"pump\\" confused me"}');
+  assert.equal(response.status, 201);
+  const row = await prisma.predictionFeedback.findFirstOrThrow({ where: { predictionId: stored.id } });
+  assert.equal(row.actualStruggle, true);
+  assert.equal(row.feedbackType, 'HELPFUL'); // it was said, and it came
+  assert.equal(row.userId, LEARNER);
+  assert.equal(row.comments, 'the "pump" confused me');
+  assert(Math.abs(row.submittedAt.getTime() - Date.now()) < 60_000);
+  assert.equal((await (await feedback(stored.id, '{"actualStruggle": false}')).json()).feedbackType, 'INACCURATE');
+});
+
+test('feedback that says nothing, or on nothing, is refused', async () => {
+  const before = await prisma.predictionFeedback.count();
+  const refused = ['', 'null', '{}', '{"actualStruggle": "yes"}', '{"actualStruggle": true, "feedbackType": "DROP"}',
+    '{"actualStruggle": true, "comments": 3}', '{"actualStruggle": true, "comments": "a\\u0000b"}',
+    `{"actualStruggle": true, "comments": "${'x'.repeat(2001)}"}`];
+  for (const body of refused) assert.deepEqual(await codeOf(await feedback('p', body)), [400, 'invalid_feedback'], body);
+  assert.deepEqual(await codeOf(await feedback('nothing', '{"actualStruggle": true}')), [404, 'unknown_prediction']);
+  assert.deepEqual(await codeOf(await feedback('a\0', '{"actualStruggle": true}')), [400, 'invalid_feedback']);
+  assert.equal(await prisma.predictionFeedback.count(), before);
+});
+
+test('the performance of the last days counts what is judged and within them', async () => {
+  const until = new Date('2031-05-08T00:00:00Z');
+  const days = (count: number) => new Date(until.getTime() - count * 24 * 60 * 60 * 1000);
+  const row = { userId: LEARNER, learningObjectiveId: OBJECTIVE, predictionConfidence: 0.5, strugglingFactors: [] };
+  const rows = [
+    { predictionDate: days(1), predictedStruggleProbability: 0.8, actualOutcome: true },
+    { predictionDate: days(7), predictedStruggleProbability: 0.5, actualOutcome: false },
+    { predictionDate: days(2), predictedStruggleProbability: 0.9, actualOutcome: null },
+    { predictionDate: days(7.01), predictedStruggleProbability: 0.1, actualOutcome: true },
+    { predictionDate: days(0), predictedStruggleProbability: 0.1, actualOutcome: true },
+  ];
+  await prisma.strugglePrediction.createMany({ data: rows.map((one) => ({ ...row, ...one })) });
+  const rung: string[] = [];
+  const measured = await trackPredictionAccuracy({ until, alert: async (message) => void rung.push(message) });
+  assert.deepEqual([measured.judged, measured.truePositives, measured.falsePositives], [2, 1, 1]);
+  assert.equal(rung.length, 0);
+
+  const wrong = { ...row, predictionDate: days(3), predictedStruggleProbability: 0.1, actualOutcome: true };
+  await prisma.strugglePrediction.createMany({ data: Array.from({ length: 60 }, () => wrong) });
+  await trackPredictionAccuracy({ until, alert: async (message) => void rung.push(message) });
+  assert.equal(rung.length, 1);
+  assert.match(String(rung[0]), /accuracy is .* recall is /);
+});
+
+test('the performance route answers in JSON and refuses nonsense', async () => {
+  const measured = await (await performanceOfLately(new Request('http://localhost/?days=30'))).json();
+  assert.equal(typeof measured.judged, 'number');
+  for (const days of ['0', '-1', 'x', '1e3', '99999', '']) {
+    assert.deepEqual(await codeOf(await performanceOfLately(new Request(`http://localhost/?days=${days}`))), [400, 'invalid_days']);
+  }
+});
+
+test('a learner who does not exist has nothing ahead', async () => {
+  assert.equal(await upcomingFor('nobody'), null);
+});

@@ -1,0 +1,256 @@
+"""The web application under tests/nextjs: built, unit-tested, and used by a person in a real browser.
+
+It reads and writes the database that predict.py reads, on SQLite and on PostgreSQL. npm's packages stay in
+tests/nextjs/node_modules and the build in tests/nextjs/.next, and are made anew only when what they come from changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import db
+from db.url import parse
+from tests.conftest import need
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent
+APP = ROOT / "tests" / "nextjs"
+PREDICT = str(ROOT / "predict.py")
+LEARNER, OBJECTIVE, DEMO_NOW = "demo-learner", "action-potentials", "2025-10-16T09:00:00Z"
+SOURCES = ("src", "prisma", "tests", "package.json", "package-lock.json", "tsconfig.json", "next.config.ts")
+OFFLINE = {
+    "CHECKPOINT_DISABLE": "1",
+    "NEXT_TELEMETRY_DISABLED": "1",
+    "PRISMA_HIDE_UPDATE_MESSAGE": "1",
+    # The schema engine is wanted by migrations only, and would be downloaded.
+    "PRISMA_SCHEMA_ENGINE_BINARY": "/bin/false",
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "NODE_ENV")}
+    return {**kept, **OFFLINE, "STRUGGLE_PYTHON": sys.executable, "STRUGGLE_PREDICT": PREDICT, **more}
+
+
+def run(*command: str, timeout: float = 300, **more: str) -> str:
+    """stdout of a command in the app's folder; a failing one fails the test with all it said."""
+    ran = subprocess.run(command, cwd=APP, env=environment(**more), capture_output=True, text=True, timeout=timeout)
+    assert ran.returncode == 0, f"{' '.join(command)}\n{ran.stdout[-8000:]}\n{ran.stderr[-8000:]}"
+    return ran.stdout
+
+
+def digest(*names: str) -> str:
+    """A fingerprint of files and folders of the app."""
+    hashed = hashlib.sha256()
+    for name in names:
+        top = APP / name
+        for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
+            if path.is_file():
+                hashed.update(str(path.relative_to(APP)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()
+
+
+def once(stamp: Path, fingerprint: str, make) -> None:
+    """make(), unless it was made from just this before."""
+    if stamp.is_file() and stamp.read_text() == fingerprint:
+        return
+    make()
+    stamp.write_text(fingerprint)
+
+
+@pytest.fixture(scope="module")
+def app() -> Path:
+    """The app, with its packages installed and built for production."""
+    need("node"), need("npm")
+
+    def install() -> None:
+        # `npm ci` refuses a lock file without the compilers of other platforms, which a registry may not have.
+        run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+
+    def build() -> None:
+        run("npm", "run", "generate")
+        run("npm", "run", "build")
+
+    once(APP / "node_modules" / ".installed-from", digest("package.json", "package-lock.json"), install)
+    once(APP / ".next" / "built-from", digest(*SOURCES), build)
+    return APP
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def demo_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database of its own with the demo learner, made by our DDL and by nothing else."""
+    if request.param == "sqlite":
+        url = f"file:{tmp_path_factory.mktemp('nextjs') / 'dev.db'}"
+    else:
+        url = request.getfixturevalue("postgres_server").url("nextjs")
+    subprocess.run(
+        [sys.executable, "-m", "scripts.create_database", "--demo", "--database-url", url],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return url
+
+
+@pytest.fixture
+def server(app: Path, demo_url: str) -> Iterator[str]:
+    """`next start` on a free port; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = APP / ".next" / "server.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            [need("node"), "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", str(port)],
+            cwd=app,
+            env=environment(DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW),
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_until_answering(f"http://127.0.0.1:{port}/", process, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def wait_until_answering(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up_at = time.monotonic() + 60
+    while time.monotonic() < give_up_at and process.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{error.code}: {log.read_text()}")
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"next start did not answer: {log.read_text()}")
+
+
+def predicted(url: str, *options: str) -> dict[str, object]:
+    """What predict.py prints for the demo learner."""
+    command = [sys.executable, PREDICT, *options, "--database-url", url, "--", LEARNER, OBJECTIVE]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
+
+
+def test_the_lock_file_names_no_registry():
+    lock = json.loads((APP / "package-lock.json").read_text())
+    assert len(lock["packages"]) > 100
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+
+
+def test_units_and_routes_against_a_real_database(app: Path, demo_url: str):
+    said = run("npm", "test", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW)
+    assert "# fail 0" in said or "ℹ fail 0" in said
+    assert "# skipped 0" in said or "ℹ skipped 0" in said
+
+
+def test_predict_py_follows_the_apps_own_schema(demo_url: str):
+    by_schema = predicted(demo_url, "--schema", str(APP / "prisma" / "schema.prisma"))
+    assert by_schema["degraded"] == ""
+    assert by_schema["risk_level"] == "HIGH"
+
+
+def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tmp_path: Path):
+    screenshots = Path(os.environ.get("STRUGGLE_SCREENSHOTS") or tmp_path)
+    chromium = need("chromium")
+    seen = json.loads(run("node", "e2e/click.mjs", server, LEARNER, OBJECTIVE, chromium, str(screenshots), timeout=120))
+    answer, stored, shown = seen["answer"], seen["stored"], seen["shown"]
+
+    printed = predicted(demo_url)
+    same = ("probability", "confidence", "risk_level", "interval", "reasoning", "factors", "intercept", "model_version")
+    assert {name: answer[name] for name in same} == {name: printed[name] for name in same}
+    assert printed["risk_level"] == "HIGH"
+
+    row = stored_prediction(demo_url, stored["id"])
+    assert row["predictedStruggleProbability"] == printed["probability"]
+    assert row["predictionConfidence"] == printed["confidence"]
+    assert row["predictionStatus"] == "PENDING"
+    assert row["strugglingFactors"] == printed["factors"]
+    features = {name: value for name, value in row["featureVector"].items() if name != "extracted_at"}
+    assert features == {name: value for name, value in printed["features"].items() if name != "extracted_at"}
+
+    assert seen["nothingYet"] == 0
+    assert shown["probability"] == printed["probability"] == seen["reloaded"]
+    assert shown["percent"] == f"{int(100 * printed['probability'])} %"
+    assert shown["level"] == "High risk"
+    assert shown["reasoning"] == printed["reasoning"]
+    assert shown["factors"] == [factor["feature"] for factor in printed["factors"] if abs(factor["contribution"]) >= 0.02][:4]
+    assert seen["order"][0] == OBJECTIVE
+    assert seen["problems"] == []
+
+    assert seen["overflow"] <= 0
+    assert seen["accessible"]["language"] == "en"
+    assert seen["accessible"]["headings"][0] == "H1"
+    assert seen["accessible"]["headings"].count("H1") == 1
+    assert seen["accessible"]["namelessButtons"] == 0
+    assert seen["accessible"]["smallestButton"] >= 40
+    assert seen["accessible"]["leastContrast"] >= 4.5
+
+
+def stored_prediction(url: str, row_id: str) -> dict[str, object]:
+    """A row of struggle_predictions, as Python reads what Prisma wrote."""
+    fields = (
+        "predictedStruggleProbability",
+        "predictionConfidence",
+        "predictionStatus",
+        "strugglingFactors",
+        "featureVector",
+    )
+    where = parse(url, str(ROOT))
+    columns = ", ".join(f'"{field}"' for field in fields)
+    if where.path is not None:
+        import sqlite3
+
+        connection = sqlite3.connect(where.path)
+        found = connection.execute(f"SELECT {columns} FROM struggle_predictions WHERE id = ?", (row_id,)).fetchone()
+    else:
+        import psycopg2
+
+        connection = psycopg2.connect(**where.keywords)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {columns} FROM struggle_predictions WHERE id = %s", (row_id,))
+            found = cursor.fetchone()
+    connection.close()
+    return {
+        field: json.loads(value) if field in fields[3:] and isinstance(value, str) else value
+        for field, value in zip(fields, found)
+    }
+
+
+@pytest.mark.asyncio
+async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_url: str):
+    from datetime import datetime, timedelta
+
+    def post(path: str, body: dict[str, object]) -> dict[str, object]:
+        request = urllib.request.Request(
+            server + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:
+            return json.load(response)
+
+    made = post("/api/analytics/predictions/generate", {"userId": LEARNER, "objectiveId": OBJECTIVE})
+    post(f"/api/analytics/predictions/{made['stored']['id']}/feedback", {"actualStruggle": True})
+    feedback = await db.get_feedback_data(datetime.now() - timedelta(days=7), url=demo_url)
+    (own,) = [one for one in feedback if one.predictionId == made["stored"]["id"]]
+    assert own.actualStruggle is True
+    assert own.feature_vector == made["answer"]["features"]
+    assert (own.userId, own.learningObjectiveId) == (LEARNER, OBJECTIVE)
+    with urllib.request.urlopen(f"{server}/api/analytics/model-performance", timeout=20) as response:
+        assert json.load(response).keys() >= {"judged", "accuracy", "precision", "recall", "alerts"}
