@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
 import os
-import signal
 import sys
 
 
 def stop(signum: int, _frame: object) -> None:
     """SIGINT and SIGTERM: one JSON object still, then the exit code a shell expects (130, 143)."""
-    message = f"stopped by {signal.Signals(signum).name}"
+    name = b"SIGINT" if signum == signal.SIGINT else b"SIGTERM"
     try:
-        os.write(1, b'{"error": {"code": "interrupted", "message": "%s"}}\n' % message.encode())
+        os.write(1, b'{"error": {"code": "interrupted", "message": "stopped by %s"}}\n' % name)
     finally:  # also when stdout is gone
         os._exit(128 + signum)
 
@@ -22,8 +22,6 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
-import json
-import select
 import time
 
 import db
@@ -35,6 +33,8 @@ from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel, load
+from ml.plain_json import dumps
+from scripts.terminal import place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,28 +117,25 @@ EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
     (Exception, 70, "bug"),
 )
 STDOUT_GONE = 74
-WRITING_S = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exactly two arguments are the ids, never parsed; any other list has options. The one place of exit codes."""
     argv = sys.argv[1:] if argv is None else argv
-    code, pretty = 0, False
-    try:
-        os.fstat(1)  # were stdout closed, the database's connection would get its number, and our answer
-    except OSError:
+    if not stdout_is_open():
         return STDOUT_GONE
+    code, pretty = 0, False
     try:
         request = Request(*argv) if len(argv) == 2 else parse(argv)
         pretty = request.pretty
         response, code = examine(request) if request.doctor else (respond(request), 0)
-        text = json.dumps(response, indent=2 if pretty else None, allow_nan=False)
+        text = dumps(response)
     except Exception as error:
         code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
         message = str(error) if code != 70 else f"internal error ({place_of(error)})"
         say(message)
-        text = json.dumps(failure(name, message), indent=2 if pretty else None)
-    return code if write(text) else STDOUT_GONE
+        text = dumps(failure(name, message))
+    return code if write(indented(text) if pretty else text) else STDOUT_GONE
 
 
 def parse(argv: Sequence[str]) -> Request:
@@ -155,46 +152,11 @@ def examine(request: Request) -> tuple[dict[str, object], int]:
     return examine(request)
 
 
-def write(text: str) -> bool:
-    """The answer whole on stdout, or False; from here on a signal no longer changes what is printed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, give_up_writing)
-    signal.setitimer(signal.ITIMER_REAL, WRITING_S)
-    left = memoryview(text.encode("ascii") + b"\n")
-    try:
-        while left:
-            try:
-                left = left[os.write(1, left) :]
-            except BlockingIOError:  # the caller's end of the pipe does not block: wait until it has room
-                select.select([], [1], [])
-    except OSError:
-        return False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    return True
+def indented(text: str) -> str:
+    """--pretty."""
+    import json
 
-
-def give_up_writing(_signum: int, _frame: object) -> None:
-    """A reader that never reads must not keep this process."""
-    raise TimeoutError
-
-
-def say(message: str) -> None:
-    """One line for people, on stderr; where there is no stderr, nobody listens."""
-    try:
-        os.write(2, f"predict.py: {message}\n".encode("ascii", "backslashreplace"))
-    except OSError:
-        pass
-
-
-def place_of(error: Exception) -> str:
-    """Where an unexpected error arose, without its text, which may quote a learner's rows or a password."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""
-    return type(error).__name__ + where
+    return json.dumps(json.loads(text), indent=2)
 
 
 def moment_ms(request: Request) -> int:

@@ -1,0 +1,35 @@
+"""The JSON on stdout is json.dumps's own, to the byte."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.plain_json import dumps
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
+
+
+@given(VALUES)
+def test_the_text_is_what_json_would_write(value: object) -> None:
+    assert dumps(value) == json.dumps(value)
+
+
+def test_lone_surrogates_of_a_hostile_command_line_stay_ascii() -> None:
+    assert dumps("\udcff") == '"\\udcff"'
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
+    with pytest.raises(ValueError):
+        dumps({"probability": [number]})
+
+
+def test_what_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(TypeError):
+        dumps({"probability": object()})
