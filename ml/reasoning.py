@@ -20,20 +20,19 @@ NEGLIGIBLE = 0.02
 
 
 def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[Factor]:
-    """A Factor for each feature, strongest first; `contributions` (logits) run in the order of FEATURE_NAMES.
+    """A Factor for each feature that contributes, strongest first; `contributions` (logits) run as FEATURE_NAMES do.
 
-    Features without data and without a contribution are left out; those without data, but with one (a trained model
-    may learn from their absence), have the value None.
+    A feature without data may contribute too (a trained model learns from its absence); its value is then None.
     """
     factors = []
     for feature, contribution in zip(FEATURES, contributions):
+        if not contribution:
+            continue
         value = features.known(feature.name)
-        if value is not None:
-            text = clause(feature.name, value, contribution > 0, feature.meaning)
-        elif contribution:
+        if value is None:
             text = f"there is no record of {feature.meaning.partition(';')[0]}"
         else:
-            continue
+            text = clause(feature.name, value, contribution > 0, feature.meaning)
         factors.append(Factor(feature.name, value, contribution, text))
     factors.sort(key=lambda factor: -abs(factor.contribution))
     return factors
