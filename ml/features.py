@@ -28,20 +28,20 @@ class Feature:
 
 PLATFORM_FEATURES = (
     Feature("retention_score", 0.5, -1, "mean retention in the objective's course over the last 30 days"),
-    Feature("retention_decline_rate", 0.0, +1, "how fast that retention falls; 0 = stable or rising"),
-    Feature("review_lapse_rate", 0.0, +1, "share of AGAIN on the objective's cards"),
+    Feature("retention_decline_rate", 0.0, +1, "fall of retention in the course within those days; 0 = stable or rising"),
+    Feature("review_lapse_rate", 0.0, +1, "share of AGAIN among the answers on the objective"),
     Feature("session_performance_score", 0.5, -1, "share of GOOD and EASY in recent sessions"),
     Feature("validation_score", 0.5, -1, "recent validation-prompt scores, the objective's own before the course's"),
     Feature("prerequisite_gap_count", 0.0, +1, "share of stated prerequisites below mastery"),
-    Feature("prerequisite_mastery_gap", 0.0, +1, "1 - mean mastery of the stated prerequisites"),
-    Feature("content_complexity", 0.5, +1, "BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9"),
-    Feature("complexity_mismatch", 0.0, +1, "complexity above the learner's level in the course"),
-    Feature("historical_struggle_score", 0.0, +1, "past struggle in similar topics"),
-    Feature("content_type_mismatch", 0.0, +1, "content format against the learner's preferred styles"),
-    Feature("cognitive_load_indicator", 0.0, +1, "current load"),
-    Feature("days_until_exam", 0.0, +1, "urgency of the next exam: 1 = today, 0 = 90 days or more away, or none"),
+    Feature("prerequisite_mastery_gap", 0.0, +1, "mean lack of mastery of the stated prerequisites"),
+    Feature("content_complexity", 0.5, +1, "complexity of the material; BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9"),
+    Feature("complexity_mismatch", 0.0, +1, "demands of the objective above the learner's level; 0 = not above"),
+    Feature("historical_struggle_score", 0.0, +1, "past struggle in the objective's course"),
+    Feature("content_type_mismatch", 0.0, +1, "format of recent material against the learner's preferences"),
+    Feature("cognitive_load_indicator", 0.0, +1, "load of the last 24 hours; 1 = 300 answers, 4 hours or 60 new cards"),
+    Feature("days_until_exam", 0.0, +1, "urgency of the next exam; 1 = today, 0 = 90 days or more away, or none"),
     Feature("days_since_last_study", 0.5, +1, "days since the objective's course was last studied; 1 = 30 or more"),
-    Feature("workload_level", 0.0, +1, "pending objectives / 50"),
+    Feature("workload_level", 0.0, +1, "objectives pending in missions; 1 = 50 or more"),
 )
 """The platform's own fifteen (platform.md of the integration); each is computed in ml/platform_features.py."""
 
