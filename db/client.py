@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import time
+from functools import partial
 
 from db import loader
 from db.errors import DatabaseUnavailable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from db.templates import Query
 
     Connection = SQLiteConnection | PostgreSQLConnection
+
+IDS_AT_ONCE = 500
 
 
 class Client:
@@ -68,6 +71,44 @@ class Client:
     def objectives_of_topic(self, topic_area: str) -> list[str]:
         """Ids of the objectives of a topic area: a course's id, a course's name, or a topic tag."""
         return self.converse(lambda opened: loader.objectives_of_topic(opened, topic_area))
+
+    def learner_ids(self) -> list[str]:
+        """Every learner's id, in the database's order."""
+        from db import bulk
+
+        return [identifier for page in self._pages(bulk.following_learners) for identifier in page]
+
+    def stream_learners(
+        self, as_of_ms: int, window: Window | None, learner_ids: Sequence[str] | None = None
+    ) -> Iterator[rows.LearnerRows]:
+        """Each learner's rows before as_of_ms, once; in the database's order, or sorted where ids are given.
+
+        window None: everything, not only the newest. Memory is bounded by a page of learners; each page is one
+        snapshot. Ids that no learner has are passed over.
+        """
+        from db import bulk
+
+        for ids in self._pages(bulk.following_learners) if learner_ids is None else _chunks(sorted(set(learner_ids))):
+            for page in self.converse(partial(bulk.pages, learner_ids=ids, window=window)):
+                yield from self.converse(partial(bulk.learners, learner_ids=page, as_of_ms=as_of_ms, window=window))
+
+    def read_objectives(
+        self, objective_ids: Sequence[str] | None = None, window: Window | None = None
+    ) -> dict[str, rows.ObjectiveRows]:
+        """The objectives by id, all of them where none are given; window None: all prerequisites and cards."""
+        from db import bulk
+
+        most = (bulk.NO_LIMIT, bulk.NO_LIMIT) if window is None else (window.prerequisites, window.cards)
+        found: dict[str, rows.ObjectiveRows] = {}
+        for ids in self._pages(bulk.following_objectives) if objective_ids is None else _chunks(list(objective_ids)):
+            found.update(self.converse(partial(bulk.objectives, objective_ids=ids, most=most)))
+        return found
+
+    def _pages(self, following: Callable[..., Conversation[list[str]]]) -> Iterator[list[str]]:
+        page = self.converse(partial(following, after=None))
+        while page:
+            yield page
+            page = self.converse(partial(following, after=page[-1]))
 
     def missing_sources(self) -> tuple[str, ...]:
         """Default names of the optional tables that the database lacks or does not let us read."""
@@ -155,3 +196,8 @@ def _moment(opened: loader.Opened) -> Conversation[int]:
 def _missing(opened: loader.Opened) -> Conversation[tuple[str, ...]]:
     yield from ()
     return opened.renderer.catalogue.missing_sources
+
+
+def _chunks(ids: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield ids[start : start + IDS_AT_ONCE]

@@ -34,6 +34,7 @@ class SQLite:
         " AND m.name IN (SELECT value FROM json_each(:tables))"
     )
     CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
+    PLANS_BY_STATISTICS = False
 
     def identifier(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -53,6 +54,19 @@ class SQLite:
     def since(self, column: Column) -> str:
         return f"({sqlite_ms(column.sql)} >= {self.parameter('since')})"
 
+    def in_range(self, column: Column) -> str:
+        """Any stored form of an instant from floor to as_of, in terms that an index on the column serves."""
+        floor, as_of = self.parameter("floor"), self.parameter("as_of")
+        first, last = self.parameter("floor_date"), self.parameter("as_of_date")
+        return (
+            f"({column.sql} >= {floor} AND {column.sql} < {as_of}"
+            f" OR {column.sql} >= {first} AND {column.sql} < {last})"
+        )
+
+    def unindexed(self, column: Column) -> str:
+        """The column in a form that no index serves, so that another condition's index is taken."""
+        return f"+{column.sql}"
+
     def newest(self, column: Column) -> str:
         return f"{sqlite_ms(column.sql)} DESC"
 
@@ -60,7 +74,7 @@ class SQLite:
         return sqlite_ms(column.sql)
 
     def nearest(self, column: Column) -> str:
-        return f"abs({sqlite_ms(column.sql)} - {self.parameter('as_of')})"
+        return f"abs({sqlite_ms(column.sql)} - {self.parameter('as_of')}) NULLS LAST"
 
     def byte_order(self, column: Column) -> str:
         return column.sql
@@ -89,6 +103,7 @@ class PostgreSQL:
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
     )
     CLOCK: str | None = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0"
+    PLANS_BY_STATISTICS = True
     _TEMPORAL = ("timestamp", "timestamptz", "date")
     _NUMERIC = ("int8", "int4", "numeric", "float8")
 
@@ -121,6 +136,12 @@ class PostgreSQL:
             )
         return f"({self.ms(column)} {sign} {self.parameter(name)})"
 
+    def in_range(self, column: Column) -> str:
+        return self._compared(column, ">=", "floor")
+
+    def unindexed(self, column: Column) -> str:
+        return column.sql  # the server knows better than we do which index to take
+
     def newest(self, column: Column) -> str:
         return f"{self.oldest(column)} DESC NULLS LAST"
 
@@ -128,7 +149,7 @@ class PostgreSQL:
         return column.sql if column.type in self._TEMPORAL else self.ms(column)
 
     def nearest(self, column: Column) -> str:
-        return f"abs({self.ms(column)} - {self.parameter('as_of')})"
+        return f"abs({self.ms(column)} - {self.parameter('as_of')}) NULLS LAST"
 
     def byte_order(self, column: Column) -> str:
         return f'CAST({column.sql} AS text) COLLATE "C"'

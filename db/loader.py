@@ -9,10 +9,10 @@ from __future__ import annotations
 from db import queries, rows
 from db.catalogue import Catalogue, tables
 from db.errors import UnknownLearner, UnknownObjective
-from db.readings import instant_ms
+from db.readings import instant_ms, integer
 from db.records import Records
 from db.templates import Query, Renderer
-from db.timestamps import bounded
+from db.timestamps import EARLIEST_MS, bounded, range_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,22 +55,48 @@ if TYPE_CHECKING:
         def cards(self) -> int: ...
 
 
-class _Batch:
+SOURCES = {
+    "reviews": queries.REVIEWS,
+    "metrics": queries.METRICS,
+    "sessions": queries.SESSIONS,
+    "validations": queries.VALIDATIONS,
+    "patterns": queries.PATTERNS,
+    "events": queries.EVENTS,
+    "exams": queries.EXAMS,
+    "missions": queries.MISSIONS,
+    "recorded": queries.RECORDED,
+    "answered": queries.ANSWERED,
+}
+"""What each learner has rows of, by the names of Window, except for the two kinds of outcomes."""
+
+CROWD = 3
+"""From this many times the window on, a learner's rows of one source are no longer all sorted to find the newest."""
+
+WALK_BUDGET = 150_000
+"""Entries of the index on reviewedAt, everybody's, that it is worth looking through for one crowded learner's."""
+
+
+class Batch:
     """Queries to ask together; those whose source the database lacks are answered here, with no rows."""
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
         self._asked: list[Query] = []
         self._names: list[str] = []
+        self._absent: dict[str, Results] = {}
 
     def add(self, name: str, template: Template, **parameters: object) -> None:
+        """One more query; its results will be under that name."""
         if template.source in self._renderer.catalogue:
             self._names.append(name)
             self._asked.append(self._renderer.query(template, **parameters))
+        else:
+            self._absent[name] = ()
 
     def ask(self) -> Conversation[dict[str, Results]]:
-        answered = yield self._asked
-        return dict(zip(self._names, answered))
+        """The results by name."""
+        answered = (yield self._asked) if self._asked else ()
+        return {**self._absent, **dict(zip(self._names, answered))}
 
 
 class Opened:
@@ -114,63 +140,92 @@ def study_rows(
         raise _unknown_learner(user_id)
     if not catalogue.admits("LearningObjective", "id", objective_id):
         raise _unknown_objective(objective_id)
-    batch = _Batch(renderer)
-    learner: dict[str, object] = {"learner": user_id}
-    dated = {"learner": user_id, "as_of": bounded(as_of_ms)}
-    objective: dict[str, object] = {"objective": objective_id}
-    batch.add("learner", queries.LEARNER, **learner)
+    batch = Batch(renderer)
+    objective = {"objective": objective_id}
     batch.add("objective", queries.OBJECTIVE, **objective)
     batch.add("prerequisites", queries.PREREQUISITES, **objective, limit=window.prerequisites)
     batch.add("cards", queries.CARDS, **objective, limit=window.cards)
-    batch.add("reviews", queries.REVIEWS, **dated, limit=window.reviews)
-    batch.add("metrics", queries.METRICS, **dated, limit=window.metrics)
-    batch.add("sessions", queries.SESSIONS, **dated, limit=window.sessions)
-    batch.add("validations", queries.VALIDATIONS, **dated, limit=window.validations)
-    batch.add("patterns", queries.PATTERNS, **dated, limit=window.patterns)
-    batch.add("events", queries.EVENTS, **dated, limit=window.events)
-    batch.add("profile", queries.PROFILE, **learner)
-    batch.add("exams", queries.EXAMS, **dated, limit=window.exams)
-    batch.add("missions", queries.MISSIONS, **dated, limit=window.missions)
-    batch.add("recorded", queries.OUTCOMES, **dated, limit=window.outcomes)
-    batch.add("answers", queries.ANSWERS, **dated, limit=window.outcomes)
-    batch.add("masteries", queries.MASTERIES, **learner, limit=window.masteries)
+    ask_for_learner(batch, user_id, as_of_ms, window)
     found = yield from batch.ask()
-    make = Records(catalogue.mapping)
     if not found["learner"] or not _same(found["learner"][0][0], user_id):
         raise _unknown_learner(user_id)
     if not found["objective"] or not _same(found["objective"][0][0], objective_id):
         raise _unknown_objective(objective_id)
+    found.update((yield from crowded(renderer, found, user_id, as_of_ms, window)))
+    make = Records(catalogue.mapping)
     return rows.StudyRows(
         as_of_ms,
         is_now,
-        rows.LearnerRows(
-            learner=make.learner(found["learner"][0]),
-            reviews=make.reviews(found.get("reviews", ())),
-            metrics=make.metrics(found.get("metrics", ())),
-            sessions=make.sessions(found.get("sessions", ())),
-            validations=make.validations(found.get("validations", ())),
-            patterns=make.patterns(found.get("patterns", ())),
-            events=make.events(found.get("events", ())),
-            profile=make.profile(found.get("profile", ())),
-            exams=make.exams(found.get("exams", ())),
-            missions=make.missions(found.get("missions", ())),
-            outcomes=make.outcomes(found.get("recorded", ()), found.get("answers", ()), window.outcomes),
-            masteries=make.masteries(found.get("masteries", ())),
-        ),
-        rows.ObjectiveRows(
-            objective=make.objective(found["objective"][0]),
-            prerequisites=make.prerequisites(found.get("prerequisites", ())),
-            cards=make.cards(found.get("cards", ())),
-        ),
+        make.learner_rows(found, window.outcomes),
+        make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"]),
         catalogue.missing_sources,
     )
+
+
+def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:
+    """Adds all that is read of one learner."""
+    batch.add("learner", queries.LEARNER, learner=user_id)
+    batch.add("profile", queries.PROFILE, learner=user_id)
+    batch.add("masteries", queries.MASTERIES, learner=user_id, limit=window.masteries)
+    for name, source in SOURCES.items():
+        limit = newest(window, name)
+        whose: dict[str, object] = {"learner": user_id, "crowd": CROWD * limit}
+        batch.add(name, source.one, **whose, as_of=bounded(as_of_ms), limit=limit)
+        if source.dated:
+            batch.add(_size_of(name), source.is_crowded, **whose)
+
+
+def crowded(
+    renderer: Renderer, found: dict[str, Results], user_id: str, as_of_ms: int, window: Window
+) -> Conversation[dict[str, Results]]:
+    """The newest rows of the sources in which the learner has too many to sort them all."""
+    sizes = {name: found.get(_size_of(name)) for name in SOURCES}
+    names = [name for name, size in sizes.items() if size and integer(size[0][0]) == CROWD * newest(window, name)]
+    if not names:
+        return {}
+    dated = {"learner": user_id, "as_of": bounded(as_of_ms)}
+    batch = Batch(renderer)
+    for name in names:
+        batch.add(name, SOURCES[name].late, **dated, limit=newest(window, name))
+    bounds = yield from batch.ask()
+    ranges: dict[str, dict[str, object]] = {}
+    for name in names:
+        earliest, count = bounds[name][0]
+        floor_ms = instant_ms(earliest) if integer(count) == newest(window, name) else None
+        ranges[name] = {**dated, **range_of(EARLIEST_MS if floor_ms is None else floor_ms, as_of_ms)}
+    by_time = yield from _worth_walking(renderer, ranges)
+    batch = Batch(renderer)
+    for name in names:
+        source = SOURCES[name]
+        template = source.crowded_by_time if name in by_time else source.crowded_by_learner
+        batch.add(name, template, **ranges[name], limit=newest(window, name))
+    return (yield from batch.ask())
+
+
+def _worth_walking(renderer: Renderer, ranges: dict[str, dict[str, object]]) -> Conversation[set[str]]:
+    """Which sources to read along the index on their instant; a server that plans by statistics sees that itself."""
+    if "reviews" not in ranges or renderer.dialect.PLANS_BY_STATISTICS:
+        return set()
+    batch = Batch(renderer)  # reviews are the one source that the app indexes by its instant alone
+    batch.add("reviews", queries.REVIEWS.range_size, **ranges["reviews"], budget=WALK_BUDGET)
+    sizes = yield from batch.ask()
+    return {name for name, size in sizes.items() if integer(size[0][0]) != WALK_BUDGET}
+
+
+def _size_of(name: str) -> str:
+    return f"size of {name}"
+
+
+def newest(window: Window, name: str) -> int:
+    """How many rows of a source the window shows; a prediction and the answer to it count as one outcome."""
+    return int(getattr(window, "outcomes" if name in ("recorded", "answered") else name))
 
 
 def objectives_of_topic(opened: Opened, topic_area: str) -> Conversation[list[str]]:
     """Ids of the objectives of a course (by id or name) or of a topic tag."""
     if not opened.renderer.catalogue.admits("", "", topic_area):
         return []
-    batch = _Batch(opened.renderer)
+    batch = Batch(opened.renderer)
     batch.add("topic", queries.TOPIC, topic=topic_area)
     found = yield from batch.ask()
     return [str(identifier) for identifier, _owner in found["topic"]]

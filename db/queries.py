@@ -6,6 +6,7 @@ sources are handed on oldest first.
 
 from __future__ import annotations
 
+from db.per_learner import AT, PerLearner
 from db.templates import Template
 
 _LECTURE = "LEFT JOIN {l} ON {l.id} = {o.lectureId}"
@@ -14,223 +15,203 @@ _OWNER = "COALESCE({l.userId:text}, {c.userId:text})"
 
 DEMO_CLOCK = Template("DemoClock", ("{d.now:ms}",), "FROM {d}")
 
-LEARNER = Template(
-    "User",
-    (
-        "{u.id:text}",
-        "{u.createdAt:ms}",
-        "{u.includeInAnalytics}",
-        "{u.performanceTrackingEnabled}",
-        "{u.behavioralAnalysisEnabled}",
-    ),
-    "FROM {u} WHERE {u.id} = {given:learner}",
+_LEARNER = (
+    "{u.id:text}",
+    "{u.createdAt:ms}",
+    "{u.includeInAnalytics}",
+    "{u.performanceTrackingEnabled}",
+    "{u.behavioralAnalysisEnabled}",
+)
+LEARNER = Template("User", _LEARNER, "FROM {u} WHERE {u.id} = {given:learner}")
+LEARNERS = Template("User", _LEARNER, "FROM {u} WHERE {u.id:among} ORDER BY {u.id}")
+
+FIRST_LEARNERS = Template("User", ("{u.id:text}",), "FROM {u} ORDER BY {u.id} LIMIT {given:limit}")
+NEXT_LEARNERS = Template(
+    "User", ("{u.id:text}",), "FROM {u} WHERE {u.id} > {given:after} ORDER BY {u.id} LIMIT {given:limit}"
+)
+REVIEW_COUNTS = Template(
+    "Review", ("{r.userId:text}", "count(*)"), "FROM {r} WHERE {r.userId:among} GROUP BY {r.userId}"
 )
 
+_OBJECTIVE = (
+    "{o.id:text}",
+    "{o.objective:text}",
+    "{o.complexity:text}",
+    "{o.masteryLevel:text}",
+    "{o.weaknessScore}",
+    "{o.lastStudiedAt:ms}",
+    _OWNER,
+    "{l.courseId:text}",
+    "{c.name:text}",
+    "{l.title:text}",
+    "{l.topicTags}",
+)
 OBJECTIVE = Template(
-    "LearningObjective",
-    (
-        "{o.id:text}",
-        "{o.objective:text}",
-        "{o.complexity:text}",
-        "{o.masteryLevel:text}",
-        "{o.weaknessScore}",
-        "{o.lastStudiedAt:ms}",
-        _OWNER,
-        "{l.courseId:text}",
-        "{c.name:text}",
-        "{l.title:text}",
-        "{l.topicTags}",
-    ),
-    "FROM {o} " + _LECTURE_AND_COURSE + " WHERE {o.id} = {given:objective}",
+    "LearningObjective", _OBJECTIVE, "FROM {o} " + _LECTURE_AND_COURSE + " WHERE {o.id} = {given:objective}"
+)
+OBJECTIVES = Template("LearningObjective", _OBJECTIVE, "FROM {o} " + _LECTURE_AND_COURSE + " WHERE {o.id:among}")
+FIRST_OBJECTIVES = Template("LearningObjective", ("{o.id:text}",), "FROM {o} ORDER BY {o.id} LIMIT {given:limit}")
+NEXT_OBJECTIVES = Template(
+    "LearningObjective", ("{o.id:text}",), "FROM {o} WHERE {o.id} > {given:after} ORDER BY {o.id} LIMIT {given:limit}"
 )
 
+_STRONGEST = "{w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order}"
+_PREREQUISITE = (
+    "{o.id:text}",
+    "{o.objective:text}",
+    "{o.complexity:text}",
+    "{o.masteryLevel:text}",
+    _OWNER,
+    "{w.strength}",
+)
 PREREQUISITES = Template(
     "ObjectivePrerequisite",
-    (
-        "{o.id:text}",
-        "{o.objective:text}",
-        "{o.complexity:text}",
-        "{o.masteryLevel:text}",
-        _OWNER,
-        "{w.strength}",
-    ),
+    _PREREQUISITE,
     "FROM (SELECT w.* FROM {w} WHERE {w.objectiveId} = {given:objective}"
-    " ORDER BY {w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order} LIMIT {given:limit}) AS w"
-    " JOIN {o} ON {o.id} = {w.prerequisiteId} "
+    f" ORDER BY {_STRONGEST} LIMIT {{given:limit}}) AS w"
+    f" JOIN {{o}} ON {{o.id}} = {{w.prerequisiteId}} {_LECTURE_AND_COURSE} ORDER BY {_STRONGEST}",
+)
+PREREQUISITES_OF_MANY = Template(
+    "ObjectivePrerequisite",
+    ("{w.objectiveId:text}", *_PREREQUISITE),
+    f'FROM (SELECT w.*, row_number() OVER (PARTITION BY {{w.objectiveId}} ORDER BY {_STRONGEST}) AS "__nth"'
+    " FROM {w} WHERE {w.objectiveId:among}) AS w JOIN {o} ON {o.id} = {w.prerequisiteId} "
     + _LECTURE_AND_COURSE
-    + " ORDER BY {w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order}",
+    + ' WHERE w."__nth" <= {given:limit} ORDER BY w."__nth"',
 )
 
+_CARD = (
+    "{k.id:text}",
+    "{k.difficulty}",
+    "{k.stability}",
+    "{k.retrievability}",
+    "{k.lastReviewedAt:ms}",
+    "{k.nextReviewAt:ms}",
+    "{k.lapseCount}",
+    "{k.reviewCount}",
+)
+# The way over the course is the one that the app's indexes serve.
 CARDS = Template(
     "Card",
-    (
-        "{k.id:text}",
-        "{k.difficulty}",
-        "{k.stability}",
-        "{k.retrievability}",
-        "{k.lastReviewedAt:ms}",
-        "{k.nextReviewAt:ms}",
-        "{k.lapseCount}",
-        "{k.reviewCount}",
-    ),
-    # The way over the course is the one that the app's indexes serve.
+    _CARD,
     "FROM {o} JOIN {l} ON {l.id} = {o.lectureId} JOIN {k} ON {k.courseId} = {l.courseId}"
     " WHERE {o.id} = {given:objective} AND {k.objectiveId} = {given:objective}"
     " ORDER BY {k.id:byte_order} LIMIT {given:limit}",
 )
+CARDS_OF_MANY = Template(
+    "Card",
+    ("{k.objectiveId:text}", *_CARD),
+    "FROM {k} WHERE {k.courseId} IN (SELECT {l.courseId} FROM {o} JOIN {l} ON {l.id} = {o.lectureId}"
+    " WHERE {o.id:among}) AND {k.objectiveId:among} ORDER BY {k.id:byte_order}",
+)
 
-
-def _dated(source: str, columns: tuple[str, ...], alias: str, instant: str, joins: str = "", where: str = "") -> Template:
-    """The newest `limit` rows of one learner dated before as_of, with what they are joined to, newest first."""
-    order = f"{{{alias}.{instant}:newest}}, {{{alias}.id:byte_order}} DESC"
-    return Template(
-        source,
-        columns,
-        f"FROM (SELECT {alias}.* FROM {{{alias}}} WHERE {{{alias}.userId}} = {{given:learner}}"
-        f" AND {{{alias}.{instant}:before}}{where} ORDER BY {order} LIMIT {{given:limit}}) AS {alias} {joins}"
-        f" ORDER BY {order}",
-    )
-
-
-REVIEWS = _dated(
+REVIEWS = PerLearner(
     "Review",
-    (
-        "{r.id:text}",
-        "{r.cardId:text}",
-        "{k.objectiveId:text}",
-        "{k.courseId:text}",
-        "{r.rating:text}",
-        "{r.reviewedAt:ms}",
-        "{r.sessionId:text}",
-    ),
     "r",
+    ("{r.id:text}", "{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}")
+    + (AT, "{r.sessionId:text}"),
     "reviewedAt",
-    "LEFT JOIN {k} ON {k.id} = {r.cardId}",
+    joins="LEFT JOIN {k} ON {k.id} = {r.cardId}",
 )
 
-METRICS = _dated(
+METRICS = PerLearner(
     "PerformanceMetric",
-    (
-        "{m.learningObjectiveId:text}",
-        "{l.courseId:text}",
-        "{m.date:ms}",
-        "{m.retentionScore}",
-        "{m.reviewCount}",
-        "{m.correctReviews}",
-        "{m.incorrectReviews}",
-    ),
     "m",
+    ("{m.learningObjectiveId:text}", "{l.courseId:text}", AT, "{m.retentionScore}")
+    + ("{m.reviewCount}", "{m.correctReviews}", "{m.incorrectReviews}"),
     "date",
-    "LEFT JOIN {o} ON {o.id} = {m.learningObjectiveId} " + _LECTURE,
+    joins="LEFT JOIN {o} ON {o.id} = {m.learningObjectiveId} " + _LECTURE,
 )
 
-SESSIONS = _dated(
+SESSIONS = PerLearner(
     "StudySession",
-    (
-        "{s.startedAt:ms}",
-        "{s.completedAt:ms}",
-        "{s.durationMs}",
-        "{s.reviewsCompleted}",
-        "{s.newCardsStudied}",
-    ),
     "s",
+    (AT, "{s.completedAt:ms}", "{s.durationMs}", "{s.reviewsCompleted}", "{s.newCardsStudied}"),
     "startedAt",
 )
 
-VALIDATIONS = _dated(
+VALIDATIONS = PerLearner(
     "ValidationResponse",
-    ("{q.objectiveId:text}", "{l.courseId:text}", "{v.score}", "{v.respondedAt:ms}"),
     "v",
+    ("{q.objectiveId:text}", "{l.courseId:text}", "{v.score}", AT),
     "respondedAt",
-    "LEFT JOIN {q} ON {q.id} = {v.promptId} LEFT JOIN {o} ON {o.id} = {q.objectiveId} " + _LECTURE,
-    " AND {v.skipped} IS NOT TRUE",
+    where=" AND {v.skipped} IS NOT TRUE",
+    joins="LEFT JOIN {q} ON {q.id} = {v.promptId} LEFT JOIN {o} ON {o.id} = {q.objectiveId} " + _LECTURE,
 )
 
-PATTERNS = _dated(
-    "BehavioralPattern",
-    ("{p.patternType:text}", "{p.patternData:text}", "{p.confidence}", "{p.lastSeenAt:ms}"),
-    "p",
-    "lastSeenAt",
+PATTERNS = PerLearner(
+    "BehavioralPattern", "p", ("{p.patternType:text}", "{p.patternData:text}", "{p.confidence}", AT), "lastSeenAt"
 )
 
-EVENTS = _dated(
+EVENTS = PerLearner(
     "BehavioralEvent",
-    (
-        "{e.eventType:text}",
-        "{e.timestamp:ms}",
-        "{e.sessionPerformanceScore}",
-        "{e.engagementLevel:text}",
-        "{e.contentType:text}",
-    ),
     "e",
+    ("{e.eventType:text}", AT, "{e.sessionPerformanceScore}", "{e.engagementLevel:text}", "{e.contentType:text}"),
     "timestamp",
 )
 
-PROFILE = Template(
-    "UserLearningProfile",
-    (
-        "{f.learningStyleProfile:text}",
-        "{f.contentPreferences:text}",
-        "{f.personalizedForgettingCurve:text}",
-        "{f.optimalSessionDuration}",
-        "{f.dataQualityScore}",
-    ),
-    "FROM {f} WHERE {f.userId} = {given:learner} LIMIT 1",
-)
+EXAMS = PerLearner("Exam", "x", ("{x.courseId:text}", AT, "{x.coverageTopics}"), "date", dated=False)
+"""The exams nearest to as_of, before and after it."""
 
-EXAMS = Template(
-    "Exam",
-    ("{x.courseId:text}", "{x.date:ms}", "{x.coverageTopics}"),
-    "FROM {x} WHERE {x.userId} = {given:learner}"
-    " ORDER BY {x.date:nearest} NULLS LAST, {x.id:byte_order} LIMIT {given:limit}",
-)
-
-MISSIONS = Template(
+MISSIONS = PerLearner(
     "Mission",
-    ("{n.date:ms}", "{n.status:text}", "{n.estimatedMinutes}", "{n.objectives:text}"),
-    "FROM {n} WHERE {n.userId} = {given:learner}"
-    " ORDER BY {n.date:nearest} NULLS LAST, {n.id:byte_order} LIMIT {given:limit}",
+    "n",
+    (AT, "{n.status:text}", "{n.estimatedMinutes}", "{n.objectives:text}"),
+    "date",
+    dated=False,
 )
 
-OUTCOMES = _dated(
+RECORDED = PerLearner(
     "StrugglePrediction",
-    (
-        "{g.id:text}",
-        "{g.learningObjectiveId:text}",
-        "{l.courseId:text}",
-        "{g.actualOutcome}",
-        "{g.actualOutcomeRecordedAt:ms}",
-    ),
     "g",
+    ("{g.id:text}", "{g.learningObjectiveId:text}", "{l.courseId:text}", "{g.actualOutcome}", AT),
     "actualOutcomeRecordedAt",
-    "LEFT JOIN {o} ON {o.id} = {g.learningObjectiveId} " + _LECTURE,
-    " AND {g.actualOutcome} IS NOT NULL",
+    where=" AND {g.actualOutcome} IS NOT NULL",
+    joins="LEFT JOIN {o} ON {o.id} = {g.learningObjectiveId} " + _LECTURE,
 )
+"""Outcomes by the platform's automatic rule."""
 
-ANSWERS = _dated(
+ANSWERED = PerLearner(
     "PredictionFeedback",
-    (
-        "{h.predictionId:text}",
-        "{g.learningObjectiveId:text}",
-        "{l.courseId:text}",
-        "{h.actualStruggle}",
-        "{h.submittedAt:ms}",
-    ),
     "h",
+    ("{h.predictionId:text}", "{g.learningObjectiveId:text}", "{l.courseId:text}", "{h.actualStruggle}", AT),
     "submittedAt",
-    "JOIN {g} ON {g.id} = {h.predictionId} LEFT JOIN {o} ON {o.id} = {g.learningObjectiveId} " + _LECTURE,
-    " AND {h.actualStruggle} IS NOT NULL",
+    where=" AND {h.actualStruggle} IS NOT NULL",
+    joins="JOIN {g} ON {g.id} = {h.predictionId} LEFT JOIN {o} ON {o.id} = {g.learningObjectiveId} " + _LECTURE,
 )
 """The learner's own word on earlier predictions."""
 
+_PROFILE = (
+    "{f.learningStyleProfile:text}",
+    "{f.contentPreferences:text}",
+    "{f.personalizedForgettingCurve:text}",
+    "{f.optimalSessionDuration}",
+    "{f.dataQualityScore}",
+)
+PROFILE = Template("UserLearningProfile", _PROFILE, "FROM {f} WHERE {f.userId} = {given:learner} LIMIT 1")
+PROFILES = Template("UserLearningProfile", ("{f.userId:text}", *_PROFILE), "FROM {f} WHERE {f.userId:among}")
+
+_MASTERY = ("{o.id:text}", "{l.courseId:text}", "{o.complexity:text}", "{o.masteryLevel:text}")
 MASTERIES = Template(
     "LearningObjective",
-    ("{o.id:text}", "{l.courseId:text}", "{o.complexity:text}", "{o.masteryLevel:text}"),
+    _MASTERY,
     "FROM {l} JOIN {o} ON {o.lectureId} = {l.id} WHERE {l.id} IN ("
     "SELECT {l.id} FROM {l} WHERE {l.userId} = {given:learner} UNION "
     "SELECT {l.id} FROM {c} JOIN {l} ON {l.courseId} = {c.id}"
     " WHERE {c.userId} = {given:learner} AND {l.userId} IS NULL)"
     " ORDER BY {o.lastStudiedAt:newest}, {o.id:byte_order} LIMIT {given:limit}",
+)
+MASTERIES_OF_MANY = Template(
+    "LearningObjective",
+    ("own.learner", "own.objective", "own.course", "own.complexity", "own.mastery"),
+    "FROM (SELECT held.learner, {o.id:text} AS objective, {l.courseId:text} AS course, {o.complexity:text} AS"
+    " complexity, {o.masteryLevel:text} AS mastery, row_number() OVER (PARTITION BY held.learner"
+    " ORDER BY {o.lastStudiedAt:newest}, {o.id:byte_order}) AS nth FROM ("
+    "SELECT {l.userId:text} AS learner, {l.id} AS lecture FROM {l} WHERE {l.userId:among} UNION "
+    "SELECT {c.userId:text}, {l.id} FROM {c} JOIN {l} ON {l.courseId} = {c.id}"
+    " WHERE {c.userId:among} AND {l.userId} IS NULL"
+    ") AS held JOIN {l} ON {l.id} = held.lecture JOIN {o} ON {o.lectureId} = {l.id}) AS own"
+    " WHERE own.nth <= {given:limit} ORDER BY own.learner, own.nth",
 )
 
 TOPIC = Template(

@@ -10,11 +10,11 @@ from db.readings import decoded, flag, instant_ms, integer, number, text, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from db.mapping import Mapping
+    from db.mapping import Mapping as Naming
 
-    Results = Iterable[Sequence[object]]
+    Results = Sequence[Sequence[object]]
 
 ORDER_ONLY_SESSION = "order-only:"
 """Starts the sessionId of an imported review whose time is only its place in the learner's order of answers."""
@@ -25,12 +25,33 @@ class Records:
 
     __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status")
 
-    def __init__(self, mapping: Mapping) -> None:
+    def __init__(self, mapping: Naming) -> None:
         self._complexity = mapping.stored_values("LearningObjective", "complexity")
         self._mastery = mapping.stored_values("LearningObjective", "masteryLevel")
         self._pattern = mapping.stored_values("BehavioralPattern", "patternType")
         self._rating = mapping.stored_values("Review", "rating")
         self._status = mapping.stored_values("Mission", "status")
+
+    def learner_rows(self, found: Mapping[str, Results], newest_outcomes: int | None) -> rows.LearnerRows:
+        """All of one learner; found: results by source, newest first."""
+        return rows.LearnerRows(
+            learner=self.learner(found["learner"][0]),
+            reviews=self.reviews(found["reviews"]),
+            metrics=self.metrics(found["metrics"]),
+            sessions=self.sessions(found["sessions"]),
+            validations=self.validations(found["validations"]),
+            patterns=self.patterns(found["patterns"]),
+            events=self.events(found["events"]),
+            profile=self.profile(found["profile"]),
+            exams=self.exams(found["exams"]),
+            missions=self.missions(found["missions"]),
+            outcomes=self.outcomes(found["recorded"], found["answered"], newest_outcomes),
+            masteries=self.masteries(found["masteries"]),
+        )
+
+    def objective_rows(self, result: Sequence[object], prerequisites: Results, cards: Results) -> rows.ObjectiveRows:
+        """All of one objective."""
+        return rows.ObjectiveRows(self.objective(result), self.prerequisites(prerequisites), self.cards(cards))
 
     def learner(self, result: Sequence[object]) -> rows.LearnerRow:
         identifier, created_at, analytics, performance, behaviour = result

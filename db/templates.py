@@ -113,9 +113,10 @@ class _Parameters:
 class Renderer:
     """Templates -> SQL for one dialect and one database's catalogue; each is rendered once."""
 
-    __slots__ = ("_names", "_rendered", "catalogue")
+    __slots__ = ("_names", "_rendered", "catalogue", "dialect")
 
     def __init__(self, dialect: Dialect, catalogue: Catalogue) -> None:
+        self.dialect = dialect
         self.catalogue = catalogue
         self._names = {alias: _Table(dialect, catalogue, alias) for alias in ALIASES}
         self._names["given"] = _Parameters(dialect)  # type: ignore[assignment]

@@ -29,12 +29,15 @@ def stored_text(instant_ms: int) -> str:
 
 def local_dates(from_ms: int, until_ms: int) -> tuple[str, str]:
     """Two dates such that the text of every instant in [from_ms, until_ms), in whatever offset, sorts between them."""
-    from datetime import datetime, timedelta, timezone
+    first = stored_text(bounded(from_ms) - _FARTHEST_OFFSET_MS)
+    last = stored_text(bounded(until_ms) + _FARTHEST_OFFSET_MS + _DAY_MS)
+    return first[:10], last[:10]
 
-    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    first = bounded(bounded(from_ms) - _FARTHEST_OFFSET_MS)
-    last = bounded(bounded(until_ms) + _FARTHEST_OFFSET_MS + _DAY_MS)
-    return tuple((epoch + timedelta(milliseconds=at)).date().isoformat() for at in (first, last))  # type: ignore[return-value]
+
+def range_of(floor_ms: int, as_of_ms: int) -> dict[str, object]:
+    """The parameters of a dialect's `in_range`."""
+    floor_date, as_of_date = local_dates(floor_ms, as_of_ms)
+    return {"floor": bounded(floor_ms), "floor_date": floor_date, "as_of_date": as_of_date}
 
 
 def sqlite_ms(column: str) -> str:

@@ -1,0 +1,134 @@
+"""Many learners, or many objectives, at a time: what training, batch scoring and monitoring read.
+
+Pages are cut so that memory stays bounded whatever the number of learners: by how many there are and by how many
+reviews they have. A learner is never split over two pages.
+"""
+
+from __future__ import annotations
+
+import json
+
+from db import queries
+from db.loader import SOURCES, Batch, ask_for_learner, crowded, newest
+from db.records import Records
+from db.timestamps import bounded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from db import rows
+    from db.loader import Conversation, Opened, Results, Window
+    from db.templates import Template
+
+LEARNERS_AT_ONCE = 500
+REVIEWS_AT_ONCE = 40_000
+OBJECTIVES_AT_ONCE = 500
+NO_LIMIT = 2**62
+
+
+def following_ids(opened: Opened, first: Template, following: Template, after: str | None, limit: int) -> Conversation[list[str]]:
+    """The next ids in the database's own order, after the one given (None: the first ones)."""
+    batch = Batch(opened.renderer)
+    if after is None:
+        batch.add("ids", first, limit=limit)
+    else:
+        batch.add("ids", following, after=after, limit=limit)
+    found = yield from batch.ask()
+    return [str(identifier) for (identifier,) in found["ids"]]
+
+
+def following_learners(opened: Opened, after: str | None, limit: int = LEARNERS_AT_ONCE) -> Conversation[list[str]]:
+    """The next learners' ids."""
+    return (yield from following_ids(opened, queries.FIRST_LEARNERS, queries.NEXT_LEARNERS, after, limit))
+
+
+def following_objectives(opened: Opened, after: str | None, limit: int = OBJECTIVES_AT_ONCE) -> Conversation[list[str]]:
+    """The next objectives' ids."""
+    return (yield from following_ids(opened, queries.FIRST_OBJECTIVES, queries.NEXT_OBJECTIVES, after, limit))
+
+
+def pages(opened: Opened, learner_ids: Sequence[str], window: Window | None) -> Conversation[list[list[str]]]:
+    """The learners, in their order, in pages of at most REVIEWS_AT_ONCE reviews where more than one learner is in it."""
+    ids = [identifier for identifier in learner_ids if opened.renderer.catalogue.admits("User", "id", identifier)]
+    batch = Batch(opened.renderer)
+    batch.add("counts", queries.REVIEW_COUNTS, ids=json.dumps(ids))
+    found = yield from batch.ask()
+    reviews = {str(learner): int(str(count)) for learner, count in found["counts"]}
+    most = NO_LIMIT if window is None else window.reviews
+    cut: list[list[str]] = []
+    room = 0
+    for identifier in ids:
+        size = min(reviews.get(identifier, 0), most)
+        if not cut or size > room:
+            cut.append([])
+            room = REVIEWS_AT_ONCE
+        cut[-1].append(identifier)
+        room -= size
+    return cut
+
+
+def learners(
+    opened: Opened, learner_ids: Sequence[str], as_of_ms: int, window: Window | None
+) -> Conversation[list[rows.LearnerRows]]:
+    """Those of the learners that exist, in the database's order; window None: everything before as_of_ms."""
+    make = Records(opened.renderer.catalogue.mapping)
+    batch = Batch(opened.renderer)
+    if window is not None and len(learner_ids) == 1:
+        (only,) = learner_ids
+        ask_for_learner(batch, only, as_of_ms, window)
+        found = yield from batch.ask()
+        if not found["learner"]:
+            return []
+        found.update((yield from crowded(opened.renderer, found, only, as_of_ms, window)))
+        return [make.learner_rows(found, window.outcomes)]
+    whose: dict[str, object] = {"ids": json.dumps(list(learner_ids)), "as_of": bounded(as_of_ms)}
+    batch.add("learner", queries.LEARNERS, ids=whose["ids"])
+    batch.add("profile", queries.PROFILES, ids=whose["ids"])
+    batch.add(
+        "masteries",
+        queries.MASTERIES_OF_MANY,
+        ids=whose["ids"],
+        limit=NO_LIMIT if window is None else window.masteries,
+    )
+    for name, source in SOURCES.items():
+        batch.add(name, source.many, **whose, limit=NO_LIMIT if window is None else newest(window, name))
+    found = yield from batch.ask()
+    grouped = {name: _grouped(results) for name, results in found.items() if name != "learner"}
+    outcomes = None if window is None else window.outcomes
+    return [
+        make.learner_rows(
+            {"learner": [result], **{name: of_all.pop(result[0], ()) for name, of_all in grouped.items()}}, outcomes
+        )
+        for result in found["learner"]
+    ]
+
+
+def objectives(
+    opened: Opened, objective_ids: Sequence[str], most: tuple[int, int]
+) -> Conversation[dict[str, rows.ObjectiveRows]]:
+    """Those of the objectives that exist, by id; most: of prerequisites and of cards each."""
+    most_prerequisites, most_cards = most
+    catalogue = opened.renderer.catalogue
+    ids = json.dumps([each for each in objective_ids if catalogue.admits("LearningObjective", "id", each)])
+    batch = Batch(opened.renderer)
+    batch.add("objectives", queries.OBJECTIVES, ids=ids)
+    batch.add("prerequisites", queries.PREREQUISITES_OF_MANY, ids=ids, limit=most_prerequisites)
+    batch.add("cards", queries.CARDS_OF_MANY, ids=ids)
+    found = yield from batch.ask()
+    prerequisites, cards = _grouped(found["prerequisites"]), _grouped(found["cards"])
+    make = Records(catalogue.mapping)
+    return {
+        str(result[0]): make.objective_rows(
+            result, prerequisites.get(result[0], ()), cards.get(result[0], ())[:most_cards]
+        )
+        for result in found["objectives"]
+    }
+
+
+def _grouped(results: Results) -> dict[object, Sequence[Sequence[object]]]:
+    """By the id in the first column, which is dropped."""
+    groups: dict[object, list[Sequence[object]]] = {}
+    for owner, *result in results:
+        groups.setdefault(owner, []).append(result)
+    return groups  # type: ignore[return-value]
