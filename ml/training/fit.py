@@ -1,0 +1,230 @@
+"""Fits the additive model: candidates compared on learners left out, the best one refitted, calibrated and bagged.
+
+Every candidate is the prior plus what the labels say: a correction by ridge regression (ml/training/regression.py),
+shrunk more or less, and its average with a monotone boosting. Whichever is chosen is a sum of exact tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from ml.features import FEATURES
+from ml.training.calibration import calibration, threshold_for_recall
+from ml.training.metrics import log_losses
+from ml.training.regression import Fitted, Floats, Regression, Shrinkage
+from ml.training.tables import NOTHING, Additive, of_boosting
+
+Integers = npt.NDArray[np.int64]
+
+DIRECTIONS = np.array([feature.direction for feature in FEATURES])
+BASE = Shrinkage(line=30.0, hinge=100.0, missing=30.0, intercept=1.0)
+FEW = 100
+"""Below this many labels the prior is left alone: every correction that was tried made it worse."""
+BOOSTING_FROM = 2000
+"""Labels from which a boosting is worth comparing."""
+FOLDS = 5
+BAGS = 8
+SIMPLER_WITHIN = 0.0003
+"""Log-loss, in nats: a candidate must beat a simpler one by more than this."""
+
+
+class Labels(NamedTuple):
+    """What is fitted: x (NaN where there is no data), y 0/1, each row's learner as a number, weight and platform."""
+
+    x: Floats
+    y: Floats
+    learners: Integers
+    weights: Floats
+    platforms: Integers | None = None
+
+    @classmethod
+    def of(cls, x: Floats, y: Floats, learner_ids: npt.NDArray[np.str_]) -> Labels:
+        """Rows of equal weight from one platform."""
+        learners = np.unique(learner_ids, return_inverse=True)[1].astype(np.int64)
+        return cls(x.astype(float), y.astype(float), learners, np.ones(len(y)))
+
+    def folds(self, count: int = FOLDS) -> Integers:
+        """Each row's fold: whole learners, dealt out in an order that depends on their numbers alone.
+
+        A single learner cannot be left out; then stretches of rows take the learners' place.
+        """
+        learners = np.unique(self.learners)
+        if len(learners) < 2:
+            return np.arange(len(self.y)) * count // max(1, len(self.y))
+        order = sorted(learners, key=lambda learner: crc32(b"%d" % learner))
+        place = {learner: position % min(count, len(learners)) for position, learner in enumerate(order)}
+        return np.array([place[learner] for learner in self.learners])
+
+
+class Candidate(NamedTuple):
+    """One way to fit: how the correction is shrunk (None: the prior as it is), and whether a boosting is averaged in."""
+
+    name: str
+    shrinkage: Shrinkage | None
+    boosting: bool = False
+
+
+class FitResult(NamedTuple):
+    """The chosen model on uncalibrated logits, its calibration, and what was measured on rows left out of each fit.
+
+    deviations: for each bag the model's departure from the correction it is a bag of.
+    """
+
+    model: Additive
+    calibration: tuple[float, float]
+    chosen: str
+    held_out_logits: Floats
+    log_losses: dict[str, float]
+    threshold: float
+    deviations: tuple[Additive, ...]
+
+
+def candidates_for(labels: int) -> list[Candidate]:
+    """What is worth comparing with this many labels, simplest first."""
+    if labels < FEW:
+        return [Candidate("prior", None)]
+    found = [Candidate("prior", None)]
+    found += [Candidate(f"corrected, shrunk x{factor:g}", BASE.times(factor)) for factor in (10.0, 3.0, 1.0)]
+    if labels >= BOOSTING_FROM:
+        found.append(Candidate("average with boosting", BASE, boosting=True))
+    return found
+
+
+def fit(
+    labels: Labels,
+    prior: Additive,
+    candidates: list[Candidate],
+    folds: Integers | None = None,
+    each: Callable[[str], object] = lambda step: None,
+) -> FitResult:
+    """Choose among candidates by the log-loss of left-out folds, then fit the chosen one on all rows.
+
+    folds: of each row; by default whole learners. each: told every step that is done, for a progress bar.
+    """
+    fitter = _Fitter(labels, prior)
+    folds = labels.folds() if folds is None else folds
+    held_out = {candidate.name: np.zeros(len(labels.y)) for candidate in candidates}
+    for fold in np.unique(folds):
+        inside, outside = labels.weights * (folds != fold), folds == fold
+        models = fitter.models(candidates, inside)
+        for candidate in candidates:
+            held_out[candidate.name][outside] = models[candidate.name].logits(labels.x[outside])
+        each("fold")
+    losses = {
+        name: float(np.average(log_losses(labels.y, _probabilities(logits)), weights=labels.weights))
+        for name, logits in held_out.items()
+    }
+    chosen = candidates[0]
+    for candidate in candidates[1:]:
+        if losses[candidate.name] < losses[chosen.name] - SIMPLER_WITHIN:
+            chosen = candidate
+    everything = fitter.models([chosen], labels.weights)
+    line = calibration(held_out[chosen.name], labels.y, labels.weights) if chosen.shrinkage else (1.0, 0.0)
+    logits = line[0] * held_out[chosen.name] + line[1]
+    deviations = fitter.bags(chosen.shrinkage, each) if chosen.shrinkage else ()
+    return FitResult(
+        everything[chosen.name].centred(labels.x, labels.weights) if chosen.shrinkage else prior,
+        line,
+        chosen.name,
+        logits,
+        losses,
+        threshold_for_recall(_probabilities(logits), labels.y),
+        deviations,
+    )
+
+
+def steps(candidates: list[Candidate], folds: int = FOLDS) -> int:
+    """How often `fit` calls `each`."""
+    return folds + (BAGS if len(candidates) > 1 else 0)
+
+
+class _Fitter:
+    """The columns of one set of labels, fitted again and again under different weights."""
+
+    def __init__(self, labels: Labels, prior: Additive) -> None:
+        self.labels = labels
+        self.prior = prior
+        self.offset = prior.logits(labels.x)
+        self.stated = np.array([piece.stated for piece in prior.pieces])
+        # Few labels cannot bend a line: with more columns than a tenth of them, hinges only add noise.
+        self.regression = Regression(labels.x, DIRECTIONS, knots=3 if len(labels.y) >= 1000 else 0)
+        self.start: dict[float, Floats] = {}
+
+    def models(self, candidates: list[Candidate], weights: Floats) -> dict[str, Additive]:
+        """Each candidate fitted to the weighted rows."""
+        found: dict[str, Additive] = {}
+        corrected: dict[Shrinkage, Additive] = {}
+        for candidate in candidates:
+            if candidate.shrinkage is None:
+                found[candidate.name] = self.prior
+                continue
+            if candidate.shrinkage not in corrected:
+                corrected[candidate.shrinkage] = self.prior.plus(self.correction(candidate.shrinkage, weights).model)
+            model = corrected[candidate.shrinkage]
+            found[candidate.name] = self.averaged(model, weights) if candidate.boosting else model
+        return found
+
+    def correction(self, shrinkage: Shrinkage, weights: Floats) -> Fitted:
+        """What the rows say beyond the prior."""
+        fitted = self.regression.fit(
+            self.labels.y,
+            weights,
+            shrinkage,
+            self.offset,
+            self.prior,
+            self.labels.platforms,
+            self.start.get(shrinkage.line),
+        )
+        self.start[shrinkage.line] = fitted.theta
+        return fitted
+
+    def averaged(self, model: Additive, weights: Floats) -> Additive:
+        """The mean of the model's logit and a boosting's; of what is stated, the boosting has no opinion."""
+        stated = Additive(0.0, tuple(p if s else NOTHING for p, s in zip(model.pieces, self.stated)))
+        boosted = self.boosted(weights).plus(stated)
+        return model.times(0.5).plus(boosted.times(0.5))
+
+    def boosted(self, weights: Floats) -> Additive:
+        """A monotone boosting without interactions, as tables."""
+        x, rows = self.labels.x, weights > 0
+        known = ~np.isnan(x[rows])
+        low = np.where(known, x[rows], np.inf).min(axis=0)
+        high = np.where(known, x[rows], -np.inf).max(axis=0)
+        columns = np.flatnonzero((high > low) & ~self.stated)  # it raises on a column without data
+        estimator = HistGradientBoostingClassifier(
+            learning_rate=0.05,
+            max_iter=200,
+            max_leaf_nodes=6,
+            min_samples_leaf=40,
+            l2_regularization=5.0,
+            max_features=0.5,
+            max_bins=48,
+            early_stopping=False,
+            interaction_cst="no_interactions",
+            monotonic_cst=DIRECTIONS[columns],
+            random_state=0,
+        )
+        estimator.fit(x[np.ix_(rows, columns)], self.labels.y[rows], sample_weight=weights[rows])
+        return of_boosting(estimator, columns, x.shape[1])
+
+    def bags(self, shrinkage: Shrinkage, each: Callable[[str], object]) -> tuple[Additive, ...]:
+        """Corrections refitted on learners drawn with replacement, less the one fitted to all."""
+        whole = self.correction(shrinkage, self.labels.weights).model.times(-1.0)
+        draw = np.random.default_rng(0)
+        count = int(self.labels.learners.max()) + 1
+        found = []
+        for _ in range(BAGS):
+            drawn = np.bincount(draw.integers(0, count, count), minlength=count)[self.labels.learners]
+            found.append(self.correction(shrinkage, self.labels.weights * drawn).model.plus(whole))
+            each("bag")
+        return tuple(found)
+
+
+def _probabilities(logits: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))))
