@@ -9,11 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from db.connecting import connect, get_prisma_client
     from db.feedback import get_feedback_data
+    from db.prisma import as_records
     from db.writing import open_writer
 
-__all__ = ["connect", "get_feedback_data", "get_prisma_client", "open_writer"]
+__all__ = ["as_records", "connect", "get_feedback_data", "get_prisma_client", "open_writer"]
 
-_HOMES = {"get_feedback_data": "db.feedback", "open_writer": "db.writing"}
+_HOMES = {"as_records": "db.prisma", "get_feedback_data": "db.feedback", "open_writer": "db.writing"}
 
 
 def __getattr__(name: str) -> object:
