@@ -90,13 +90,13 @@ def app() -> Path:
     return APP
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def demo_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database of its own with the demo learner, made by our DDL and by nothing else."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def demo_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the test's own with the demo learner, made by our DDL and by nothing else."""
     if request.param == "sqlite":
-        url = f"file:{tmp_path_factory.mktemp('nextjs') / 'dev.db'}"
+        url = f"file:{tmp_path / 'dev.db'}"
     else:
-        url = request.getfixturevalue("postgres_server").url("nextjs")
+        url = request.getfixturevalue("postgres_databases").empty()
     subprocess.run(
         [sys.executable, "-m", "scripts.create_database", "--demo", "--database-url", url],
         cwd=ROOT,
