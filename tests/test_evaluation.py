@@ -172,7 +172,7 @@ def test_slices_are_evaluations_of_their_rows():
     bands = [history_band(int(each)) for each in answers]
     course = [None if each % 20 == 0 else f"course {each % 20}" for each in range(len(y))]
     found = slices(y, p, who, {"history": bands, "course": course}, bootstrap=100)
-    assert [each.value for each in found if each.dimension == "history"] == ["1-19", "100+", "20-99", "none"]
+    assert [each.value for each in found if each.dimension == "history"] == ["0", "1-19", "20-99", "100+"]
     for each in found:
         if each.dimension == "history":
             rows = np.array(bands) == each.value

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ml.training import metrics
-from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, forecast
+from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Ids, forecast
 from ml.training.intervals import ratio_interval
 from ml.training.metrics import Floats
 from ml.training.ranking import auc_difference_interval
@@ -36,7 +36,7 @@ def paired_difference(
     labels: Sequence[float] | Floats,
     champion: Sequence[float] | Floats,
     challenger: Sequence[float] | Floats,
-    learners: Sequence[object] | Floats,
+    learners: Ids,
     *,
     metric: str = "log_loss",
     threshold: float = THRESHOLD,

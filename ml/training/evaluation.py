@@ -8,9 +8,10 @@ recalibration.py, all over learners (resampling.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.prediction import HIGH_FROM, MEDIUM_FROM
 from ml.training import metrics
@@ -20,9 +21,12 @@ from ml.training.ranking import auc_interval
 from ml.training.recalibration import calibration_intervals
 from ml.training.resampling import Interval, Learners
 
+Ids = Sequence[object] | npt.NDArray[Any]
+
 LEVEL = 0.95
 BOOTSTRAP = 1000
 THRESHOLD = 0.5
+UNBOUNDED = Interval(-np.inf, np.inf)
 
 
 class Figure(NamedTuple):
@@ -82,7 +86,7 @@ class Evaluation(NamedTuple):
 def evaluate(
     labels: Sequence[float] | Floats,
     probabilities: Sequence[float] | Floats,
-    learners: Sequence[object] | Floats,
+    learners: Ids,
     *,
     threshold: float = THRESHOLD,
     level: float = LEVEL,
@@ -138,28 +142,29 @@ def _forecast_figures(
     no_ranking = "needs struggles and non-struggles"
     no_line = no_ranking if auc is None else "no finite line: the probabilities are all equal or separate the outcomes"
     return {
-        "struggle_rate": _proportion(y, np.ones_like(y), who, level),
+        "struggle_rate": proportion_figure(y, np.ones_like(y), who, level),
         "auc": _figure(auc, ranked, who, n, no_ranking),
-        "log_loss": _mean(metrics.log_losses(y, p), who, level, Interval(0.0, np.inf)),
-        "brier": _mean(metrics.squared_errors(y, p), who, level, Interval(0.0, 1.0)),
+        "log_loss": mean_figure(metrics.log_losses(y, p), who, level, Interval(0.0, np.inf)),
+        "brier": mean_figure(metrics.squared_errors(y, p), who, level, Interval(0.0, 1.0)),
         "ece": Figure(ece, None, None, n, who.count, no_interval),
         "calibration_slope": _figure(line.slope if line else None, slope, who, n, no_line),
         "calibration_intercept": _figure(line.intercept if line else None, intercept, who, n, no_line),
-        "calibration_gap": _mean(p - y, who, level, Interval(-1.0, 1.0)),
+        "calibration_gap": mean_figure(p - y, who, level, Interval(-1.0, 1.0)),
     }
 
 
 def _decision_figures(y: Floats, flagged: Floats, who: Learners, level: float) -> dict[str, Figure]:
     every = np.ones_like(y)
     return {
-        "accuracy": _proportion((flagged == y).astype(np.float64), every, who, level),
-        "recall": _proportion(flagged * y, y, who, level, "nobody struggled"),
-        "precision": _proportion(flagged * y, flagged, who, level, "no prediction at or above the threshold"),
-        "flagged": _proportion(flagged, every, who, level),
+        "accuracy": proportion_figure((flagged == y).astype(np.float64), every, who, level),
+        "recall": proportion_figure(flagged * y, y, who, level, "nobody struggled"),
+        "precision": proportion_figure(flagged * y, flagged, who, level, "no prediction at or above the threshold"),
+        "flagged": proportion_figure(flagged, every, who, level),
     }
 
 
-def _mean(values: Floats, who: Learners, level: float, possible: Interval) -> Figure:
+def mean_figure(values: Floats, who: Learners, level: float = LEVEL, possible: Interval = UNBOUNDED) -> Figure:
+    """The mean over all rows with its interval, cut to what is possible."""
     every = np.ones_like(values)
     interval = ratio_interval(values, every, who, level) if who.resamples else None
     figure = _figure(metrics.share(values, every), interval, who, len(values), "no predictions")
@@ -170,7 +175,10 @@ def _mean(values: Floats, who: Learners, level: float, possible: Interval) -> Fi
     return figure._replace(low=max(interval.low, possible.low), high=min(interval.high, possible.high))
 
 
-def _proportion(hits: Floats, rows: Floats, who: Learners, level: float, nothing: str = "no predictions") -> Figure:
+def proportion_figure(
+    hits: Floats, rows: Floats, who: Learners, level: float = LEVEL, nothing: str = "no predictions"
+) -> Figure:
+    """sum(hits) / sum(rows), each 0 or 1 per row, with its interval, its n, and the learners who have such rows."""
     interval = proportion_interval(hits, rows, who, level) if who.resamples else None
     among = len(np.unique(who.code[rows > 0]))
     figure = _figure(metrics.share(hits, rows), interval, who, int(rows.sum()), nothing)

@@ -50,15 +50,16 @@ class Learners:
     @property
     def draws(self) -> Floats:
         """How often each resample (row) holds each unit (column)."""
-        return _draws(self.units, self.resamples, self.seed)
+        return draws(self.units, self.resamples, self.seed)
 
 
 @lru_cache(maxsize=4)
-def _draws(units: int, resamples: int, seed: int) -> Floats:
+def draws(units: int, resamples: int, seed: int) -> Floats:
+    """[resample, unit]: how often it is drawn; as many draws as units, with replacement."""
     rng = np.random.default_rng([seed, 2])
-    draws = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples).astype(np.float64)
-    draws.flags.writeable = False
-    return draws
+    drawn = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples).astype(np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def studentised(

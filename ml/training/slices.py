@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from re import match
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, evaluate
-from ml.training.metrics import Floats
+from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Ids, evaluate
+from ml.training.metrics import Floats, Integers
 
 LARGEST_GROUPS = 12
 """Groups shown by themselves; the rest of a dimension is joined."""
@@ -17,7 +17,8 @@ LARGEST_GROUPS = 12
 OTHERS = "(others)"
 NOT_RECORDED = "(not recorded)"
 
-_HISTORY_BANDS = ((0, "none"), (19, "1-19"), (99, "20-99"))
+_HISTORY_BANDS = ((0, "0"), (19, "1-19"), (99, "20-99"))
+_RISK_LEVELS = ("LOW", "MEDIUM", "HIGH")
 
 
 class Slice(NamedTuple):
@@ -33,7 +34,7 @@ class Slice(NamedTuple):
 
 
 def history_band(answers: int | None) -> str:
-    """How much the learner had answered before the prediction: none, 1-19, 20-99, 100+."""
+    """How much the learner had answered before the prediction: 0, 1-19, 20-99, 100+."""
     if answers is None:
         return NOT_RECORDED
     return next((band for most, band in _HISTORY_BANDS if answers <= most), "100+")
@@ -42,7 +43,7 @@ def history_band(answers: int | None) -> str:
 def slices(
     labels: Sequence[float] | Floats,
     probabilities: Sequence[float] | Floats,
-    learners: Sequence[object] | Floats,
+    learners: Ids,
     groups: Mapping[str, Sequence[object]],
     *,
     threshold: float = THRESHOLD,
@@ -57,9 +58,9 @@ def slices(
     y, p, who = (np.asarray(each) for each in (labels, probabilities, learners))
     found = []
     for dimension, values in groups.items():
-        text = joined([NOT_RECORDED if value is None else str(value) for value in values])
-        for value in sorted(set(text.tolist()), key=lambda each: (each in (OTHERS, NOT_RECORDED), each)):
-            rows = text == value
+        names, place = numbered(values)
+        for number, value in enumerate(names):
+            rows = place == number
             judged = evaluate(
                 y[rows], p[rows], who[rows], threshold=threshold, level=level, bootstrap=bootstrap, seed=seed
             )
@@ -67,13 +68,21 @@ def slices(
     return tuple(found)
 
 
-def joined(values: Sequence[str]) -> npt.NDArray[np.str_]:
-    """The values with the rare ones joined."""
-    text = np.asarray(values, dtype=np.str_)
-    names, code, counts = np.unique(text, return_inverse=True, return_counts=True)
-    if len(names) <= LARGEST_GROUPS:
-        return text
-    rare = np.argsort(-counts, kind="stable")[LARGEST_GROUPS:]
-    kept = names.astype(object)
-    kept[rare] = OTHERS
-    return np.asarray(kept[code], dtype=np.str_)
+def numbered(values: Sequence[object]) -> tuple[list[str], Integers]:
+    """The values' names in their natural order and each row's place among them; rare ones joined, absent ones last."""
+    first_seen: dict[object, int] = {}
+    place = np.array([first_seen.setdefault(value, len(first_seen)) for value in values], dtype=np.int64)
+    names = [NOT_RECORDED if value is None else str(value) for value in first_seen]
+    if len(names) > LARGEST_GROUPS:
+        counts = np.bincount(place, minlength=len(names))
+        for rare in np.argsort(-counts, kind="stable")[LARGEST_GROUPS:].tolist():
+            names[rare] = OTHERS
+    ordered = sorted(set(names), key=_natural)
+    return ordered, np.array([ordered.index(name) for name in names], dtype=np.int64)[place]
+
+
+def _natural(name: str) -> tuple[bool, int, float, str]:
+    """Risk levels from low to high, numbers and bands by size, the rest by letters; (others), (not recorded) last."""
+    level = _RISK_LEVELS.index(name) if name in _RISK_LEVELS else 0
+    digits = match("[0-9]{1,18}", name)
+    return name in (OTHERS, NOT_RECORDED), level, float(digits[0]) if digits else float("inf"), name

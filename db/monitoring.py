@@ -1,0 +1,228 @@
+"""Stored predictions with what became of them, as a stream: what monitoring reads.
+
+The period is cut out on the bare date column, which is what the app's index holds. SQLite may hold numbers and texts
+in that one column, and sorts every number before every text: there each form gets a range, and a query, of its own.
+"""
+
+from __future__ import annotations
+
+import json
+
+from db.dialects import POSTGRESQL, SQLITE
+from db.errors import RequiredTableAbsent
+from db.readings import decoded, flag, instant_ms, integer, number, text
+from db.templates import Template
+from db.timestamps import bounded, local_dates
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import NamedTuple
+
+    from db.client import Client
+    from db.loader import Conversation, Opened
+    from db.templates import Dialect, Query
+else:
+    from db.rows import NamedTuple
+
+BATCH_ROWS = 2000
+
+_TEMPORAL = ("timestamp", "timestamptz", "date")
+_ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
+
+
+class StoredPrediction(NamedTuple):
+    """One row of struggle_predictions. features: the text of its JSON, or None; struggled: actualOutcome."""
+
+    id: str
+    learner_id: str
+    objective_id: str
+    probability: float | None
+    struggled: bool | None
+    predicted_at_ms: int
+    intervened: bool
+    features: str | None
+
+
+class StoredReasons(NamedTuple):
+    """Why one stored prediction said what it said: the two JSON columns, decoded."""
+
+    id: str
+    factors: object
+    features: object
+
+
+def stream_predictions(
+    client: Client, since_ms: int, until_ms: int, *, with_features: bool = True
+) -> Iterator[list[StoredPrediction]]:
+    """The predictions made in [since_ms, until_ms), in batches, in no particular order.
+
+    A database without the table has none. with_features=False leaves the widest column where it is.
+    """
+
+    def ask(opened: Opened) -> list[Query]:
+        field = _date_field(opened)
+        template = _PREDICTIONS[field, with_features]
+        return _within(client, opened, template, "StrugglePrediction", field, since_ms, until_ms)
+
+    for batch in client.stream(ask, BATCH_ROWS):
+        yield [
+            StoredPrediction(
+                text(identifier) or "",
+                text(learner) or "",
+                text(objective) or "",
+                number(probability),
+                None if outcome is None else flag(outcome),
+                at_ms,
+                flag(intervened),
+                text(features),
+            )
+            for identifier, learner, objective, probability, outcome, at, intervened, features in batch
+            if (at_ms := instant_ms(at)) is not None
+        ]
+
+
+def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
+    """How many predictions were made in [since_ms, until_ms)."""
+
+    def ask(opened: Opened) -> list[Query]:
+        field = _date_field(opened)
+        return _within(client, opened, _COUNT[field], "StrugglePrediction", field, since_ms, until_ms)
+
+    return sum(integer(counted) or 0 for batch in client.stream(ask, BATCH_ROWS) for (counted,) in batch)
+
+
+def feedback_by_prediction(client: Client, since_ms: int, until_ms: int) -> dict[str, bool]:
+    """Prediction id -> whether the learner says that he or she struggled; of several answers, the last."""
+    latest: dict[str, tuple[int, bool]] = {}
+
+    def ask(opened: Opened) -> list[Query]:
+        return _within(client, opened, _FEEDBACK, "PredictionFeedback", "submittedAt", since_ms, until_ms)
+
+    for batch in client.stream(ask, BATCH_ROWS):
+        for prediction, struggled, at in batch:
+            at_ms = instant_ms(at)
+            identifier = text(prediction)
+            if at_ms is None or identifier is None:
+                continue
+            if identifier not in latest or latest[identifier][0] <= at_ms:
+                latest[identifier] = (at_ms, flag(struggled))
+    return {identifier: struggled for identifier, (_, struggled) in latest.items()}
+
+
+def reasons(client: Client, prediction_ids: Sequence[str]) -> dict[str, StoredReasons]:
+    """The stored factors and features of a few predictions, by their id."""
+
+    def ask(opened: Opened) -> Conversation[dict[str, StoredReasons]]:
+        if "StrugglePrediction" not in opened.renderer.catalogue or not prediction_ids:
+            return {}
+        (found,) = yield [opened.renderer.query(_REASONS, ids=json.dumps(list(prediction_ids)))]
+        rows = (StoredReasons(text(key) or "", decoded(why), decoded(seen)) for key, why, seen in found)
+        return {row.id: row for row in rows}
+
+    return client.converse(ask)
+
+
+def groups(client: Client, column: str, ids: Iterable[str]) -> dict[str, str | None]:
+    """The value of users.COLUMN (by learner id) or learning_objectives.COLUMN (by objective id), as text.
+
+    Raises RequiredTableAbsent where there is no such table or column.
+    """
+    table, _, name = column.partition(".")
+    wanted = sorted(set(ids))
+    found: dict[str, str | None] = {}
+
+    def ask(opened: Opened) -> list[Query]:
+        model = _ID_COLUMNS.get(table)
+        if model is None or not _holds(opened, model, name):
+            raise RequiredTableAbsent(
+                f"There is no column {column!r} to group by: name one of users or learning_objectives, as users.cohort."
+            )
+        alias = "u" if model == "User" else "o"
+        quoted = _dialect(client).identifier(name).replace("{", "{{").replace("}", "}}")
+        cast = f"CAST({alias}.{quoted} AS text)"
+        template = Template(model, (f"{{{alias}.id:text}}", cast), f"FROM {{{alias}}} WHERE {{{alias}.id:among}}")
+        return [
+            opened.renderer.query(template, ids=json.dumps(wanted[start : start + BATCH_ROWS]))
+            for start in range(0, len(wanted), BATCH_ROWS)
+        ]
+
+    for batch in client.stream(ask, BATCH_ROWS):
+        found.update((text(identifier) or "", text(value)) for identifier, value in batch)
+    return found
+
+
+def _predictions(field: str, with_features: bool) -> Template:
+    return Template(
+        "StrugglePrediction",
+        (
+            "{g.id:text}",
+            "{g.userId:text}",
+            "{g.learningObjectiveId:text}",
+            "{g.predictedStruggleProbability}",
+            "{g.actualOutcome}",
+            f"{{g.{field}:ms}}",
+            "{g.interventionApplied}",
+            "{g.featureVector:text}" if with_features else "NULL",
+        ),
+        f"FROM {{g}} WHERE {_during('g', field)}",
+    )
+
+
+def _during(alias: str, field: str) -> str:
+    """Bounds on the bare column for the index, then the exact ones."""
+    return (
+        f"{{{alias}.{field}}} >= {{given:first}} AND {{{alias}.{field}}} < {{given:last}}"
+        f" AND {{{alias}.{field}:since}} AND {{{alias}.{field}:before}}"
+    )
+
+
+_PREDICTIONS = {
+    (field, with_features): _predictions(field, with_features)
+    for field in ("predictionDate", "predictedAt")
+    for with_features in (True, False)
+}
+_COUNT = {
+    field: Template("StrugglePrediction", ("count(*)",), f"FROM {{g}} WHERE {_during('g', field)}")
+    for field in ("predictionDate", "predictedAt")
+}
+_FEEDBACK = Template(
+    "PredictionFeedback",
+    ("{h.predictionId:text}", "{h.actualStruggle}", "{h.submittedAt:ms}"),
+    f"FROM {{h}} WHERE {_during('h', 'submittedAt')} AND {{h.actualStruggle}} IS NOT NULL",
+)
+_REASONS = Template(
+    "StrugglePrediction",
+    ("{g.id:text}", "{g.strugglingFactors:text}", "{g.featureVector:text}"),
+    "FROM {g} WHERE {g.id:among}",
+)
+
+
+def _date_field(opened: Opened) -> str:
+    """predictionDate, which the app indexes; predictedAt where an app has only that."""
+    dated = opened.renderer.catalogue.type("StrugglePrediction", "predictionDate") is not None
+    return "predictionDate" if dated else "predictedAt"
+
+
+def _within(
+    client: Client, opened: Opened, template: Template, model: str, field: str, since_ms: int, until_ms: int
+) -> list[Query]:
+    kind = opened.renderer.catalogue.type(model, field)
+    if kind is None:
+        return []
+    since, before = bounded(since_ms), bounded(until_ms)
+    numbers: tuple[object, object] = (since, before)
+    dates: tuple[object, object] = local_dates(since, before)
+    ranges = [numbers, dates] if client.kind == "sqlite" else [dates if kind in _TEMPORAL else numbers]
+    return [
+        opened.renderer.query(template, first=first, last=last, since=since, as_of=before) for first, last in ranges
+    ]
+
+
+def _dialect(client: Client) -> Dialect:
+    return SQLITE if client.kind == "sqlite" else POSTGRESQL
+
+
+def _holds(opened: Opened, model: str, column: str) -> bool:
+    table = opened.renderer.catalogue.mapping.table(model)
+    return any(str(row[1]) == table and str(row[2]) == column for row in opened.columns)

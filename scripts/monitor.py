@@ -1,0 +1,192 @@
+"""How the predictions of the last days turned out: figures with intervals, drift, slices, and an alert when due.
+
+    python scripts/monitor.py --days 7 --html monitor.html --prometheus struggle.prom
+
+Exit codes: 0 nothing to act on (too little data included), 1 an alert, 2 usage, 69 the database cannot be reached, 74 a
+file cannot be written, 78 the database cannot be used as configured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import click
+
+import db
+from db import monitoring
+from db.client import Client
+from db.errors import DatabaseError
+from ml import whole_files
+from ml.errors import InvalidFeatures
+from ml.instants import parse_iso
+from ml.training.evaluation import BOOTSTRAP
+from scripts import monitor_page, monitor_prometheus, monitor_text
+from scripts.monitor_readings import Codes, Predictions, read_period
+from scripts.monitor_reasons import reasons
+from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
+from scripts.monitor_verdicts import Target, targets
+from scripts.refusal import Refused, of_database
+
+CANNOT_WRITE = 74
+ALERT_COMMAND_WITHIN_S = 60
+EXIT_ALERT = 1
+
+
+@click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 110})
+@click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), show_default=True, help="Length of the period.")
+@click.option("--as-of", metavar="TIME", help="End of the period, ISO 8601; default: the database's now.")
+@click.option("--weeks", default=8, type=click.IntRange(1, 520), show_default=True, help="Length of the trend.")
+@click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL, else the demo database.")
+@click.option("--schema", metavar="PATH", help="The app's schema.prisma, where it renames tables or columns.")
+@click.option(
+    "--group-by",
+    "group_by",
+    multiple=True,
+    metavar="TABLE.COLUMN",
+    help="Slice by a column of users or learning_objectives, such as users.cohort; may be repeated.",
+)
+@click.option("--minimum", default=100, type=click.IntRange(20), show_default=True, help="Fewest rows of a judgement.")
+@click.option("--accuracy", default=0.75, type=click.FloatRange(0, 1), show_default=True, help="Least accuracy.")
+@click.option("--recall", default=0.70, type=click.FloatRange(0, 1), show_default=True, help="Least recall.")
+@click.option(
+    "--degraded", default=0.05, type=click.FloatRange(0, 1), show_default=True, help="Largest share degraded."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a table.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one self-contained page.")
+@click.option("--prometheus", type=click.Path(dir_okay=False), help="Write the figures as a Prometheus text file.")
+@click.option(
+    "--alert-command", metavar="CMD", help="On an alert, run this program (no shell) with the report on its stdin."
+)
+@click.option("--bootstrap", default=BOOTSTRAP, type=click.IntRange(200), show_default=True, help="Resamples.")
+def monitor(
+    days: float,
+    as_of: str | None,
+    weeks: int,
+    database_url: str | None,
+    schema: str | None,
+    group_by: Sequence[str],
+    minimum: int,
+    accuracy: float,
+    recall: float,
+    degraded: float,
+    as_json: bool,
+    html: str | None,
+    prometheus: str | None,
+    alert_command: str | None,
+    bootstrap: int,
+) -> None:
+    command = _parsed(alert_command)
+    try:
+        with db.connect(database_url, schema_path=schema) as client:
+            found = observe(
+                client,
+                until_ms=_instant(as_of) if as_of else client.now() + 1,
+                days=days,
+                weeks=weeks,
+                group_by=group_by,
+                minimum=minimum,
+                aims=targets(accuracy, recall, degraded),
+                bootstrap=bootstrap,
+            )
+    except DatabaseError as error:
+        raise of_database(error) from None
+    if html:
+        _write(html, monitor_page.page(found))
+    if prometheus:
+        _write(prometheus, monitor_prometheus.exposition(found))
+    click.echo(json.dumps(found.to_dict(), allow_nan=False, indent=2) if as_json else monitor_text.table(found))
+    if found.alerts:
+        if command:
+            _tell(command, found)
+        raise SystemExit(EXIT_ALERT)
+
+
+def observe(
+    client: Client,
+    *,
+    until_ms: int,
+    days: float,
+    weeks: int,
+    group_by: Sequence[str],
+    minimum: int,
+    aims: Mapping[str, Target],
+    bootstrap: int,
+) -> Report:
+    """The report on the days before until_ms. Raises db.errors.DatabaseError."""
+    since_ms = until_ms - round(days * DAY_MS)
+    before_ms = 2 * since_ms - until_ms
+    oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
+    codes = Codes.new()
+    feedback = monitoring.feedback_by_prediction(client, oldest_ms - DAY_MS, client.now() + DAY_MS)
+    periods = Periods(
+        current=read_period(client, since_ms, until_ms, feedback, codes),
+        before=read_period(client, before_ms, since_ms, feedback, codes),
+        older=read_period(client, oldest_ms, before_ms, feedback, codes, with_features=False),
+    )
+    groups = {column: _group(client, column, periods.current, codes) for column in group_by}
+    return report(
+        periods,
+        codes,
+        groups,
+        lambda mistakes: reasons(client, mistakes),
+        since_ms=since_ms,
+        until_ms=until_ms,
+        minimum=minimum,
+        targets=aims,
+        bootstrap=bootstrap,
+    )
+
+
+def _group(client: Client, column: str, current: Predictions, codes: Codes) -> list[str | None]:
+    """Each prediction's value of the column that the deployer names."""
+    by_learner = column.startswith("users.")
+    names = codes.learners.names if by_learner else codes.objectives.names
+    value = monitoring.groups(client, column, names)
+    values = [value.get(name) for name in names]
+    return [values[code] for code in (current.learner if by_learner else current.objective).tolist()]
+
+
+def _parsed(command: str | None) -> list[str]:
+    try:
+        return shlex.split(command or "")
+    except ValueError as error:
+        raise click.UsageError(f"--alert-command cannot be split into words: {error}.") from None
+
+
+def _instant(text: str) -> int:
+    try:
+        return parse_iso(text)
+    except InvalidFeatures as error:
+        raise click.UsageError(f"--as-of: {error}.") from None
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        whole_files.put(path, text.encode())
+    except OSError as error:
+        raise Refused(f"Cannot write {path}: {error.strerror}.", CANNOT_WRITE) from None
+
+
+def _tell(command: Sequence[str], found: Report) -> None:
+    """The report on the program's stdin. Its failure is told, and leaves the alert what it is."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the deployer's own program, without a shell
+            command, input=json.dumps(found.to_dict()).encode(), timeout=ALERT_COMMAND_WITHIN_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        click.echo(f"The alert command did not run: {error}", err=True)
+        return
+    if done.returncode:
+        click.echo(f"The alert command ended with {done.returncode}.", err=True)
+
+
+if __name__ == "__main__":
+    monitor()

@@ -1,0 +1,201 @@
+"""All that monitoring knows about one period: figures, slices, weeks, drift, the worst mistakes, and the alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ml.instants import iso
+from ml.prediction import risk_level
+from ml.training.drift import FeatureDrift, feature_drift
+from ml.training.evaluation import LEVEL, Evaluation, Figure, evaluate, proportion_figure
+from ml.training.metrics import Integers
+from ml.training.resampling import Learners
+from ml.training.slices import Slice, slices
+from scripts.monitor_alerts import (
+    RISK_LEVELS,
+    CalibrationBin,
+    Judged,
+    bins_with_intervals,
+    calibration_alerts,
+    drift_alert,
+    overall_alerts,
+    slice_alerts,
+)
+from scripts.monitor_readings import Codes, Mistake, Predictions
+from scripts.monitor_reasons import Reason
+from scripts.monitor_verdicts import MINIMUM_LEARNERS, Alert, Target
+
+DAY_MS = 86_400_000
+WEEK_MS = 7 * DAY_MS
+_MONDAY_MS = 4 * DAY_MS  # 1970-01-05
+
+
+class Week(NamedTuple):
+    """A calendar week (Monday to Sunday, UTC), or the part of it inside the trend."""
+
+    start_ms: int
+    predictions: int
+    evaluation: Evaluation
+
+
+class Report(NamedTuple):
+    """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known."""
+
+    since_ms: int
+    until_ms: int
+    minimum: int
+    predictions: int
+    learners: int
+    degraded: Figure
+    evaluation: Evaluation
+    calibration: tuple[CalibrationBin, ...]
+    slices: tuple[Slice, ...]
+    weeks: tuple[Week, ...]
+    drift: tuple[FeatureDrift, ...]
+    drift_note: str
+    mistakes: tuple[Mistake, ...]
+    reasons: Mapping[str, Reason]
+    targets: Mapping[str, Target]
+    alerts: tuple[Alert, ...]
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether enough outcomes are known for any figure to be judged."""
+        return self.evaluation.n >= self.minimum and self.evaluation.learners >= MINIMUM_LEARNERS
+
+    @property
+    def status(self) -> str:
+        """alert, no predictions, insufficient data, or ok."""
+        if self.alerts:
+            return "alert"
+        if not self.predictions:
+            return "no predictions"
+        return "ok" if self.sufficient else "insufficient data"
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON form: what --json prints and an alert command receives."""
+        return {
+            "status": self.status,
+            "alerts": [each.to_dict() for each in self.alerts],
+            "period": {"since": iso(self.since_ms), "until": iso(self.until_ms)},
+            "predictions": self.predictions,
+            "learners": self.learners,
+            "outcomes_known": self.evaluation.n,
+            "minimum": self.minimum,
+            "degraded": self.degraded.to_dict(),
+            **self.evaluation.to_dict(),
+            "slices": [each.to_dict() for each in self.slices],
+            "weeks": [
+                {"start": iso(week.start_ms), "predictions": week.predictions, **week.evaluation.to_dict()}
+                for week in self.weeks
+            ],
+            "drift": [each.to_dict() for each in self.drift],
+            "drift_note": self.drift_note,
+            "mistakes": [
+                {
+                    **mistake._asdict(),
+                    "predicted_at": iso(mistake.predicted_at_ms),
+                    "reasons": list(self.reasons[mistake.prediction_id].texts)
+                    if mistake.prediction_id in self.reasons
+                    else [],
+                }
+                for mistake in self.mistakes
+            ],
+        }
+
+
+class Periods(NamedTuple):
+    """The period itself, the one before it (for drift), and what else the trend by week shows."""
+
+    current: Predictions
+    before: Predictions
+    older: Predictions
+
+
+def report(
+    periods: Periods,
+    codes: Codes,
+    groups: Mapping[str, Sequence[object]],
+    explain: Callable[[Sequence[Mistake]], Mapping[str, Reason]],
+    *,
+    since_ms: int,
+    until_ms: int,
+    minimum: int,
+    targets: Mapping[str, Target],
+    bootstrap: int,
+) -> Report:
+    """Judge the periods. groups: further dimensions to slice by, one value per prediction of the current period."""
+    now = periods.current
+    known = ~np.isnan(now.outcome)
+    rows = Judged(now.outcome[known], now.probability[known], now.learner[known])
+    evaluation = evaluate(*rows, bootstrap=bootstrap)
+    recorded = ~np.isnan(now.degraded)
+    degraded = proportion_figure(
+        now.degraded[recorded], np.ones(recorded.sum()), Learners(now.learner[recorded], bootstrap, 0)
+    )
+    dimensions: dict[str, Sequence[object]] = {
+        RISK_LEVELS: [risk_level(each) for each in rows.probabilities.tolist()],
+        "answers of history": _named(now.band[known], codes.bands.names),
+        "model version": _named(now.version[known], codes.versions.names),
+        "intervention": ["applied" if each else "none" for each in now.intervened[known].tolist()],
+        **{name: [value for value, kept in zip(values, known.tolist()) if kept] for name, values in groups.items()},
+    }
+    within = slices(*rows, dimensions, bootstrap=bootstrap)
+    drift, drift_note = _drift(periods, minimum, bootstrap)
+    calibration = bins_with_intervals(rows, evaluation, LEVEL)
+    raised = [
+        *overall_alerts(evaluation, degraded, targets, minimum),
+        *calibration_alerts(rows, evaluation, minimum),
+        *slice_alerts(rows, evaluation, dimensions, within, targets, minimum),
+        *(drift_alert(each, now.counts.rows) for each in drift if each.drifted),
+    ]
+    return Report(
+        since_ms=since_ms,
+        until_ms=until_ms,
+        minimum=minimum,
+        predictions=len(now.probability),
+        learners=len(np.unique(now.learner)),
+        degraded=degraded,
+        evaluation=evaluation,
+        calibration=calibration,
+        slices=within,
+        weeks=_weeks(periods, bootstrap),
+        drift=drift,
+        drift_note=drift_note,
+        mistakes=now.worst,
+        reasons=explain(now.worst),
+        targets=targets,
+        alerts=tuple(raised),
+    )
+
+
+def _named(codes: Integers, names: Sequence[str]) -> list[str]:
+    return [names[code] for code in codes.tolist()]
+
+
+def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[FeatureDrift, ...], str]:
+    """The drift since the period before, or why it cannot be told."""
+    sizes = [(each.counts.rows, len(np.unique(each.learner))) for each in (periods.before, periods.current)]
+    for (rows, learners), when in zip(sizes, ("the period before", "this period")):
+        if rows < minimum or learners < MINIMUM_LEARNERS:
+            return (), f"insufficient data: {rows} predictions with features of {learners} learners in {when}"
+    note = f"{sizes[0][0]} predictions before against {sizes[1][0]} now"
+    return feature_drift(periods.before.counts, periods.current.counts, bootstrap=bootstrap), note
+
+
+def _weeks(periods: Periods, bootstrap: int) -> tuple[Week, ...]:
+    at_ms, learner, outcome, probability = (
+        np.concatenate([getattr(each, name) for each in periods])
+        for name in ("at_ms", "learner", "outcome", "probability")
+    )
+    week = (at_ms - _MONDAY_MS) // WEEK_MS
+    found = []
+    for each in np.unique(week).tolist():
+        here = week == each
+        known = here & ~np.isnan(outcome)
+        evaluation = evaluate(outcome[known], probability[known], learner[known], bootstrap=bootstrap)
+        found.append(Week(each * WEEK_MS + _MONDAY_MS, int(here.sum()), evaluation))
+    return tuple(found)

@@ -1,0 +1,123 @@
+"""A monitoring report for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ml.instants import iso
+from ml.training.evaluation import Evaluation, Figure
+from scripts.monitor_report import Report
+from scripts.monitor_verdicts import verdict
+
+HEADLINES = (
+    "accuracy",
+    "recall",
+    "precision",
+    "auc",
+    "brier",
+    "log_loss",
+    "calibration_slope",
+    "calibration_gap",
+    "struggle_rate",
+)
+DRIFT_SHOWN = 8
+
+
+def table(report: Report) -> str:
+    """The whole report as text."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"Predictions from {_day(report.since_ms)} to {_day(report.until_ms)}: {report.status}"
+    if not report.predictions:
+        yield "No prediction was stored in this period; there is nothing to judge."
+        yield from _alerts(report)
+        return
+    yield f"{report.predictions} predictions for {report.learners} learners; {report.evaluation.n} outcomes are known"
+    yield from _alerts(report)
+    yield ""
+    named = [(name, report.evaluation.figure(name)) for name in HEADLINES] + [("degraded", report.degraded)]
+    yield from _columns(
+        [("figure", "value", "95 % interval", "n", "target", "")]
+        + [
+            (
+                name.replace("_", " "),
+                _number(figure.value),
+                _interval(figure),
+                str(figure.n),
+                str(report.targets.get(name, "")),
+                verdict(figure, report.targets.get(name), report.minimum),
+            )
+            for name, figure in named
+        ]
+        + [_ece_row(report.evaluation)]
+    )
+    if report.slices:
+        yield ""
+        yield from _columns(_slice_rows(report))
+    yield ""
+    yield f"Drift: {report.drift_note}"
+    if report.drift:
+        yield from _columns(_drift_rows(report))
+
+
+def _alerts(report: Report) -> Iterator[str]:
+    for alert in report.alerts:
+        yield f"ALERT: {alert.message}"
+
+
+def _ece_row(evaluation: Evaluation) -> tuple[str, ...]:
+    figure = evaluation.figure("ece")
+    return ("ece", _number(figure.value), f"noise floor {_number(evaluation.ece_noise_floor)}", str(figure.n), "", "")
+
+
+def _slice_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    yield ("slice", "n", "struggled", "accuracy", "recall", "AUC", "calibration gap")
+    for each in report.slices:
+        figures = [each.evaluation.figure(name) for name in ("struggle_rate", "accuracy", "recall", "auc")]
+        cells = [_with_interval(figure, report.minimum) for figure in figures]
+        gap = _with_interval(each.evaluation.figure("calibration_gap"), report.minimum)
+        yield (f"{each.dimension}: {each.value}", str(each.evaluation.n), *cells, gap)
+
+
+def _drift_rows(report: Report) -> Iterator[tuple[str, ...]]:
+    yield ("feature", "distance", "by chance up to", "mean before", "now", "missing before", "now", "")
+    for each in report.drift[:DRIFT_SHOWN]:
+        yield (
+            each.feature,
+            _number(each.distance),
+            _number(each.limit),
+            _number(each.mean_before),
+            _number(each.mean_after),
+            f"{each.missing_before:.1%}",
+            f"{each.missing_after:.1%}",
+            "drifted" if each.drifted else "beyond chance, but small" if each.beyond_chance else "",
+        )
+
+
+def _columns(rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]]) -> Iterator[str]:
+    held = list(rows)
+    widths = [max(len(row[column]) for row in held) for column in range(len(held[0]))]
+    for row in held:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
+def _with_interval(figure: Figure, minimum: int) -> str:
+    if figure.n < minimum or figure.value is None:
+        return f"- (n {figure.n})"
+    return f"{_number(figure.value)} {_interval(figure)}".rstrip()
+
+
+def _interval(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return figure.reason if figure.value is None else ""
+    return f"[{_number(figure.low)}, {_number(figure.high)}]"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _day(instant_ms: int) -> str:
+    return iso(instant_ms)[:16].replace("T", " ")

@@ -1,0 +1,92 @@
+"""What each monitored figure should be, and when an alert is due: only when its whole interval is on the wrong side."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ml.training.evaluation import Figure
+
+MEETS = "meets target"
+BELOW = "misses target"
+UNDECIDED = "undecided"
+INSUFFICIENT = "insufficient data"
+NO_TARGET = ""
+
+MINIMUM_LEARNERS = 10
+"""Fewer learners than this say too little about others, however many predictions they have."""
+
+
+class Target(NamedTuple):
+    """Bounds that a figure should keep (None: open). alerts: whether missing them raises an alert, or is only shown."""
+
+    figure: str
+    at_least: float | None
+    at_most: float | None
+    alerts: bool
+
+    def __str__(self) -> str:
+        if self.at_least is not None and self.at_most is not None:
+            return f"{self.at_least:+.2f} to {self.at_most:+.2f}"
+        if self.at_least is not None:
+            return f"at least {self.at_least:.2f}"
+        return "" if self.at_most is None else f"at most {self.at_most:.2f}"
+
+
+class Alert(NamedTuple):
+    """Something to act on, with the figure that shows it."""
+
+    figure: str
+    where: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    message: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain builtins, ready for JSON."""
+        return dict(self._asdict())
+
+
+WITHIN_POINTS = 0.10
+"""Each predicted probability should lie within ten points of the rate observed (the platform's target)."""
+
+
+def targets(accuracy: float, recall: float, degraded: float) -> dict[str, Target]:
+    """The targets by figure; precision above 0.65 is the platform's aim, but no ground for an alert."""
+    found = (
+        Target("accuracy", accuracy, None, True),
+        Target("recall", recall, None, True),
+        Target("precision", 0.65, None, False),
+        Target("calibration_gap", -WITHIN_POINTS, WITHIN_POINTS, True),
+        Target("degraded", None, degraded, True),
+    )
+    return {target.figure: target for target in found}
+
+
+def sufficient(figure: Figure, minimum: int) -> bool:
+    """Whether enough rows of enough learners stand behind a figure."""
+    return figure.n >= minimum and figure.learners >= MINIMUM_LEARNERS
+
+
+def verdict(figure: Figure, target: Target | None, minimum: int) -> str:
+    """One of the words above."""
+    if not sufficient(figure, minimum):
+        return INSUFFICIENT
+    if target is None or figure.value is None or figure.low is None or figure.high is None:
+        return NO_TARGET
+    low = float("-inf") if target.at_least is None else target.at_least
+    high = float("inf") if target.at_most is None else target.at_most
+    if figure.high < low or figure.low > high:
+        return BELOW
+    return MEETS if figure.low >= low and figure.high <= high else UNDECIDED
+
+
+def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Alert | None:
+    """The alert that a figure raises, if any."""
+    if target is None or not target.alerts or figure.value is None or verdict(figure, target, minimum) != BELOW:
+        return None
+    name = target.figure.replace("_", " ")
+    place = f" ({where})" if where else ""
+    message = f"{name}{place} is {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}], the target is {target}"
+    return Alert(target.figure, where, figure.value, figure.low, figure.high, figure.n, message)
