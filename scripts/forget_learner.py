@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""The right to leave: `python scripts/forget_learner.py USER_ID --database-url URL` removes what we keep of a learner.
+
+Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
+the app's to erase. Models hold weights, not learners; a deployment's difficulty table holds counts in which the
+learner's answers are contained until the next training, and no examples are cached anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db.errors import DatabaseError
+from db.writing import Writer, open_writer
+from scripts.refusal import of_database
+
+
+def forget(writer: Writer, user_id: str) -> dict[str, int]:
+    """Removes the learner's rows in the writer's transaction; returns how many of each table."""
+    predictions = [str(row[0]) for row in writer.select("StrugglePrediction", ("id",), "userId", [user_id])]
+    indicators = writer.delete("StruggleIndicator", "userId", [user_id])
+    indicators += writer.delete("StruggleIndicator", "predictionId", predictions)
+    feedback = writer.delete("PredictionFeedback", "userId", [user_id])
+    feedback += writer.delete("PredictionFeedback", "predictionId", predictions)
+    return {
+        "prediction_feedbacks": feedback,
+        "struggle_indicators": indicators,
+        "struggle_predictions": writer.delete("StrugglePrediction", "userId", [user_id]),
+    }
+
+
+@click.command(help=__doc__.partition("\n\n")[2])
+@click.argument("user_id")
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL")
+@click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def forget_learner(user_id: str, database_url: str | None, schema: str | None, as_json: bool) -> None:
+    try:
+        with open_writer(database_url, schema_path=schema) as writer:
+            removed = forget(writer, user_id)
+    except DatabaseError as error:
+        raise of_database(error) from None
+    if as_json:
+        click.echo(json.dumps({"user_id": user_id, "removed": removed}))
+        return
+    for table, rows in removed.items():
+        click.echo(f"{rows:8d} rows removed from {table}")
+    click.echo(
+        "The learner's answers stay in the counts of the current difficulty table until the next training"
+        " (python scripts/retrain_model.py).",
+        err=True,
+    )
+
+
+if __name__ == "__main__":
+    forget_learner()

@@ -1,0 +1,172 @@
+"""Outcomes by the platform's definition, the learner's word above it, and the right to be forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from db.writing import open_writer
+from ml.model import HOUSE
+
+MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
+PREDICTED = 1_750_000_000_000
+NOW = "2026-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def platform(database: str) -> str:
+    """A learner, an objective with cards, and one pending prediction of 0.8 named p."""
+    with open_writer(database) as writer:
+        writer.insert("User", ("id", "email"), [("u", "u@example.org")])
+        writer.insert("Course", ("id", "userId", "name"), [("c", "u", "Course")])
+        writer.insert("Lecture", ("id", "userId", "courseId", "title"), [("l", "u", "c", "Lecture")])
+        writer.insert("LearningObjective", ("id", "lectureId", "objective"), [("o", "l", "Objective")])
+        writer.insert("Card", ("id", "courseId", "objectiveId"), [("k", "c", "o")])
+    predicted(database, "p", 0.8)
+    return database
+
+
+def predicted(database: str, identifier: str, probability: float, at_ms: int = PREDICTED) -> None:
+    fields = (
+        "id",
+        "userId",
+        "learningObjectiveId",
+        "predictedStruggleProbability",
+        "predictionConfidence",
+        "predictionDate",
+        "predictedAt",
+    )
+    with open_writer(database) as writer:
+        writer.insert("StrugglePrediction", fields, [(identifier, "u", "o", probability, 0.5, at_ms, at_ms)])
+
+
+def answered(database: str, ratings: str, start_ms: int = PREDICTED, apart_ms: int = MINUTE) -> None:
+    """One answer per letter: g for GOOD, a for AGAIN."""
+    names = {"g": "GOOD", "a": "AGAIN", "h": "HARD"}
+    rows = [(f"r{start_ms}-{n}", "u", "k", names[letter], start_ms + n * apart_ms) for n, letter in enumerate(ratings)]
+    with open_writer(database) as writer:
+        writer.insert("Review", ("id", "userId", "cardId", "rating", "reviewedAt"), rows)
+
+
+def validated(database: str, score: float, at_ms: int) -> None:
+    with open_writer(database) as writer:
+        writer.insert("ValidationPrompt", ("id", "objectiveId", "conceptName"), [("q", "o", "Concept")])
+        fields = ("id", "promptId", "userId", "score", "respondedAt")
+        writer.insert("ValidationResponse", fields, [("v", "q", "u", score, at_ms)])
+
+
+def said(database: str, prediction: str, struggled: bool, at_ms: int = PREDICTED) -> None:
+    with open_writer(database) as writer:
+        fields = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
+        writer.insert("PredictionFeedback", fields, [(f"f{at_ms}", prediction, "u", "HELPFUL", struggled, at_ms)])
+
+
+def run(script: str, *arguments: str) -> dict[str, object]:
+    command = [sys.executable, os.path.join(HOUSE, "scripts", script), *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def record(database: str, *arguments: str) -> dict[str, object]:
+    return run("record_outcomes.py", "--database-url", database, "--as-of", NOW, *arguments)
+
+
+def stored(database: str, identifier: str = "p") -> tuple[object, ...]:
+    with open_writer(database) as writer:
+        fields = ("predictionStatus", "actualOutcome", "actualOutcomeRecordedAt")
+        return writer.select("StrugglePrediction", fields, "id", [identifier])[0]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "probability", "status", "outcome"),
+    [
+        ("gga", 0.8, "FALSE_POSITIVE", False),  # 67 %
+        ("gaa", 0.8, "CONFIRMED", True),
+        ("ggaag", 0.3, "MISSED", True),  # 60 %
+        ("gggag", 0.3, "RESOLVED", False),
+        ("ggggg" + "a" * 5, 0.3, "RESOLVED", False),  # the first five are judged
+        ("hhh", 0.5, "FALSE_POSITIVE", False),  # HARD is correct, and 0.5 is "said"
+    ],
+)
+def test_the_platform_s_definition_decides(
+    platform: str, ratings: str, probability: float, status: str, outcome: bool
+) -> None:
+    predicted(platform, "other", probability)
+    answered(platform, ratings)
+    counts = record(platform)
+    assert stored(platform, "other")[:2] == (status, outcome)
+    assert counts["by_answers"] == 2
+    assert record(platform)["still_open"] == 0, "a second run finds nothing left"
+    assert stored(platform, "other")[:2] == (status, outcome)
+
+
+def test_two_answers_leave_a_prediction_open_and_earlier_answers_decide_nothing(platform: str) -> None:
+    answered(platform, "aaaa", PREDICTED - DAY)
+    answered(platform, "aa")
+    assert record(platform)["still_open"] == 1
+    assert stored(platform) == ("PENDING", None, None)
+
+
+def test_answers_that_trickle_in_over_short_visits_are_judged_together(platform: str) -> None:
+    answered(platform, "aga", apart_ms=DAY)
+    record(platform)
+    assert stored(platform)[:2] == ("CONFIRMED", True)
+
+
+def test_a_validation_score_decides(platform: str) -> None:
+    validated(platform, 0.59, PREDICTED + DAY)
+    assert record(platform)["by_validation"] == 1
+    assert stored(platform)[:2] == ("CONFIRMED", True)
+
+
+def test_the_learner_s_word_outranks_the_answers_also_after_the_fact(platform: str) -> None:
+    answered(platform, "aaa")
+    record(platform)
+    assert stored(platform)[:2] == ("CONFIRMED", True)
+    said(platform, "p", False)
+    assert record(platform)["by_learner"] == 1
+    assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
+    assert record(platform)["by_learner"] == 0
+
+
+def test_of_two_words_the_later_counts_and_one_from_after_as_of_does_not(platform: str) -> None:
+    said(platform, "p", True, PREDICTED + 2 * DAY)
+    said(platform, "p", False, PREDICTED + DAY)
+    said(platform, "p", False, PREDICTED + 1000 * DAY)
+    record(platform)
+    assert stored(platform)[:2] == ("CONFIRMED", True)
+
+
+def test_a_dry_run_counts_and_writes_nothing(platform: str) -> None:
+    answered(platform, "aaa")
+    assert record(platform, "--dry-run")["confirmed"] == 1
+    assert stored(platform) == ("PENDING", None, None)
+
+
+def test_a_dismissed_prediction_is_left_alone(platform: str) -> None:
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", "p", predictionStatus="DISMISSED")
+    answered(platform, "aaa")
+    record(platform)
+    assert stored(platform)[0] == "DISMISSED"
+
+
+def test_a_forgotten_learner_leaves_nothing_of_ours_behind(platform: str) -> None:
+    said(platform, "p", True)
+    with open_writer(platform) as writer:
+        fields = ("id", "userId", "learningObjectiveId", "predictionId", "indicatorType", "severity")
+        writer.insert("StruggleIndicator", fields, [("i", "u", "o", "p", "LOW_RETENTION", "HIGH")])
+    removed = run("forget_learner.py", "u", "--database-url", platform)["removed"]
+    assert removed == {"prediction_feedbacks": 1, "struggle_indicators": 1, "struggle_predictions": 1}
+    with open_writer(platform) as writer:
+        for model in ("StrugglePrediction", "StruggleIndicator", "PredictionFeedback"):
+            assert writer.select(model, ("id",)) == []
+        assert len(writer.select("User", ("id",))) == 1, "the app's own rows are the app's to erase"
