@@ -27,6 +27,7 @@ else:
 
 BATCH_ROWS = 2000
 
+_DATE_FIELDS = ("predictionDate", "predictedAt")
 _TEMPORAL = ("timestamp", "timestamptz", "date")
 _ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
 
@@ -93,11 +94,17 @@ def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
 
 
 def feedback_by_prediction(client: Client, since_ms: int, until_ms: int) -> dict[str, bool]:
-    """Prediction id -> whether the learner says that he or she struggled; of several answers, the last."""
+    """Whether the learner says that he or she struggled, by the id of a prediction made in [since_ms, until_ms).
+
+    Of several answers to one prediction, the last counts.
+    """
     latest: dict[str, tuple[int, bool]] = {}
 
     def ask(opened: Opened) -> list[Query]:
-        return _within(client, opened, _FEEDBACK, "PredictionFeedback", "submittedAt", since_ms, until_ms)
+        if "PredictionFeedback" not in opened.renderer.catalogue:
+            return []
+        field = _date_field(opened)
+        return _within(client, opened, _FEEDBACK[field], "StrugglePrediction", field, since_ms, until_ms)
 
     for batch in client.stream(ask, BATCH_ROWS):
         for prediction, struggled, at in batch:
@@ -179,18 +186,22 @@ def _during(alias: str, field: str) -> str:
 
 _PREDICTIONS = {
     (field, with_features): _predictions(field, with_features)
-    for field in ("predictionDate", "predictedAt")
+    for field in _DATE_FIELDS
     for with_features in (True, False)
 }
 _COUNT = {
     field: Template("StrugglePrediction", ("count(*)",), f"FROM {{g}} WHERE {_during('g', field)}")
-    for field in ("predictionDate", "predictedAt")
+    for field in _DATE_FIELDS
 }
-_FEEDBACK = Template(
-    "PredictionFeedback",
-    ("{h.predictionId:text}", "{h.actualStruggle}", "{h.submittedAt:ms}"),
-    f"FROM {{h}} WHERE {_during('h', 'submittedAt')} AND {{h.actualStruggle}} IS NOT NULL",
-)
+_FEEDBACK = {
+    field: Template(
+        "PredictionFeedback",
+        ("{h.predictionId:text}", "{h.actualStruggle}", "{h.submittedAt:ms}"),
+        f"FROM {{g}} JOIN {{h}} ON {{h.predictionId}} = {{g.id}} WHERE {_during('g', field)}"
+        " AND {h.actualStruggle} IS NOT NULL",
+    )
+    for field in _DATE_FIELDS
+}
 _REASONS = Template(
     "StrugglePrediction",
     ("{g.id:text}", "{g.strugglingFactors:text}", "{g.featureVector:text}"),

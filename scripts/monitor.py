@@ -125,7 +125,7 @@ def observe(
     before_ms = 2 * since_ms - until_ms
     oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
     codes = Codes.new()
-    feedback = monitoring.feedback_by_prediction(client, oldest_ms - DAY_MS, client.now() + DAY_MS)
+    feedback = monitoring.feedback_by_prediction(client, oldest_ms, until_ms)
     periods = Periods(
         current=read_period(client, since_ms, until_ms, feedback, codes),
         before=read_period(client, before_ms, since_ms, feedback, codes),

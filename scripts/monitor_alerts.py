@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.training.drift import MATERIAL, FeatureDrift
+from ml.training.drift import FeatureDrift
 from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
 from ml.training.metrics import BINS, Floats, Integers, ReliabilityBin
 from ml.training.resampling import Learners
@@ -121,8 +121,10 @@ def _figure(name: str, rows: Judged, level: float) -> Figure:
 
 def drift_alert(drift: FeatureDrift, n: int) -> Alert:
     """A feature whose distribution has moved beyond chance and by enough to matter."""
+    means = (drift.mean_before, drift.mean_after)
+    moved = f"mean {means[0]:.2f} to {means[1]:.2f}, " if means[0] is not None and means[1] is not None else ""
     message = (
-        f"{drift.feature} has drifted by {drift.distance:.3f} since the period before; "
-        f"chance explains {drift.limit:.3f}, and from {MATERIAL} beyond chance it matters"
+        f"{drift.feature} has drifted by {drift.distance:.3f} since the period before, where chance explains "
+        f"{drift.limit:.3f} ({moved}missing {drift.missing_before:.0%} to {drift.missing_after:.0%})"
     )
     return Alert("drift", drift.feature, drift.distance, drift.limit, None, n, message)

@@ -56,7 +56,7 @@ def reliability(bins: Sequence[CalibrationBin]) -> str:
             yield f'<circle class="dot" cx="{at_x:.1f}" cy="{y(each.bin.struggle_rate):.1f}" r="{radius:.1f}">'
             yield f"<title>{told}</title></circle>"
 
-    return svg(left + size + 14, top + size + 50, "reliability diagram", parts())
+    return svg(left + size + 24, top + size + 50, "reliability diagram", parts())
 
 
 def interval_bar(figure: Figure, low: float, high: float, target: Target | None, width: int = 150) -> str:
@@ -83,7 +83,7 @@ def interval_bar(figure: Figure, low: float, high: float, target: Target | None,
 def trend(weeks: Sequence[Week], name: str, low: float, high: float, target: Target | None) -> str:
     """One figure week by week, with its interval as a band."""
     width, height, left, top, bottom = 330, 170, 38, 10, 24
-    x = scale(0, max(len(weeks) - 1, 1), left + 10, width - 14)
+    x = scale(0, max(len(weeks) - 1, 1), left + 10, width - 20)
     y = scale(low, high, height - bottom, top)
 
     def parts() -> Iterator[str]:
@@ -115,7 +115,7 @@ def trend(weeks: Sequence[Week], name: str, low: float, high: float, target: Tar
 
 def drift_bars(drift: Sequence[FeatureDrift]) -> str:
     """Distances as bars; the tick on each is what chance explains, the dashed line what would matter."""
-    left, width, row = 236, 640, 24
+    left, width, row = 250, 900, 24
     most = max(2.0 * MATERIAL, *(1.1 * max(each.distance, each.limit) for each in drift))
     x = scale(0, most, left, width - 60)
     height = row * len(drift) + 30

@@ -112,16 +112,12 @@ def _tile(report: Report, name: str, title: str, figure: Figure, low: float, hig
 
 def _calibration(report: Report) -> str:
     facts = [
-        ("Mean probability minus struggle rate", report.evaluation.figure("calibration_gap"), "0"),
-        ("Slope of the calibration line", report.evaluation.figure("calibration_slope"), "1"),
-        ("Intercept", report.evaluation.figure("calibration_intercept"), "0"),
-        ("Log-loss", report.evaluation.figure("log_loss"), ""),
+        ("Mean probability minus struggle rate (calibrated: 0)", report.evaluation.figure("calibration_gap")),
+        ("Slope of the calibration line (calibrated: 1)", report.evaluation.figure("calibration_slope")),
+        ("Its intercept (calibrated: 0)", report.evaluation.figure("calibration_intercept")),
+        ("Log-loss", report.evaluation.figure("log_loss")),
     ]
-    listed = "".join(
-        f"<dt>{name}</dt><dd>{number(each.value)} {bounds(each)}"
-        f"{f' <span class=muted>calibrated: {ideal}</span>' if ideal else ''}</dd>"
-        for name, each, ideal in facts
-    )
+    listed = "".join(f"<dt>{name}</dt><dd>{number(each.value)} {bounds(each)}</dd>" for name, each in facts)
     return (
         "<section><h2>Does a probability mean what it says?</h2>"
         '<p class="note">Each point is a tenth of the predictions. On the dashed line, of those said to struggle with '
@@ -147,6 +143,11 @@ def _drift(report: Report) -> str:
     )
     body = f"<p>{escape(report.drift_note[:1].upper() + report.drift_note[1:])}.</p>"
     if report.drift:
+        moved = sum(each.drifted for each in report.drift)
+        found = (
+            f"{moved} of {len(report.drift)} moved by enough to matter." if moved else "None moved by enough to matter."
+        )
+        body = body.replace("</p>", f" {found}</p>")
         body += charts.drift_bars(report.drift[:DRIFT_SHOWN])
     rest = report.drift[DRIFT_SHOWN:]
     if rest:

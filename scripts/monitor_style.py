@@ -14,6 +14,7 @@ body { margin: 0; background: var(--page); color: var(--ink);
   font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
   font-variant-numeric: tabular-nums; }
 main { max-width: 1120px; margin: 0 auto; padding: 36px 24px 64px; }
+header + p, section + p { margin-top: 18px; }
 header { display: flex; flex-wrap: wrap; align-items: baseline; gap: 6px 16px; margin-bottom: 20px; }
 h1 { font-size: 26px; margin: 0; letter-spacing: -.01em; }
 h2 { font-size: 18px; margin: 0 0 2px; }
@@ -25,7 +26,7 @@ section { background: var(--card); border: 1px solid var(--hair); border-radius:
 .status.ok { color: var(--good); } .status.alert { color: var(--bad); } .status.other { color: var(--muted); }
 .alerts { border-color: var(--bad); background: linear-gradient(var(--bad-soft), var(--bad-soft)), var(--card); }
 .alerts ul { margin: 6px 0 0; padding-left: 20px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(236px, 1fr)); gap: 12px; margin-top: 18px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 12px; margin-top: 18px; }
 .tile { background: var(--card); border: 1px solid var(--hair); border-radius: 12px; padding: 14px 16px 12px; }
 .tile .name { color: var(--muted); font-size: 13px; display: flex; justify-content: space-between; gap: 8px; }
 .tile .value { font-size: 28px; font-weight: 600; letter-spacing: -.02em; line-height: 1.25; }

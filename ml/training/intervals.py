@@ -38,7 +38,8 @@ def proportion_interval(numerator: Floats, denominator: Floats, learners: Learne
     z = student((1.0 + level) / 2.0, effective - 1.0)
     centre = (p + z * z / (2.0 * size)) / (1.0 + z * z / size)
     half = z / (1.0 + z * z / size) * sqrt(p * (1.0 - p) / size + z * z / (4.0 * size * size))
-    return Interval(max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))  # p lies inside, to the last digit
+    # p lies inside, to the last digit
+    return Interval(max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)))
 
 
 def ratio_interval(numerator: Floats, denominator: Floats, learners: Learners, level: float) -> Interval | None:
