@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from glob import glob
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -77,7 +78,8 @@ class CannotMeasure(click.ClickException):
 @click.option(
     "--python",
     type=click.Path(exists=True, dir_okay=False),
-    help="An interpreter that has the predictor installed. Default: a new virtual environment with a plain install.",
+    help="Measure with this interpreter, and with its predictor if it has one installed. Default: a plain install of "
+    "this checkout in a new virtual environment.",
 )
 @click.option(
     "--database-url",
@@ -152,7 +154,7 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
         Command(SQLITE, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": sqlite_url}),
         Command(POSTGRES, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": postgres_url}),
     ]
-    if any(name.endswith(".pkl") for name in os.listdir(os.path.join(installed, "models"))):
+    if glob(os.path.join(installed, "models", "*.pkl")):
         untrained = _without_models(installed, os.path.join(workshop, "untrained"))
         commands.append(
             Command(RULES, (python, os.path.join(untrained, "predict.py"), *asked), {"DATABASE_URL": sqlite_url})
@@ -169,21 +171,18 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
 
 
 def _installed(python: str) -> str:
-    """The directory that holds the predict.py which this interpreter imports."""
-    found = _run([python, "-c", "import importlib.util; print(importlib.util.find_spec('predict').origin)"], cwd="/")
-    return os.path.dirname(found.strip())
+    """The directory of the predict.py that this interpreter imports; this checkout where it has none."""
+    look = "import importlib.util as u; spec = u.find_spec('predict'); print(spec.origin if spec else '')"
+    found = _run([python, "-c", look], cwd=os.path.dirname(python)).strip()
+    return os.path.dirname(found) if found else ROOT
 
 
 def _without_models(installed: str, directory: str) -> str:
     """A copy of the predictor that has no trained model, so that its two-argument form answers by the rules."""
     os.mkdir(directory)
     shutil.copy(os.path.join(installed, "predict.py"), directory)
-    for package in ("ml", "db", "models"):
-        shutil.copytree(
-            os.path.join(installed, package),
-            os.path.join(directory, package),
-            ignore=shutil.ignore_patterns("*.pkl", "__pycache__"),
-        )
+    for package in ("ml", "db"):
+        shutil.copytree(os.path.join(installed, package), os.path.join(directory, package))
     return directory
 
 
@@ -193,7 +192,8 @@ def _without_parameters(url: str) -> str:
 
 
 def _environment(command: Command) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONPATH")}
+    # PYTHONDONTWRITEBYTECODE, common in containers, would have a checkout's modules compiled in every run
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTHON"))}
     return {**ours, **command.environment}
 
 
@@ -246,7 +246,7 @@ def _report(costs: Mapping[str, Sequence[Cost]], runs: int) -> dict[str, Any]:
             "ratio": f"{goal.above} / {goal.below}",
             "value": round(wall[goal.above] / wall[goal.below], 3),
             "bound": f"at {'most' if goal.at_most else 'least'} {goal.bound:g}",
-            "met": (wall[goal.above] / wall[goal.below] <= goal.bound) is goal.at_most,
+            "met": _met(goal, wall[goal.above] / wall[goal.below]),
         }
         for goal in GOALS
         if goal.above in wall and goal.below in wall
@@ -268,6 +268,10 @@ def _report(costs: Mapping[str, Sequence[Cost]], runs: int) -> dict[str, Any]:
         "commands": commands,
         "ratios": ratios,
     }
+
+
+def _met(goal: Goal, ratio: float) -> bool:
+    return ratio <= goal.bound if goal.at_most else ratio >= goal.bound
 
 
 def _table(report: Mapping[str, Any]) -> str:
