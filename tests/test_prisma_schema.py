@@ -39,26 +39,70 @@ POSTGRES_TYPES = {
 }
 
 
+RENAMED = """
+datasource db {
+  provider = "postgresql"
+  schemas  = ["public", "learning"]
+}
+/* model Ghost { id Int @id } */
+/// } "unbalanced @@map("ghost")
+model Person {
+  id    String @id @default("}{ @map(\\"ghost\\") // no comment") @map("person id") // @map("ghost")
+  given String @db.VarChar(80)   @map(name: "first_name")
+  grade Grade? @default(TOP)     @map( "mark" )
+  kinds Grade[]
+  done  Answer[] @relation("author")
+  seen  Answer[] @relation("reader")
+
+  @@unique([given, grade], name: "ghost", map: "ghost_key")
+  @@map( name: "people" )
+  @@schema("learning")
+}
+model Answer {
+  personId String @map("author_id")
+  readerId String
+  author   Person @relation("author", fields: [personId], references: [id], map: "ghost_fk")
+  reader   Person @relation(name: "reader", fields: [readerId], references: [id])
+
+  @@id([personId, readerId], map: "ghost_pk")
+  @@index([readerId(sort: Desc)])
+  @@schema("public")
+}
+enum Grade {
+  TOP   @map("1")
+  FAIR
+  @@map("grade_kind")
+  @@schema("public")
+}
+"""
+
+
 @pytest.fixture(scope="module")
-def parsed():
-    """What Prisma's parsers make of each file."""
+def prismas_reading():
+    """A function: file, and the version whose parser shall read it -> what the parser makes of it."""
     node, npm = need("node"), need("npm")
     home = os.path.join(CACHE, "parsers")
     os.makedirs(home, exist_ok=True)
-    parsers = {file: f"parser-{version.partition('-')[0]}" for file, version in PARSERS.items()}
+    parsers = {version: f"parser-{version.partition('-')[0]}" for version in PARSERS.values()}
     if not all(os.path.isdir(os.path.join(home, "node_modules", parser)) for parser in parsers.values()):
-        wanted = [f"{parsers[file]}@npm:@prisma/prisma-schema-wasm@{version}" for file, version in PARSERS.items()]
+        wanted = [f"{parser}@npm:@prisma/prisma-schema-wasm@{version}" for version, parser in parsers.items()]
         install = [npm, "install", "--prefix", home, "--no-audit", "--no-fund", "--ignore-scripts", *wanted]
         subprocess.run(install, check=True, capture_output=True, cwd=home)
     script = os.path.join(ROOT, "tests", "prisma_dmmf.js")
-    found = {}
-    for file, parser in parsers.items():
-        package = os.path.join(home, "node_modules", parser)
-        ask = [node, script, package, os.path.join(ROOT, "db", file)]
-        done = subprocess.run(ask, capture_output=True, text=True, check=False)
+
+    def reading(file, version):
+        package = os.path.join(home, "node_modules", parsers[version])
+        done = subprocess.run([node, script, package, file], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        found[file] = json.loads(done.stdout)
-    return found
+        return json.loads(done.stdout)
+
+    return reading
+
+
+@pytest.fixture(scope="module")
+def parsed(prismas_reading):
+    """What Prisma's parsers make of each of our files."""
+    return {file: prismas_reading(os.path.join(ROOT, "db", file), version) for file, version in PARSERS.items()}
 
 
 @pytest.fixture
@@ -192,3 +236,24 @@ def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed):
         assert names.table(model, "") == MODELS[model].table
         assert names.models[model].columns.keys() >= set(MODELS[model].fields)
         assert all(column == field for field, column in names.models[model].columns.items())
+
+
+@pytest.mark.parametrize("schema", ["a renamed one", "db/schema.prisma", "tests/nextjs/prisma/schema.prisma"])
+def test_our_own_reader_finds_the_names_that_prismas_parser_finds(prismas_reading, tmp_path, schema):
+    path = os.path.join(ROOT, schema)
+    if schema == "a renamed one":
+        path = str(tmp_path / "schema.prisma")
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(RENAMED)
+    names = schema_prisma.read(path)
+    theirs = prismas_reading(path, PARSERS["schema.prisma"])["datamodel"]
+    assert names.models.keys() == {model["name"] for model in theirs["models"]}
+    for model in theirs["models"]:
+        ours = names.models[model["name"]]
+        assert ours.table == (model["dbName"] or model["name"])
+        assert ours.schema == model.get("schema")
+        assert ours.columns == {field["name"]: field.get("dbName") or field["name"] for field in model["fields"]}
+        assert ours.types == {field["name"]: field["type"] for field in model["fields"]}
+    for enum in theirs["enums"]:
+        stored = {value["dbName"]: value["name"] for value in enum["values"] if value["dbName"]}
+        assert names.enums[enum["name"]] == stored
