@@ -20,7 +20,9 @@ def generated_client(directory, provider, interface, schema=SCHEMA):
     package = f"prisma_{provider}_{interface}_{os.path.basename(directory)}".replace("-", "_")
     with open(schema, encoding="utf-8") as stream:
         text = stream.read()
-    text = text.replace('"postgresql"', f'"{provider}"').replace('"asyncio"', f'"{interface}"\n  output = "./{package}"')
+    text = text.replace('"postgresql"', f'"{provider}"').replace(
+        '"asyncio"', f'"{interface}"\n  output = "./{package}"'
+    )
     path = os.path.join(directory, f"{package}.prisma")
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(text)
