@@ -1,4 +1,4 @@
-"""The code blocks of the integration guide, read where $STRUGGLE_GUIDE says it lies; none is copied into the project."""
+"""The code blocks of the integration guide, read from where $STRUGGLE_GUIDE says; none is copied into the project."""
 
 from __future__ import annotations
 

@@ -112,3 +112,22 @@ def test_every_python_block_of_the_guide_is_accounted_for():
     told_in_readme = ["from prisma import Prisma", "from sqlalchemy import create_engine"]
     for block in blocks("python"):
         assert sum(mark in block for mark in run_here + told_in_readme) == 1, block
+
+
+@pytest.mark.parametrize("way", [("scripts/example_usage.py",), ("-m", "scripts.example_usage")])
+def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]):
+    assert "python example_usage.py" in snippet("bash", "pip install -r requirements.txt")
+    ran = run(sys.executable, *way, cwd=ROOT, PYTHONIOENCODING="utf-8")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.index(OBJECTIVE) < ran.stdout.index("physiology as a whole")
+    assert "prerequisites" in ran.stdout
+
+
+def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path):
+    example = str(ROOT / "scripts" / "example_usage.py")
+    cases = {66: ("--user", "nobody"), 69: ("--database-url", "file:absent.db"), 78: ("--database-url", "mysql://x")}
+    for code, arguments in cases.items():
+        ran = run(sys.executable, example, *arguments, cwd=tmp_path)
+        assert ran.returncode == code
+        assert ran.stderr.startswith("Error: ")
+        assert ran.stderr.count("\n") == 1

@@ -134,7 +134,11 @@ def test_a_template_string_lets_an_id_run_a_command_and_execfile_does_not(tmp_pa
     assert marker.exists(), "the guide's form should have run the id's command; that is what the README warns of"
     marker.unlink()
 
-    for user_id, objective_id in ((LEARNER, hostile), (hostile, OBJECTIVE), (f"$(touch {marker})", f"`touch {marker}`")):
+    for user_id, objective_id in (
+        (LEARNER, hostile),
+        (hostile, OBJECTIVE),
+        (f"$(touch {marker})", f"`touch {marker}`"),
+    ):
         (result,) = through_node(predicting(user_id, objective_id))
         assert result["code"] == 66
         assert only_object(result["stdout"])["error"]["code"] in ("unknown_learner", "unknown_objective")

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""The Python API in one screen: who is about to struggle, why, and what would help.
+
+Without arguments it speaks of the demo learner; `--database-url`, `--user` and `--topic` ask about your own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db import get_prisma_client
+from db.errors import DatabaseError, UnknownLearner, UnknownObjective
+from ml import PredictorError, StruggleFeatureExtractor, StrugglePredictionModel, UnknownTopic
+from ml.features import FEATURE_NAMES
+from ml.prediction import Prediction
+from scripts.refusal import Refused, of_database
+
+BAR = 20
+COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
+
+
+async def show(url: str | None, user_id: str, topic: str) -> None:
+    """Every objective of the topic, then the topic as a whole."""
+    client = await get_prisma_client(url)
+    async with client:
+        model = StrugglePredictionModel.load()
+        extractor = StruggleFeatureExtractor(client, model.difficulty)
+        click.echo(f"Model {model.model_version}, {len(FEATURE_NAMES)} features, database {client.label}")
+        for objective_id in client.objectives_of_topic(topic):
+            features = await extractor.extract_features_for_objective(user_id, objective_id)
+            show_prediction(objective_id, model.predict(features), features.data_quality)
+        features = await extractor.extract_features_for_topic(user_id, topic)
+        show_prediction(f"{topic} as a whole", model.predict(features), features.data_quality)
+
+
+def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:
+    """A heading, the probability as a bar with its interval, the sentence, and the strongest factors."""
+    low, high = prediction.interval
+    filled = round(BAR * prediction.probability)
+    bar = click.style("█" * filled, fg=COLOURS[prediction.risk_level]) + "░" * (BAR - filled)
+    click.echo(f"\n{click.style(title, bold=True)}")
+    click.echo(
+        f"  {bar} {prediction.probability:.2f} ({low:.2f} to {high:.2f}), {prediction.risk_level},"
+        f" confidence {prediction.confidence:.2f}, {data_quality:.0%} of the features rest on data"
+    )
+    click.echo(f"  {prediction.reasoning}")
+    for factor in prediction.factors[:3]:
+        click.echo(f"    {factor.contribution:+.2f}  {factor.text}")
+
+
+@click.command()
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, help="Default: the embedded demo database.")
+@click.option("--user", "user_id", default="demo-learner", show_default=True, help="The learner's id.")
+@click.option("--topic", default="physiology", show_default=True, help="A course's id or name, or a topic tag.")
+def example_usage(database_url: str | None, user_id: str, topic: str) -> None:
+    """Show what the Python API says about one learner and one topic."""
+    try:
+        asyncio.run(show(database_url, user_id, topic))
+    except (UnknownLearner, UnknownObjective, UnknownTopic) as error:
+        raise Refused(str(error), 66) from None
+    except DatabaseError as error:
+        raise of_database(error) from None
+    except PredictorError as error:
+        raise Refused(str(error), 78) from None
+
+
+if __name__ == "__main__":
+    example_usage()
