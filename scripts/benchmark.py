@@ -15,6 +15,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 COMMANDS = {
+    "monitor": "scripts.benchmark_monitor:monitor",
     "startup": "scripts.benchmark_startup:startup",
 }
 """Command -> module:attribute."""

@@ -37,17 +37,16 @@ def reasons(client: Client, mistakes: Sequence[Mistake]) -> dict[str, Reason]:
 
 
 def _reason(stored: StoredReasons, towards: int) -> Reason:
-    texts = _strongest(stored.factors, towards)
-    if texts:
-        return Reason(texts, STORED)
+    if stored.factors:
+        return Reason(_strongest(stored.factors, towards), STORED)
     if isinstance(stored.features, dict):
         try:
             features = FeatureVector.from_dict(stored.features, extracted_at_ms=0)
             factors = [factor.to_dict() for factor in StrugglePredictionModel.load().predict(features).factors]
         except PredictorError:  # features of another version, or no usable model: the mistake is shown without a reason
             return Reason((), UNKNOWN)
-        texts = _strongest(factors, towards)
-    return Reason(texts, OF_TODAY if texts else UNKNOWN)
+        return Reason(_strongest(factors, towards), OF_TODAY)
+    return Reason((), UNKNOWN)
 
 
 def _strongest(factors: object, towards: int) -> tuple[str, ...]:

@@ -36,8 +36,8 @@ section { background: var(--card); border: 1px solid var(--hair); border-radius:
 .good { color: var(--good); } .bad { color: var(--bad); } .notable { color: var(--notable); }
 .pair { display: grid; grid-template-columns: minmax(300px, 450px) 1fr; gap: 28px; align-items: center; }
 .row { display: grid; grid-template-columns: repeat(auto-fit, minmax(290px, 1fr)); gap: 18px 26px; margin-top: 14px; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 8px 18px; margin: 0; }
-dt { color: var(--muted); } dd { margin: 0; }
+dl { display: grid; grid-template-columns: 1fr auto; gap: 8px 18px; margin: 0; }
+dt { color: var(--muted); } dd { margin: 0; white-space: nowrap; }
 svg { display: block; width: 100%; height: auto; }
 svg text { font-size: 11.5px; fill: var(--muted); }
 svg .axis { font-size: 13px; }
