@@ -1,0 +1,97 @@
+"""What the service takes and answers, as types: the command's own JSON, named for the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MOST_PAIRS = 500
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+
+class Pair(BaseModel):
+    """A learner and an objective."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: Id
+    objective_id: Id
+
+
+class PredictionRequest(Pair):
+    """as_of: the moment of prediction, ISO 8601 (without an offset: UTC); by default the database's now."""
+
+    as_of: datetime | None = None
+
+
+class BatchRequest(BaseModel):
+    """Up to 500 pairs, answered in their order as of one moment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pairs: Annotated[list[Pair], Field(min_length=1, max_length=MOST_PAIRS)]
+    as_of: datetime | None = None
+
+
+class Factor(BaseModel):
+    """One feature's contribution to the logit, positive towards struggle; value is null without data."""
+
+    feature: str
+    value: float | None
+    contribution: float
+    text: str
+
+
+class PredictionResponse(BaseModel):
+    """The object that predict.py prints, to the byte."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    schema_version: int
+    user_id: str
+    objective_id: str
+    as_of: str
+    probability: Annotated[float, Field(ge=0, le=1)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    risk_level: Literal["LOW", "MEDIUM", "HIGH"]
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
+    reasoning: str
+    factors: list[Factor]
+    intercept: float
+    model_version: str
+    source: Literal["model", "rules"]
+    missing_sources: list[str]
+    degraded: str
+    features: dict[str, float | str | list[str] | None]
+
+
+class BatchResponse(BaseModel):
+    """One entry a pair, in the order asked: an answer, or the problem that stood in its way."""
+
+    predictions: list[PredictionResponse | Problem]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `code` is the command's own name of the failure."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Health(BaseModel):
+    """Whether the process serves, with which model, and whether the database answered when last asked."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    status: Literal["healthy", "unhealthy"]
+    model_version: str
+    database: str
+
+
+BatchResponse.model_rebuild()
