@@ -1,0 +1,459 @@
+"""scripts/monitor.py: what it reads, when it alarms, and what it writes; on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn import metrics as sklearn_metrics
+
+import db
+from db import monitoring
+from db.writing import open_writer
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.instants import iso
+from ml.training.drift import FeatureCounts, feature_drift
+from ml.training.evaluation import Figure
+from scripts.benchmark_monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
+from scripts.monitor import monitor
+from scripts.monitor_verdicts import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, verdict
+from tests.conftest import need
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DAY_MS = 86_400_000
+AS_OF = ("--as-of", iso(UNTIL_MS), "--bootstrap", "200")
+FEEDBACK_FIELDS = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
+
+
+def store(url, rows, feedback=(), users=()):
+    with open_writer(url) as writer:
+        writer.insert("StrugglePrediction", PREDICTION_FIELDS, rows)
+        writer.insert("PredictionFeedback", FEEDBACK_FIELDS, feedback)
+        writer.insert("User", ("id", "email"), users)
+
+
+def observed(url, *options, code=None):
+    done = CliRunner().invoke(monitor, ["--database-url", url, *AS_OF, "--json", *options])
+    assert code is None or done.exit_code == code, done.output
+    return json.loads(done.stdout)
+
+
+def certain_rows(count=600, wrong=0.0, degraded="", learners=60, at_ms=UNTIL_MS - DAY_MS):
+    """Sharp predictions, wrong as often as asked."""
+    rng = np.random.default_rng(3)
+    for row in range(count):
+        struggled = row % 3 == 0
+        said = struggled != (rng.random() < wrong)
+        features = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, 0.4), at_ms, degraded).judged_by("v1", "model")
+        probability = 0.9 if said else 0.1
+        who, what = f"learner-{row % learners}", f"objective-{row % 7}"
+        yield (f"p{row}", who, what, probability, 0.8, features.to_dict(), at_ms, at_ms, struggled, False)
+
+
+def test_figures_equal_scikit_learns_and_feedback_outranks(database):
+    rows = list(simulated(1500, 60, UNTIL_MS))
+    current = [row for row in rows if row[6] >= UNTIL_MS - 7 * DAY_MS]
+    said = {row[0]: bool(place % 2) for place, row in enumerate(current[:300])}
+    early = [(f"a{key}", key, "learner", "HELPFUL", not value, UNTIL_MS) for key, value in said.items()]
+    late = [(f"b{key}", key, "learner", "INACCURATE", value, UNTIL_MS + 5) for key, value in said.items()]
+    store(database, rows, late + early)
+
+    report = observed(database)
+
+    outcomes = [(said.get(row[0], row[8]), row[3]) for row in current]
+    y, p = (np.array(each, dtype=float) for each in zip(*[each for each in outcomes if each[0] is not None]))
+    assert report["predictions"] == len(current)
+    assert report["outcomes_known"] == len(y)
+    expected = {
+        "auc": sklearn_metrics.roc_auc_score(y, p),
+        "brier": sklearn_metrics.brier_score_loss(y, p),
+        "log_loss": sklearn_metrics.log_loss(y, p),
+        "struggle_rate": y.mean(),
+    }
+    for name, value in expected.items():
+        assert report["figures"][name]["value"] == pytest.approx(value, abs=1e-12)
+    decisions = report["decisions"]["0.5"]
+    assert decisions["accuracy"]["value"] == pytest.approx(sklearn_metrics.accuracy_score(y, p >= 0.5), abs=1e-12)
+    assert decisions["recall"]["value"] == pytest.approx(sklearn_metrics.recall_score(y, p >= 0.5), abs=1e-12)
+    assert decisions["precision"]["value"] == pytest.approx(sklearn_metrics.precision_score(y, p >= 0.5), abs=1e-12)
+    levels = {each["value"]: each["n"] for each in report["slices"] if each["dimension"] == "risk level"}
+    assert levels == {"LOW": (p < 0.4).sum(), "MEDIUM": ((p >= 0.4) & (p < 0.7)).sum(), "HIGH": (p >= 0.7).sum()}
+    assert {each["value"] for each in report["slices"] if each["dimension"] == "model version"} == {
+        "rules-1",
+        "struggle_prediction_v1.0",
+    }
+    assert sum(week["predictions"] for week in report["weeks"]) == len(rows)
+    assert len(report["drift"]) == len(FEATURE_NAMES) + 1
+
+
+def test_nothing_stored_is_an_answer(database):
+    report = observed(database, code=0)
+    assert (report["status"], report["predictions"], report["alerts"]) == ("no predictions", 0, [])
+    done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF])
+    assert done.exit_code == 0
+    assert "nothing to judge" in done.stdout
+
+
+def test_too_little_data_is_called_so_however_bad_it_looks(database):
+    store(database, certain_rows(60, wrong=0.9))
+    report = observed(database, code=0)
+    assert (report["status"], report["outcomes_known"]) == ("insufficient data", 60)
+    table = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF]).stdout
+    assert re.search(r"^accuracy .* insufficient data$", table, re.MULTILINE)
+
+
+def test_a_good_model_raises_no_alert_and_a_bad_one_does(database):
+    store(database, certain_rows(wrong=0.05))
+    assert observed(database, code=0)["status"] == "ok"
+    with open_writer(database) as writer:
+        writer.execute('DELETE FROM "struggle_predictions"')
+    store(database, certain_rows(wrong=0.45))
+    report = observed(database, code=1)
+    assert {"accuracy", "recall"} <= {each["figure"] for each in report["alerts"]}
+
+
+def test_degraded_answers_raise_an_alert(database):
+    store(database, certain_rows(degraded="the database did not answer in time"))
+    report = observed(database, code=1)
+    assert report["degraded"]["value"] == 1.0
+    assert [each["figure"] for each in report["alerts"]] == ["degraded"]
+
+
+def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(database):
+    rows = list(certain_rows(6000, wrong=0.02, learners=200))
+    rows = [(*row[:3], 1 - row[3] if row[1][-1] == "7" and row[8] else row[3], *row[4:]) for row in rows]
+    store(database, rows, users=[(f"learner-{each}", f"cohort {each % 10}") for each in range(200)])
+    report = observed(database, "--group-by", "users.email", code=1)
+    assert {(each["figure"], each["where"]) for each in report["alerts"]} == {
+        ("accuracy", "users.email: cohort 7"),
+        ("recall", "users.email: cohort 7"),
+    }
+    groups = [each for each in report["slices"] if each["dimension"] == "users.email"]
+    assert [each["n"] for each in groups] == [600] * 10
+
+
+@pytest.mark.parametrize("column", ["users.nothing", "nothing.email", "email", 'users.email" FROM users --'])
+def test_an_unknown_group_is_refused_in_a_sentence(database, column):
+    store(database, certain_rows(30))
+    done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
+    assert done.exit_code == 78
+    assert "There is no column" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_period_holds_its_start_and_not_its_end(database):
+    start = UNTIL_MS - 7 * DAY_MS
+    rows = list(certain_rows(5))
+    instants = (start - 1, start, start + 1, UNTIL_MS - 1, UNTIL_MS)
+    store(database, [(*row[:6], at, at, *row[8:]) for row, at in zip(rows, instants)])
+    assert observed(database)["predictions"] == 3
+
+
+def test_every_stored_form_of_an_instant_is_read(tmp_path):
+    url = f"file:{tmp_path}/forms.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    store(url, certain_rows(6))
+    at = UNTIL_MS - DAY_MS  # 2025-10-08T08:53:20Z
+    inside = [at, "2025-10-08T08:53:20.000+00:00", "2025-10-08 08:53:20", "2025-10-09T03:53:20+14:00"]
+    outside = [UNTIL_MS + 1, "2025-10-09T22:53:21+14:00"]
+    connection = sqlite3.connect(f"{tmp_path}/forms.sqlite3")
+    for place, form in enumerate(inside + outside):
+        connection.execute('UPDATE struggle_predictions SET "predictionDate" = ? WHERE id = ?', (form, f"p{place}"))
+    connection.commit()
+    connection.close()
+    assert observed(url)["predictions"] == len(inside)
+
+
+def test_a_database_without_predictions_table_has_none(tmp_path):
+    path = f"{tmp_path}/bare.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.executescript("CREATE TABLE users (id TEXT); CREATE TABLE learning_objectives (id TEXT)")
+    connection.close()
+    assert observed(f"file:{path}", code=0)["status"] == "no predictions"
+
+
+def test_broken_rows_do_not_stop_it(database):
+    rows = list(certain_rows(200))
+    odd = [{"defaulted": "all", "ability": "high", "degraded": None}, [1, 2], "text", {"ability": None}, None]
+    rows = [(*row[:5], odd[place % 5], *row[6:]) if place < 50 else row for place, row in enumerate(rows)]
+    rows += [("nan", "learner-1", "o", 7.5, 0.5, None, UNTIL_MS - 5, UNTIL_MS - 5, True, False)]
+    store(database, rows)
+    assert observed(database, code=0)["predictions"] == 200
+
+
+def test_the_alert_command_gets_the_report_and_no_shell(tmp_path, database):
+    store(database, certain_rows(wrong=0.5))
+    received = tmp_path / "received.json"
+    program = tmp_path / "tell.py"
+    program.write_text(
+        "import sys\n"
+        "open(sys.argv[1], 'w').write(sys.stdin.read())\n"
+        "open(sys.argv[1] + '.args', 'w').write(repr(sys.argv[2:]))\n"
+    )
+    command = f"{sys.executable} {program} {received} ; touch '{tmp_path}/a b'"
+    report = observed(database, "--alert-command", command, code=1)
+    assert json.loads(received.read_text()) == report
+    assert (tmp_path / "received.json.args").read_text() == repr([";", "touch", f"{tmp_path}/a b"])
+    assert not (tmp_path / "a b").exists()
+
+
+@pytest.mark.parametrize("command", ["/nonexistent/program", f"{sys.executable} -c 'raise SystemExit(7)'"])
+def test_a_failing_alert_command_is_told_and_leaves_the_alert(database, command):
+    store(database, certain_rows(wrong=0.5))
+    done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--alert-command", command])
+    assert done.exit_code == 1
+    assert "alert command" in done.stderr
+
+
+def test_the_prometheus_file_holds_the_reports_figures(tmp_path, database):
+    store(database, simulated(1200, 50, UNTIL_MS), users=[(f"learner-{each}", 'a "b"\\\n') for each in range(50)])
+    path = tmp_path / "struggle.prom"
+    report = observed(database, "--prometheus", str(path), "--group-by", "users.email")
+    line = re.compile(r'([a-z_]+)(\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+\})? (-?[0-9.e+-]+)\n')
+    text = path.read_text()
+    samples, types = {}, set()
+    for each in text.splitlines(keepends=True):
+        if each.startswith("#"):
+            types.update(re.findall(r"^# TYPE ([a-z_]+) gauge$", each))
+            continue
+        name, labels, value = line.fullmatch(each).groups()
+        assert name in types
+        assert (name, labels) not in samples
+        samples[name, labels] = float(value)
+    accuracy = report["decisions"]["0.5"]["accuracy"]
+    for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_rows", "n")):
+        assert samples[f"struggle_predictor_accuracy{suffix}", None] == accuracy[part]
+    assert (
+        samples["struggle_predictor_accuracy", '{dimension="users.email",value="a \\"b\\"\\\\\\n"}']
+        == accuracy["value"]
+    )
+    assert samples["struggle_predictor_predictions", None] == report["predictions"]
+    assert os.listdir(tmp_path).count("struggle.prom") == 1
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".unfinished")]
+
+
+def test_a_file_that_cannot_be_written_is_exit_74(database):
+    done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--html", "/nonexistent/page.html"])
+    assert done.exit_code == 74
+
+
+@pytest.mark.parametrize(("url", "code"), [("file:/nonexistent.sqlite3", 69), ("mysql://x/y", 78)])
+def test_a_database_that_cannot_be_read(url, code):
+    done = CliRunner().invoke(monitor, ["--database-url", url])
+    assert done.exit_code == code
+    assert done.stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
+)
+def test_the_demo_database_is_monitored_by_default(command):
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert done.stdout.startswith("Predictions from ")
+
+
+WHOLE = Target("accuracy", 0.75, None, True)
+
+
+@pytest.mark.parametrize(
+    ("figure", "target", "expected"),
+    [
+        (Figure(0.70, 0.66, 0.74, 400, 50), WHOLE, BELOW),
+        (Figure(0.70, 0.66, 0.75, 400, 50), WHOLE, UNDECIDED),
+        (Figure(0.80, 0.75, 0.85, 400, 50), WHOLE, MEETS),
+        (Figure(0.10, 0.05, 0.20, 99, 50), WHOLE, INSUFFICIENT),
+        (Figure(0.10, 0.05, 0.20, 400, 9), WHOLE, INSUFFICIENT),
+        (Figure(0.10, 0.05, 0.20, 400, 50), None, NO_TARGET),
+        (Figure(None, None, None, 400, 50, "nobody struggled"), WHOLE, NO_TARGET),
+        (Figure(-0.15, -0.2, -0.11, 400, 50), Target("gap", -0.1, 0.1, True), BELOW),
+        (Figure(0.05, 0.01, 0.09, 400, 50), Target("gap", -0.1, 0.1, True), MEETS),
+    ],
+)
+def test_a_verdict_needs_the_whole_interval_on_one_side(figure, target, expected):
+    assert verdict(figure, target, 100) == expected
+
+
+def panel(seed, learners, rows, shift=0.0, missing=0.1):
+    """Six features of learners who differ from each other; the first of them shifted."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(learners), rows)
+    usual = np.random.default_rng(7).normal(0, 1, (learners, 6))
+    values = 1 / (1 + np.exp(-(usual[who] * 0.7 + rng.normal(0, 0.7, (len(who), 6)))))
+    values[:, 0] = np.clip(values[:, 0] + shift, 0, 1)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[rng.random(len(who)) < missing, 1] = np.nan
+    counts = FeatureCounts([f"f{each}" for each in range(6)])
+    for part in np.array_split(np.arange(len(who)), 3):
+        counts.add(who[part], values[part])
+    return counts
+
+
+def test_drift_finds_what_moved_and_only_that():
+    found = {each.feature: each for each in feature_drift(panel(1, 200, 8), panel(2, 200, 8, shift=0.15))}
+    assert [name for name, each in found.items() if each.drifted] == ["f0"]
+    assert found["f0"].mean_after - found["f0"].mean_before == pytest.approx(0.15, abs=0.03)
+    absent = {each.feature: each for each in feature_drift(panel(1, 200, 8), panel(2, 200, 8, missing=0.4))}
+    assert [name for name, each in absent.items() if each.drifted] == ["f1"]
+    small = {each.feature: each for each in feature_drift(panel(1, 900, 8), panel(2, 900, 8, shift=0.02))}
+    assert small["f0"].beyond_chance
+    assert not small["f0"].drifted
+
+
+def test_drift_needs_two_periods():
+    with pytest.raises(ValueError, match="two periods"):
+        feature_drift(panel(1, 20, 2), FeatureCounts([f"f{each}" for each in range(6)]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("learners", "rows"), [(50, 1), (40, 10), (300, 5)])
+def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows):
+    runs = 200
+    alarms = sum(
+        any(
+            each.beyond_chance
+            for each in feature_drift(panel(2 * run, learners, rows), panel(2 * run + 1, learners, rows))
+        )
+        for run in range(runs)
+    )
+    assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+
+
+def test_the_queries_use_the_apps_indexes(database):
+    store(database, simulated(3000, 50, UNTIL_MS, days=100))
+    with db.connect(database) as client:
+
+        def ask(opened):
+            yield from ()
+            made = []
+            for template in (
+                monitoring._PREDICTIONS["predictionDate", True],
+                monitoring._COUNT["predictionDate"],
+                monitoring._FEEDBACK["predictionDate"],
+            ):
+                made += monitoring._within(
+                    client, opened, template, "StrugglePrediction", "predictionDate", UNTIL_MS - DAY_MS, UNTIL_MS
+                )
+            made.append(opened.renderer.query(monitoring._REASONS, ids='["a"]'))
+            return made
+
+        queries = client.converse(ask)
+    plans = [explained(database, query) for query in queries]
+    assert all("predictionDate" in plan for plan in plans[:-1]), plans
+    assert re.search(r"id=\?|_pkey", plans[-1])
+    assert not any(re.search(r"SCAN (g|h)\b|Seq Scan", plan) for plan in plans), plans
+
+
+def explained(url, query):
+    if url.startswith("file:"):
+        connection = sqlite3.connect(url.removeprefix("file:"))
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters).fetchall()
+        connection.close()
+        return "\n".join(str(row[3]) for row in rows)
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    cursor = connection.cursor()
+    cursor.execute("SET enable_seqscan = off")  # as every read of the client does
+    cursor.execute(f"EXPLAIN {query.sql}", query.parameters)
+    plan = "\n".join(row[0] for row in cursor.fetchall())
+    connection.close()
+    return plan
+
+
+HOSTILE = "<script>console.error('owned')</script><img src=x onerror=console.error(1)>"
+
+
+def console(tmp_path, page):
+    """What a real browser writes to its console on opening the page, and the document it made of it."""
+    done = subprocess.run(
+        [
+            *(need("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"),
+            *(f"--user-data-dir={tmp_path}/profile", "--virtual-time-budget=2000", f"file://{page}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    return re.findall(r":CONSOLE.*", done.stderr), done.stdout
+
+
+def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path):
+    url = f"file:{tmp_path}/page.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    rows = [(row[0], HOSTILE + row[1], HOSTILE, *row[3:]) for row in simulated(1500, 40, UNTIL_MS)]
+    store(url, rows, users=[(HOSTILE + f"learner-{each}", HOSTILE) for each in range(40)])
+    page = tmp_path / "page.html"
+    observed(url, "--html", str(page), "--group-by", "users.email", "--group-by", "learning_objectives.id")
+    noisy = tmp_path / "noisy.html"
+    noisy.write_text("<script>console.error('heard')</script>")
+    assert "heard" in console(tmp_path, noisy)[0][0]
+
+    said, document = console(tmp_path, page)
+
+    assert said == []
+    assert "<script" not in document
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", document)
+    for heading in ("Does a probability mean", "Week by week", "Drift", "For whom", "The worst mistakes"):
+        assert heading in document
+    assert document.count("<svg") > 20
+    assert document.count('class="mistake"') == 16
+    assert "NaN" not in document
+    assert "None" not in document.replace("None moved", "")
+
+
+def test_the_page_of_an_empty_store_says_so(tmp_path):
+    url, page = f"file:{tmp_path}/empty.sqlite3", tmp_path / "page.html"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    observed(url, "--html", str(page), code=0)
+    assert "No prediction was stored" in page.read_text()
+
+
+def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path):
+    url = f"file:{tmp_path}/reasons.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    store(url, certain_rows(200, wrong=0.1))
+    factors = [
+        {"feature": "ability", "value": 0.2, "contribution": 0.9, "text": "a weak start"},
+        {"feature": "workload_level", "value": 0.2, "contribution": 1.4, "text": "a heavy week"},
+        {"feature": "retention_score", "value": 0.9, "contribution": -0.8, "text": "a good memory"},
+    ]
+    without = observed(url)["mistakes"]
+    assert any(each["reasons"] for each in without)
+    with open_writer(url) as writer:
+        writer.execute('UPDATE "struggle_predictions" SET "strugglingFactors" = ?', [json.dumps(factors)])
+    mistakes = observed(url)["mistakes"]
+    assert {each["struggled"] for each in mistakes} == {True, False}
+    for each in mistakes:
+        assert each["reasons"] == (["a good memory"] if each["struggled"] else ["a heavy week", "a weak start"])
+        assert (each["probability"] < 0.5) == each["struggled"]
+
+
+@pytest.mark.slow
+def test_memory_stays_within_bounds_as_the_store_grows():
+    measured = []
+    for rows in (20_000, 120_000):
+        done = subprocess.run(
+            [sys.executable, "-m", "scripts.benchmark", "monitor", "--rows", str(rows), "--json"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        measured.append(json.loads(done.stdout))
+    few, many = measured
+    per_row = (many["mib"] - few["mib"]) * 2**20 / (many["rows"] - few["rows"])
+    assert many["mib"] + per_row * 880_000 / 2**20 < 1024
+    assert (many["cpu_seconds"] - few["cpu_seconds"]) * 10 < 60
