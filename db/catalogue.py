@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from db.errors import RequiredTableAbsent
 from db.mapping import DEMO_CLOCK, MODELS, REQUIRED_MODELS
+from db.plain_json import listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +55,9 @@ class Catalogue:
             return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
         if kind == "uuid":
             digits = identifier.replace("-", "")
-            return len(digits) == 32 and len(identifier) in (32, 36) and all(d in "0123456789abcdefABCDEF" for d in digits)
+            return (
+                len(digits) == 32 and len(identifier) in (32, 36) and all(d in "0123456789abcdefABCDEF" for d in digits)
+            )
         try:
             identifier.encode()
         except UnicodeEncodeError:  # bytes of a command line that are no text
@@ -66,12 +67,10 @@ class Catalogue:
 
 def tables(mapping: Mapping) -> str:
     """The tables to look for, as a JSON list."""
-    return json.dumps([*(mapping.table(model) for model in MODELS), DEMO_CLOCK])
+    return listed([*(mapping.table(model) for model in MODELS), DEMO_CLOCK])
 
 
-def _columns(
-    found: dict[tuple[str | None, str], dict[str, str]], schema: str | None, table: str
-) -> dict[str, str]:
+def _columns(found: dict[tuple[str | None, str], dict[str, str]], schema: str | None, table: str) -> dict[str, str]:
     if schema is not None and (schema, table) in found:
         return found[schema, table]
     return found.get((None, table), {})

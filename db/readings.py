@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from db.plain_json import loads
 from db.timestamps import EARLIEST_MS, LATEST_MS
 
 
@@ -54,7 +53,7 @@ def decoded(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value, parse_constant=_no_number)
+        return loads(value)
     except (ValueError, RecursionError):
         return None
 
@@ -63,7 +62,3 @@ def texts(value: object) -> tuple[str, ...]:
     """A String[] column: PostgreSQL's array, or the JSON list that SQLite holds."""
     listed = decoded(value)
     return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, (list, tuple)) else ()
-
-
-def _no_number(_name: str) -> None:
-    return None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db.plain_json import loads
 from ml.plain_json import dumps
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -33,3 +35,26 @@ def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
 def test_what_json_cannot_hold_is_refused() -> None:
     with pytest.raises(TypeError):
         dumps({"probability": object()})
+
+
+@given(VALUES)
+def test_a_json_column_reads_as_json_reads_it(value: object) -> None:
+    text = json.dumps(value, ensure_ascii=False)
+    assert loads(f" {text}\n") == json.loads(text) == value
+
+
+@given(st.text(alphabet='{}[]",:0123456789.eE+-truefalsn \\\tNaIity') | st.text())
+def test_broken_text_is_refused_where_json_refuses_it(text: str) -> None:
+    def reading(read: Callable[[str], object]) -> object:
+        try:
+            return read(text)
+        except (ValueError, RecursionError) as error:
+            return ValueError if isinstance(error, ValueError) else RecursionError
+
+    assert reading(loads) == reading(lambda given: json.loads(given, parse_constant=lambda _: None))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_nesting_without_end_is_refused(text: str) -> None:
+    with pytest.raises(RecursionError):
+        loads(text)

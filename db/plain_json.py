@@ -1,0 +1,52 @@
+"""JSON columns without the json package, whose import (re, enum) takes as long as reading a learner's rows.
+
+The C scanner is json's own; what it takes and what it makes are the same (tests/test_plain_json.py).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class _Python:
+    """What the scanner is told: Python's own objects, and no number where the text says NaN or Infinity."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+
+    @staticmethod
+    def parse_constant(_name: str) -> None:
+        """null."""
+
+
+def loads(text: str) -> object:
+    """As json.loads, but NaN and Infinity are None. Raises ValueError or RecursionError on what is no JSON."""
+    text = text.strip(" \t\n\r")
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        raise ValueError("no JSON value") from None
+    if end != len(text):
+        raise ValueError("text after the JSON value")
+    return value
+
+
+def listed(names: Iterable[str]) -> str:
+    """A JSON list of texts, in ASCII."""
+    return f"[{', '.join(map(_quoted, names))}]"
+
+
+try:
+    from _json import encode_basestring_ascii as _quoted
+    from _json import make_scanner
+
+    _scan = make_scanner(_Python)
+except ImportError:  # an interpreter without CPython's accelerator
+    from json import JSONDecoder
+    from json.encoder import encode_basestring_ascii as _quoted
+
+    _scan = JSONDecoder(parse_constant=_Python.parse_constant).raw_decode
