@@ -7,8 +7,12 @@ import inspect
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -131,3 +135,50 @@ def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path):
         assert ran.returncode == code
         assert ran.stderr.startswith("Error: ")
         assert ran.stderr.count("\n") == 1
+
+
+def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_path: Path):
+    (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", "class PredictionRequest(BaseModel)"))
+    assert "uvicorn main:app" in snippet("bash", "uvicorn main:app")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DATABASE_URL": demo_database}
+    log = tmp_path / "uvicorn.log"
+    with log.open("w") as said:
+        uvicorn = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "main:app", "--port", str(port), "--log-level", "warning"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        health = reply(uvicorn, log, f"http://127.0.0.1:{port}/health")
+        answer = reply(uvicorn, log, f"http://127.0.0.1:{port}/predict", user_id=LEARNER, objective_id=OBJECTIVE)
+    finally:
+        uvicorn.terminate()
+        uvicorn.wait(timeout=20)
+    ran = run(sys.executable, str(ROOT / "predict.py"), LEARNER, OBJECTIVE, cwd=tmp_path, DATABASE_URL=demo_database)
+    expected = json.loads(ran.stdout)
+    assert health == {"status": "healthy", "model_version": expected["model_version"]}
+    assert answer.keys() == {"probability", "confidence", "risk_level", "reasoning", "features"}
+    assert {name: answer[name] for name in answer if name != "features"} == {
+        name: expected[name] for name in answer if name != "features"
+    }
+
+
+def reply(server: subprocess.Popen[bytes], log: Path, address: str, **body: str) -> dict[str, object]:
+    """The JSON at an address, once the server answers; a body makes it a POST."""
+    request = urllib.request.Request(address, headers={"Content-Type": "application/json"})
+    if body:
+        request.data = json.dumps(body).encode()
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at and server.poll() is None:
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{error.code}: {log.read_text()}")
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the service does not answer: {log.read_text()}")
