@@ -34,7 +34,7 @@ class SQLite:
         " AND m.name IN (SELECT value FROM json_each(:tables))"
     )
     CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
-    PLANS_BY_STATISTICS = False
+    WALKS = ("early_text", "early_number")  # what lies apart in an index on an instant
 
     def identifier(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -54,14 +54,17 @@ class SQLite:
     def since(self, column: Column) -> str:
         return f"({sqlite_ms(column.sql)} >= {self.parameter('since')})"
 
-    def in_range(self, column: Column) -> str:
+    def above_floor(self, column: Column) -> str:
         """Any stored form of an instant from floor to as_of, in terms that an index on the column serves."""
-        floor, as_of = self.parameter("floor"), self.parameter("as_of")
+        numbers = f"{column.sql} >= {self.parameter('floor')} AND {column.sql} < {self.parameter('as_of')}"
         first, last = self.parameter("floor_date"), self.parameter("as_of_date")
-        return (
-            f"({column.sql} >= {floor} AND {column.sql} < {as_of}"
-            f" OR {column.sql} >= {first} AND {column.sql} < {last})"
-        )
+        return f"({numbers} OR {column.sql} >= {first} AND {column.sql} < {last})"
+
+    def early_text(self, column: Column) -> str:
+        return f"{column.sql} >= '' AND {column.sql} < {self.parameter('as_of_date')}"
+
+    def early_number(self, column: Column) -> str:
+        return f"{column.sql} < {self.parameter('as_of')}"
 
     def unindexed(self, column: Column) -> str:
         """The column in a form that no index serves, so that another condition's index is taken."""
@@ -103,7 +106,7 @@ class PostgreSQL:
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
     )
     CLOCK: str | None = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0"
-    PLANS_BY_STATISTICS = True
+    WALKS = ("early",)
     _TEMPORAL = ("timestamp", "timestamptz", "date")
     _NUMERIC = ("int8", "int4", "numeric", "float8")
 
@@ -122,25 +125,28 @@ class PostgreSQL:
         return f"CAST({column.sql if column.type in self._NUMERIC else ABSENT} AS bigint)"
 
     def before(self, column: Column) -> str:
+        # Hidden from the planner, which without statistics would walk along everybody's index on the instant.
+        return self._compared(column, "<", "as_of", self.unindexed(column))
+
+    def early(self, column: Column) -> str:
+        """The same, served by an index."""
         return self._compared(column, "<", "as_of")
 
     def since(self, column: Column) -> str:
         return self._compared(column, ">=", "since")
 
-    def _compared(self, column: Column, sign: str, name: str) -> str:
+    def _compared(self, column: Column, sign: str, name: str, sql: str = "") -> str:
         if column.type in self._TEMPORAL:
+            sql = sql or column.sql
             # -infinity is before everything, and is no instant
-            return (
-                f"({column.sql} {sign} {postgres_moment(self.parameter(name))}"
-                f" AND {column.sql} >= timestamp '0001-01-01')"
-            )
+            return f"({sql} {sign} {postgres_moment(self.parameter(name))} AND {sql} >= timestamp '0001-01-01')"
         return f"({self.ms(column)} {sign} {self.parameter(name)})"
 
-    def in_range(self, column: Column) -> str:
-        return self._compared(column, ">=", "floor")
+    def above_floor(self, column: Column) -> str:
+        return f"({self._compared(column, '>=', 'floor')} AND {self.early(column)})"
 
     def unindexed(self, column: Column) -> str:
-        return column.sql  # the server knows better than we do which index to take
+        return f"COALESCE({column.sql}, {column.sql})"
 
     def newest(self, column: Column) -> str:
         return f"{self.oldest(column)} DESC NULLS LAST"

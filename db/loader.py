@@ -12,7 +12,7 @@ from db.errors import UnknownLearner, UnknownObjective
 from db.readings import instant_ms, integer
 from db.records import Records
 from db.templates import Query, Renderer
-from db.timestamps import EARLIEST_MS, bounded, range_of
+from db.timestamps import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,14 +72,12 @@ SOURCES = {
 CROWD = 3
 """From this many times the window on, a learner's rows of one source are no longer all sorted to find the newest."""
 
-WALK_BUDGET = 150_000
-"""Entries of the index on reviewedAt, everybody's, that it is worth looking through for one crowded learner's."""
-
 
 class Batch:
     """Queries to ask together; those whose source the database lacks are answered here, with no rows."""
 
     def __init__(self, renderer: Renderer) -> None:
+        self.dialect = renderer.dialect
         self._renderer = renderer
         self._asked: list[Query] = []
         self._names: list[str] = []
@@ -94,9 +92,11 @@ class Batch:
             self._absent[name] = ()
 
     def ask(self) -> Conversation[dict[str, Results]]:
-        """The results by name."""
-        answered = (yield self._asked) if self._asked else ()
-        return {**self._absent, **dict(zip(self._names, answered))}
+        """The results by name; the batch is empty again."""
+        asked, names, absent = self._asked, self._names, self._absent
+        self._asked, self._names, self._absent = [], [], {}
+        answered = (yield asked) if asked else ()
+        return {**absent, **dict(zip(names, answered))}
 
 
 class Opened:
@@ -171,45 +171,24 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
         limit = newest(window, name)
         whose: dict[str, object] = {"learner": user_id, "crowd": CROWD * limit}
         batch.add(name, source.one, **whose, as_of=bounded(as_of_ms), limit=limit)
-        if source.dated:
-            batch.add(_size_of(name), source.is_crowded, **whose)
+        if source.crowded:
+            batch.add(_size_of(name), source.crowded.is_so, **whose)
 
 
 def crowded(
     renderer: Renderer, found: dict[str, Results], user_id: str, as_of_ms: int, window: Window
 ) -> Conversation[dict[str, Results]]:
-    """The newest rows of the sources in which the learner has too many to sort them all."""
-    sizes = {name: found.get(_size_of(name)) for name in SOURCES}
-    names = [name for name, size in sizes.items() if size and integer(size[0][0]) == CROWD * newest(window, name)]
-    if not names:
+    """The rows of those sources of which ask_for_learner found too many to sort."""
+    sources, limits = {}, {}
+    for name, source in SOURCES.items():
+        size = found.get(_size_of(name))
+        if source.crowded and size and integer(size[0][0]) == CROWD * newest(window, name):
+            sources[name], limits[name] = source.crowded, newest(window, name)
+    if not sources:
         return {}
-    dated = {"learner": user_id, "as_of": bounded(as_of_ms)}
-    batch = Batch(renderer)
-    for name in names:
-        batch.add(name, SOURCES[name].late, **dated, limit=newest(window, name))
-    bounds = yield from batch.ask()
-    ranges: dict[str, dict[str, object]] = {}
-    for name in names:
-        earliest, count = bounds[name][0]
-        floor_ms = instant_ms(earliest) if integer(count) == newest(window, name) else None
-        ranges[name] = {**dated, **range_of(EARLIEST_MS if floor_ms is None else floor_ms, as_of_ms)}
-    by_time = yield from _worth_walking(renderer, ranges)
-    batch = Batch(renderer)
-    for name in names:
-        source = SOURCES[name]
-        template = source.crowded_by_time if name in by_time else source.crowded_by_learner
-        batch.add(name, template, **ranges[name], limit=newest(window, name))
-    return (yield from batch.ask())
+    from db.crowds import newest_of_crowded
 
-
-def _worth_walking(renderer: Renderer, ranges: dict[str, dict[str, object]]) -> Conversation[set[str]]:
-    """Which sources to read along the index on their instant; a server that plans by statistics sees that itself."""
-    if "reviews" not in ranges or renderer.dialect.PLANS_BY_STATISTICS:
-        return set()
-    batch = Batch(renderer)  # reviews are the one source that the app indexes by its instant alone
-    batch.add("reviews", queries.REVIEWS.range_size, **ranges["reviews"], budget=WALK_BUDGET)
-    sizes = yield from batch.ask()
-    return {name for name, size in sizes.items() if integer(size[0][0]) != WALK_BUDGET}
+    return (yield from newest_of_crowded(Batch(renderer), sources, limits, user_id, as_of_ms))
 
 
 def _size_of(name: str) -> str:

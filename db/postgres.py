@@ -30,6 +30,7 @@ _SNAPSHOT = (
     "SET LOCAL jit = off;"
     # The app's indexes serve every query; a plan without them is a mistake of the statistics.
     "SET LOCAL enable_seqscan = off;"
+    "SET LOCAL enable_bitmapscan = off;"  # which would sort where an index has the order already
     "SET LOCAL extra_float_digits = 3;"  # up to PostgreSQL 11 a double would lose its last digits
 )
 _MISCONFIGURED = ("22", "42")
