@@ -117,6 +117,18 @@ def feedback_by_prediction(client: Client, since_ms: int, until_ms: int) -> dict
     return {identifier: struggled for identifier, (_, struggled) in latest.items()}
 
 
+def opted_out(client: Client) -> frozenset[str]:
+    """Ids of the learners who do not want to be part of analytics."""
+
+    def ask(opened: Opened) -> list[Query]:
+        return [opened.renderer.query(_OPTED_OUT)]
+
+    batches = client.stream(ask, BATCH_ROWS)
+    return frozenset(
+        text(learner) or "" for batch in batches for learner, included in batch if not flag(included, True)
+    )
+
+
 def reasons(client: Client, prediction_ids: Sequence[str]) -> dict[str, StoredReasons]:
     """The stored factors and features of a few predictions, by their id."""
 
@@ -202,6 +214,11 @@ _FEEDBACK = {
     )
     for field in _DATE_FIELDS
 }
+_OPTED_OUT = Template(
+    "User",
+    ("{u.id:text}", "{u.includeInAnalytics}"),
+    "FROM {u} WHERE {u.includeInAnalytics} IS NOT TRUE AND {u.includeInAnalytics} IS NOT NULL",
+)
 _REASONS = Template(
     "StrugglePrediction",
     ("{g.id:text}", "{g.strugglingFactors:text}", "{g.featureVector:text}"),

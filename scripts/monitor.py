@@ -1,9 +1,6 @@
 """How the predictions of the last days turned out: figures with intervals, drift, slices, and an alert when due.
 
-    python scripts/monitor.py --days 7 --html monitor.html --prometheus struggle.prom
-
-Exit codes: 0 nothing to act on (too little data included), 1 an alert, 2 usage, 69 the database cannot be reached, 74 a
-file cannot be written, 78 the database cannot be used as configured.
+python scripts/monitor.py --days 7 --html monitor.html --prometheus struggle.prom
 """
 
 from __future__ import annotations
@@ -39,8 +36,18 @@ CANNOT_WRITE = 74
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
 
+EPILOG = """\b
+Exit codes:
+  0    nothing to act on, too little data and no data included
+  1    an alert: a figure whose whole interval lies on the wrong side of its target, or drift
+  2    the options make no sense
+  69   the database cannot be reached
+  74   a file cannot be written
+  78   the database cannot be used as configured
+"""
 
-@click.command(help=__doc__.split("\n\n")[0], context_settings={"max_content_width": 110})
+
+@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), show_default=True, help="Length of the period.")
 @click.option("--as-of", metavar="TIME", help="End of the period, ISO 8601; default: the database's now.")
 @click.option("--weeks", default=8, type=click.IntRange(1, 520), show_default=True, help="Length of the trend.")
@@ -83,6 +90,11 @@ def monitor(
     alert_command: str | None,
     bootstrap: int,
 ) -> None:
+    """Report how the predictions of the last days turned out: figures with intervals, slices, drift, alerts.
+
+    The outcome of a prediction is what scripts/record_outcomes.py recorded, unless the learner's feedback says
+    otherwise. Learners who opted out of analytics are left out.
+    """
     command = _parsed(alert_command)
     try:
         with db.connect(database_url, schema_path=schema) as client:
@@ -126,10 +138,11 @@ def observe(
     oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
     codes = Codes.new()
     feedback = monitoring.feedback_by_prediction(client, oldest_ms, until_ms)
+    left_out = monitoring.opted_out(client)
     periods = Periods(
-        current=read_period(client, since_ms, until_ms, feedback, codes),
-        before=read_period(client, before_ms, since_ms, feedback, codes),
-        older=read_period(client, oldest_ms, before_ms, feedback, codes, with_features=False),
+        current=read_period(client, since_ms, until_ms, feedback, left_out, codes),
+        before=read_period(client, before_ms, since_ms, feedback, left_out, codes),
+        older=read_period(client, oldest_ms, before_ms, feedback, left_out, codes, with_features=False),
     )
     groups = {column: _group(client, column, periods.current, codes) for column in group_by}
     return report(

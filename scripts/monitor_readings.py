@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from math import expm1, log1p
 from operator import itemgetter
 from typing import NamedTuple
@@ -99,17 +99,21 @@ def read_period(
     since_ms: int,
     until_ms: int,
     feedback: Mapping[str, bool],
+    opted_out: Set[str],
     codes: Codes,
     *,
     with_features: bool = True,
 ) -> Predictions:
-    """The predictions made in [since_ms, until_ms). A learner's feedback outranks the recorded outcome."""
+    """The predictions made in [since_ms, until_ms), without those of learners who opted out of analytics.
+
+    feedback: a learner's own word by prediction id; it outranks the recorded outcome.
+    """
     counts = FeatureCounts(MONITORED)
     sampled = DRIFT_ROWS / max(count_predictions(client, since_ms, until_ms), DRIFT_ROWS) if with_features else 0.0
     worst: dict[bool, list[Mistake]] = {True: [], False: []}
     columns: list[Floats] = []
     for batch in stream_predictions(client, since_ms, until_ms, with_features=with_features):
-        rows = [row for row in batch if row.probability is not None and 0.0 <= row.probability <= 1.0]
+        rows = [row for row in batch if _judgeable(row) and row.learner_id not in opted_out]
         outcomes = [feedback.get(row.id, row.struggled) for row in rows]
         learners = np.array([codes.learners(row.learner_id) for row in rows], dtype=np.int64)
         described = [_described(row.features) for row in rows] if with_features else [None] * len(rows)
@@ -145,6 +149,10 @@ def read_period(
 
 
 _WIDTH = 9
+
+
+def _judgeable(row: StoredPrediction) -> bool:
+    return row.probability is not None and 0.0 <= row.probability <= 1.0
 
 
 def _columns(

@@ -156,6 +156,15 @@ def test_the_period_holds_its_start_and_not_its_end(database):
     assert observed(database)["predictions"] == 3
 
 
+def test_learners_who_opted_out_of_analytics_are_left_out(database):
+    store(database, certain_rows(600, learners=60))
+    with open_writer(database) as writer:
+        users = [(f"learner-{each}", each % 4 != 0) for each in range(60)]
+        writer.insert("User", ("id", "includeInAnalytics"), users)
+    report = observed(database)
+    assert (report["predictions"], report["learners"]) == (450, 45)
+
+
 def test_every_stored_form_of_an_instant_is_read(tmp_path):
     url = f"file:{tmp_path}/forms.sqlite3"
     with open_writer(url, create=True) as writer:
