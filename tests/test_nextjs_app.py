@@ -18,13 +18,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import db
 from db.url import parse
+from db.writing import open_writer
 from tests.conftest import need
+from tests.guide import snippet
 
 pytestmark = pytest.mark.slow
 
@@ -109,22 +112,44 @@ def demo_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def server(app: Path, demo_url: str) -> Iterator[str]:
+def service(demo_url: str, tmp_path: Path) -> Iterator[str]:
+    """The prediction service on a free port; its address. Its learners are the demo's and the guide's own."""
+    with open_writer(demo_url) as writer:
+        writer.insert("User", ("id", "createdAt"), [("user_123", 0)])
+        writer.insert(
+            "LearningObjective", ("id", "lectureId", "objective"), [("obj_456", "physiology-cells", "Osmosis")]
+        )
+    with started(
+        [sys.executable, "-m", "scripts.service", "--port"], ROOT, "/health", tmp_path, DATABASE_URL=demo_url
+    ) as address:
+        yield address
+
+
+@pytest.fixture
+def server(app: Path, demo_url: str, tmp_path: Path) -> Iterator[str]:
     """`next start` on a free port; its address."""
+    next_start = [need("node"), "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port"]
+    with started(next_start, app, "/", tmp_path, DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW) as address:
+        yield address
+
+
+@contextmanager
+def started(command: list[str], cwd: Path, answers: str, logs: Path, **more: str) -> Iterator[str]:
+    """A server on a free port, which is appended to its command; its address, once it answers there."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    log = APP / ".next" / "server.log"
+    log = logs / "server.log"
     with log.open("w") as said:
         process = subprocess.Popen(
-            [need("node"), "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", str(port)],
-            cwd=app,
-            env=environment(DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW),
+            [*command, str(port)],
+            cwd=cwd,
+            env=environment(**more),
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        wait_until_answering(f"http://127.0.0.1:{port}/", process, log)
+        wait_until_answering(f"http://127.0.0.1:{port}{answers}", process, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
@@ -160,6 +185,20 @@ def test_units_and_routes_against_a_real_database(app: Path, demo_url: str):
     said = run("npm", "test", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW)
     for count in ("fail", "cancelled", "skipped", "todo"):
         assert re.search(rf"^\S {count} 0$", said, re.MULTILINE), said[-4000:]
+
+
+def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
+    test = app / ".next" / "ml-integration.test.ts"
+    test.write_text(snippet("typescript", "import { getPrediction } from '@/lib/ml-client'"))
+    # Outside the sources tsconfig's "@/" is still looked up, since tsx takes it from the folder it starts in.
+    jest_globals = ("--import", "./tests/support/jest-globals.mjs")
+    said = run("node", "--import", "tsx", *jest_globals, "--test", str(test), ML_SERVICE_URL=service)
+    assert re.search(r"^\S pass 1$", said, re.MULTILINE), said
+
+
+def test_our_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
+    said = run("node", "--import", "tsx", "--test", "tests/ml-client.test.ts", ML_SERVICE_UNDER_TEST=service)
+    assert re.search(r"^\S fail 0$", said, re.MULTILINE), said
 
 
 def test_predict_py_follows_the_apps_own_schema(demo_url: str):

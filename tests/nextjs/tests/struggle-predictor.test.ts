@@ -78,7 +78,8 @@ test('no JSON, half of it, or JSON that is no answer is a clear 500', async () =
 test('too much output is stopped', async () => {
   standIn(`process.stdout.write('x'.repeat(1 << 21))`);
   const prediction = await predictStruggle('a', 'b');
-  assert(!prediction.ok && prediction.status === 500);
+  assert(!prediction.ok);
+  assert.deepEqual([prediction.status, prediction.code], [500, 'not_started']);
 });
 
 test('a child that hangs is killed after five seconds, and gone', async () => {
@@ -93,6 +94,13 @@ test('a child that hangs is killed after five seconds, and gone', async () => {
   assert.deepEqual([prediction.status, prediction.code], [503, 'timeout']);
   assert(took >= 4_900 && took < 8_000, `${took} ms`);
   assert.throws(() => process.kill(Number(said[0]), 0), { code: 'ESRCH' });
+});
+
+test('a child that somebody else kills is 503', async () => {
+  standIn(`process.kill(process.pid, 'SIGKILL')`);
+  const prediction = await predictStruggle('a', 'b');
+  assert(!prediction.ok);
+  assert.deepEqual([prediction.status, prediction.code], [503, 'killed']);
 });
 
 test('paths that are missing or relative are a configuration error', async () => {

@@ -1,5 +1,5 @@
 // Calls predict.py. STRUGGLE_PYTHON and STRUGGLE_PREDICT name the interpreter and the script, both as absolute paths.
-import { execFile } from 'node:child_process';
+import { execFile, type ExecFileException } from 'node:child_process';
 import { isAbsolute } from 'node:path';
 
 export type RiskLevel = 'LOW' | 'MEDIUM' | 'HIGH';
@@ -90,12 +90,13 @@ export async function predictStruggle(userId: unknown, objectiveId: unknown): Pr
 }
 
 /** The exit code decides; what the child printed is read on every exit code, since failures are JSON too. */
-function read(error: (Error & { code?: unknown; killed?: boolean }) | null, stdout: string): Prediction {
+function read(error: ExecFileException | null, stdout: string): Prediction {
   const printed = parse(stdout);
   if (error === null) {
     return isAnswer(printed) ? { ok: true, answer: printed } : failed(500, 'unreadable', 'predict.py printed no answer');
   }
   if (error.killed) return failed(503, 'timeout', `predict.py gave no answer within ${TIMEOUT_MS} ms`);
+  if (error.signal) return failed(503, 'killed', `predict.py was stopped by ${error.signal}`);
   if (typeof error.code !== 'number') return failed(500, 'not_started', `predict.py could not be run (${error.code})`);
   const status = STATUS_OF_EXIT[error.code] ?? 500;
   return isFailure(printed)
