@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ml.errors import UnknownTopic, UnsupportedClient
+from ml.errors import ModelNotFound, UnknownTopic, UnsupportedClient
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import WINDOW, LearnerHistory, StudyHistory, Window
+from ml.places import CURRENT, resolve
 from ml.platform_features import platform_features
 
 TYPE_CHECKING = False
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_OBJECTIVES = 200
 """So many of a topic's objectives, in the order the client names them, speak for the topic."""
+
+
+OF_CURRENT_MODEL = "current"
 
 
 class ObjectiveWindow(Window):
@@ -34,13 +38,14 @@ class StruggleFeatureExtractor:
     """Reads a learner's records and turns them into features.
 
     `db` is a client of the db package, or a connected Prisma client, async or sync. `difficulty` is the deployment's
-    table of what other learners made of each objective; without it those features have no data.
+    table of what other learners made of each objective; by default the one that models/current.pkl names, read at the
+    first extraction. None, or no such table: those features have no data.
     Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
     """
 
-    def __init__(self, db: object, difficulty: DifficultyTable | None = None) -> None:
+    def __init__(self, db: object, difficulty: DifficultyTable | str | None = OF_CURRENT_MODEL) -> None:
         self._records = _as_records(db)
-        self._difficulty = difficulty
+        self._given = difficulty
 
     async def extract_features_for_objective(
         self, user_id: str, objective_id: str, as_of: datetime | int | None = None
@@ -80,10 +85,11 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
-        if self._difficulty is None:
+        difficulty = self._difficulty()
+        if difficulty is None:
             estimates = history.past.once(_own_estimates)
         else:
-            estimates = LearnerEstimates.before(history, self._difficulty)
+            estimates = LearnerEstimates.before(history, difficulty)
         known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
         return FeatureVector.of(known, history.past.as_of_ms)
 
@@ -94,6 +100,11 @@ class StruggleFeatureExtractor:
         as_of_ms = _instant_ms(as_of)
         return FeatureVector.of({}, self._now_ms() if as_of_ms is None else as_of_ms, degraded)
 
+    def _difficulty(self) -> DifficultyTable | None:
+        if isinstance(self._given, str):
+            self._given = _difficulty_of_current_model()
+        return self._given
+
     def _now_ms(self) -> int:
         try:
             return self._records.now()
@@ -101,6 +112,21 @@ class StruggleFeatureExtractor:
             import time
 
             return time.time_ns() // 1_000_000
+
+
+def _difficulty_of_current_model() -> DifficultyTable | None:
+    """For callers who, as the guide does, make the extractor without a model. Raises ModelRefused."""
+    import os
+
+    from ml import model_file
+    from ml.difficulty import DifficultyTable
+
+    path = resolve(CURRENT)
+    try:
+        named = model_file.read(path).difficulty
+    except ModelNotFound:  # the shipped model knows no objectives
+        return None
+    return None if named is None else DifficultyTable.open(os.path.join(os.path.dirname(path), named[0]))
 
 
 def _own_estimates(past: LearnerHistory) -> LearnerEstimates:

@@ -6,6 +6,7 @@ import os
 
 from ml import model_file
 from ml.errors import ModelNotFound, NotEnoughExamples
+from ml.places import CURRENT, PRETRAINED, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
     from ml.prediction import Prediction
     from ml.training.examples import TrainingExample
     from ml.training.updating import UpdateMetrics
-
-HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The directory of predict.py: relative model paths start here, wherever the caller stands."""
-CURRENT = "models/current.pkl"
-PRETRAINED = "pretrained.pkl"
 
 
 class StrugglePredictionModel:
@@ -163,11 +159,6 @@ class StrugglePredictionModel:
             **figures,
             "previous_accuracy": saved_accuracy if previous is None else previous,
         }
-
-
-def resolve(path: str | os.PathLike[str]) -> str:
-    """The absolute form of a model path; a relative one starts at predict.py's directory."""
-    return os.path.normpath(os.path.join(HOUSE, os.fspath(path)))
 
 
 def load(name: str | None) -> StrugglePredictionModel:

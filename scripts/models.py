@@ -20,7 +20,7 @@ import click
 
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
-from ml.model import HOUSE
+from ml.places import HOUSE
 from ml.registry import Registry
 
 MODELS_DIR = os.path.join(HOUSE, "models")

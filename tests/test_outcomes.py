@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from db.writing import open_writer
-from ml.model import HOUSE
+from ml.places import HOUSE
 
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE

@@ -17,7 +17,8 @@ import pytest
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
 from ml.features import FEATURE_NAMES
-from ml.model import HOUSE, StrugglePredictionModel
+from ml.model import StrugglePredictionModel
+from ml.places import HOUSE
 from ml.registry import Registry
 from ml.scorecard import Scorecard, Table
 
