@@ -181,10 +181,20 @@ def test_the_lock_file_names_no_registry():
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
 
 
-def test_units_and_routes_against_a_real_database(app: Path, demo_url: str):
-    said = run("npm", "test", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW)
+def unit_tests(*files: str, **more: str) -> None:
+    """Runs these tests of the app; none may fail, and none be skipped."""
+    said = run("node", "--import", "tsx", "--test", *files, **more)
     for count in ("fail", "cancelled", "skipped", "todo"):
         assert re.search(rf"^\S {count} 0$", said, re.MULTILINE), said[-4000:]
+
+
+def test_the_library_with_real_child_processes(app: Path):
+    files = sorted(path.name for path in (APP / "tests").glob("*.test.ts"))
+    unit_tests(*(f"tests/{name}" for name in files if name != "routes.test.ts"))
+
+
+def test_the_routes_against_a_real_database(app: Path, demo_url: str):
+    unit_tests("tests/routes.test.ts", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW)
 
 
 def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
