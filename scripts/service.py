@@ -12,9 +12,8 @@ import hmac
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,13 +26,13 @@ from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, UnknownLearner, UnknownObjective
 from ml.answer import answer
 from ml.errors import ModelRefused
 from ml.extractor import StruggleFeatureExtractor
 from ml.history import WINDOW, StudyHistory
-from ml.instants import from_datetime
 from ml.plain_json import dumps
 from scripts.service_resources import Connections, CurrentModel
 from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse, Problem
@@ -82,25 +81,21 @@ class Predictor:
         self.current = current
         self.metrics = metrics
 
-    def predict(self, user_id: str, objective_id: str, as_of: datetime | None) -> dict[str, object]:
+    def predict(self, user_id: str, objective_id: str, as_of_ms: int | None) -> dict[str, object]:
         """One answer. Raises what PROBLEMS lists."""
         model = self.current.model()
-        as_of_ms = None if as_of is None else from_datetime(as_of)
-        with self.connections.lent() as records:
-            rows = records.read(user_id, objective_id, as_of_ms, WINDOW)
-        features = StruggleFeatureExtractor(records, model.difficulty).features_of(StudyHistory.before(rows))
+        rows = self.connections.read(user_id, objective_id, as_of_ms, WINDOW)
+        features = StruggleFeatureExtractor(self.connections, model.difficulty).features_of(StudyHistory.before(rows))
         prediction = model.predict(features)
         self.metrics.predictions.labels(prediction.risk_level, prediction.source).inc()
         return answer(user_id, objective_id, features, prediction, rows.missing_sources)
 
     def predict_all(self, request: BatchRequest) -> list[dict[str, object]]:
-        """The answers in the order asked, as of one moment; a pair's failure is its own."""
-        with self.connections.lent() as records:
-            as_of = request.as_of or datetime.fromtimestamp(records.now() / 1000).astimezone()
+        """The answers in the order asked; what a pair lacks is its own problem, a lost database is everybody's."""
         found = []
         for pair in request.pairs:
             try:
-                found.append(self.predict(pair.user_id, pair.objective_id, as_of))
+                found.append(self.predict(pair.user_id, pair.objective_id, request.as_of))
             except (UnknownLearner, UnknownObjective) as error:
                 found.append(_problem(error))
         return found
@@ -127,7 +122,7 @@ def create_app() -> FastAPI:
         lifespan=lifespan,
         responses=DOCUMENTED,
     )
-    app.middleware("http")(_measured_and_bounded(metrics))
+    app.add_middleware(MeasuredAndBounded, metrics=metrics)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     for kind, *_ in PROBLEMS:
@@ -147,7 +142,7 @@ def _add_routes(app: FastAPI, metrics: Metrics) -> None:
 
     @app.post("/predict/batch", response_model=BatchResponse, dependencies=secured)
     def predict_batch(body: BatchRequest, request: Request) -> Response:
-        """Predict for up to 500 pairs as of one moment."""
+        """Predict for up to 500 pairs, answered in their order."""
         return _json({"predictions": request.app.state.predictor.predict_all(body)})
 
     @app.get("/health", response_model=Health)
@@ -179,35 +174,51 @@ def _add_routes(app: FastAPI, metrics: Metrics) -> None:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-def _authorized(request: Request) -> None:
+async def _authorized(request: Request) -> None:
     token = os.environ.get("STRUGGLE_TOKEN")
     given = request.headers.get("authorization", "")
     if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
         raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
 
 
-def _measured_and_bounded(
-    metrics: Metrics,
-) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    async def around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BODY_BYTES or "transfer-encoding" in request.headers:
-            return _problem_response(413, "too_large", "Request too large", "at most 1 MiB, with its length declared")
-        started = time.perf_counter()
-        response = await call_next(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "(none)")
-        metrics.seconds.labels(path).observe(time.perf_counter() - started)
-        metrics.requests.labels(path, str(response.status_code)).inc()
-        return response
+class MeasuredAndBounded:
+    """Counts and times every request, and refuses bodies that are too large or of undeclared length."""
 
-    return around
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        try:
+            if not length.isdigit() or int(length) > MOST_BODY_BYTES or b"transfer-encoding" in headers:
+                told = "at most 1 MiB, with its length declared"
+                await _problem_response(413, "too_large", "Request too large", told)(scope, receive, noted)
+            else:
+                await self.app(scope, receive, noted)
+        finally:
+            path = getattr(scope.get("route"), "path", "(none)")
+            self.metrics.seconds.labels(path).observe(time.perf_counter() - started)
+            self.metrics.requests.labels(path, str(status)).inc()
 
 
 def _database(predictor: Predictor) -> str:
     try:
-        with predictor.connections.lent() as records:
-            records.now()
+        predictor.connections.now()
     except (DatabaseUnavailable, DatabaseConfiguration):
         return "unreachable"
     return "reachable"

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from queue import Empty, LifoQueue
+from typing import TypeVar
 
 import db
 from db.client import Client
 from db.errors import DatabaseUnavailable
-from ml.model import CURRENT, StrugglePredictionModel, load, resolve
+from db.rows import StudyRows
+from ml.errors import PredictorError
+from ml.history import Window
+from ml.model import StrugglePredictionModel, load
+from ml.places import CURRENT, resolve
 
 LOOK_AGAIN_S = 1.0
 """How often the model file is looked at; a switch of current.pkl answers at most this much later."""
 WAIT_FOR_CONNECTION_S = 30.0
+STALE_WITHIN_S = 0.5
+"""A connection that broke while nobody used it fails sooner than this; what takes longer is a database in trouble."""
+
+log = logging.getLogger("uvicorn.error")  # where a person on call looks
+
+Answer = TypeVar("Answer")
 
 
 class Connections:
-    """A few connected clients, each lent to one request at a time; a broken one is closed and made anew."""
+    """A few connected clients, each lent to one request at a time; itself a reader of study records.
+
+    A client that breaks is closed. A read that fails at once on a client that had worked before is asked again on a
+    new one: that is what a restarted database leaves behind, and reading twice does no harm.
+    """
 
     def __init__(self, url: str | None, schema: str | None, size: int, timeout_s: float) -> None:
         self._url, self._schema, self._timeout_s = url, schema, timeout_s
@@ -28,22 +44,42 @@ class Connections:
         for _ in range(size):
             self._places.put(None)  # connected when first needed: the service starts before its database
 
-    @contextmanager
-    def lent(self) -> Iterator[Client]:
-        """A client for the block. Raises DatabaseUnavailable where none is free in time or none can be had."""
+    def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
+        """Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""
+        return self._asked(lambda client: client.read(user_id, objective_id, as_of_ms, window))
+
+    async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
+        """The same for an event loop, which goes on meanwhile."""
+        return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
+
+    def objectives_of_topic(self, topic_area: str) -> list[str]:
+        """Ids of the objectives of a topic area."""
+        return self._asked(lambda client: client.objectives_of_topic(topic_area))
+
+    def now(self) -> int:
+        """The database's clock, in milliseconds since 1970. Raises DatabaseUnavailable."""
+        return self._asked(lambda client: client.now())
+
+    def _asked(self, question: Callable[[Client], Answer]) -> Answer:
         try:
             client = self._places.get(timeout=WAIT_FOR_CONNECTION_S)
         except Empty:
             raise DatabaseUnavailable("All database connections are in use.") from None
+        started = time.monotonic()
+        may_be_stale = client is not None
         try:
-            if client is None:
-                client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s)
-            yield client
-        except DatabaseUnavailable:
-            if client is not None:
-                client.close()
-            client = None
-            raise
+            while True:
+                try:
+                    if client is None:
+                        client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s)
+                    return question(client)
+                except DatabaseUnavailable:
+                    if client is not None:
+                        client.close()
+                    client = None
+                    if not may_be_stale or time.monotonic() - started > STALE_WITHIN_S:
+                        raise
+                    may_be_stale = False
         finally:
             self._places.put(client)
 
@@ -61,7 +97,7 @@ class Connections:
 class CurrentModel:
     """The model that answers, read anew when its file changes; a request keeps the one it began with.
 
-    A file that must not be used leaves the model before it in place, and `refused` says why.
+    A file that must not be used leaves the model before it in place, and the log says why.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -70,7 +106,6 @@ class CurrentModel:
         self._looked_at = time.monotonic()
         self._mark = self._file_mark()
         self._model = load(name)
-        self.refused = ""
 
     def model(self) -> StrugglePredictionModel:
         """The model of this moment; several threads may ask."""
@@ -84,16 +119,13 @@ class CurrentModel:
         return self._model
 
     def _reload(self) -> None:
-        from ml.errors import PredictorError
-
         mark = self._file_mark()
         if mark == self._mark:
             return
         try:
             self._model = load(self._name)
-            self.refused = ""
         except PredictorError as error:
-            self.refused = str(error)
+            log.warning("the new model cannot be used, the one before it answers: %s", error)
         self._mark = mark
 
     def _file_mark(self) -> tuple[int, int, int] | None:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from ml.errors import InvalidFeatures
+from ml.instants import iso, parse_iso
 
 MOST_PAIRS = 500
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+
+def _instant_ms(given: object) -> int:
+    """What predict.py's --as-of takes, and no number: milliseconds since 1970. Raises ValueError."""
+    try:
+        instant_ms = parse_iso(given if isinstance(given, str) else "")
+        iso(instant_ms)  # an offset can lead out of the years that can be written
+    except (InvalidFeatures, OverflowError):
+        raise ValueError("not an ISO 8601 instant of the years 1 to 9999") from None
+    return instant_ms
+
+
+EXAMPLE = {"user_id": "demo-learner", "objective_id": "action-potentials"}
+"""Of the embedded demo database."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
+Instant = Annotated[int, PlainValidator(_instant_ms), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Pair(BaseModel):
     """A learner and an objective."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     user_id: Id
     objective_id: Id
@@ -24,16 +41,16 @@ class Pair(BaseModel):
 class PredictionRequest(Pair):
     """as_of: the moment of prediction, ISO 8601 (without an offset: UTC); by default the database's now."""
 
-    as_of: datetime | None = None
+    as_of: Instant | None = None
 
 
 class BatchRequest(BaseModel):
-    """Up to 500 pairs, answered in their order as of one moment."""
+    """Up to 500 pairs, answered in their order; as_of is theirs alike, by default the now of each reading."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pairs": [EXAMPLE]}]})
 
     pairs: Annotated[list[Pair], Field(min_length=1, max_length=MOST_PAIRS)]
-    as_of: datetime | None = None
+    as_of: Instant | None = None
 
 
 class Factor(BaseModel):

@@ -1,0 +1,57 @@
+"""The service as a process of its own, as a deployment runs it: a real port, real uvicorn, real threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+STARTS_WITHIN_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serving(log: Path, command: Sequence[str] = (), cwd: Path = ROOT, **environment: str) -> Iterator[str]:
+    """The base URL of a service that answers; command: one other than ours, to be given --port. It ends cleanly."""
+    port = free_port()
+    argv = [sys.executable, "-W", "error", *(command or ["-m", "scripts.service"]), "--port", str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    with open(log, "wb") as out:
+        process = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=out, stderr=out)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(f"{url}/health", timeout=10)
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the service does not answer: {log.read_text(errors='replace')[-3000:]}")
