@@ -78,11 +78,13 @@ class Writer:
         rows: Iterable[Sequence[object]],
         on_conflict: str = "fail",
         update: Sequence[str] = (),
+        only_where: tuple[str, str] | None = None,
     ) -> int:
         """Stores rows (values in the order of fields); returns how many were stored.
 
         on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
-        with that id, the fields named in `update` are overwritten). Raises WriteRefused.
+        with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
+        stored row holds that value). Raises WriteRefused.
         """
         columns = ", ".join(self._column(model, field) for field in fields)
         conflict = {
@@ -91,6 +93,10 @@ class Writer:
             "update": f" ON CONFLICT ({self._column(model, 'id')}) DO UPDATE SET "
             + ", ".join(f"{(name := self._column(model, field))} = excluded.{name}" for field in update),
         }[on_conflict]
+        if only_where is not None:
+            field, value = only_where
+            held = "'" + value.replace("'", "''") + "'"
+            conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
         kinds = [TABLES[model].fields[field].type for field in fields]
         stored = ([self._stored(kind, value) for kind, value in zip(kinds, row)] for row in rows)
         return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", len(fields), conflict, stored)
@@ -255,7 +261,11 @@ class PostgreSQLWriter(Writer):
         self._schema = where.schema
         self._patience_s = patience_s
         self._execute_values = psycopg2.extras.execute_values
-        keywords = {"connect_timeout": str(max(2, int(patience_s))), **where.keywords, "client_encoding": "UTF8"}
+        keywords: dict[str, Any] = {
+            "connect_timeout": str(max(2, int(patience_s))),
+            **where.keywords,
+            "client_encoding": "UTF8",
+        }
         try:
             connection = psycopg2.connect(**keywords)
         except psycopg2.Error as error:
@@ -339,9 +349,14 @@ def _quoted(name: str) -> str:
 
 def _percent_style(sql: str) -> str:
     """`?` outside of quotes becomes psycopg2's %s, and a % everywhere %%."""
-    pieces = sql.replace("%", "%%").split('"')
-    pieces[::2] = ["'".join(p.replace("?", "%s") if n % 2 == 0 else p for n, p in enumerate(piece.split("'"))) for piece in pieces[::2]]
-    return '"'.join(pieces)
+    marked, quote = "", ""
+    for character in sql:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        marked += {"%": "%%", "?": "?" if quote else "%s"}.get(character, character)
+    return marked
 
 
 def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -94,7 +94,7 @@ def days_until_exam(history: StudyHistory) -> float | None:
     ahead = [
         max(0, exam.date_ms - as_of_ms)
         for exam in history.past.exams
-        if _lasts_until_ms(exam) > as_of_ms and _covers(exam, history.objective)
+        if lasts_until_ms(exam) > as_of_ms and covers(exam, history.objective)
     ]
     return max(0.0, 1 - min(ahead) / (EXAM_HORIZON_DAYS * DAY_MS)) if ahead else 0.0
 
@@ -109,7 +109,7 @@ def workload_level(past: LearnerHistory) -> float | None:
     pending: set[str] = set()
     for mission in past.missions:
         if mission.status in ("PENDING", "IN_PROGRESS") and isinstance(mission.objectives, list):
-            pending.update(filter(None, map(_objective_id, mission.objectives)))
+            pending.update(filter(None, map(objective_named, mission.objectives)))
     return min(1.0, len(pending) / FULL_WORKLOAD)
 
 
@@ -135,18 +135,20 @@ def _spent_ms(session: ports.Session, as_of_ms: int) -> int | None:
     return min(DAY_MS, max(0, spent_ms))
 
 
-def _lasts_until_ms(exam: ports.Exam) -> int:
+def lasts_until_ms(exam: ports.Exam) -> int:
+    """The instant from which the exam is over; one dated at midnight lasts that whole day."""
     return exam.date_ms + (DAY_MS if exam.date_ms % DAY_MS == 0 else 1)
 
 
-def _covers(exam: ports.Exam, objective: ports.Objective) -> bool:
+def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
+    """Whether the exam is on the objective's course, or names that course or one of its lecture's topic tags."""
     if exam.course_id is not None and exam.course_id == objective.course_id:
         return True
     topics = {topic.casefold() for topic in (*objective.topic_tags, objective.course_name) if topic}
     return any(str(topic).casefold() in topics for topic in exam.coverage_topics)
 
 
-def _objective_id(entry: object) -> str | None:
+def objective_named(entry: object) -> str | None:
     """The objective that a mission's JSON entry names, as `objectiveId` or as `objective.id`; None once completed."""
     if not isinstance(entry, dict) or entry.get("completed") is True:
         return None

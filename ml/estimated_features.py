@@ -16,15 +16,22 @@ if TYPE_CHECKING:
 
 def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
     """Every name of ESTIMATED_FEATURES with its value in 0..1, or None without data."""
-    as_of_ms = history.past.as_of_ms
+    return {**features_of_learner(estimates, history.past.as_of_ms), **features_of_objective(history, estimates)}
+
+
+def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
+    """Those that are the same whichever objective the learner faces."""
+    return {**_learner(estimates), **_time(estimates, as_of_ms)}
+
+
+def features_of_objective(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
+    """The others."""
     objective_id = history.objective.id
     trace = estimates.objectives.get(objective_id)
     return {
-        **_learner(estimates),
-        **_objective(trace, estimates),
+        **_objective(trace, estimates, history.past.as_of_ms),
         **_difficulty(objective_id, trace, estimates),
         **_related(objective_id, estimates),
-        **_time(trace, estimates, as_of_ms),
         "first_card_difficulty": _first_card_difficulty(history, estimates),
     }
 
@@ -49,9 +56,10 @@ def _learner(e: LearnerEstimates) -> dict[str, float | None]:
     }
 
 
-def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates) -> dict[str, float | None]:
+def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     if trace is None:
         return {"objective_answers": 0.0, "objective_visits": 0.0}
+    timed = e.answers and not e.order_only
     return {
         "objective_answers": grows(trace.answers, 100),
         "objective_visits": grows(trace.visits, 30),
@@ -62,6 +70,8 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates) -> dict[str, f
         "objective_wrong_streak": min(1.0, trace.wrong_streak / 5),
         "objective_offset": sigmoid(trace.offset),
         "answers_since_objective": grows(e.answers - trace.last_position, 1000),
+        "retention_estimate": trace.retention(as_of_ms) if timed else None,
+        "time_since_objective": grows((as_of_ms - trace.last_ms) / HOUR_MS, 1440) if timed else None,
     }
 
 
@@ -107,7 +117,7 @@ def _related(objective_id: str, e: LearnerEstimates) -> dict[str, float | None]:
     return found
 
 
-def _time(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
+def _time(e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     if not e.answers or e.order_only:
         return {}
     steady = (e.correct + 5 * e.prior_accuracy) / (e.answers + 5)
@@ -115,7 +125,7 @@ def _time(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int) -> d
     same_session = since_last_ms <= HOUR_MS / 2
     answers = e.session_answers if same_session else 0
     session = ((e.session_correct if same_session else 0) + 3 * steady) / (answers + 3)
-    found: dict[str, float | None] = {
+    return {
         "time_since_any": grows(since_last_ms / HOUR_MS, 1440),
         "answers_last_hour": grows(answers_since(e.times_ms, as_of_ms - HOUR_MS), 200),
         "answers_last_day": grows(answers_since(e.times_ms, as_of_ms - DAY_MS), 500),
@@ -124,10 +134,6 @@ def _time(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int) -> d
         "session_accuracy": session,
         "fatigue": 0.5 + 0.5 * (steady - session),
     }
-    if trace is not None:
-        found["retention_estimate"] = trace.retention(as_of_ms)
-        found["time_since_objective"] = grows((as_of_ms - trace.last_ms) / HOUR_MS, 1440)
-    return found
 
 
 def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:

@@ -107,6 +107,7 @@ ESTIMATED_FEATURES = (
 
 FEATURES = PLATFORM_FEATURES + ESTIMATED_FEATURES
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+_NEUTRAL = tuple((feature.name, feature.neutral) for feature in FEATURES)
 _POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
@@ -141,12 +142,14 @@ class FeatureVector:
     def of(cls, known: Mapping[str, float | None], extracted_at_ms: int, degraded: str = "") -> FeatureVector:
         """A vector of the known features, bounded to 0..1; the rest (absent or None) neutral and named as defaulted."""
         values, defaulted = [], []
-        for feature in FEATURES:
-            value = known.get(feature.name)
+        for name, neutral in _NEUTRAL:
+            value = known.get(name)
             if value is None or value != value:  # NaN is no data either
-                defaulted.append(feature.name)
-                value = feature.neutral
-            values.append(min(1.0, max(0.0, float(value))))
+                defaulted.append(name)
+                value = neutral
+            elif not 0 <= value <= 1:
+                value = 1.0 if value > 1 else 0.0
+            values.append(value + 0.0)  # a float, and not minus zero
         return cls(tuple(values), frozenset(defaulted), extracted_at_ms, degraded)
 
     def __getattr__(self, name: str) -> float:

@@ -27,7 +27,7 @@ def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
     probability = probability_of(score.logit)
     bag_logits = saved.scorecard.bag_logits(features, score.logit)
     stated_doubt = STATED_DOUBT * saved.scorecard.stated_part(score.contributions)
-    spread = sqrt(_mean_square(bag_logits, score.logit) + stated_doubt**2)
+    spread = sqrt(mean_square(bag_logits, score.logit) + stated_doubt**2)
     reach = INTERVAL_SPREADS * spread
     factors = factors_of(features, score.contributions)
     return Prediction(
@@ -49,5 +49,6 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
     return min(sureness - doubt, DEGRADED_CONFIDENCE if features.degraded else 1.0)
 
 
-def _mean_square(logits: Sequence[float], centre: float) -> float:
+def mean_square(logits: Sequence[float], centre: float) -> float:
+    """Of the bagged logits around the model's own; 0 where there are no bags."""
     return sum((logit - centre) ** 2 for logit in logits) / len(logits) if logits else 0.0

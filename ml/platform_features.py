@@ -16,7 +16,7 @@ from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean, prerequisite_ma
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml.estimates import LearnerEstimates
-    from ml.history import StudyHistory
+    from ml.history import LearnerHistory, StudyHistory
     from ml.learner_summary import Topic
 
 MONTH_DAYS = 30
@@ -32,6 +32,21 @@ WEAKNESS_WEIGHT = 2
 
 def platform_features(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
     """The fifteen by name, each 0..1 or None without data. Never raises, whatever the rows hold."""
+    return {**features_of_learner(history.past), **features_of_objective(history, estimates)}
+
+
+def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
+    """Those of the fifteen that are the same whichever objective the learner faces."""
+    return {
+        "session_performance_score": session_performance_score(past.once(LearnerSummary)),
+        "content_type_mismatch": circumstances.content_type_mismatch(past),
+        "cognitive_load_indicator": circumstances.cognitive_load_indicator(past),
+        "workload_level": circumstances.workload_level(past),
+    }
+
+
+def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
+    """The others of the fifteen."""
     summary = history.past.once(LearnerSummary)
     topic = summary.topic(history.objective)
     mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]
@@ -39,18 +54,14 @@ def platform_features(history: StudyHistory, estimates: LearnerEstimates | None 
         "retention_score": retention_score(topic),
         "retention_decline_rate": retention_decline_rate(topic),
         "review_lapse_rate": review_lapse_rate(history, summary),
-        "session_performance_score": session_performance_score(summary),
         "validation_score": validation_score(history, summary),
         "prerequisite_gap_count": prerequisite_gap_count(mastered),
         "prerequisite_mastery_gap": prerequisite_mastery_gap(mastered),
         "content_complexity": content_complexity(history),
         "complexity_mismatch": complexity_mismatch(history, topic, estimates),
         "historical_struggle_score": historical_struggle_score(history, topic),
-        "content_type_mismatch": circumstances.content_type_mismatch(history.past),
-        "cognitive_load_indicator": circumstances.cognitive_load_indicator(history.past),
         "days_until_exam": circumstances.days_until_exam(history),
         "days_since_last_study": days_since_last_study(history, topic),
-        "workload_level": circumstances.workload_level(history.past),
     }
 
 

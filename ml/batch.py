@@ -1,0 +1,62 @@
+"""One learner facing many objectives: what depends on the learner alone is worked out once.
+
+The numbers are those of StruggleFeatureExtractor.features_of, to the last bit: both put together the same functions.
+"""
+
+from __future__ import annotations
+
+from ml import estimated_features, platform_features
+from ml.difficulty import NO_DIFFICULTY
+from ml.estimates import LearnerEstimates
+from ml.features import FeatureVector
+from ml.history import StudyHistory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ml import ports
+    from ml.difficulty import DifficultyTable
+    from ml.history import LearnerHistory
+
+
+def features_facing(
+    past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: DifficultyTable | None
+) -> list[FeatureVector]:
+    """The features of each objective, in their order. table: the deployment's difficulties, or None."""
+    histories = [StudyHistory(past, rows) for rows in objectives]
+    estimates = _estimates_facing(past, histories, table)
+    as_of_ms = past.as_of_ms
+    shared = {
+        **platform_features.features_of_learner(past),
+        **estimated_features.features_of_learner(estimates, as_of_ms),
+    }
+    return [
+        FeatureVector.of(
+            {
+                **shared,
+                **platform_features.features_of_objective(history, estimates),
+                **estimated_features.features_of_objective(history, estimates),
+            },
+            as_of_ms,
+        )
+        for history in histories
+    ]
+
+
+def _estimates_facing(
+    past: LearnerHistory, histories: Sequence[StudyHistory], table: DifficultyTable | None
+) -> LearnerEstimates:
+    """The learner's answers replayed once, against the difficulty of all that was answered or is faced.
+
+    One objective's difficulty does not look at another's, so it does no harm that the others are known as well.
+    """
+    if table is None:
+        return LearnerEstimates(NO_DIFFICULTY).replay(past)
+    targets = [history.objective.id for history in histories]
+    objectives = set(targets)
+    objectives.update(row.objective_id for row in past.reviews if row.objective_id is not None)
+    objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
+    cards = {review.card_id for review in past.reviews}
+    cards.update(card.id for history in histories for card in history.cards)
+    return LearnerEstimates(table.facing(past.learner.id, objectives, cards, targets)).replay(past)
