@@ -1,0 +1,90 @@
+"""Which objectives a learner meets next: what missions and exams have planned, else what is not mastered yet.
+
+Planned are the objectives of missions that are PENDING or IN_PROGRESS and dated from today to the end of the horizon
+(those marked completed left out; past as_of no mission is known), and the objectives that an exam within it covers:
+those of its course, and those of the learner's own or already met ones whose topic tags it names. Where nothing is
+planned, it is the learner's own objectives and those already met, as far as their mastery is below 0.7. "Own" are the
+objectives of the learner's own courses and lectures (now only), "met" those with an answer, a prompt or a daily metric.
+"""
+
+from __future__ import annotations
+
+from ml.circumstances import covers, lasts_until_ms, objective_named
+from ml.history import DAY_MS
+from ml.learner_summary import LearnerSummary
+from ml.mastery import MASTERED_FROM, MASTERY, shown_mastery
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ml import ports
+    from ml.history import LearnerHistory
+
+MOST_OBJECTIVES = 200
+"""Of one learner, the ones planned first."""
+
+
+class Plans:
+    """What lies ahead of one learner within the horizon: ids in missions' order, and exams in the order of date."""
+
+    __slots__ = ("exams", "named")
+
+    def __init__(self, past: LearnerHistory, days_ahead: int) -> None:
+        today_ms = past.as_of_ms // DAY_MS * DAY_MS
+        until_ms = past.as_of_ms + days_ahead * DAY_MS
+        named: dict[str, None] = {}
+        for mission in past.missions:
+            if mission.status in ("PENDING", "IN_PROGRESS") and today_ms <= mission.date_ms <= until_ms:
+                entries = mission.objectives if isinstance(mission.objectives, list) else ()
+                named.update((found, None) for entry in entries if (found := objective_named(entry)))
+        self.named = list(named)
+        self.exams = [exam for exam in past.exams if lasts_until_ms(exam) > past.as_of_ms and exam.date_ms <= until_ms]
+
+    @property
+    def courses(self) -> list[str]:
+        """Courses whose objectives must be known to tell what the exams cover."""
+        return [exam.course_id for exam in self.exams if exam.course_id is not None]
+
+    @property
+    def has_topics(self) -> bool:
+        """Whether an exam names topics, so that the learner's own and met objectives must be looked at."""
+        return any(exam.coverage_topics for exam in self.exams)
+
+
+def own_and_met(past: LearnerHistory) -> list[str]:
+    """Ids of the learner's own objectives, then of those met, the latest met first."""
+    found: dict[str, None] = dict.fromkeys(row.objective_id for row in past.masteries)
+    found.update((row.objective_id, None) for row in reversed(past.reviews) if row.objective_id)
+    found.update((row.objective_id, None) for row in reversed(past.validations) if row.objective_id)
+    found.update((row.objective_id, None) for row in reversed(past.metrics))
+    return list(found)
+
+
+def upcoming(
+    past: LearnerHistory,
+    plans: Plans,
+    of_course: Mapping[str, Sequence[str]],
+    objectives: Mapping[str, ports.ObjectiveRows],
+) -> list[str]:
+    """Ids of the objectives the learner meets next, each once, planned ones in the order of their plans.
+
+    of_course: the objectives of plans.courses; objectives: where plans.has_topics, rows of own_and_met(past).
+    """
+    planned = dict.fromkeys(plans.named)
+    for exam in plans.exams:
+        planned.update((objective_id, None) for objective_id in of_course.get(exam.course_id or "", ()))
+        if exam.coverage_topics:
+            planned.update(
+                (each, None)
+                for each in own_and_met(past)
+                if each in objectives and covers(exam, objectives[each].objective)
+            )
+    return list(planned) if planned else unmastered(past)
+
+
+def unmastered(past: LearnerHistory) -> list[str]:
+    """Ids of own and met objectives with a mastery below 0.7: the one stated for the owner, else what the rows show."""
+    summary = past.once(LearnerSummary)
+    stated = {row.objective_id: MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries}
+    return [each for each in own_and_met(past) if (stated.get(each) or shown_mastery(each, summary)) < MASTERED_FROM]

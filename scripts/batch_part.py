@@ -1,0 +1,214 @@
+"""One part of a batch, a range of learners: their rows read once, every objective ahead of them judged.
+
+A part is done by whatever process it is given to, with a database connection of its own that the process keeps; doing
+it again gives the same result. Nothing is written to a database here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import db
+from db import bulk
+from db.client import Client
+from db.loader import Batch, Opened
+from db.rows import ObjectiveRows
+from db.templates import Template
+from ml.batch import features_facing
+from ml.errors import ModelRefused
+from ml.features import FeatureVector
+from ml.history import WINDOW, LearnerHistory
+from ml.model import StrugglePredictionModel, load
+from ml.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
+from scripts.terminal import place_of
+
+if TYPE_CHECKING:
+    from db.loader import Conversation
+
+LEARNERS_OF_A_PAGE = 100
+MOST_OBJECTIVES_KEPT = 20_000
+"""Objectives are kept from learner to learner; where every learner has objectives of their own, not all of them."""
+TIMEOUT_S = 600.0
+
+_OF_COURSE = Template(
+    "LearningObjective",
+    ("{l.courseId:text}", "{o.id:text}"),
+    "FROM {l} JOIN {o} ON {o.lectureId} = {l.id} WHERE {l.courseId:among} ORDER BY {o.id:byte_order}",
+)
+
+_COUNT = Template("User", ("count(*)",), "FROM {u}")
+
+
+class Settings(NamedTuple):
+    """What every part of one batch has in common; small enough to travel with each.
+
+    model: as --model names it; model_mark: what the process must find there. objectives: "upcoming" or "all".
+    """
+
+    database_url: str | None
+    schema: str | None
+    model: str | None
+    model_mark: str
+    as_of_ms: int
+    is_now: bool
+    days_ahead: int
+    objectives: str
+
+
+class Judged(NamedTuple):
+    """One learner: the features of each objective ahead, in the order of upcoming()."""
+
+    learner_id: str
+    objective_ids: list[str]
+    vectors: list[FeatureVector]
+
+
+class Tally:
+    """What one part came to; adds up over parts."""
+
+    FIELDS = (
+        *("learners", "predictions", "HIGH", "MEDIUM", "LOW", "degraded", "unknown_learners", "unknown_objectives"),
+        *("left_out", "written", "kept", "indicators"),
+    )
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(self.FIELDS, 0)
+        self.failures: list[str] = []
+
+    def add(self, other: Tally) -> None:
+        """Takes another part's counts in, and as many of its failures as are worth showing."""
+        for name, count in other.counts.items():
+            self.counts[name] += count
+        self.failures = (self.failures + other.failures)[:10]
+
+
+class Bench:
+    """What a process keeps between parts: its connection, the model, and objectives read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.model = load(settings.model)
+        if mark_of(self.model) != settings.model_mark:
+            raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
+        self.client: Client = db.connect(settings.database_url, schema_path=settings.schema, timeout_s=TIMEOUT_S)
+        self._objectives: dict[str, ObjectiveRows | None] = {}
+        self._courses: dict[str, list[str]] = {}
+
+    def objectives(self, objective_ids: Iterable[str]) -> dict[str, ObjectiveRows]:
+        """Rows of those of the objectives that exist."""
+        wanted = list(dict.fromkeys(objective_ids))
+        if len(self._objectives) > MOST_OBJECTIVES_KEPT:
+            self._objectives.clear()
+        absent = [each for each in wanted if each not in self._objectives]
+        if absent:
+            found = self.client.read_objectives(absent, WINDOW)
+            self._objectives.update((each, found.get(each)) for each in absent)
+        return {each: rows for each in wanted if (rows := self._objectives[each]) is not None}
+
+    def of_course(self, course_ids: Iterable[str]) -> dict[str, list[str]]:
+        """The ids of each course's objectives."""
+        wanted = set(course_ids)
+        if len(self._courses) > MOST_OBJECTIVES_KEPT:
+            self._courses.clear()
+        absent = sorted(wanted.difference(self._courses))
+        if absent:
+            self._courses.update((each, []) for each in absent)
+            for course_id, objective_id in self.client.converse(partial(_of_course, course_ids=absent)):
+                self._courses[course_id].append(objective_id)
+        return {each: self._courses[each] for each in wanted}
+
+    def judged(self, learner_ids: Sequence[str], tally: Tally) -> Iterator[Judged]:
+        """Every learner with what lies ahead; those without anything ahead too."""
+        settings = self.settings
+        pages = [learner_ids[at : at + LEARNERS_OF_A_PAGE] for at in range(0, len(learner_ids), LEARNERS_OF_A_PAGE)]
+        for page in pages:
+            learners = list(self.client.stream_learners(settings.as_of_ms, WINDOW, page))
+            tally.counts["unknown_learners"] += len(page) - len(learners)
+            histories = [LearnerHistory(rows, settings.as_of_ms, settings.is_now) for rows in learners]
+            ahead = self._ahead(histories)
+            objectives = self.objectives(each for ids in ahead for each in ids)
+            for past, ids in zip(histories, ahead):
+                known = [each for each in ids if each in objectives]
+                tally.counts["unknown_objectives"] += len(ids) - len(known)
+                tally.counts["left_out"] += len(known[MOST_OBJECTIVES:])
+                known = known[:MOST_OBJECTIVES]
+                tally.counts["learners"] += 1
+                yield Judged(past.learner.id, known, self._features(past, [objectives[each] for each in known], tally))
+
+    def _ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
+        plans = [Plans(past, self.settings.days_ahead) for past in histories]
+        everything = self.settings.objectives == "all"
+        of_course = self.of_course(course for each in plans for course in each.courses)
+        topical = [past for past, each in zip(histories, plans) if each.has_topics]
+        objectives = self.objectives(found for past in topical for found in own_and_met(past))
+        found = []
+        for past, each in zip(histories, plans):
+            ids = dict.fromkeys(upcoming(past, each, of_course, objectives))
+            if everything:
+                ids.update(dict.fromkeys(own_and_met(past)))
+            found.append(list(ids))
+        return found
+
+    def _features(self, past: LearnerHistory, objectives: Sequence[ObjectiveRows], tally: Tally) -> list[FeatureVector]:
+        """Default features where extraction fails, as predict.py answers then."""
+        try:
+            return features_facing(past, objectives, self.model.difficulty)
+        except ModelRefused:
+            raise
+        except Exception as error:  # one learner's rows must not end the whole batch
+            why = f"features cannot be extracted ({place_of(error)})"
+            tally.failures.append(f"{past.learner.id}: {why}")
+            return [FeatureVector.of({}, past.as_of_ms, degraded=why) for _ in objectives]
+
+
+def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[tuple[str, str]]]:
+    batch = Batch(opened.renderer)
+    batch.add("objectives", _OF_COURSE, ids=json.dumps(list(course_ids)))
+    found = yield from batch.ask()
+    return [(str(course), str(objective)) for course, objective in found["objectives"]]
+
+
+def mark_of(model: StrugglePredictionModel) -> str:
+    """What tells one model from another: its version, and its file's checksum."""
+    if model.path is None:
+        return model.model_version
+    from binascii import crc32
+
+    with open(model.path, "rb") as file:
+        return f"{model.model_version} ({crc32(file.read()):08x})"
+
+
+_benches: dict[tuple[int, Settings], Bench] = {}
+
+
+def bench_of(settings: Settings) -> Bench:
+    """This process's bench for the batch; a process that was forked makes its own."""
+    key = os.getpid(), settings
+    bench = _benches.get(key)
+    if bench is None:
+        for other in _benches.values():
+            other.client.close()
+        _benches.clear()
+        bench = _benches[key] = Bench(settings)
+    return bench
+
+
+def learners_after(client: Client, after: str | None, limit: int) -> list[str]:
+    """The next learners' ids in the database's order; None: the first ones."""
+    return client.converse(partial(bulk.following_learners, after=after, limit=limit))
+
+
+def count_learners(client: Client) -> int:
+    """How many learners there are."""
+    return client.converse(_count)
+
+
+def _count(opened: Opened) -> Conversation[int]:
+    batch = Batch(opened.renderer)
+    batch.add("learners", _COUNT)
+    found = yield from batch.ask()
+    return int(str(found["learners"][0][0]))

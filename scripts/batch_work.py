@@ -1,0 +1,119 @@
+"""What a worker does with one part of a batch: judge, put into lines, store. The unit that is done again on failure."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+from db.errors import DatabaseUnavailable
+from db.writing import open_writer
+from ml.answer import answer
+from ml.features import FeatureVector
+from ml.instants import iso
+from ml.model import StrugglePredictionModel
+from ml.prediction import risk_level
+from ml.training.many import ManyAtOnce, Verdict
+from scripts.batch_part import Bench, Judged, Settings, Tally, bench_of
+from scripts.batch_store import Made, store
+
+LEARNERS_AT_ONCE = 100
+"""So many learners' features lie in memory together, to be judged by whole columns."""
+ATTEMPTS = 3
+
+
+class Wanted(NamedTuple):
+    """What becomes of the predictions. lines: "" for none, "short", or "full" (predict.py's whole answer)."""
+
+    lines: str
+    stored: bool
+
+
+class Done(NamedTuple):
+    """One part's lines (JSON, ASCII) and tally."""
+
+    lines: bytes
+    tally: Tally
+
+
+def do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
+    """The whole part, from rows to lines; again a little later where the database could not be reached."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return _do_part(settings, wanted, learner_ids)
+        except DatabaseUnavailable:
+            time.sleep(4**attempt / 4)
+    return _do_part(settings, wanted, learner_ids)
+
+
+def _do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
+    bench, tally = bench_of(settings), Tally()
+    judged = bench.judged(learner_ids, tally)
+    in_words = wanted.stored or wanted.lines == "full"
+    lines: list[str] = []
+    while page := list(islice(judged, LEARNERS_AT_ONCE)):
+        lines += _in_words(bench, page, wanted, tally) if in_words else _in_numbers(bench.model, page, tally)
+    return Done("".join(lines).encode("ascii"), tally)
+
+
+def _in_numbers(model: StrugglePredictionModel, page: Sequence[Judged], tally: Tally) -> list[str]:
+    vectors = list(chain.from_iterable(each.vectors for each in page))
+    given = iter(verdicts(model, vectors))
+    lines: list[str] = []
+    for each in page:
+        lines += _lines(each, [next(given) for _ in each.vectors], model, tally)
+    return lines
+
+
+def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally) -> list[str]:
+    """Whole predictions, with factors and reasons: what is stored, and what predict.py prints."""
+    missing = bench.client.missing_sources() if wanted.lines == "full" else ()
+    lines: list[str] = []
+    made: list[Made] = []
+    for each in page:
+        predictions = [bench.model.predict(vector) for vector in each.vectors]
+        found = [Verdict(one.probability, one.confidence, *one.interval) for one in predictions]
+        short = _lines(each, found, bench.model, tally)
+        lines += short if wanted.lines == "short" else ()
+        mine = [Made(each.learner_id, *rest) for rest in zip(each.objective_ids, each.vectors, predictions)]
+        if wanted.lines == "full":
+            lines += (json.dumps(answer(*one, missing), allow_nan=False) + "\n" for one in mine)
+        made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
+    if wanted.stored and made:
+        with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:
+            for name, count in store(writer, made)._asdict().items():
+                tally.counts[name] += count
+    return lines
+
+
+def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[Verdict]:
+    """model.predict's numbers for each vector: by columns for a trained model, one by one for the rules."""
+    if model.saved is not None:
+        return ManyAtOnce(model.saved).judge(vectors)
+    predictions = (model.predict(vector) for vector in vectors)
+    return (Verdict(one.probability, one.confidence, *one.interval) for one in predictions)
+
+
+def _lines(judged: Judged, given: Sequence[Verdict], model: StrugglePredictionModel, tally: Tally) -> list[str]:
+    """The short lines of one learner, counted in the tally. json.dumps would take ten times as long."""
+    if not given:
+        return []
+    counts = tally.counts
+    counts["predictions"] += len(given)
+    learner = json.dumps(judged.learner_id)
+    ends = f'"model_version": {json.dumps(model.model_version)}, "source": "{model.source}"'
+    as_of = iso(judged.vectors[0].extracted_at_ms)
+    lines = []
+    for objective_id, vector, verdict in zip(judged.objective_ids, judged.vectors, given):
+        probability, confidence, low, high = verdict
+        level = risk_level(probability)
+        counts[level] += 1
+        counts["degraded"] += bool(vector.degraded)
+        lines.append(
+            f'{{"user_id": {learner}, "objective_id": {json.dumps(objective_id)}, "as_of": "{as_of}", '
+            f'"probability": {probability!r}, "confidence": {confidence!r}, "risk_level": "{level}", '
+            f'"interval": [{low!r}, {high!r}], {ends}, "degraded": {json.dumps(vector.degraded)}}}\n'
+        )
+    return lines

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Every learner's upcoming objectives at once: `python scripts/predict_batch.py --output tonight.jsonl [--store]`.
+
+The probabilities are predict.py's, but each learner's history is read once for all objectives ahead. Work is cut into
+ranges of learners that any process can do again: interrupted, the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from binascii import crc32
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import db
+from db.client import Client
+from db.errors import DatabaseError
+from ml.errors import PredictorError
+from ml.instants import iso, parse_iso
+from ml.model import load
+from ml.upcoming import MOST_OBJECTIVES
+from scripts.batch_backends import WorkersLost, engine, in_order
+from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
+from scripts.batch_part import Settings, Tally, count_learners, learners_after, mark_of
+from scripts.batch_work import Wanted
+from scripts.batch_work import do_part as do_part
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+
+LEARNERS_OF_A_PART = 250
+CONTINUED_FOR_MS = 12 * 3_600_000
+"""A batch as of now is continued for so long after its now; later it begins anew."""
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL", help="Default: a demo.")
+@click.option("--schema", type=click.Path(), metavar="FILE", help="The app's schema.prisma, for its @@map and @map.")
+@click.option("--users", type=click.File("r"), metavar="FILE", help="Learners' ids, one a line; - is stdin.")
+@click.option("--days-ahead", type=click.IntRange(0, 3650), default=14, show_default=True, help="Missions and exams.")
+@click.option(
+    "--objectives",
+    type=click.Choice(["upcoming", "all"]),
+    default="upcoming",
+    show_default=True,
+    help="upcoming: of missions and exams ahead, else unmastered ones; all: also every own or already met one.",
+)
+@click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
+@click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+@click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
+@click.option("--full", is_flag=True, help="JSON lines that hold predict.py's whole answer, reasons too.")
+@click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes on this machine.")
+@click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
+@click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://host:8786.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout (with --output or --store).")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def predict_batch(**options: Any) -> None:
+    """Predict struggle for every learner's upcoming objectives.
+
+    One line of JSON a prediction: ids, as_of, probability, confidence, risk_level, interval, model_version, source,
+    degraded. With --store each becomes the day's row of struggle_predictions; running again updates rows that are
+    still PENDING and adds none. An interrupted run with --output is continued by the same command.
+
+    \b
+    Exit codes: 0 done, 2 usage, 69 database or workers unreachable, 78 configuration or model, 130 interrupted.
+    """
+    _check(options)
+    try:
+        summary = run(options)
+    except DatabaseError as error:
+        raise of_database(error) from None
+    except (OutputBusy, WorkersLost) as error:
+        raise Refused(str(error), UNAVAILABLE) from None
+    except (ExtraMissing, PredictorError) as error:
+        raise Refused(str(error), CONFIGURATION) from None
+    except OSError as error:
+        raise Refused(f"{error.filename or 'the output'} cannot be written: {error.strerror}", UNAVAILABLE) from None
+    except KeyboardInterrupt:
+        raise Refused("Interrupted; the same command goes on from here.", 130) from None
+    click.echo(json.dumps(summary) if options["as_json"] else _told(summary), err=not options["as_json"])
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    output = options["output"] or ""
+    if options["full"] and output.endswith(PARQUET):
+        raise Refused("--full writes JSON lines: give --output a name that ends in .jsonl.", USAGE)
+    if options["as_json"] and not (output or options["store"]):
+        raise Refused("--json needs --output or --store: stdout holds the predictions otherwise.", USAGE)
+    if (options["backend"] == "dask") != bool(options["scheduler"]):
+        raise Refused("--backend dask and --scheduler ADDRESS belong together.", USAGE)
+    if options["as_of"] is not None:
+        try:
+            parse_iso(options["as_of"])
+        except PredictorError as error:
+            raise Refused(str(error), USAGE) from None
+
+
+def run(options: Mapping[str, Any]) -> dict[str, object]:
+    """The whole batch; returns its summary."""
+    began = time.monotonic()
+    url, schema = options["database_url"], options["schema"]
+    model = load(options["model"])
+    wanted = Wanted(_lines_wanted(options), options["store"])
+    learners = _listed(options["users"])
+    with db.connect(url, schema_path=schema, timeout_s=600) as client:
+        now_ms = client.now()
+        asked_ms = None if options["as_of"] is None else parse_iso(options["as_of"])
+        marks = {
+            "version": 1,
+            "database": client.label,
+            "model": mark_of(model),
+            "learners": None if learners is None else crc32("\n".join(learners).encode()),
+            **{name: options[name] for name in ("as_of", "days_ahead", "objectives", "full", "store")},
+        }
+        youngest_ms = now_ms - CONTINUED_FOR_MS if asked_ms is None else asked_ms
+        path = options["output"] if wanted.lines and options["output"] else None
+        with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms) as output:
+            settings = Settings(
+                *(url, schema, options["model"], mark_of(model), output.as_of_ms),
+                *(asked_ms is None or asked_ms >= now_ms, options["days_ahead"], options["objectives"]),
+            )
+            done_before = output.tally.counts["predictions"]
+            _work(client, learners, settings, wanted, output, options)
+            output.finish()
+            return _summary(output, done_before, time.monotonic() - began, model.model_version)
+
+
+def _lines_wanted(options: Mapping[str, Any]) -> str:
+    if options["output"] or not options["store"]:
+        return "full" if options["full"] else "short"
+    return ""
+
+
+def _listed(users: Any) -> list[str] | None:
+    """The ids in the file, sorted, each once; None: every learner."""
+    return None if users is None else sorted({line.strip() for line in users} - {""})
+
+
+def _work(
+    client: Client,
+    learners: list[str] | None,
+    settings: Settings,
+    wanted: Wanted,
+    output: Output,
+    options: Mapping[str, Any],
+) -> None:
+    last: list[str] = []
+
+    def parts() -> Iterator[tuple[Settings, Wanted, list[str]]]:
+        for ids in _ranges(client, learners, output.after):
+            last.append(ids[-1])
+            yield settings, wanted, ids
+
+    backend, jobs = options["backend"], options["jobs"]
+    total = count_learners(client) if learners is None else len(learners)
+    known = _looked_at(output.tally)
+    bar = tqdm(total=total, initial=known, unit=" learners", disable=options["quiet"], file=sys.stderr)
+    alone = (backend, jobs) == ("loky", 1)
+    with bar, nullcontext() if alone else engine(backend, jobs, options["scheduler"]):
+        for done in in_order(do_part, parts(), jobs, backend):
+            output.add(done.lines, done.tally, last.pop(0))
+            bar.update(_looked_at(done.tally))
+            bar.set_postfix_str(f"{output.tally.counts['predictions']} predictions", refresh=False)
+
+
+def _ranges(client: Client, learners: list[str] | None, after: str | None) -> Iterator[list[str]]:
+    if learners is not None:
+        left = [each for each in learners if after is None or each > after]
+        yield from (left[at : at + LEARNERS_OF_A_PART] for at in range(0, len(left), LEARNERS_OF_A_PART))
+        return
+    while ids := learners_after(client, after, LEARNERS_OF_A_PART):
+        yield ids
+        after = ids[-1]
+
+
+def _looked_at(tally: Tally) -> int:
+    return tally.counts["learners"] + tally.counts["unknown_learners"]
+
+
+def _summary(output: Output, done_before: int, seconds: float, model_version: str) -> dict[str, object]:
+    counts = output.tally.counts
+    made = counts["predictions"] - done_before
+    return {
+        "output": output.path,
+        "as_of": iso(output.as_of_ms),
+        "model_version": model_version,
+        "continued": output.resumed,
+        **counts,
+        "failures": output.tally.failures,
+        "seconds": round(seconds, 3),
+        "predictions_per_second": round(made / seconds, 1) if seconds else None,
+    }
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    """The summary for people."""
+    counts: Mapping[str, int] = summary
+    lines = [
+        f"{summary['predictions']} predictions for {summary['learners']} learners as of {summary['as_of']}"
+        f" by {summary['model_version']}: {summary['HIGH']} HIGH, {summary['MEDIUM']} MEDIUM, {summary['LOW']} LOW",
+        f"{summary['seconds']:.1f} s, {summary['predictions_per_second']:.0f} predictions/s"
+        + (", continued from an earlier run" if summary["continued"] else ""),
+    ]
+    told = {
+        "degraded": "rest on default features",
+        "unknown_learners": "learners are unknown",
+        "unknown_objectives": "planned objectives are unknown",
+        "left_out": f"objectives beyond a learner's first {MOST_OBJECTIVES} were left out",
+        "written": "rows of struggle_predictions written",
+        "kept": "were decided earlier and stay as they are",
+        "indicators": "rows of struggle_indicators written",
+    }
+    lines += [f"{counts[name]} {words}" for name, words in told.items() if counts[name]]
+    return "\n".join(lines + list(summary["failures"]))
+
+
+if __name__ == "__main__":
+    predict_batch()

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+"""A platform of any size, made up: `python -m scripts.synthetic_platform --database-url URL --learners 10000`.
+
+For benchmarks and tests of size, not of quality: the answers follow arithmetic, not learning. Everything is made inside
+the database by one INSERT ... SELECT per table, so that ten million reviews take minutes, and the same arguments give
+the same rows on SQLite and PostgreSQL. Answers are stored in the order of their time, as a platform stores them: one
+learner's rows lie far apart.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db.errors import DatabaseError
+from db.tables import TABLES
+from db.writing import Writer, open_writer
+from scripts.refusal import of_database
+
+DAY_MS = 86_400_000
+DAYS = 56
+"""The answers of each learner are spread over so many days before now."""
+ANSWERS_OF_A_VISIT = 5
+CARDS_OF_AN_OBJECTIVE = 5
+STUDIED_TENTHS = 7
+"""So many tenths of the course's objectives have been met; the others lie ahead, unseen."""
+
+
+class Size:
+    """How much to make. Learner i studies course i % courses; all of its objectives lie ahead, in an exam."""
+
+    def __init__(self, learners: int, objectives: int = 20, answers: int = 100, courses: int = 50) -> None:
+        self.learners = learners
+        self.objectives = objectives
+        self.answers = answers
+        self.courses = min(courses, learners)
+
+
+def fill(writer: Writer, size: Size, now_ms: int) -> None:
+    """Fills the empty tables: learners, content, answers, metrics, sessions, prompts, profiles, exams and missions."""
+    numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000)
+    for model, counted, values in _content(size, numbers) + _study(size, numbers):
+        table = TABLES[model]
+        columns = ", ".join(f'"{name}"' for name in values)
+        selected = ", ".join(numbers.typed(table.fields[name].type, value) for name, value in values.items())
+        writer.execute(f'INSERT INTO "{table.name}" ({columns}) {numbers.select(selected, *counted)}')
+    if writer.dialect == "postgresql":
+        writer.commit()
+        writer.execute("ANALYZE")
+
+
+class _Numbers:
+    """What differs between the dialects: counting, instants and JSON."""
+
+    def __init__(self, dialect: str, now_ms: int) -> None:
+        self.dialect = dialect
+        self.now_ms = now_ms
+
+    def select(self, columns: str, outer: tuple[str, int], inner: tuple[str, int] | None = None) -> str:
+        """A row for each number below the counts; the outer one moves slowest."""
+        sources = [outer] if inner is None else [outer, inner]
+        if self.dialect == "postgresql":
+            listed = ", ".join(f"generate_series(0, {count - 1}) AS {name}" for name, count in sources)
+            order = f" ORDER BY {', '.join(name for name, _ in sources)}" if inner else ""
+            return f"SELECT {columns} FROM {listed}{order}"  # noqa: S608 - our own names and numbers
+        counts = ", ".join(
+            f"each_{name}({name}) AS (SELECT 0 WHERE {count} > 0 UNION ALL"  # noqa: S608 - our own names and numbers
+            f" SELECT {name} + 1 FROM each_{name} WHERE {name} + 1 < {count})"
+            for name, count in sources
+        )
+        listed = " CROSS JOIN ".join(f"each_{name}" for name, _ in sources)  # SQLite keeps the order of a CROSS JOIN
+        return f"WITH RECURSIVE {counts} SELECT {columns} FROM {listed}"  # noqa: S608 - our own names and numbers
+
+    def typed(self, kind: str, sql: str) -> str:
+        """An expression as a column of the Prisma type holds it; a DateTime is given in milliseconds."""
+        if kind == "DateTime":
+            if self.dialect == "postgresql":
+                return f"to_timestamp(({sql}) / 1000.0) AT TIME ZONE 'UTC'"
+            return f"strftime('%Y-%m-%dT%H:%M:%f+00:00', ({sql}) / 1000.0, 'unixepoch')"
+        if self.dialect == "postgresql" and kind not in ("String", "Int", "Float", "Boolean", "String[]"):
+            return f'CAST({sql} AS "{kind}")' if kind != "Json" else f"CAST({sql} AS jsonb)"
+        if kind == "String[]" and self.dialect == "postgresql":
+            return f"ARRAY[{sql}]"
+        return f"json_array({sql})" if kind == "String[]" else sql
+
+    def identifier(self, prefix: str, *numbers: str) -> str:
+        """The SQL of an id such as 'review-12-7'."""
+        return f"'{prefix}-' || " + " || '-' || ".join(f"({number})" for number in numbers)
+
+
+Making = list[tuple[str, tuple[tuple[str, int], ...], dict[str, str]]]
+
+
+def _content(size: Size, sql: _Numbers) -> Making:
+    """Shared by everybody: courses of the first learner's, one lecture each, objectives, cards, a chain of needs."""
+    own = sql.identifier("learner", "0")
+    objective = sql.identifier("objective", "c", "o")
+    joined = str(sql.now_ms - (DAYS + 14) * DAY_MS)
+    courses, per_course = ("c", size.courses), ("o", size.objectives)
+    card = f"o / {CARDS_OF_AN_OBJECTIVE}"
+    return [
+        ("User", (("i", size.learners),), {"id": sql.identifier("learner", "i"), "createdAt": joined}),
+        ("Course", (courses,), {"id": sql.identifier("course", "c"), "userId": own, "name": "'Course ' || c"}),
+        (
+            "Lecture",
+            (courses,),
+            {"id": sql.identifier("lecture", "c"), "userId": own, "courseId": sql.identifier("course", "c")}
+            | {"title": "'Lecture ' || c", "topicTags": "'topic-' || c"},
+        ),
+        (
+            "LearningObjective",
+            (courses, per_course),
+            {"id": objective, "lectureId": sql.identifier("lecture", "c"), "objective": "'Objective ' || o"}
+            | {"complexity": "CASE o % 3 WHEN 0 THEN 'BASIC' WHEN 1 THEN 'INTERMEDIATE' ELSE 'ADVANCED' END"}
+            | {"createdAt": joined},
+        ),
+        (
+            "ObjectivePrerequisite",
+            (courses, ("o", size.objectives - 1)),
+            {"id": sql.identifier("edge", "c", "o"), "objectiveId": sql.identifier("objective", "c", "o + 1")}
+            | {"prerequisiteId": objective, "strength": "1.0"},
+        ),
+        (
+            "Card",
+            (courses, ("o", size.objectives * CARDS_OF_AN_OBJECTIVE)),
+            {"id": sql.identifier("card", "c", card, f"o % {CARDS_OF_AN_OBJECTIVE}")}
+            | {"courseId": sql.identifier("course", "c"), "objectiveId": sql.identifier("objective", "c", card)},
+        ),
+    ]
+
+
+def _study(size: Size, sql: _Numbers) -> Making:
+    """What each learner did, in visits of five answers with a session each, and what lies ahead."""
+    learner, course = sql.identifier("learner", "i"), f"i % {size.courses}"
+    visits = max(1, size.answers // ANSWERS_OF_A_VISIT)
+    studied = max(1, size.objectives * STUDIED_TENTHS // 10)
+    learners = ("i", size.learners)
+    gap_ms = DAYS * DAY_MS // visits
+    began = sql.now_ms - DAYS * DAY_MS
+
+    def visited_at(visit: str) -> str:
+        return f"{began} + CAST({visit} AS bigint) * {gap_ms} + (i % 97) * 60000"
+
+    def of_visit(visit: str) -> str:
+        return sql.identifier("objective", course, f"({visit}) % {studied}")
+
+    visit = f"n / {ANSWERS_OF_A_VISIT}"
+    luck = "(i % 1000 * 31 + n % 1000 * 17 + n % 1000 * (n % 1000) * 7 + i % 13 * (n % 1000)) % 20"
+    wrong = f"4 + i % 5 + ({visit}) % {studied} % 4"
+    measured = min(visits, DAYS)  # one a day at most
+    metric_day = f"({began} + CAST(v AS bigint) * {DAYS * DAY_MS // measured}) / {DAY_MS} * {DAY_MS}"
+    planned = (sql.identifier("objective", course, f"(i + {n}) % {size.objectives}") for n in range(4))
+    ahead = " || ',' || ".join(f"'{{\"objectiveId\": \"' || {objective} || '\"}}'" for objective in planned)
+    return [
+        (
+            "Review",
+            (("n", size.answers), learners),
+            {"id": sql.identifier("review", "i", "n"), "userId": learner}
+            | {"cardId": sql.identifier("card", course, f"({visit}) % {studied}", f"n % {CARDS_OF_AN_OBJECTIVE}")}
+            | {"sessionId": sql.identifier("session", "i", visit), "timeSpentMs": f"4000 + ({luck}) * 500"}
+            | {
+                "rating": f"CASE WHEN {luck} < {wrong} THEN 'AGAIN' WHEN {luck} < 12 THEN 'HARD'"
+                f" WHEN {luck} < 18 THEN 'GOOD' ELSE 'EASY' END"
+            }
+            | {"reviewedAt": f"{visited_at(visit)} + n % {ANSWERS_OF_A_VISIT} * 45000"},
+        ),
+        (
+            "StudySession",
+            (("v", visits), learners),
+            {"id": sql.identifier("session", "i", "v"), "userId": learner, "startedAt": visited_at("v")}
+            | {"completedAt": f"{visited_at('v')} + 300000", "durationMs": "300000"}
+            | {"reviewsCompleted": str(ANSWERS_OF_A_VISIT), "newCardsStudied": "2"},
+        ),
+        (
+            "PerformanceMetric",
+            (("v", measured), learners),
+            {"id": sql.identifier("metric", "i", "v"), "userId": learner, "learningObjectiveId": of_visit("v")}
+            | {"date": metric_day, "retentionScore": "(40 + (i % 1000 * 7 + v * 11) % 60) / 100.0"}
+            | {"reviewCount": str(ANSWERS_OF_A_VISIT), "correctReviews": "3", "incorrectReviews": "2"},
+        ),
+        (
+            "ValidationPrompt",
+            (("c", size.courses), ("o", size.objectives)),
+            {"id": sql.identifier("prompt", "c", "o"), "objectiveId": sql.identifier("objective", "c", "o")}
+            | {"conceptName": "'Concept ' || o"},
+        ),
+        (
+            "ValidationResponse",
+            (("v", visits // 5), learners),
+            {"id": sql.identifier("response", "i", "v"), "userId": learner}
+            | {"score": "(30 + (i % 1000 * 13 + v * 29) % 70) / 100.0"}
+            | {"promptId": sql.identifier("prompt", course, f"(v * 5) % {studied}")}
+            | {"respondedAt": f"{visited_at('v * 5')} + 600000"},
+        ),
+        (
+            "Exam",
+            (learners,),
+            {"id": sql.identifier("exam", "i"), "userId": learner, "courseId": sql.identifier("course", course)}
+            | {"name": "'Exam'", "date": str((sql.now_ms // DAY_MS + 7) * DAY_MS), "coverageTopics": "'topic-x'"},
+        ),
+        (
+            "Mission",
+            (learners,),
+            {"id": sql.identifier("mission", "i"), "userId": learner}
+            | {"date": str((sql.now_ms // DAY_MS + 1) * DAY_MS), "estimatedMinutes": "30"}
+            | {"objectives": f"'[' || {ahead} || ']'"},
+        ),
+        (
+            "UserLearningProfile",
+            (learners,),
+            {"id": sql.identifier("profile", "i"), "userId": learner, "dataQualityScore": "0.8"}
+            | {"contentPreferences": '\'{"video": 0.7, "text": 0.4}\''},
+        ),
+        (
+            "BehavioralEvent",
+            (("v", 3), learners),
+            {"id": sql.identifier("event", "i", "v"), "userId": learner, "eventType": "'SESSION_ENDED'"}
+            | {"timestamp": f"{sql.now_ms - 3 * DAY_MS} + v * {DAY_MS}", "contentType": "'text'"}
+            | {"sessionPerformanceScore": "50 + (i + v) % 50"},
+        ),
+    ]
+
+
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, required=True, metavar="URL")
+@click.option("--learners", type=click.IntRange(min=1), default=1000)
+@click.option("--objectives", type=click.IntRange(min=2), default=20, help="Of each course, and so of each learner.")
+@click.option("--answers", type=click.IntRange(min=1), default=100, help="Of each learner.")
+@click.option("--courses", type=click.IntRange(min=1), default=50)
+@click.option("--now", "now_ms", type=int, help="Milliseconds since 1970 that all dates refer to. Default: now.")
+def synthetic_platform(
+    database_url: str, learners: int, objectives: int, answers: int, courses: int, now_ms: int | None
+) -> None:
+    """Make the platform's tables in an empty database and fill them with a made-up platform of the given size."""
+    began = time.monotonic()
+    try:
+        with open_writer(database_url, create=True) as writer:
+            writer.create_tables()
+            moment = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+            fill(writer, Size(learners, objectives, answers, courses), moment)
+    except DatabaseError as error:
+        raise of_database(error) from None
+    click.echo(f"{learners} learners with {learners * answers} reviews in {time.monotonic() - began:.1f} s.")
+
+
+if __name__ == "__main__":
+    synthetic_platform()
