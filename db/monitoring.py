@@ -33,7 +33,10 @@ _ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
 
 
 class StoredPrediction(NamedTuple):
-    """One row of struggle_predictions. features: the text of its JSON, or None; struggled: actualOutcome."""
+    """One row of struggle_predictions. features: the text of its JSON, or None.
+
+    struggled: the learner's last word on it (prediction_feedbacks), else its actualOutcome, else None.
+    """
 
     id: str
     learner_id: str
@@ -73,48 +76,24 @@ def stream_predictions(
                 text(learner) or "",
                 text(objective) or "",
                 number(probability),
-                None if outcome is None else flag(outcome),
+                flag(said) if said is not None else flag(outcome) if outcome is not None else None,
                 at_ms,
                 flag(intervened),
                 text(features),
             )
-            for identifier, learner, objective, probability, outcome, at, intervened, features in batch
+            for identifier, learner, objective, probability, said, outcome, at, intervened, features in batch
             if (at_ms := instant_ms(at)) is not None
         ]
 
 
 def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
-    """How many predictions were made in [since_ms, until_ms)."""
+    """About how many predictions were made in [since_ms, until_ms): the index alone tells, to a day or two."""
 
     def ask(opened: Opened) -> list[Query]:
         field = _date_field(opened)
         return _within(client, opened, _COUNT[field], "StrugglePrediction", field, since_ms, until_ms)
 
     return sum(integer(counted) or 0 for batch in client.stream(ask, BATCH_ROWS) for (counted,) in batch)
-
-
-def feedback_by_prediction(client: Client, since_ms: int, until_ms: int) -> dict[str, bool]:
-    """Whether the learner says that he or she struggled, by the id of a prediction made in [since_ms, until_ms).
-
-    Of several answers to one prediction, the last counts.
-    """
-    latest: dict[str, tuple[int, bool]] = {}
-
-    def ask(opened: Opened) -> list[Query]:
-        if "PredictionFeedback" not in opened.renderer.catalogue:
-            return []
-        field = _date_field(opened)
-        return _within(client, opened, _FEEDBACK[field], "StrugglePrediction", field, since_ms, until_ms)
-
-    for batch in client.stream(ask, BATCH_ROWS):
-        for prediction, struggled, at in batch:
-            at_ms = instant_ms(at)
-            identifier = text(prediction)
-            if at_ms is None or identifier is None:
-                continue
-            if identifier not in latest or latest[identifier][0] <= at_ms:
-                latest[identifier] = (at_ms, flag(struggled))
-    return {identifier: struggled for identifier, (_, struggled) in latest.items()}
 
 
 def opted_out(client: Client) -> frozenset[str]:
@@ -179,40 +158,32 @@ def _predictions(field: str, with_features: bool) -> Template:
             "{g.userId:text}",
             "{g.learningObjectiveId:text}",
             "{g.predictedStruggleProbability}",
+            _LAST_WORD,
             "{g.actualOutcome}",
             f"{{g.{field}:ms}}",
             "{g.interventionApplied}",
             "{g.featureVector:text}" if with_features else "NULL",
         ),
-        f"FROM {{g}} WHERE {_during('g', field)}",
+        f"FROM {{g}} WHERE {_around(field)} AND {{g.{field}:since}} AND {{g.{field}:before}}",
     )
 
 
-def _during(alias: str, field: str) -> str:
-    """Bounds on the bare column for the index, then the exact ones."""
-    return (
-        f"{{{alias}.{field}}} >= {{given:first}} AND {{{alias}.{field}}} < {{given:last}}"
-        f" AND {{{alias}.{field}:since}} AND {{{alias}.{field}:before}}"
-    )
+def _around(field: str) -> str:
+    """Bounds on the bare column, for the index; of texts they let pass a day or two more."""
+    return f"{{g.{field}}} >= {{given:first}} AND {{g.{field}}} < {{given:last}}"
 
 
+_LAST_WORD = (
+    "(SELECT {h.actualStruggle} FROM {h} WHERE {h.predictionId} = {g.id} AND {h.actualStruggle} IS NOT NULL"
+    " ORDER BY {h.submittedAt:newest}, {h.id:byte_order} DESC LIMIT 1)"
+)
 _PREDICTIONS = {
     (field, with_features): _predictions(field, with_features)
     for field in _DATE_FIELDS
     for with_features in (True, False)
 }
 _COUNT = {
-    field: Template("StrugglePrediction", ("count(*)",), f"FROM {{g}} WHERE {_during('g', field)}")
-    for field in _DATE_FIELDS
-}
-_FEEDBACK = {
-    field: Template(
-        "PredictionFeedback",
-        ("{h.predictionId:text}", "{h.actualStruggle}", "{h.submittedAt:ms}"),
-        f"FROM {{g}} JOIN {{h}} ON {{h.predictionId}} = {{g.id}} WHERE {_during('g', field)}"
-        " AND {h.actualStruggle} IS NOT NULL",
-    )
-    for field in _DATE_FIELDS
+    field: Template("StrugglePrediction", ("count(*)",), f"FROM {{g}} WHERE {_around(field)}") for field in _DATE_FIELDS
 }
 _OPTED_OUT = Template(
     "User",

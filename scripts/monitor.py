@@ -137,12 +137,11 @@ def observe(
     before_ms = 2 * since_ms - until_ms
     oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
     codes = Codes.new()
-    feedback = monitoring.feedback_by_prediction(client, oldest_ms, until_ms)
     left_out = monitoring.opted_out(client)
     periods = Periods(
-        current=read_period(client, since_ms, until_ms, feedback, left_out, codes),
-        before=read_period(client, before_ms, since_ms, feedback, left_out, codes),
-        older=read_period(client, oldest_ms, before_ms, feedback, left_out, codes, with_features=False),
+        current=read_period(client, since_ms, until_ms, left_out, codes),
+        before=read_period(client, before_ms, since_ms, left_out, codes),
+        older=read_period(client, oldest_ms, before_ms, left_out, codes, with_features=False),
     )
     groups = {column: _group(client, column, periods.current, codes) for column in group_by}
     return report(

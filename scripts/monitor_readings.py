@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from math import expm1, log1p
 from operator import itemgetter
 from typing import NamedTuple
@@ -25,7 +25,7 @@ PROBABILITY = "probability"
 MONITORED = (PROBABILITY, *FEATURE_NAMES)
 """What drift is measured on: every feature, and the model's own answer."""
 
-DRIFT_ROWS = 200_000
+DRIFT_ROWS = 100_000
 """Of a larger period, drift is measured on a sample of about this many rows, drawn by the prediction's id."""
 
 _HISTORY_FULL = 2000
@@ -98,26 +98,21 @@ def read_period(
     client: Client,
     since_ms: int,
     until_ms: int,
-    feedback: Mapping[str, bool],
     opted_out: Set[str],
     codes: Codes,
     *,
     with_features: bool = True,
 ) -> Predictions:
-    """The predictions made in [since_ms, until_ms), without those of learners who opted out of analytics.
-
-    feedback: a learner's own word by prediction id; it outranks the recorded outcome.
-    """
+    """The predictions made in [since_ms, until_ms), without those of learners who opted out of analytics."""
     counts = FeatureCounts(MONITORED)
     sampled = DRIFT_ROWS / max(count_predictions(client, since_ms, until_ms), DRIFT_ROWS) if with_features else 0.0
     worst: dict[bool, list[Mistake]] = {True: [], False: []}
     columns: list[Floats] = []
     for batch in stream_predictions(client, since_ms, until_ms, with_features=with_features):
         rows = [row for row in batch if _judgeable(row) and row.learner_id not in opted_out]
-        outcomes = [feedback.get(row.id, row.struggled) for row in rows]
         learners = np.array([codes.learners(row.learner_id) for row in rows], dtype=np.int64)
         described = [_described(row.features) for row in rows] if with_features else [None] * len(rows)
-        columns.append(np.array(list(_columns(rows, outcomes, described, learners, codes)), dtype=np.float64))
+        columns.append(np.array(list(_columns(rows, described, learners, codes)), dtype=np.float64))
         present = [
             (place, features)
             for place, features in enumerate(described)
@@ -127,7 +122,7 @@ def read_period(
             places = [place for place, _ in present]
             counts.add(learners[places], _values([rows[place] for place in places], [each for _, each in present]))
         for struggled in (True, False):
-            worst[struggled] = _worst(worst[struggled], rows, outcomes, struggled)
+            worst[struggled] = _worst(worst[struggled], rows, struggled)
     table = np.concatenate([each for each in columns if len(each)] or [np.empty((0, _WIDTH))])
     probability, outcome, at_ms, learner, objective, version, band, degraded, intervened = table.T
     at_ms, learner, objective, version, band = (
@@ -157,15 +152,14 @@ def _judgeable(row: StoredPrediction) -> bool:
 
 def _columns(
     rows: list[StoredPrediction],
-    outcomes: list[bool | None],
     described: Sequence[dict[str, object] | None],
     learners: Integers,
     codes: Codes,
 ) -> Iterator[tuple[float, ...]]:
-    for row, outcome, features, learner in zip(rows, outcomes, described, learners):
+    for row, features, learner in zip(rows, described, learners):
         yield (
             row.probability or 0.0,
-            np.nan if outcome is None else float(outcome),
+            np.nan if row.struggled is None else float(row.struggled),
             row.predicted_at_ms,
             learner,
             codes.objectives(row.objective_id),
@@ -221,14 +215,12 @@ _PLACE = {name: place for place, name in enumerate(MONITORED)}
 _CRC_END = 1 << 32
 
 
-def _worst(
-    known: list[Mistake], rows: list[StoredPrediction], outcomes: list[bool | None], struggled: bool
-) -> list[Mistake]:
+def _worst(known: list[Mistake], rows: list[StoredPrediction], struggled: bool) -> list[Mistake]:
     """The largest mistakes so far among predictions with this outcome."""
     least = known[-1].size if len(known) == WORST else 0.5
     found = list(known)
-    for row, outcome in zip(rows, outcomes):
-        if outcome is not struggled or row.probability is None:
+    for row in rows:
+        if row.struggled is not struggled or row.probability is None:
             continue
         size = 1.0 - row.probability if struggled else row.probability
         if size > least or (size == least and size > 0.5):

@@ -346,7 +346,7 @@ def test_the_queries_use_the_apps_indexes(database):
             for template in (
                 monitoring._PREDICTIONS["predictionDate", True],
                 monitoring._COUNT["predictionDate"],
-                monitoring._FEEDBACK["predictionDate"],
+                monitoring._PREDICTIONS["predictionDate", False],
             ):
                 made += monitoring._within(
                     client, opened, template, "StrugglePrediction", "predictionDate", UNTIL_MS - DAY_MS, UNTIL_MS

@@ -180,7 +180,7 @@ def proportion_figure(
 ) -> Figure:
     """sum(hits) / sum(rows), each 0 or 1 per row, with its interval, its n, and the learners who have such rows."""
     interval = proportion_interval(hits, rows, who, level) if who.resamples else None
-    among = len(np.unique(who.code[rows > 0]))
+    among = int(np.count_nonzero(np.bincount(who.code, weights=rows))) if who.count else 0
     figure = _figure(metrics.share(hits, rows), interval, who, int(rows.sum()), nothing)
     return figure._replace(learners=among)
 

@@ -7,9 +7,10 @@ computed from the learners' influence values, so that all resamples are one matr
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import stdtrit
 
 from ml.training.metrics import Floats, Integers
@@ -31,9 +32,8 @@ class Learners:
     """Which rows belong together. `code` numbers the learner of each row, `unit` what is resampled."""
 
     def __init__(self, ids: object, resamples: int, seed: int) -> None:
-        _, code = np.unique(np.asarray(ids), return_inverse=True)
-        self.code: Integers = code.astype(np.int64)
-        self.count = int(code.max()) + 1 if len(code) else 0
+        self.code = numbered(np.asarray(ids))
+        self.count = int(self.code.max()) + 1 if len(self.code) else 0
         self.resamples = resamples
         self.seed = seed
         self.units = min(self.count, UNITS)
@@ -51,6 +51,15 @@ class Learners:
     def draws(self) -> Floats:
         """How often each resample (row) holds each unit (column)."""
         return draws(self.units, self.resamples, self.seed)
+
+
+def numbered(ids: npt.NDArray[Any]) -> Integers:
+    """0, 1, 2, ... in the order of the ids' size."""
+    if ids.dtype.kind in "iu" and len(ids) and ids.min() >= 0 and ids.max() < 10 * len(ids):
+        present = np.zeros(int(ids.max()) + 1, dtype=np.int64)  # small numbers need no sorting
+        present[ids] = 1
+        return np.asarray((np.cumsum(present) - 1)[ids])
+    return np.asarray(np.unique(ids, return_inverse=True)[1], dtype=np.int64)
 
 
 @lru_cache(maxsize=4)
