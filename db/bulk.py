@@ -27,7 +27,9 @@ OBJECTIVES_AT_ONCE = 500
 NO_LIMIT = 2**62
 
 
-def following_ids(opened: Opened, first: Template, following: Template, after: str | None, limit: int) -> Conversation[list[str]]:
+def following_ids(
+    opened: Opened, first: Template, following: Template, after: str | None, limit: int
+) -> Conversation[list[str]]:
     """The next ids in the database's own order, after the one given (None: the first ones)."""
     batch = Batch(opened.renderer)
     if after is None:
@@ -49,7 +51,7 @@ def following_objectives(opened: Opened, after: str | None, limit: int = OBJECTI
 
 
 def pages(opened: Opened, learner_ids: Sequence[str], window: Window | None) -> Conversation[list[list[str]]]:
-    """The learners, in their order, in pages of at most REVIEWS_AT_ONCE reviews where more than one learner is in it."""
+    """The learners, in their order, in pages of at most REVIEWS_AT_ONCE reviews, or of one learner with more."""
     ids = [identifier for identifier in learner_ids if opened.renderer.catalogue.admits("User", "id", identifier)]
     batch = Batch(opened.renderer)
     batch.add("counts", queries.REVIEW_COUNTS, ids=json.dumps(ids))

@@ -122,13 +122,14 @@ class Client:
             connection = self._connection
             connection.begin(time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s))
             try:
-                self._known = self._hold(loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms))
-                answer = self._hold(begin(self._known))
+                answer = self._hold(begin(self._opened()))
             finally:
                 connection.end()
             return answer
 
-    def stream(self, ask: Callable[[loader.Opened], Sequence[Query]], rows: int) -> Iterator[Sequence[Sequence[object]]]:
+    def stream(
+        self, ask: Callable[[loader.Opened], Sequence[Query]], rows: int
+    ) -> Iterator[Sequence[Sequence[object]]]:
         """The rows of some queries, one query after the other, at most so many rows at a time, in one snapshot."""
         with self._lock:
             if self._closed:
@@ -136,11 +137,16 @@ class Client:
             connection = self._connection
             connection.begin(time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s))
             try:
-                self._known = self._hold(loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms))
-                for query in ask(self._known):
+                for query in ask(self._opened()):
                     yield from connection.batches(query, rows)
             finally:
                 connection.end()
+
+    def _opened(self) -> loader.Opened:
+        connection = self._connection
+        asking = loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms)
+        self._known = self._hold(asking)
+        return self._known
 
     def _hold(self, conversation: Conversation[Answer]) -> Answer:
         try:

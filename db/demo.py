@@ -31,7 +31,7 @@ LECTURES = {
     "physiology-organs": ("physiology", "Heart and kidney", 3, ["physiology", "organs"]),
 }
 OBJECTIVES = {
-    "anatomy-upper-limb": ("anatomy-limbs", "Name the muscles and nerves of the upper limb", "INTERMEDIATE", "MASTERED"),
+    "anatomy-upper-limb": ("anatomy-limbs", "Name the nerves of the upper limb", "INTERMEDIATE", "MASTERED"),
     "anatomy-skull": ("anatomy-head", "Name the bones of the skull", "BASIC", "ADVANCED"),
     "membrane-transport": ("physiology-cells", "Describe transport across membranes", "BASIC", "NOT_STARTED"),
     "action-potentials": ("physiology-cells", "Explain how action potentials arise", "ADVANCED", "NOT_STARTED"),
@@ -71,7 +71,7 @@ def load_demo(writer: Writer) -> None:
     _load_earlier_predictions(writer)
     _load_classmates(writer)
     writer.execute(f'CREATE TABLE "{DEMO_CLOCK}" ("now" BIGINT NOT NULL)')
-    writer.execute(f'INSERT INTO "{DEMO_CLOCK}" ("now") VALUES (?)', (NOW_MS,))  # noqa: S608 - a constant
+    writer.execute(f'INSERT INTO "{DEMO_CLOCK}" ("now") VALUES (?)', (NOW_MS,))
 
 
 def _load_content(writer: Writer) -> None:
@@ -123,8 +123,10 @@ def _load_own_study(writer: Writer) -> None:
             reviews += _answers(LEARNER, objective, answers, day_ms + 8 * _HOUR_MS, session)
             correct = len(answers) - answers.count("A")
             metrics.append(
-                (f"metric-{objective}-{week}", LEARNER, objective, day_ms, correct / len(answers))
-                + (len(answers) * _MINUTE_MS, len(answers), correct, len(answers) - correct)
+                (
+                    *(f"metric-{objective}-{week}", LEARNER, objective, day_ms, correct / len(answers)),
+                    *(len(answers) * _MINUTE_MS, len(answers), correct, len(answers) - correct),
+                )
             )
             started_ms, took_ms = day_ms + 8 * _HOUR_MS, (len(answers) + 2) * _MINUTE_MS
             new_cards = CARDS_OF_AN_OBJECTIVE if week == WEEKS - 1 else 0
@@ -238,7 +240,7 @@ def _load_circumstances(writer: Writer) -> None:
         "Exam",
         ("id", "userId", "courseId", "name", "date", "coverageTopics"),
         [
-            ("exam-physiology", LEARNER, "physiology", "Physiology midterm", NOW_MS + 7 * _DAY_MS, ["physiology", "cells"]),
+            ("exam-physiology", LEARNER, "physiology", "Physiology midterm", NOW_MS + 7 * _DAY_MS, ["physiology"]),
             ("exam-anatomy", LEARNER, "anatomy", "Anatomy midterm", NOW_MS - 20 * _DAY_MS, ["anatomy"]),
         ],
     )
@@ -268,7 +270,7 @@ def _load_earlier_predictions(writer: Writer) -> None:
         ),
         [
             (
-                *(f"prediction-{objective}", LEARNER, objective, LECTURES[OBJECTIVES[objective][0]][0], probability, 0.7),
+                *(f"prediction-{objective}", LEARNER, objective, objective.partition("-")[0], probability, 0.7),
                 *(status, [], _day_ms(days_ago), _day_ms(days_ago), struggled, _day_ms(days_ago - 1)),
             )
             for objective, probability, status, struggled, days_ago in earlier

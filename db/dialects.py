@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 ABSENT = "NULL"
+LONGEST_WORDS = 1000
+LONGEST_DOCUMENT = 200_000
+"""Characters. A row is the app's, but a prediction must not spend its few seconds on one."""
 
 
 class SQLite:
@@ -29,8 +32,8 @@ class SQLite:
 
     name = "sqlite"
     CATALOGUE = (
-        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3 FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c"
-        " WHERE m.type IN ('table', 'view') AND c.hidden <> 1"
+        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3"
+        " FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type IN ('table', 'view') AND c.hidden <> 1"
         " AND m.name IN (SELECT value FROM json_each(:tables))"
     )
     CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
@@ -44,6 +47,14 @@ class SQLite:
 
     def text(self, column: Column) -> str:
         return column.sql
+
+    def words(self, column: Column) -> str:
+        """Text for people, cut to a length that any of it has."""
+        return f"substr({column.sql}, 1, {LONGEST_WORDS})"
+
+    def document(self, column: Column) -> str:
+        """The text of a JSON column, null where it is too long to be what it should be."""
+        return f"CASE WHEN length({column.sql}) <= {LONGEST_DOCUMENT} THEN {column.sql} END"
 
     def ms(self, column: Column) -> str:
         return sqlite_ms(column.sql)
@@ -101,7 +112,8 @@ class PostgreSQL:
         " a.attname AS c2, t.typname AS c3"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
         " JOIN pg_type t ON t.oid = a.atttypid"
-        " WHERE c.relname IN (SELECT json_array_elements_text(CAST(%(tables)s AS json))) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " WHERE c.relname IN (SELECT json_array_elements_text(CAST(%(tables)s AS json)))"
+        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
         " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
     )
@@ -118,6 +130,13 @@ class PostgreSQL:
 
     def text(self, column: Column) -> str:
         return f"CAST({column.sql} AS text)"
+
+    def words(self, column: Column) -> str:
+        return f"left({self.text(column)}, {LONGEST_WORDS})"
+
+    def document(self, column: Column) -> str:
+        text = self.text(column)
+        return f"CASE WHEN length({text}) <= {LONGEST_DOCUMENT} THEN {text} END"
 
     def ms(self, column: Column) -> str:
         if column.type in self._TEMPORAL:

@@ -32,9 +32,7 @@ class Model:
 
 
 MODELS = {
-    "User": Model(
-        "users", "id", "createdAt includeInAnalytics performanceTrackingEnabled behavioralAnalysisEnabled"
-    ),
+    "User": Model("users", "id", "createdAt includeInAnalytics performanceTrackingEnabled behavioralAnalysisEnabled"),
     "Course": Model("courses", "id", "userId name"),
     "Lecture": Model("lectures", "id courseId", "userId title topicTags"),
     "LearningObjective": Model(
@@ -57,9 +55,7 @@ MODELS = {
         "id userId learningObjectiveId date retentionScore",
         "reviewCount correctReviews incorrectReviews",
     ),
-    "BehavioralPattern": Model(
-        "behavioral_patterns", "id userId patternType lastSeenAt", "patternData confidence"
-    ),
+    "BehavioralPattern": Model("behavioral_patterns", "id userId patternType lastSeenAt", "patternData confidence"),
     "BehavioralEvent": Model(
         "behavioral_events", "id userId eventType timestamp", "sessionPerformanceScore engagementLevel contentType"
     ),

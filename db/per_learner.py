@@ -53,7 +53,7 @@ class PerLearner:
         self.many = Template(
             source,
             (f"{{{alias}.userId:text}}", *columns),
-            f'FROM ({rows}, {nth} FROM {{{alias}}} WHERE {{{alias}.userId:among}}{wanted})'
+            f"FROM ({rows}, {nth} FROM {{{alias}}} WHERE {{{alias}.userId:among}}{wanted})"
             f' AS {alias} {joins} WHERE {alias}."__nth" <= {{given:limit}} ORDER BY {own}, {alias}."__nth"',
         )
 

@@ -16,7 +16,8 @@ from db.errors import DatabaseConfiguration, DatabaseUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
     import psycopg2
 
@@ -57,7 +58,7 @@ class PostgreSQLConnection:
             import psycopg2
         except ImportError:
             raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
-        keywords: Mapping[str, str] = {
+        keywords: dict[str, Any] = {
             "fallback_application_name": "struggle-predictor",
             **self._url.keywords,
             "client_encoding": "UTF8",
@@ -161,7 +162,7 @@ class PostgreSQLConnection:
 
         try:
             self._execute(self._connection.cursor(), "COMMIT")
-        except psycopg2.Error:  # the rows are read; the next read connects anew
+        except (psycopg2.Error, DatabaseUnavailable):  # the rows are read; the next read connects anew
             self.abandon()
         self._begun = False
 

@@ -35,15 +35,15 @@ REVIEW_COUNTS = Template(
 
 _OBJECTIVE = (
     "{o.id:text}",
-    "{o.objective:text}",
+    "{o.objective:words}",
     "{o.complexity:text}",
     "{o.masteryLevel:text}",
     "{o.weaknessScore}",
     "{o.lastStudiedAt:ms}",
     _OWNER,
     "{l.courseId:text}",
-    "{c.name:text}",
-    "{l.title:text}",
+    "{c.name:words}",
+    "{l.title:words}",
     "{l.topicTags}",
 )
 OBJECTIVE = Template(
@@ -58,7 +58,7 @@ NEXT_OBJECTIVES = Template(
 _STRONGEST = "{w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order}"
 _PREREQUISITE = (
     "{o.id:text}",
-    "{o.objective:text}",
+    "{o.objective:words}",
     "{o.complexity:text}",
     "{o.masteryLevel:text}",
     _OWNER,
@@ -108,8 +108,10 @@ CARDS_OF_MANY = Template(
 REVIEWS = PerLearner(
     "Review",
     "r",
-    ("{r.id:text}", "{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}")
-    + (AT, "{r.sessionId:text}"),
+    (
+        *("{r.id:text}", "{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}"),
+        *(AT, "{r.sessionId:text}"),
+    ),
     "reviewedAt",
     joins="LEFT JOIN {k} ON {k.id} = {r.cardId}",
 )
@@ -117,8 +119,10 @@ REVIEWS = PerLearner(
 METRICS = PerLearner(
     "PerformanceMetric",
     "m",
-    ("{m.learningObjectiveId:text}", "{l.courseId:text}", AT, "{m.retentionScore}")
-    + ("{m.reviewCount}", "{m.correctReviews}", "{m.incorrectReviews}"),
+    (
+        *("{m.learningObjectiveId:text}", "{l.courseId:text}", AT, "{m.retentionScore}"),
+        *("{m.reviewCount}", "{m.correctReviews}", "{m.incorrectReviews}"),
+    ),
     "date",
     joins="LEFT JOIN {o} ON {o.id} = {m.learningObjectiveId} " + _LECTURE,
 )
@@ -140,7 +144,7 @@ VALIDATIONS = PerLearner(
 )
 
 PATTERNS = PerLearner(
-    "BehavioralPattern", "p", ("{p.patternType:text}", "{p.patternData:text}", "{p.confidence}", AT), "lastSeenAt"
+    "BehavioralPattern", "p", ("{p.patternType:text}", "{p.patternData:document}", "{p.confidence}", AT), "lastSeenAt"
 )
 
 EVENTS = PerLearner(
@@ -156,7 +160,7 @@ EXAMS = PerLearner("Exam", "x", ("{x.courseId:text}", AT, "{x.coverageTopics}"),
 MISSIONS = PerLearner(
     "Mission",
     "n",
-    (AT, "{n.status:text}", "{n.estimatedMinutes}", "{n.objectives:text}"),
+    (AT, "{n.status:text}", "{n.estimatedMinutes}", "{n.objectives:document}"),
     "date",
     dated=False,
 )
@@ -182,9 +186,9 @@ ANSWERED = PerLearner(
 """The learner's own word on earlier predictions."""
 
 _PROFILE = (
-    "{f.learningStyleProfile:text}",
-    "{f.contentPreferences:text}",
-    "{f.personalizedForgettingCurve:text}",
+    "{f.learningStyleProfile:document}",
+    "{f.contentPreferences:document}",
+    "{f.personalizedForgettingCurve:document}",
     "{f.optimalSessionDuration}",
     "{f.dataQualityScore}",
 )

@@ -11,7 +11,7 @@ from db.errors import DatabaseUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from db.templates import Query
 
@@ -34,8 +34,6 @@ class SQLiteConnection:
             raise DatabaseUnavailable(f"There is no SQLite database at {path!r}.")
         try:
             self._connection = self._open(path, "mode=ro")
-            self.begin(give_up_at)
-            self.end()
         except sqlite3.Error as error:
             # A WAL database on a read-only disk opens only if SQLite need not share it; without a log nobody writes.
             if not _cannot_open(error) or os.path.exists(path + "-wal"):
@@ -43,11 +41,18 @@ class SQLiteConnection:
             self._connection = self._open(path, "mode=ro&immutable=1")
 
     def _open(self, path: str, options: str) -> sqlite3.Connection:
+        """Opens the file and looks into it: a file that is no database is noticed here."""
         written = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         connection = sqlite3.connect(
             f"file:{written}?{options}", uri=True, isolation_level=None, check_same_thread=False, timeout=0
         )
-        connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
+        try:
+            self._be_patient(connection)
+            connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _too_late(self) -> bool:
@@ -56,12 +61,16 @@ class SQLiteConnection:
     def begin(self, give_up_at: float) -> None:
         """Starts a snapshot that must be done by give_up_at."""
         self._give_up_at = give_up_at
-        patience_ms = max(1, int((give_up_at - time.monotonic()) * 900))  # a lock is worth waiting for, not to the end
         try:
-            self._connection.execute(f"PRAGMA busy_timeout = {patience_ms}")
+            self._be_patient(self._connection)
             self._connection.execute("BEGIN")
         except sqlite3.Error as error:
             raise self._failure(error) from None
+
+    def _be_patient(self, connection: sqlite3.Connection) -> None:
+        """A writer's lock is worth waiting for, though not to the very end."""
+        left_s = min(self._give_up_at - time.monotonic(), 60.0)
+        connection.execute(f"PRAGMA busy_timeout = {max(1, int(left_s * 900))}")
 
     def run(self, batch: Sequence[Query]) -> list[list[tuple[object, ...]]]:
         """The rows of each query."""
@@ -94,8 +103,6 @@ class SQLiteConnection:
         """Ends the snapshot."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-
-    abandon: Callable[[], None] = end
 
     def clock_ms(self) -> int:
         """SQLite runs on the host: its clock is the host's."""

@@ -6,7 +6,6 @@ as_of". `{given:name}` is a parameter. A table that the database lacks reads as 
 null.
 """
 
-
 from __future__ import annotations
 
 from db.dialects import ABSENT

@@ -45,7 +45,8 @@ def create_database(database_url: str | None, demo: bool, if_not_exists: bool, s
         with open_writer(database_url, create=True) as writer:
             existing = writer.existing_tables()
             if existing and not if_not_exists:
-                raise Refused(f"{writer.label} already has the table {existing[0]!r} (--if-not-exists accepts that).", 78)
+                found = f"{writer.label} already has the table {existing[0]!r}"
+                raise Refused(f"{found}; --if-not-exists accepts that.", 78)
             if not existing:
                 writer.create_tables()
                 if demo:

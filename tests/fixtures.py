@@ -53,7 +53,8 @@ def fill(writer: Writer, now_ms: int) -> None:
         ("id", "objectiveId", "prerequisiteId", "strength"),
         [("test_edge", "test_objective", "test_prerequisite", 0.8)],
     )
-    cards = [(f"card-{name}-{n}", "test_course", name) for name in ("test_objective", "test_prerequisite") for n in (1, 2)]
+    names = ("test_objective", "test_prerequisite")
+    cards = [(f"card-{name}-{n}", "test_course", name) for name in names for n in (1, 2)]
     writer.insert("Card", ("id", "courseId", "objectiveId"), cards)
     studied = [(card, now_ms - days * DAY_MS) for days in range(21, 0, -3) for card, _, _ in cards]
     writer.insert(

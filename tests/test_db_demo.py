@@ -70,9 +70,9 @@ def test_the_scenario_is_the_known_one():
     assert [exam.course_id for exam in ahead.learner.exams if exam.date_ms - ahead.as_of_ms == 7 * 86_400_000] == [
         "physiology"
     ]
-    assert [(p.confidence, p.pattern["courseId"]) for p in ahead.learner.patterns if p.pattern_type == "FORGETTING_CURVE"] == [
-        (0.9, "physiology")
-    ]
+    patterns = {pattern.pattern_type: pattern for pattern in ahead.learner.patterns}
+    assert patterns["FORGETTING_CURVE"].confidence == 0.9
+    assert patterns["FORGETTING_CURVE"].pattern["courseId"] == "physiology"
 
 
 def test_the_demo_reads_from_a_directory_that_nobody_may_write(tmp_path):
