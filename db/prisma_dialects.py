@@ -42,7 +42,7 @@ class PrismaSQLite(SQLite):
     def listed(self, query: Query) -> str:
         # JSON cannot hold a blob.
         cells = ", ".join(f"iif(typeof(c{n}) = 'blob', CAST(c{n} AS TEXT), c{n})" for n in range(query.width))
-        return f"(SELECT json_group_array(json_array({cells})) FROM ({query.sql}) AS q)"  # noqa: S608 - our own SQL
+        return f"(SELECT json_group_array(json_array({cells})) FROM ({query.sql}) AS q)"
 
 
 class PrismaPostgreSQL(PostgreSQL):
@@ -65,7 +65,7 @@ class PrismaPostgreSQL(PostgreSQL):
 
     def listed(self, query: Query) -> str:
         cells = ", ".join(f"c{n}" for n in range(query.width))
-        return f"CAST((SELECT json_agg(json_build_array({cells})) FROM ({query.sql}) AS q) AS text)"  # noqa: S608
+        return f"CAST((SELECT json_agg(json_build_array({cells})) FROM ({query.sql}) AS q) AS text)"
 
     def ms(self, column: Column) -> str:
         return super().ms(_in_utc(column))
