@@ -27,21 +27,15 @@ def features_facing(
     histories = [StudyHistory(past, rows) for rows in objectives]
     estimates = _estimates_facing(past, histories, table)
     as_of_ms = past.as_of_ms
-    shared = {
-        **platform_features.features_of_learner(past),
-        **estimated_features.features_of_learner(estimates, as_of_ms),
-    }
-    return [
-        FeatureVector.of(
-            {
-                **shared,
-                **platform_features.features_of_objective(history, estimates),
-                **estimated_features.features_of_objective(history, estimates),
-            },
-            as_of_ms,
-        )
-        for history in histories
-    ]
+    of_learner = platform_features.features_of_learner(past)
+    of_learner.update(estimated_features.features_of_learner(estimates, as_of_ms))
+    shared = FeatureVector.of(of_learner, as_of_ms)
+    vectors = []
+    for history in histories:
+        known = platform_features.features_of_objective(history, estimates)
+        known.update(estimated_features.features_of_objective(history, estimates))
+        vectors.append(shared.joined_by(known))
+    return vectors
 
 
 def _estimates_facing(

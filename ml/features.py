@@ -152,6 +152,20 @@ class FeatureVector:
             values.append(value + 0.0)  # a float, and not minus zero
         return cls(tuple(values), frozenset(defaulted), extracted_at_ms, degraded)
 
+    def joined_by(self, known: Mapping[str, float | None]) -> FeatureVector:
+        """The same vector with these features known as well: `of` both, for what many vectors have in common."""
+        values, defaulted = list(self.values), set(self.defaulted)
+        for name, value in known.items():
+            if value is None or value != value:
+                continue
+            if not 0 <= value <= 1:
+                value = 1.0 if value > 1 else 0.0
+            position = _POSITION.get(name)
+            if position is not None:
+                values[position] = value + 0.0
+                defaulted.discard(name)
+        return FeatureVector(tuple(values), frozenset(defaulted), self.extracted_at_ms, self.degraded)
+
     def __getattr__(self, name: str) -> float:
         try:
             return self.values[_POSITION[name]]

@@ -162,18 +162,19 @@ def historical_struggle_score(history: StudyHistory, topic: Topic) -> float | No
     newest visits (weight 1 each) and recorded outcomes (2); STRUGGLE_TOPIC and FORGETTING_CURVE patterns that name the
     course (4 x confidence squared); weaknessScore of an own objective that was started (2; now only).
     """
-    evidence = [(float(label), 1.0) for label in topic.struggles]
-    evidence += [(float(struggled), float(OUTCOME_WEIGHT)) for struggled in _outcomes(history)]
+    outcomes = _outcomes(history)
+    struggle = float(sum(topic.struggles) + OUTCOME_WEIGHT * sum(outcomes))
+    weights = float(len(topic.struggles) + OUTCOME_WEIGHT * len(outcomes))
     for pattern in history.past.patterns:
         confidence = bounded(pattern.confidence)
         if confidence and pattern.pattern_type in STRUGGLE_PATTERNS and _names_topic(pattern.pattern, history):
-            evidence.append((1.0, PATTERN_WEIGHT * confidence**2))
+            struggle += PATTERN_WEIGHT * confidence**2
+            weights += PATTERN_WEIGHT * confidence**2
     weakness = _weakness(history)
     if weakness is not None:
-        evidence.append((weakness, float(WEAKNESS_WEIGHT)))
-    if not evidence:
-        return None
-    return sum(struggle * weight for struggle, weight in evidence) / (sum(weight for _, weight in evidence) + 1)
+        struggle += weakness * WEAKNESS_WEIGHT
+        weights += WEAKNESS_WEIGHT
+    return struggle / (weights + 1) if weights else None
 
 
 def days_since_last_study(history: StudyHistory, topic: Topic) -> float | None:

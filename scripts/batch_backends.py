@@ -11,6 +11,7 @@ from scripts.batch_output import ExtraMissing
 Result = TypeVar("Result")
 Task = tuple[Callable[..., Result], tuple[Any, ...]]
 ATTEMPTS = 3
+CONNECT_WITHIN = "15s"
 
 
 class WorkersLost(Exception):
@@ -33,7 +34,7 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
     except ImportError:
         raise ExtraMissing("--backend dask needs Dask: pip install 'struggle-predictor[cluster]'") from None
     try:
-        client = Client(scheduler, timeout="15s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(scheduler, timeout=CONNECT_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise WorkersLost(f"the Dask scheduler {scheduler} cannot be reached ({type(error).__name__})") from None
     with client, parallel_config("dask", client=client, wait_for_workers_timeout=60):

@@ -61,6 +61,9 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
 @click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://host:8786.")
+@click.option(
+    "--part", type=click.IntRange(min=1), default=LEARNERS_OF_A_PART, show_default=True, help="Learners of a part."
+)
 @click.option("--json", "as_json", is_flag=True, help="The summary as JSON on stdout (with --output or --store).")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def predict_batch(**options: Any) -> None:
@@ -156,7 +159,7 @@ def _work(
     last: list[str] = []
 
     def parts() -> Iterator[tuple[Settings, Wanted, list[str]]]:
-        for ids in _ranges(client, learners, output.after):
+        for ids in _ranges(client, learners, output.after, options["part"]):
             last.append(ids[-1])
             yield settings, wanted, ids
 
@@ -172,12 +175,12 @@ def _work(
             bar.set_postfix_str(f"{output.tally.counts['predictions']} predictions", refresh=False)
 
 
-def _ranges(client: Client, learners: list[str] | None, after: str | None) -> Iterator[list[str]]:
+def _ranges(client: Client, learners: list[str] | None, after: str | None, size: int) -> Iterator[list[str]]:
     if learners is not None:
         left = [each for each in learners if after is None or each > after]
-        yield from (left[at : at + LEARNERS_OF_A_PART] for at in range(0, len(left), LEARNERS_OF_A_PART))
+        yield from (left[at : at + size] for at in range(0, len(left), size))
         return
-    while ids := learners_after(client, after, LEARNERS_OF_A_PART):
+    while ids := learners_after(client, after, size):
         yield ids
         after = ids[-1]
 

@@ -175,8 +175,7 @@ def test_without_plans_it_is_what_is_not_mastered():
 
 def test_an_interrupted_run_is_continued_without_a_line_twice(sqlite_platform, tmp_path, monkeypatch):
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
-    arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
-    monkeypatch.setattr(command, "LEARNERS_OF_A_PART", 7)
+    arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--part", "7")
     batch(*arguments, "--output", str(whole))
     real, calls = command.do_part, []
 
@@ -202,7 +201,6 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(sqlite_platform, t
 
 def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path, monkeypatch):
     out = tmp_path / "out.jsonl"
-    monkeypatch.setattr(command, "LEARNERS_OF_A_PART", 7)
     real, calls = command.do_part, []
 
     def dies_in_the_second(*part):
@@ -212,7 +210,7 @@ def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path, monkeypa
         return real(*part)
 
     monkeypatch.setattr(command, "do_part", dies_in_the_second)
-    arguments = ("--database-url", sqlite_platform, "--as-of", AS_OF, "--output", str(out))
+    arguments = ("--database-url", sqlite_platform, "--as-of", AS_OF, "--output", str(out), "--part", "7")
     batch(*arguments, "--model", "rules", expected=130)
     monkeypatch.setattr(command, "do_part", real)
     summary = batch(*arguments, "--model", save_model(str(tmp_path)), "--json")
@@ -221,12 +219,11 @@ def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path, monkeypa
     assert set(pairs_of(out).values()) == {1}
 
 
-def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "LEARNERS_OF_A_PART", 8)
+def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path):
     arguments = ("--database-url", sqlite_platform, "--model", save_model(str(tmp_path)), "--as-of", AS_OF)
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     batch(*arguments, "--output", str(one))
-    batch(*arguments, "--output", str(two), "--jobs", "2")
+    batch(*arguments, "--output", str(two), "--jobs", "2", "--part", "8")
     assert one.read_bytes() == two.read_bytes()
 
 

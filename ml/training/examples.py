@@ -193,7 +193,7 @@ def labelled_examples(
     objectives: Mapping[str, ports.ObjectiveRows],
     table_path: str | None,
     struggle_below: float | None = None,
-    jobs: int = 2,
+    jobs: int | None = 2,
     each: Callable[[int], object] = lambda examples: None,
 ) -> ExampleSet:
     """Labelled examples of all learners who take part in analytics, in their order, in `jobs` processes.
