@@ -7,12 +7,12 @@ in prediction alike, so that no learner's own outcome ever reaches that learner'
 
 from __future__ import annotations
 
-import json
 from binascii import crc32
 from math import log
 from struct import Struct
 
 from ml.errors import ModelRefused
+from ml.places import packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ FORMAT = 1
 FOLDS = 32
 EVERYBODY = 255
 
-OBJECTIVE = Struct("<B9I")
+OBJECTIVE = Struct("<B13I")
 """fold; answers, wrong, learners, first visits judged, of them struggled, repeat visits judged, of them struggled,
-runs of prompts, of them failed."""
+runs of prompts, of them failed, opening answers of first visits, of them wrong, of repeat visits, of them wrong."""
 CARD = Struct("<B2I")
 """fold; answers, wrong."""
 _IDS_PER_QUERY = 500
@@ -56,10 +56,37 @@ def logit(probability: float) -> float:
 class Totals:
     """The platform's rates over all objectives, the learner's fold left out; all in 0..1."""
 
-    __slots__ = ("error_logit", "error_rate", "first_struggle_rate", "repeat_struggle_rate", "struggle_rate")
+    __slots__ = (
+        "error_logit",
+        "error_rate",
+        "first_error_rate",
+        "first_shift",
+        "first_struggle_rate",
+        "repeat_error_rate",
+        "repeat_shift",
+        "repeat_struggle_rate",
+        "struggle_rate",
+    )
 
     def __init__(self, counts: Sequence[int]) -> None:
-        answers, wrong, _, first, first_struggled, repeat, repeat_struggled, _, _ = counts
+        (
+            answers,
+            wrong,
+            _,
+            first,
+            first_struggled,
+            repeat,
+            repeat_struggled,
+            _,
+            _,
+            opened,
+            missed,
+            reopened,
+            remissed,
+        ) = counts
+        self.first_error_rate = (missed + 3) / (opened + 10)
+        self.repeat_error_rate = (remissed + 3) / (reopened + 10)
+        self.first_shift = self.repeat_shift = 0.0
         self.error_rate = (wrong + 3) / (answers + 10)
         self.error_logit = logit(self.error_rate)
         self.struggle_rate = (first_struggled + repeat_struggled + 3) / (first + repeat + 10)
@@ -73,18 +100,44 @@ class ObjectiveDifficulty:
     __slots__ = (
         "error_logit",
         "error_rate",
+        "first_error_rate",
+        "first_shift",
         "first_struggle_rate",
         "learners",
+        "repeat_error_rate",
+        "repeat_shift",
         "repeat_struggle_rate",
         "struggle_rate",
         "validation_failure_rate",
     )
 
     def __init__(self, counts: Sequence[int], totals: Totals) -> None:
-        answers, wrong, learners, first, first_struggled, repeat, repeat_struggled, prompts, failed = counts
+        (
+            answers,
+            wrong,
+            learners,
+            first,
+            first_struggled,
+            repeat,
+            repeat_struggled,
+            prompts,
+            failed,
+            opened,
+            missed,
+            reopened,
+            remissed,
+        ) = counts
         self.learners = learners
         self.error_rate = (wrong + ERROR_WEIGHT * totals.error_rate) / (answers + ERROR_WEIGHT)
         self.error_logit = logit(self.error_rate)
+        self.first_error_rate = (missed + ERROR_WEIGHT * 0.5 * (self.error_rate + totals.first_error_rate)) / (
+            opened + ERROR_WEIGHT
+        )
+        self.repeat_error_rate = (remissed + ERROR_WEIGHT * 0.5 * (self.error_rate + totals.repeat_error_rate)) / (
+            reopened + ERROR_WEIGHT
+        )
+        self.first_shift = logit(self.first_error_rate) - self.error_logit
+        self.repeat_shift = logit(self.repeat_error_rate) - self.error_logit
         struggled = first_struggled + repeat_struggled
         self.struggle_rate = (struggled + STRUGGLE_WEIGHT * totals.struggle_rate) / (first + repeat + STRUGGLE_WEIGHT)
         self.first_struggle_rate = (
@@ -152,7 +205,7 @@ class LearnerDifficulty:
         return (counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT)
 
 
-NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * 9), {}, {}, {})
+NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * 13), {}, {}, {})
 """What is known without a table: nothing; the totals are then the platform's usual three wrong in ten."""
 
 
@@ -171,9 +224,16 @@ class DifficultyTable:
 
         location = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
-            connection = sqlite3.connect(f"file:{location}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            try:
+                connection = sqlite3.connect(f"file:{location}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            except sqlite3.OperationalError:
+                content = packed(path)  # inside predict.pyz it is no file, and is read into memory
+                connection = sqlite3.connect(":memory:", check_same_thread=False)
+                connection.deserialize(content)
             table = cls(path, connection)
             found = connection.execute("SELECT value FROM about WHERE name = 'format'").fetchone()
+        except FileNotFoundError:
+            raise ModelRefused(f"the difficulty table {path} cannot be opened") from None
         except sqlite3.Error as error:
             raise ModelRefused(f"the difficulty table {path} cannot be read ({error})") from None
         if found is None or found[0] != FORMAT:
@@ -241,7 +301,11 @@ class DifficultyTable:
         for content, checksum in found:
             if row_checksum(objective_id, content) != checksum:
                 raise ModelRefused(f"the difficulty table {self.path} is damaged at {objective_id!r}")
+            import json  # only a table that knows relations pays for it
+
             weights, predecessors = json.loads(content)
+            if not weights and not predecessors:
+                return None  # all of it came from the learner's own fold
             return Relations([(row_id, weight) for row_id, weight in weights], predecessors)
         return None
 

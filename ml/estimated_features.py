@@ -44,6 +44,7 @@ def _learner(e: LearnerEstimates) -> dict[str, float | None]:
     return {
         "answers_of_history": grows(e.answers, 2000),
         "ability": sigmoid(e.ability),
+        "opening_ability": sigmoid(e.opening_ability),
         "overall_accuracy": (e.correct + 5 * e.prior_accuracy) / (e.answers + 5),
         "recent_accuracy": e.fast,
         "steady_accuracy": e.slow,
@@ -68,7 +69,7 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int)
         "objective_last_visit_accuracy": trace.visit_correct / trace.visit_answers,
         "objective_struggle_share": trace.struggled / trace.judged if trace.judged else None,
         "objective_wrong_streak": min(1.0, trace.wrong_streak / 5),
-        "objective_offset": sigmoid(trace.offset),
+        "objective_offset": sigmoid(trace.offset.logit),
         "answers_since_objective": grows(e.answers - trace.last_position, 1000),
         "retention_estimate": trace.retention(as_of_ms) if timed else None,
         "time_since_objective": grows((as_of_ms - trace.last_ms) / HOUR_MS, 1440) if timed else None,
@@ -79,10 +80,15 @@ def _difficulty(objective_id: str, trace: ObjectiveTrace | None, e: LearnerEstim
     objective = e.difficulty.objectives.get(objective_id)
     if objective is None:
         return {"objective_support": 0.0}
-    offset = trace.offset if trace else 0.0
+    offset = trace.offset.logit if trace else 0.0
     rate = objective.first_struggle_rate if trace is None else objective.repeat_struggle_rate
     rate_logit = logit(min(0.99, max(0.01, rate)))
+    opening = objective.first_error_rate if trace is None else objective.repeat_error_rate
+    opening_offset = trace.opening_offset.logit if trace else 0.0
     return {
+        "objective_opening_error_rate": opening,
+        "opening_ability_gap": sigmoid(logit(opening) - e.opening_ability),
+        "expected_error": sigmoid(logit(opening) - e.opening_ability - opening_offset),
         "objective_support": grows(objective.learners, 1000),
         "objective_error_rate": objective.error_rate,
         "objective_struggle_rate": rate,

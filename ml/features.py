@@ -49,7 +49,14 @@ ESTIMATED_FEATURES = (
     Feature(
         "expected_struggle", 0.5, +1, "others' struggle on the objective, moved by this learner's ability and offset"
     ),
+    Feature(
+        "expected_error",
+        0.4,
+        +1,
+        "expected share of wrong answers at the start of the visit, from the same and own record",
+    ),
     Feature("ability", 0.5, -1, "ability against the difficulty of what was answered; 0.5 = like the average learner"),
+    Feature("opening_ability", 0.5, -1, "ability over the answers that open a visit; 0.5 = like the average learner"),
     Feature("ability_gap", 0.5, +1, "the objective's difficulty among other learners against this learner's ability"),
     Feature("objective_ability_gap", 0.5, +1, "the same gap, own record on the objective counted in"),
     Feature(

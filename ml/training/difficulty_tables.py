@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
 
-_OBJECTIVE_FIELDS, _CARD_FIELDS = 9, 2
+_OBJECTIVE_FIELDS, _CARD_FIELDS = 13, 2
 
 
 class TableSize(NamedTuple):
@@ -99,7 +99,7 @@ def _count_answers(objectives: _Tally, cards: _Tally, fold: int, reviews: list[p
         card[0] += 1
         card[1] += wrong
         if review.objective_id is not None:
-            objective = by_objective.setdefault(review.objective_id, [0, 0, 1, 0, 0, 0, 0, 0, 0])
+            objective = by_objective.setdefault(review.objective_id, [0, 0, 1] + [0] * 10)
             objective[0] += 1
             objective[1] += wrong
     for objective_id, counts in by_objective.items():
@@ -111,9 +111,15 @@ def _count_answers(objectives: _Tally, cards: _Tally, fold: int, reviews: list[p
 def _count_visits(objectives: _Tally, fold: int, visits: list[Visit], struggle_below: float | None) -> None:
     for visit in visits:
         struggled = visit.struggled(struggle_below)
+        counts = [0] * _OBJECTIVE_FIELDS
+        if not visit.prompted:
+            at = 11 if visit.repeat else 9
+            counts[at] = visit.judged
+            counts[at + 1] = visit.wrong
+            if struggled is None:
+                objectives.add(visit.objective_id, fold, counts)
         if struggled is None:
             continue
-        counts = [0] * _OBJECTIVE_FIELDS
         at = 7 if visit.prompted else 5 if visit.repeat else 3
         counts[at] = 1
         counts[at + 1] = int(struggled)

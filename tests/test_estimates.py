@@ -1,0 +1,189 @@
+"""The estimates: what an answer teaches, what time takes away, and that nothing dated as_of or later is seen."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isclose, log1p
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from db.rows import ReviewRow, ValidationRow
+from ml.estimated_features import estimated_features
+from ml.estimates import LearnerEstimates, ObjectiveTrace
+from ml.features import ESTIMATED_FEATURES, FeatureVector
+from ml.history import DAY_MS, VISIT_GAP_MS, StudyHistory
+from tests.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
+from tests.history_strategies import REVIEWS, ROWS
+
+NAMES = {feature.name for feature in ESTIMATED_FEATURES}
+
+
+def estimated(**rows: object) -> dict[str, float | None]:
+    history = study(**rows)
+    return estimated_features(history, LearnerEstimates.before(history, None))
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS)
+def test_any_rows_give_named_numbers_from_0_to_1(rows: dict[str, object]) -> None:
+    found = estimated(**rows)
+    assert found.keys() <= NAMES
+    assert all(value is None or 0 <= value <= 1 for value in found.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(REVIEWS, REVIEWS)
+def test_flipping_every_later_outcome_changes_no_feature(earlier: list[ReviewRow], later: list[ReviewRow]) -> None:
+    past = [review for review in earlier if review.reviewed_at_ms < AS_OF_MS]
+    future = [review._replace(reviewed_at_ms=AS_OF_MS + abs(review.reviewed_at_ms - AS_OF_MS)) for review in later]
+    flipped = [review._replace(rating="GOOD" if review.rating == "AGAIN" else "AGAIN") for review in future]
+    assert estimated(reviews=past) == estimated(reviews=past + future) == estimated(reviews=past + flipped)
+
+
+def test_an_answer_at_the_very_moment_is_not_seen() -> None:
+    now = answers("AAAA", days_ago=0)[0]
+    assert now.reviewed_at_ms == AS_OF_MS
+    assert estimated(reviews=[*answers("GG"), now]) == estimated(reviews=answers("GG"))
+
+
+def test_a_learner_without_answers_has_no_estimates_but_an_amount() -> None:
+    found = estimated()
+    assert found["answers_of_history"] == 0.0
+    assert {name for name, value in found.items() if value is not None} == {
+        "answers_of_history",
+        "objective_answers",
+        "objective_visits",
+        "objective_support",
+    }
+
+
+def test_correct_answers_raise_ability_and_wrong_ones_lower_it_early_ones_most() -> None:
+    estimates = LearnerEstimates()
+    levels = [0.0]
+    for review in answers("GGGGGGGGGG"):
+        estimates.observe(review)
+        levels.append(estimates.ability)
+    steps = [later - earlier for earlier, later in pairwise(levels)]
+    assert all(step > 0 for step in steps)
+    assert steps[0] > 2 * steps[-1]
+    estimates.observe(answers("A")[0])
+    assert estimates.ability < levels[-1]
+
+
+@pytest.mark.parametrize("rating", ["HARD", "GOOD", "EASY"])
+def test_only_again_is_wrong(rating: str) -> None:
+    estimates = LearnerEstimates()
+    estimates.observe(answers("A")[0]._replace(rating=rating))
+    assert estimates.correct == 1
+
+
+def test_a_rating_that_is_no_grade_is_no_answer() -> None:
+    unlike = answers("G")[0]._replace(rating="SKIPPED")
+    assert estimated(reviews=[*answers("GA", days_ago=2), unlike]) == estimated(reviews=answers("GA", days_ago=2))
+
+
+def test_a_success_on_one_objective_says_more_of_it_than_of_another() -> None:
+    estimates = LearnerEstimates()
+    for review in answers("GGGGG", objective="easy") + answers("AAAAA", objective="hard"):
+        estimates.observe(review)
+    assert estimates.objectives["easy"].offset.logit > 0 > estimates.objectives["hard"].offset.logit
+
+
+def test_visits_part_after_more_than_an_hour_not_at_it() -> None:
+    at_the_hour = answers("GG", apart_ms=VISIT_GAP_MS)
+    beyond = answers("GG", apart_ms=VISIT_GAP_MS + 1)
+    for reviews, visits in ((at_the_hour, 1), (beyond, 2)):
+        estimates = LearnerEstimates()
+        for review in reviews:
+            estimates.observe(review)
+        assert estimates.objectives[OBJECTIVE].visits == visits
+
+
+def test_a_visit_is_judged_by_its_first_five_answers() -> None:
+    estimates = LearnerEstimates()
+    for review in answers("GGAGGAAAA"):
+        estimates.observe(review)
+    trace = estimates.objectives[OBJECTIVE]
+    assert (trace.judged, trace.struggled, trace.visit_answers) == (1, 0, 5)
+    for review in answers("GAA", days_ago=0.5):
+        estimates.observe(review)
+    assert (trace.judged, trace.struggled) == (2, 1)
+
+
+def test_retention_follows_the_power_law_from_the_real_gap() -> None:
+    trace = ObjectiveTrace(0.7)
+    trace.last_ms = AS_OF_MS - DAY_MS
+    trace.stability_days = 1.0
+    assert isclose(trace.retention(AS_OF_MS), 0.9, abs_tol=1e-12)  # what stability means
+    assert trace.retention(AS_OF_MS + DAY_MS) < trace.retention(AS_OF_MS)
+
+
+def test_a_success_after_a_long_gap_builds_more_stability_than_after_a_short_one_and_a_lapse_costs_some() -> None:
+    def stability(ratings: str, gap_days: float) -> float:
+        estimates = LearnerEstimates()
+        for review in answers("G", days_ago=gap_days) + answers(ratings, days_ago=0):
+            estimates.observe(review)
+        return estimates.objectives[OBJECTIVE].stability_days
+
+    assert stability("A", 10) < 1.0 < stability("G", 2) < stability("G", 10)
+    assert stability("GA", 10) == stability("G", 10)  # only a visit's first answer tells of memory
+
+
+def test_more_lapses_never_raise_what_speaks_for_the_learner() -> None:
+    speaks_for = {feature.name for feature in ESTIMATED_FEATURES if feature.direction < 0}
+    better, worse = estimated(reviews=answers("GGAGG")), estimated(reviews=answers("GAAAG"))
+    compared = [name for name in speaks_for if better.get(name) is not None]
+    assert len(compared) >= 8
+    assert all(worse[name] <= better[name] for name in compared)  # type: ignore[operator]
+
+
+def test_times_that_are_mere_places_in_an_order_give_no_time_features() -> None:
+    by_time = {"retention_estimate", "time_since_objective", "time_since_any", "answers_last_hour", "session_accuracy"}
+    timed, ordered = estimated(reviews=answers("GGA")), estimated(reviews=answers("GGA", order_only=True))
+    assert all(timed[name] is not None for name in by_time)
+    assert all(ordered.get(name) is None for name in by_time)
+
+
+def test_load_counts_the_answers_of_the_last_hour_and_day() -> None:
+    reviews = answers("GGG", days_ago=2) + answers("GG", days_ago=0.5) + answers("G", days_ago=0.01)
+    found = estimated(reviews=reviews)
+    counts = [found["answers_last_hour"], found["answers_last_day"], found["answers_last_week"]]
+    assert [round(float(c or 0), 3) for c in counts] == [
+        pytest.approx(log1p(n) / log1p(full), abs=1e-3) for n, full in ((1, 200), (3, 500), (6, 2000))
+    ]
+
+
+def test_a_validation_score_moves_ability_but_opens_no_visit() -> None:
+    failed = estimated(reviews=answers("GG", days_ago=3), validations=[validation(0.0, 1)])
+    passed = estimated(reviews=answers("GG", days_ago=3), validations=[validation(1.0, 1)])
+    assert failed["ability"] < passed["ability"]  # type: ignore[operator]
+    assert failed["objective_visits"] == passed["objective_visits"]
+
+
+def test_unknown_objective_is_missing_not_average() -> None:
+    vector = FeatureVector.of(estimated(reviews=answers("GGG")), AS_OF_MS)
+    assert {"expected_struggle", "objective_error_rate", "ability_gap", "related_performance"} <= vector.defaulted
+
+
+def test_cards_due_are_known_only_now() -> None:
+    due = [card(name="a")._replace(next_review_at_ms=AS_OF_MS)]
+    history = StudyHistory.before(study_rows(cards=due, is_now=False))
+    assert "first_card_difficulty" not in {
+        name for name, value in estimated_features(history, LearnerEstimates.before(history, None)).items() if value
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(REVIEWS, st.lists(st.tuples(st.floats(0, 1), st.integers(1, 60)), max_size=5))
+def test_replaying_and_observing_one_by_one_agree(reviews: list[ReviewRow], scores: list[tuple[float, int]]) -> None:
+    validations = [ValidationRow(OBJECTIVE, None, score, ago(days)) for score, days in scores]
+    history = study(reviews=reviews, validations=validations)
+    past = history.past
+    stepwise = LearnerEstimates()
+    events = [(v.responded_at_ms, 0, v) for v in past.validations] + [(r.reviewed_at_ms, 1, r) for r in past.reviews]
+    for _, kind, row in sorted(events, key=lambda event: event[:2]):
+        (stepwise.observe if kind else stepwise.observe_validation)(row)  # type: ignore[operator]
+    replayed = LearnerEstimates.before(history, None)
+    assert estimated_features(history, stepwise) == estimated_features(history, replayed)
