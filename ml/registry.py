@@ -59,7 +59,8 @@ class Registry:
             files = os.listdir(self.directory)
         except FileNotFoundError:
             return []
-        return sorted((name[:-4] for name in files if name.endswith(".pkl") and _order(name[:-4])), key=_order)
+        found = [(order, name[:-4]) for name in files if name.endswith(".pkl") and (order := _order(name[:-4]))]
+        return [name for _, name in sorted(found)]
 
     def path(self, version: str) -> str:
         """Where a version lies. Raises ModelNotFound for a name that is no version's."""
@@ -104,6 +105,13 @@ class Registry:
             )
         return version
 
+    def add_difficulty(self, content: bytes) -> tuple[str, str]:
+        """Keep a difficulty table under its hash; returns what a model names it by: (file name, sha256)."""
+        digest = model_file.sha256(content)
+        name = f"difficulty-{digest[:16]}.sqlite3"
+        self._put(name, content, replace=True)
+        return name, digest
+
     def promote(self, version: str, at: str, why: str) -> str | None:
         """Let a version answer from now on; returns the one that answered before. Raises ModelNotFound, ModelRefused.
 
@@ -130,7 +138,7 @@ class Registry:
                 lines = file.read().splitlines()
         except FileNotFoundError:
             return []
-        found = []
+        found: list[Mapping[str, str | None]] = []
         for line in lines:
             try:
                 entry = json.loads(line)

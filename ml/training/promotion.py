@@ -18,7 +18,7 @@ from ml.training import metrics
 from ml.training.comparison import Difference, paired_difference
 from ml.training.evaluation import BOOTSTRAP, forecast
 from ml.training.metrics import Floats
-from ml.training.slices import joined
+from ml.training.slices import numbered
 
 FEWEST_EXAMPLES = 300
 FEWEST_STRUGGLES = 100
@@ -109,9 +109,9 @@ def decide(
         _no_worse("calibration", difference("ece"), CALIBRATION_MARGIN, falls=False),
     ]
     for dimension, values in (groups or {}).items():
-        text = joined([str(value) for value in values])
-        for value in np.unique(text):
-            rows = np.flatnonzero(text == value)
+        names, codes = numbered(values)
+        for code, value in enumerate(names):
+            rows = np.flatnonzero(codes == code)
             if len(rows) < FEWEST_IN_SLICE:
                 continue
             worse = difference("log_loss", rows)

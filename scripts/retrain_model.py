@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Weekly retraining: `python scripts/retrain_model.py --since "7 days ago" --database-url URL`.
+
+The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
+known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
+challenger are then compared on what came after both trainings. The challenger is promoted only when it is proven
+better; else it is kept as a version, and the champion answers on. Degraded predictions never train, nor do those
+after which somebody intervened.
+
+Exit codes: 0 promoted, or kept and why; 2 usage; 69 database unreachable; 75 another retraining is under way; 78
+configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import db
+from db import monitoring
+from db.client import Client
+from db.errors import DatabaseError
+from db.readings import decoded
+from ml import model_file, rules
+from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
+from ml.instants import iso
+from ml.model import StrugglePredictionModel
+from ml.model_file import SavedModel
+from ml.places import HOUSE, PRETRAINED
+from ml.prediction import risk_level
+from ml.registry import Registry
+from ml.training.card import answers_of
+from ml.training.examples import ExampleSet, vector_of
+from ml.training.prior import adapt
+from ml.training.promotion import Verdict, decide
+from ml.training.slices import history_band
+from ml.training.stored import StoredOutcome, joined, usable
+from ml.training.tables import Additive
+from ml.visits import PERFORMANCE_BELOW
+from scripts.labelled_history import build_table, read_examples
+from scripts.moments import moment_ms
+from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+
+UNDER_WAY = 75
+FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
+"""A stored prediction and the visit it foretold are one example when the visit began this soon after."""
+
+
+class Retraining(NamedTuple):
+    """What was done: version is the challenger's name (None where none was trained), note why."""
+
+    version: str | None
+    verdict: Verdict | None
+    note: str
+    trained_on: int
+    judged_on: int
+    left_out: dict[str, int]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain builtins, ready for JSON."""
+        found = self._asdict()
+        found["verdict"] = self.verdict.to_dict() if self.verdict else None
+        found["promoted"] = bool(self.verdict and self.verdict.promote)
+        return found
+
+
+def retrain(client: Client, registry: Registry, since_ms: int, now_ms: int, jobs: int) -> Retraining:
+    """One round; the caller holds the registry's lock. Raises ModelRefused where the champion's file is damaged."""
+    champion = StrugglePredictionModel.load(os.path.join(registry.directory, "current.pkl"))
+    prior = model_file.read(os.path.join(HOUSE, "models", PRETRAINED))
+    until_ms = champion.saved.until_ms if champion.saved is not None else None
+    start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
+    below = None if abs(prior.struggle_below - PERFORMANCE_BELOW) < 1e-9 else prior.struggle_below
+    stored = usable(stored_outcomes(client, now_ms))
+    left_out = dict(stored.left_out)
+
+    def seen_with(table: str | None) -> ExampleSet:
+        history = read_examples(client, table, now_ms, None, below, jobs)
+        return joined(history, stored.examples, FORETOLD_WITHIN_MS)
+
+    with tempfile.TemporaryDirectory(dir=registry.directory, prefix=".training-") as at:
+        table = os.path.join(at, "difficulty")
+        size = build_table(client, table, start_ms, None, below)
+        examples = seen_with(table)
+        older, newer = examples.select(examples.as_of_ms < start_ms), examples.select(examples.as_of_ms >= start_ms)
+        learners = len(set(older.learner.tolist()))
+        sentence = f"{len(older)} visits of {learners} learners of this platform before {iso(start_ms)}"
+        try:
+            y = older.y.astype(float)
+            fitted = adapt(prior, older.X, y, older.learner, "challenger", [sentence], prior.struggle_below)
+        except NotEnoughExamples as refusal:
+            return Retraining(None, None, str(refusal), len(older), len(newer), left_out)
+        with open(table, "rb") as file:
+            difficulty = registry.add_difficulty(file.read())
+    known = champion.difficulty
+    as_champion_saw_them = seen_with(known.path if known else None).select(examples.as_of_ms >= start_ms)
+    verdict = _judge(champion, fitted.saved, newer, as_champion_saw_them)
+    card = {
+        "sources": list(fitted.saved.sources),
+        "difficulty": size._asdict(),
+        "trained_on": len(older),
+        "judged_on": len(newer),
+        "left_out": left_out,
+        "champion": champion.model_version,
+        "verdict": verdict.to_dict(),
+        "use": "advisory only",
+    }
+    version = registry.add(_dated(fitted.saved, start_ms, difficulty), iso(now_ms)[:10], card)
+    if verdict.promote:
+        registry.promote(version, iso(now_ms), f"retraining: {verdict.checks[1].sentence}")
+    return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out)
+
+
+def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
+    """Stored predictions whose outcome is known by now; the learner's word outranks the recorded outcome."""
+    words = monitoring.feedback_by_prediction(client, 0, now_ms)
+    for batch in monitoring.stream_predictions(client, 0, now_ms):
+        for prediction in batch:
+            struggled = words.get(prediction.id, prediction.struggled)
+            if struggled is not None:
+                yield StoredOutcome(
+                    prediction.learner_id,
+                    prediction.objective_id,
+                    prediction.predicted_at_ms,
+                    struggled,
+                    prediction.intervened,
+                    decoded(prediction.features),
+                )
+
+
+def _judge(
+    champion: StrugglePredictionModel, challenger: SavedModel, newer: ExampleSet, as_champion_saw_them: ExampleSet
+) -> Verdict:
+    """Each model on the newer examples, with its own knowledge of objectives; the rules see what the champion saw."""
+    rules_said = [rules.predict(vector_of(row, at)) for row, at in zip(as_champion_saw_them.X, newer.as_of_ms.tolist())]
+    by_rules = np.array([prediction.probability for prediction in rules_said])
+    before = by_rules if champion.saved is None else _probabilities(champion.saved, as_champion_saw_them)
+    groups: dict[str, list[object]] = {
+        "answers of history": [history_band(answers) for answers in answers_of(newer.X)],
+        "risk level": [risk_level(probability) for probability in before.tolist()],
+    }
+    return decide(newer.y, before, _probabilities(challenger, newer), by_rules, newer.learner, groups)
+
+
+def _probabilities(saved: SavedModel, examples: ExampleSet) -> npt.NDArray[np.float64]:
+    return np.asarray(expit(Additive.of(saved.scorecard).logits(examples.X)))
+
+
+def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> SavedModel:
+    return SavedModel(
+        saved.model_version, saved.scorecard, saved.sources, saved.figures, saved.struggle_below, until_ms, difficulty
+    )
+
+
+@click.command(help=__doc__.partition("\n\n")[2])
+@click.option("--since", default="7 days ago", show_default=True, help="Any human or ISO time; what is newer judges.")
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL")
+@click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
+@click.option("--models-dir", default=os.path.join(HOUSE, "models"), show_default="models/", metavar="DIR")
+@click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 256), help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def retrain_model(
+    since: str,
+    database_url: str | None,
+    schema: str | None,
+    models_dir: str,
+    as_of: str | None,
+    jobs: int,
+    as_json: bool,
+) -> None:
+    registry = Registry(models_dir)
+    try:
+        with registry.locked(wait=False), db.connect(database_url, schema_path=schema) as client:
+            now_ms = client.now() if as_of is None else moment_ms(as_of, client.now())
+            since_ms = moment_ms(since, now_ms)
+            if since_ms >= now_ms:
+                raise Refused(f"--since {since!r} does not lie in the past", USAGE)
+            done = retrain(client, registry, since_ms, now_ms, jobs)
+    except BlockingIOError:
+        raise Refused(f"another retraining holds the lock of {models_dir}", UNDER_WAY) from None
+    except ValueError as error:
+        raise Refused(str(error), USAGE) from None
+    except (ModelNotFound, ModelRefused) as error:
+        raise Refused(str(error), CONFIGURATION) from None
+    except DatabaseError as error:
+        raise of_database(error) from None
+    if as_json:
+        click.echo(json.dumps(done.to_dict()))
+        return
+    click.echo(f"{done.version or 'no new version'}: {done.note}")
+    click.echo(
+        f"trained on {done.trained_on} examples, judged on {done.judged_on} newer ones; left out: {done.left_out}"
+    )
+    for check in done.verdict.checks if done.verdict else ():
+        click.echo(f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}")
+
+
+if __name__ == "__main__":
+    retrain_model()

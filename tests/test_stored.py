@@ -1,0 +1,73 @@
+"""Which stored predictions may teach, and that none is counted twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.training.examples import ExampleSet, LabelledVisit
+from ml.training.stored import StoredOutcome, joined, usable
+from scripts.moments import moment_ms
+
+AT = 1_750_000_000_000
+HOUR = 3_600_000
+
+
+def outcome(features: object, intervened: bool = False) -> StoredOutcome:
+    return StoredOutcome("u", "o", AT, True, intervened, features)
+
+
+def stored_vector(**known: float) -> dict[str, object]:
+    return FeatureVector.of(known, AT).judged_by("m", "model").to_dict()
+
+
+def test_a_stored_vector_teaches_with_its_defaulted_features_missing() -> None:
+    found = usable([outcome(stored_vector(retention_score=0.3, days_until_exam=0.9))])
+    row = dict(zip(FEATURE_NAMES, found.examples.X[0].tolist()))
+    assert row["retention_score"] == 0.3
+    assert row["days_until_exam"] == 0.9
+    assert np.isnan(row["workload_level"])
+    assert found.examples.y.tolist() == [1]
+    assert not found.left_out
+
+
+@pytest.mark.parametrize(
+    ("features", "intervened", "reason"),
+    [
+        ({**stored_vector(retention_score=0.3), "degraded": "database down"}, False, "degraded"),
+        (stored_vector(retention_score=0.3), True, "intervened"),
+        (None, False, "no features stored"),
+        ("text", False, "no features stored"),
+        ({}, False, "no features stored"),
+        ({**stored_vector(retention_score=0.3), "retention_score": 7}, False, "unreadable features"),
+        (stored_vector(), False, "unreadable features"),
+    ],
+)
+def test_what_must_not_teach_is_left_out_and_counted(features: object, intervened: bool, reason: str) -> None:
+    found = usable([outcome(features, intervened)])
+    assert len(found.examples) == 0
+    assert found.left_out == {reason: 1}
+
+
+def test_a_feature_of_another_version_is_passed_over() -> None:
+    stored = {**stored_vector(retention_score=0.3), "feature_of_tomorrow": 0.5}
+    stored["defaulted"] = [*stored["defaulted"], "another"]  # type: ignore[misc]
+    assert len(usable([outcome(stored)]).examples) == 1
+
+
+def test_a_visit_that_was_foretold_counts_once() -> None:
+    stored = usable([outcome(stored_vector(retention_score=0.3))]).examples
+    visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
+    visits.append(LabelledVisit("u", "other", AT + HOUR, True, 3, False))
+    history = ExampleSet.of(visits, np.full((4, len(FEATURE_NAMES)), 0.5))
+    both = joined(history, stored, 14 * 24 * HOUR)
+    assert sorted(both.as_of_ms.tolist()) == sorted([AT - HOUR, AT + 400 * HOUR, AT + HOUR, AT])
+
+
+def test_times_as_people_write_them() -> None:
+    now = moment_ms("2026-11-23T12:00:00Z", 0)
+    assert moment_ms("7 days ago", now) == now - 7 * 24 * HOUR
+    assert moment_ms("2026-11-22", now) == now - 36 * HOUR
+    with pytest.raises(ValueError, match="is no time"):
+        moment_ms("rubbish", now)
