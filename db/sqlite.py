@@ -31,7 +31,8 @@ class SQLiteConnection:
         self.label = path
         self._give_up_at = give_up_at
         if not os.path.isfile(path):
-            raise DatabaseUnavailable(f"There is no SQLite database at {path!r}.")
+            self._connection = self._unpacked(path)
+            return
         try:
             self._connection = self._open(path, "mode=ro")
         except sqlite3.Error as error:
@@ -53,6 +54,20 @@ class SQLiteConnection:
         except sqlite3.Error:
             connection.close()
             raise
+        return connection
+
+    def _unpacked(self, path: str) -> sqlite3.Connection:
+        """The demo database inside predict.pyz is no file; it is read into memory."""
+        loader = globals()["__loader__"]
+        try:
+            content = loader.get_data(path) if hasattr(loader, "archive") else None
+        except OSError:
+            content = None
+        if content is None:
+            raise DatabaseUnavailable(f"There is no SQLite database at {path!r}.")
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.deserialize(content)
+        connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
         return connection
 
     def _too_late(self) -> bool:

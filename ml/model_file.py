@@ -11,6 +11,7 @@ import os
 
 from ml.errors import ModelNotFound, ModelRefused
 from ml.features import FEATURE_NAMES
+from ml.places import packed
 from ml.plain_pickle import NotPlain, loads
 from ml.scorecard import Deviations, Scorecard, Table
 
@@ -87,8 +88,7 @@ def sha256(content: bytes) -> str:
 def read(path: str) -> SavedModel:
     """The model at path. Raises ModelNotFound where there is no file, ModelRefused where it must not be used."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = _content(path)
     except FileNotFoundError:
         raise ModelNotFound(f"no model file at {path}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
@@ -98,6 +98,14 @@ def read(path: str) -> SavedModel:
         return parse(content)
     except ModelRefused as refusal:
         raise ModelRefused(f"the model file {path} is refused: {refusal}") from None
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except NotADirectoryError:
+        return packed(path)
 
 
 def parse(content: bytes) -> SavedModel:

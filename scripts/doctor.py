@@ -12,6 +12,7 @@ from ml import model_file
 from ml.errors import ModelRefused, PredictorError
 from ml.instants import iso
 from ml.model import load
+from ml.places import packed
 
 if TYPE_CHECKING:
     from predict import Request
@@ -54,14 +55,20 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
         report: dict[str, object] = {"version": model.model_version, "source": model.source}
         if model.path is not None:
             report["file"] = model.path
-            with open(model.path, "rb") as file:
-                report["file_sha256"] = model_file.sha256(file.read())
+            report["file_sha256"] = model_file.sha256(_content(model.path))
             if model.saved is not None and model.saved.difficulty is not None:
                 name, sha256 = model.saved.difficulty
                 report["difficulty_file"] = name
-                with open(os.path.join(os.path.dirname(model.path), name), "rb") as file:
-                    if model_file.sha256(file.read()) != sha256:
-                        raise ModelRefused(f"the difficulty table {name} does not match its checksum")
+                if model_file.sha256(_content(os.path.join(os.path.dirname(model.path), name))) != sha256:
+                    raise ModelRefused(f"the difficulty table {name} does not match its checksum")
     except (PredictorError, OSError) as error:
         return {"error": str(error)}, CONFIGURATION
     return report, 0
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except NotADirectoryError:  # inside predict.pyz
+        return packed(path)

@@ -13,8 +13,16 @@ from pathlib import Path
 
 import httpx
 
+from db.demo import LEARNER
+from ml import model_file
+from ml.features import FEATURE_NAMES
+from ml.scorecard import Scorecard, Table
+
 ROOT = Path(__file__).resolve().parent.parent
 STARTS_WITHIN_S = 60.0
+OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
+AS_OF = "2025-03-01T12:00:00Z"
+PAIR = {"user_id": LEARNER, "objective_id": OBJECTIVE}
 
 
 def free_port() -> int:
@@ -55,3 +63,16 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"the service does not answer: {log.read_text(errors='replace')[-3000:]}")
+
+
+def printed(*arguments: str, **environment: str) -> bytes:
+    """What predict.py prints."""
+    command = [sys.executable, str(ROOT / "predict.py"), *arguments]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True).stdout
+
+
+def a_model(version: str, intercept: float) -> model_file.SavedModel:
+    """One that answers with its intercept, whatever the features."""
+    flat = Table((), (0.0,), (), 0.0, False)
+    card = Scorecard(intercept, [flat] * len(FEATURE_NAMES), (1.0, 0.0), [], [])
+    return model_file.SavedModel(version, card, ["a test"], {}, 0.65)

@@ -22,17 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from db.demo import LEARNER, load_demo
 from db.writing import open_writer
 from ml import model_file
-from ml.features import FEATURE_NAMES
-from ml.scorecard import Scorecard, Table
 from scripts.service_resources import LOOK_AGAIN_S
 from tests.conftest import need
 from tests.guide import snippet
 from tests.postgres_server import databases
-from tests.service_process import ROOT, serving
+from tests.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, a_model, printed, serving
 
-OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
-AS_OF = "2025-03-01T12:00:00Z"
-PAIR = {"user_id": LEARNER, "objective_id": OBJECTIVE}
 REQUIRED = {"probability", "confidence", "risk_level", "reasoning", "features"}
 
 
@@ -44,12 +39,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
-
-
-def printed(*arguments: str, **environment: str) -> bytes:
-    """What predict.py prints."""
-    command = [sys.executable, str(ROOT / "predict.py"), *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True).stdout
 
 
 def is_problem(response: httpx.Response, status: int, code: str) -> bool:
@@ -180,13 +169,6 @@ def test_metrics_are_what_prometheus_reads(service: httpx.Client):
 def test_an_unknown_path_and_a_wrong_method_are_problems_too(service: httpx.Client):
     assert is_problem(service.get("/no/such/path"), 404, "refused")
     assert is_problem(service.get("/predict"), 405, "refused")
-
-
-def a_model(version: str, intercept: float) -> model_file.SavedModel:
-    """One that answers with its intercept, whatever the features."""
-    flat = Table((), (0.0,), (), 0.0, False)
-    card = Scorecard(intercept, [flat] * len(FEATURE_NAMES), (1.0, 0.0), [], [])
-    return model_file.SavedModel(version, card, ["a test"], {}, 0.65)
 
 
 def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Path):

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Packs predict.py into one file for places without an installation: serverless functions, a single scp.
+
+The archive holds the inference path, the model and the demo database, and click for the options; it runs with the
+standard library alone (`python3 -I predict.pyz USER_ID OBJECTIVE_ID`), PostgreSQL needs psycopg2 beside it. Nothing
+is unpacked. Equal sources, model, click and Python version give equal bytes.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import marshal
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import click
+
+from ml import model_file
+from ml.errors import PredictorError
+from ml.model import StrugglePredictionModel
+from scripts.refusal import Refused
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SHEBANG = b"#!/usr/bin/env python3\n"
+LONG_AGO = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip can hold, for every member: a build's own time would make each build another file."""
+OF_SCRIPTS = ("__init__", "doctor", "predict_options", "terminal")
+CURRENT = "models/current.pkl"
+
+
+@click.command()
+@click.option(
+    "--output", default="predict.pyz", show_default=True, type=click.Path(dir_okay=False), help="The archive."
+)
+@click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+@click.option("--json", "as_json", is_flag=True, help="Tell what was packed as JSON.")
+def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
+    """Pack predict.py, a model and the demo database into one file that bare Python runs."""
+    try:
+        packed = (
+            StrugglePredictionModel()
+            if model == "rules"
+            else StrugglePredictionModel.load(model and os.path.abspath(model))
+        )
+    except PredictorError as error:
+        raise Refused(str(error), 78) from None
+    members = {
+        **code_members(),
+        "db/demo.sqlite3": _bytes(os.path.join(ROOT, "db", "demo.sqlite3")),
+        **model_members(packed),
+    }
+    size = write(output, members)
+    report = {"file": output, "bytes": size, "members": len(members), "model_version": packed.model_version}
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        click.echo(f"{output}: {size / 1024:.0f} KiB with model {packed.model_version}")
+        click.echo(f"try it: python3 -I {output} demo-learner action-potentials")
+
+
+def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
+    """The model as the archive's current one, and its difficulty table beside it; nothing for the rules."""
+    saved = model.saved
+    if saved is None or model.path is None:
+        return {}
+    members = {CURRENT: model_file.dump(saved)}
+    if saved.difficulty is not None:
+        name, digest = saved.difficulty
+        content = _bytes(os.path.join(os.path.dirname(model.path), name))
+        if model_file.sha256(content) != digest:
+            raise Refused(f"the difficulty table {name} does not match its checksum", 78)
+        members[f"models/{name}"] = content
+    return members
+
+
+def code_members() -> dict[str, bytes]:
+    """Every module of the inference path with its bytecode, so that a start compiles nothing, and click."""
+    members = dict(_module("__main__", _bytes(os.path.join(ROOT, "predict.py"))))
+    for package in ("db", "ml"):
+        for name in sorted(os.listdir(os.path.join(ROOT, package))):
+            if name.endswith(".py"):
+                members.update(_module(f"{package}/{name[:-3]}", _bytes(os.path.join(ROOT, package, name))))
+    for name in OF_SCRIPTS:
+        members.update(_module(f"scripts/{name}", _bytes(os.path.join(ROOT, "scripts", f"{name}.py"))))
+    return {**members, **_click()}
+
+
+def _click() -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    for file in importlib.metadata.files("click") or ():
+        name, content = str(file), os.fspath(file.locate())
+        if name.startswith("click/") and name.endswith(".py"):
+            members.update(_module(name[:-3], _bytes(content)))
+        elif "LICENSE" in name:
+            members["click/LICENSE.txt"] = _bytes(content)
+    return members
+
+
+def _module(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:
+    """Source, for any Python, and bytecode, for this one; zipimport takes the bytecode where its magic number fits."""
+    yield f"{name}.py", source
+    code = compile(source, f"predict.pyz/{name}.py", "exec", dont_inherit=True)
+    unchecked = (1).to_bytes(4, "little")  # PEP 552: a hash, never compared
+    # Version 2 of marshal writes no references, which depend on what else the process holds, but the same bytes always.
+    yield (
+        f"{name}.pyc",
+        importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source) + marshal.dumps(code, 2),
+    )
+
+
+def write(output: str, members: dict[str, bytes]) -> int:
+    """The archive, whole or not at all; its size in bytes. Stored, not deflated: bytes differ between zlibs."""
+    directory = os.path.dirname(os.path.abspath(output))
+    try:
+        with tempfile.TemporaryDirectory(prefix=".predict-pyz-", dir=directory) as workshop:
+            unfinished = os.path.join(workshop, "predict.pyz")
+            with open(unfinished, "wb") as file:
+                file.write(SHEBANG)
+                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                    for name in sorted(members):
+                        entry = zipfile.ZipInfo(name, LONG_AGO)
+                        entry.external_attr = 0o644 << 16
+                        archive.writestr(entry, members[name])
+            os.chmod(unfinished, 0o755)  # noqa: S103 - a program, to be run by anybody
+            os.replace(unfinished, output)
+    except OSError as error:
+        raise Refused(f"{output} cannot be written: {error.strerror}", 74) from None
+    return os.path.getsize(output)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}", 78) from None
+
+
+if __name__ == "__main__":
+    build_zipapp(prog_name="build_zipapp")
