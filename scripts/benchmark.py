@@ -15,7 +15,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 COMMANDS = {
+    "batch": "scripts.benchmark_batch:batch",
     "monitor": "scripts.benchmark_monitor:monitor",
+    "service": "scripts.benchmark_service:service",
     "startup": "scripts.benchmark_startup:startup",
 }
 """Command -> module:attribute."""

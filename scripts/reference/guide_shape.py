@@ -199,6 +199,11 @@ async def main(url: str, model_file: str, user_id: str, objective_id: str) -> No
 
 
 async def extract_features(session: Session, user_id: str, objective_id: str) -> np.ndarray:
+    """As the guide has it: awaited."""
+    return features_of(session, user_id, objective_id)
+
+
+def features_of(session: Session, user_id: str, objective_id: str) -> np.ndarray:
     """Numbers in 0..1 out of every row that our own prediction would read."""
     user = session.execute(select(User).where(User.id == user_id)).scalars().one()
     objective, lecture = session.execute(

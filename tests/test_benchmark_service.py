@@ -1,0 +1,55 @@
+"""The service benchmark measures what it says: real answers under load, both services over the same database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from scripts.benchmark import benchmark
+from scripts.benchmark_service import GUIDE, OURS, Round, _report, load
+
+
+def test_both_services_are_measured_over_one_database(tmp_path):
+    out = tmp_path / "figures.json"
+    arguments = ["service", "--database", "sqlite", "--seconds", "0.5", "--rounds", "1", "--connections", "3"]
+    result = CliRunner().invoke(benchmark, [*arguments, "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    report = json.loads(out.read_text())
+    ours, guide = report["services"]
+    assert (ours["service"], guide["service"]) == (OURS, GUIDE)
+    for row in (ours, guide):
+        assert row["answers"] >= 3
+        assert row["predictions_per_s"] > 0
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert [goal["bound"] for goal in report["goals"]] == ["at least 3", "at most 1"]
+
+
+def test_throughput_and_percentiles_are_medians_over_the_turns():
+    turns = {
+        OURS: [Round(300.0, [1.0] * 98 + [5.0, 9.0]), Round(310.0, [2.0] * 100), Round(900.0, [1.0] * 100)],
+        GUIDE: [Round(100.0, [10.0] * 100)],
+    }
+    report = _report(turns, "sqlite", 8, 1.0)
+    ours, _ = report["services"]
+    assert (ours["predictions_per_s"], ours["p50_ms"], ours["p99_ms"]) == (310.0, 1.0, 2.0)
+    assert [(goal["value"], goal["met"]) for goal in report["goals"]] == [(3.1, True), (0.2, True)]
+
+
+def test_an_answer_that_is_none_is_not_measured():
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def measured() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            await load(server.sockets[0].getsockname()[1], 2, 0.2)
+
+    with pytest.raises(click.ClickException, match="503"):
+        asyncio.run(measured())
