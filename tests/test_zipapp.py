@@ -20,10 +20,11 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from db.demo import LEARNER
+from db.demo import LEARNER, NOW_MS
 from ml import model_file
 from scripts.build_zipapp import build_zipapp
 from tests.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, ROOT, a_model, printed
+from tests.trained_models import save_model
 
 BARE = (sys.executable, "-I", "-S")
 """Isolated and without site-packages: nothing but the standard library is there."""
@@ -90,6 +91,17 @@ def test_the_model_named_goes_in_and_answers(tmp_path: Path):
     doctor = run(*BARE, archive, "--doctor")
     assert doctor.returncode == 0, doctor.stdout
     assert json.loads(doctor.stdout)["model"]["version"] == "mine"
+
+
+def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: str):
+    model = save_model(str(tmp_path), difficulty_of=demo_copy, as_of_ms=NOW_MS)
+    expected = printed("--model", model, LEARNER, OBJECTIVE)
+    archive = build(tmp_path / "predict.pyz", "--model", model)
+    for packed in ("trained.pkl", "difficulty.sqlite3"):
+        (tmp_path / packed).unlink()
+    assert run(*BARE, archive, LEARNER, OBJECTIVE).stdout == expected
+    doctor = json.loads(run(*BARE, archive, "--doctor").stdout)
+    assert (doctor["ok"], doctor["model"]["difficulty_file"]) == (True, "difficulty.sqlite3")
 
 
 def test_a_model_that_must_not_be_used_is_not_packed(tmp_path: Path):

@@ -1,0 +1,167 @@
+"""The container's files: held to rules, for there is no engine here, and their commands run in a clean environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+import yaml
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from tests.service_process import AS_OF, PAIR, ROOT, free_port, printed
+
+DEPLOY = ROOT / "scripts" / "deploy"
+DOCKERFILE = DEPLOY / "Dockerfile.ml-service"
+COMPOSE = DEPLOY / "docker-compose.yml"
+STRICT = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
+
+
+class Instruction(NamedTuple):
+    """One line of a Dockerfile, continuations joined: RUN and what follows it."""
+
+    word: str
+    rest: str
+
+
+def stages() -> list[list[Instruction]]:
+    """The Dockerfile's stages, each from its FROM on."""
+    lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    found: list[list[Instruction]] = []
+    for line in filter(None, map(str.strip, joined.splitlines())):
+        word, _, rest = line.partition(" ")
+        if word == "FROM":
+            found.append([])
+        found[-1].append(Instruction(word, rest.strip()))
+    return found
+
+
+def only(stage: list[Instruction], word: str) -> str:
+    (rest,) = [each.rest for each in stage if each.word == word]
+    return rest
+
+
+def copied(stage: list[Instruction]) -> list[str]:
+    """What the stage takes from the repository."""
+    rests = [each.rest.split() for each in stage if each.word == "COPY"]
+    return [source for rest in rests if not rest[0].startswith("--from=") for source in rest[:-1]]
+
+
+def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody():
+    for stage in stages():
+        assert re.match(r"python:3\.\d+-slim( AS \w+)?$", stage[0].rest)
+        assert {each.word for each in stage} <= {
+            *("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "CMD"),
+        }
+    last = stages()[-1]
+    user, group = map(int, only(last, "USER").split(":"))
+    assert user > 0
+    assert group > 0
+    words = [each.word for each in last]
+    assert words.index("USER") > max(place for place, word in enumerate(words) if word in ("RUN", "COPY"))
+    assert words.index("USER") < words.index("CMD")
+
+
+def test_a_build_takes_only_tracked_files_and_no_secret():
+    for stage in stages():
+        sources = copied(stage)
+        assert "." not in sources
+        for source in sources:
+            assert (ROOT / source).exists(), source
+        for each in stage:
+            assert not re.search(r"(?i)(token|password|secret|database_url)\s*=", each.rest)
+            if "pip install" in each.rest:
+                assert "--no-cache-dir" in each.rest
+    ignored = (DEPLOY / f"{DOCKERFILE.name}.dockerignore").read_text().split("\n")
+    assert ignored[1] == "*"
+    taken = {line[1:] for line in ignored if line.startswith("!")}
+    assert taken == {source for stage in stages() for source in copied(stage)}
+
+
+def test_the_port_is_one_and_the_health_check_asks_it():
+    last = stages()[-1]
+    port = only(last, "EXPOSE")
+    command = json.loads(only(last, "CMD"))
+    assert command[command.index("--port") + 1] == port
+    assert command[command.index("--host") + 1] == "0.0.0.0"
+    options, _, check = only(last, "HEALTHCHECK").partition("CMD ")
+    assert {option.partition("=")[0] for option in options.split()} == {
+        *("--interval", "--timeout", "--start-period", "--retries"),
+    }
+    assert f"127.0.0.1:{port}/health" in json.loads(check)[-1]
+
+
+def test_the_compose_file_is_clean_yaml_and_joins_the_web_to_the_service():
+    text = COMPOSE.read_text()
+    assert [str(problem) for problem in linter.run(text, YamlLintConfig(STRICT))] == []
+    services = yaml.safe_load(text)["services"]
+    web, service = services["web"], services["ml-service"]
+    assert "ML_SERVICE_URL=http://ml-service:8000" in web["environment"]
+    assert web["depends_on"]["ml-service"]["condition"] == "service_healthy"
+    context = (DEPLOY / service["build"]["context"]).resolve()
+    assert context == ROOT
+    assert context / service["build"]["dockerfile"] == DOCKERFILE
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    assert any(entry.startswith("DATABASE_URL=${DATABASE_URL:?") for entry in service["environment"])
+    assert "models:/app/models" in service["volumes"]
+
+
+def copy_of(stage: list[Instruction], directory: Path) -> Path:
+    """What COPY would have put into the stage's working directory."""
+    directory.mkdir()
+    for source in copied(stage):
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, directory / source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        else:
+            shutil.copy(ROOT / source, directory)
+    return directory
+
+
+@pytest.mark.slow
+def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tmp_path: Path):
+    packages, final = stages()
+    venv = tmp_path / "packages"
+    clean = {"PATH": f"{Path(sys.base_prefix, 'bin')}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    clean |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    build = only(packages, "RUN").replace("/opt/packages", str(venv))
+    run(["sh", "-ec", build], copy_of(packages, tmp_path / "source"), clean)
+
+    app = copy_of(final, tmp_path / "app")
+    clean["PATH"] = f"{venv / 'bin'}:/usr/bin:/bin"
+    run(["sh", "-ec", only(final, "RUN")], app, clean)
+    port = str(free_port())
+    command = [port if word == "8000" else word for word in json.loads(only(final, "CMD"))]
+    check = [word.replace("8000", port) for word in json.loads(only(final, "HEALTHCHECK").partition("CMD ")[2])]
+    log = tmp_path / "log"
+    with open(log, "wb") as out:
+        program = shutil.which(command[0], path=clean["PATH"])
+        assert program
+        service = subprocess.Popen([program, *command[1:]], cwd=app, env=clean, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run([program, *check[1:]], cwd=app, env=clean, capture_output=True).returncode:
+            assert service.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        answered = httpx.post(f"http://127.0.0.1:{port}/predict", json={**PAIR, "as_of": AS_OF}, timeout=60)
+    finally:
+        service.terminate()
+        service.wait(20)
+    assert answered.content == printed("--as-of", AS_OF, *PAIR.values())
+
+
+def run(command: list[str], directory: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
