@@ -44,6 +44,10 @@ class Catalogue:
     def __contains__(self, model: str) -> bool:
         return model in self._fields
 
+    def fields(self, model: str) -> Iterable[str]:
+        """The fields that the database has of those that are read."""
+        return self._fields[model]
+
     def type(self, model: str, field: str) -> str | None:
         """The declared type, "" where SQLite's column has none; None where there is no such column."""
         return self._fields.get(model, {}).get(field)

@@ -33,7 +33,7 @@ class PerLearner:
     ) -> None:
         own, at = f"{{{alias}.userId}}", f"{{{alias}.{instant}"
         columns = tuple(f"{alias}.{AT}" if column == AT else column for column in columns)
-        rows = f"SELECT {alias}.*, {at}:ms}} AS {AT}"
+        rows = f"SELECT {{{alias}:columns}}, {at}:ms}} AS {AT}"
         ties = f"{{{alias}.id:byte_order}} DESC"
         order = f"{at}:{'newest' if dated else 'nearest'}}}, {ties}"
         # By the computed instant: to walk along an index on the column would be a mistake with this few rows.
@@ -89,7 +89,7 @@ class Crowded:
             form: Template(
                 source,
                 lowest,
-                f"FROM (SELECT {at}:ms}} AS {AT} FROM (SELECT {alias}.* FROM {{{alias}}} WHERE {at}:{form}}}"
+                f"FROM (SELECT {at}:ms}} AS {AT} FROM (SELECT {{{alias}:columns}} FROM {{{alias}}} WHERE {at}:{form}}}"
                 f" ORDER BY {at}}} DESC LIMIT {{given:budget}}) AS {alias} WHERE {own} = {{given:learner}}{wanted}"
                 " LIMIT {given:limit}) AS late",
             )

@@ -67,14 +67,14 @@ _PREREQUISITE = (
 PREREQUISITES = Template(
     "ObjectivePrerequisite",
     _PREREQUISITE,
-    "FROM (SELECT w.* FROM {w} WHERE {w.objectiveId} = {given:objective}"
+    "FROM (SELECT {w:columns} FROM {w} WHERE {w.objectiveId} = {given:objective}"
     f" ORDER BY {_STRONGEST} LIMIT {{given:limit}}) AS w"
     f" JOIN {{o}} ON {{o.id}} = {{w.prerequisiteId}} {_LECTURE_AND_COURSE} ORDER BY {_STRONGEST}",
 )
 PREREQUISITES_OF_MANY = Template(
     "ObjectivePrerequisite",
     ("{w.objectiveId:text}", *_PREREQUISITE),
-    f'FROM (SELECT w.*, row_number() OVER (PARTITION BY {{w.objectiveId}} ORDER BY {_STRONGEST}) AS "__nth"'
+    f'FROM (SELECT {{w:columns}}, row_number() OVER (PARTITION BY {{w.objectiveId}} ORDER BY {_STRONGEST}) AS "__nth"'
     " FROM {w} WHERE {w.objectiveId:among}) AS w JOIN {o} ON {o.id} = {w.prerequisiteId} "
     + _LECTURE_AND_COURSE
     + ' WHERE w."__nth" <= {given:limit} ORDER BY w."__nth"',

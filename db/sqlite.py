@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 STEPS_BETWEEN_LOOKS = 20_000
 """Instructions of SQLite's virtual machine, about half a millisecond, between two looks at the clock."""
 
+SMALLEST_DATABASE = 512
+"""Bytes: one page of the smallest size."""
+
 _UNDECODABLE = "Could not decode to UTF-8"
 
 
@@ -33,6 +36,8 @@ class SQLiteConnection:
         if not os.path.isfile(path):
             self._connection = self._unpacked(path)
             return
+        if 0 < os.path.getsize(path) < SMALLEST_DATABASE:  # SQLite itself would take it for an empty one
+            raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.")
         try:
             self._connection = self._open(path, "mode=ro")
         except sqlite3.Error as error:

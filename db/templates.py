@@ -77,7 +77,10 @@ class _Column:
 
 
 class _Table:
-    """An alias inside a template: formatted, the table; its attributes, the columns."""
+    """An alias inside a template: formatted, the table; its attributes, the columns; `{r:columns}` all it has.
+
+    Never `r.*`: a role may have been granted the columns that are read, and no others.
+    """
 
     def __init__(self, dialect: Dialect, catalogue: Catalogue, alias: str) -> None:
         self._dialect = dialect
@@ -88,6 +91,8 @@ class _Table:
     def __format__(self, specification: str) -> str:
         if self._model not in self._catalogue:
             return f"(SELECT 1 WHERE 1 = 0) AS {self._alias}"
+        if specification == "columns":
+            return ", ".join(getattr(self, field).sql for field in self._catalogue.fields(self._model))
         names = self._catalogue.mapping
         schema = names.table_schema(self._model) if self._dialect.name == "postgresql" else None
         table = self._dialect.identifier(names.table(self._model))

@@ -1,0 +1,170 @@
+"""Bad values in good tables: whatever the tables accept is read without an error, as data or as none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import db
+from db import readings
+from tests.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, execute, insert, lay_out, reviews
+
+
+@pytest.fixture
+def course(database: str) -> str:
+    lay_out(database)
+    return database
+
+
+def read(url: str):
+    with db.connect(url, timeout_s=30) as client:
+        return client.read(LEARNER, OBJECTIVE, NOW_MS, WIDE)
+
+
+NUMBERS = [math.inf, -math.inf, -5.0, 7.5, 1e308, 0.1 + 0.2]
+
+
+def test_scores_are_as_stored_and_none_where_they_measure_nothing(course):
+    numbers = [*NUMBERS, math.nan] if course.startswith("postgresql") else NUMBERS
+    insert(
+        course,
+        "PerformanceMetric",
+        [
+            {"learningObjectiveId": f"o{place}", "date": NOW_MS - 100 + place, "retentionScore": number}
+            for place, number in enumerate(numbers)
+        ],
+    )
+    found = [metric.retention_score for metric in read(course).learner.metrics]
+    assert found == [None, None, -5.0, 7.5, 1e308, 0.1 + 0.2, *([None] if len(numbers) > 6 else [])]
+
+
+DOCUMENTS = {
+    '"text"': "text",
+    "[1, 2]": [1, 2],
+    "null": None,
+    "3": 3,
+    '{"a": {"b": [null, true]}}': {"a": {"b": [None, True]}},
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_json_columns_may_hold_any_json(course, document):
+    pattern = {"patternType": "X", "patternData": {}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
+    insert(course, "BehavioralPattern", [pattern])
+    insert(course, "Mission", [{"date": NOW_MS, "objectives": []}])
+    insert(course, "UserLearningProfile", [{}])
+    execute(
+        course,
+        ('UPDATE "behavioral_patterns" SET "patternData" = ?', (document,)),
+        ('UPDATE "missions" SET "objectives" = ?', (document,)),
+        ('UPDATE "user_learning_profiles" SET "learningStyleProfile" = ?', (document,)),
+    )
+    learner = read(course).learner
+    assert learner.patterns[0].pattern == DOCUMENTS[document]
+    assert learner.missions[0].objectives == DOCUMENTS[document]
+    assert learner.profile.learning_style == DOCUMENTS[document]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["{", "", "NaN", "[1,]", "{'a': 1}", "\0", "[" * 100_000, '{"a": Infinity}', "[" + "1," * 200_000 + "1]"],
+    ids=lambda text: ascii(text[:12]),
+)
+def test_broken_json_text_is_none(course, broken):
+    if course.startswith("postgresql"):
+        if "\0" in broken:
+            return  # no such text can be stored
+        execute(course, 'ALTER TABLE "behavioral_patterns" ALTER COLUMN "patternData" TYPE text')
+    pattern = (
+        'INSERT INTO "behavioral_patterns" ("id", "userId", "patternType", "patternData", "confidence", "lastSeenAt")'
+    )
+    execute(course, (f"{pattern} VALUES ('p', ?, 'X', ?, 0.5, '2025-01-01 00:00:00')", (LEARNER, broken)))
+    (pattern_row,) = read(course).learner.patterns
+    assert pattern_row.pattern in (None, {"a": None})
+
+
+def test_lists_of_texts_in_any_guise(course):
+    if course.startswith("postgresql"):
+        stored = ["ARRAY['a', NULL, 'ü']::text[]", "'{}'::text[]", "NULL"]
+    else:
+        stored = ['\'["a", null, "ü"]\'', "'[]'", "NULL", "'no json'", "'{\"a\": 1}'", "7"]
+    for place, value in enumerate(stored):
+        exam = 'INSERT INTO "exams" ("id", "userId", "courseId", "name", "date", "coverageTopics")'
+        date = "'2025-01-01 00:00:00'"
+        execute(course, f"{exam} VALUES ('{place}', '{LEARNER}', 'calculus', 'x', {date}, {value})")
+    found = [exam.coverage_topics for exam in read(course).learner.exams]
+    assert sorted(found) == sorted([("a", "ü")] + [()] * (len(stored) - 1))
+
+
+def test_null_in_every_column_that_may_be_null(course):
+    from db.tables import TABLES
+
+    for table in TABLES.values():
+        for field in table.fields.values():
+            if field.nullable and table.model not in ("User", "StrugglePrediction", "PredictionFeedback"):
+                execute(course, f'UPDATE "{table.name}" SET "{field.name}" = NULL')
+    insert(course, "UserLearningProfile", [{"learningStyleProfile": None, "optimalSessionDuration": None}])
+    insert(course, "StudySession", [{"startedAt": NOW_MS - 1, "completedAt": None, "durationMs": None}])
+    insert(course, "Mission", [{"date": NOW_MS, "objectives": []}])
+    insert(
+        course,
+        "BehavioralEvent",
+        [{"eventType": "X", "timestamp": NOW_MS - 1, "sessionPerformanceScore": None, "engagementLevel": None}],
+    )
+    found = read(course)
+    assert found.objective.objective.last_studied_at_ms is None
+    assert found.learner.sessions[0].completed_at_ms is None
+    assert found.learner.events[0].performance_score is None
+    assert found.objective.cards == []
+
+
+def test_unknown_enum_values_are_handed_on(course):
+    if course.startswith("postgresql"):
+        execute(course, 'ALTER TABLE "reviews" ALTER COLUMN "rating" TYPE text')
+    reviews(course, [NOW_MS - 1], rating="MEH")
+    assert read(course).learner.reviews[0].rating == "MEH"
+
+
+def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course):
+    if course.startswith("postgresql"):
+        return  # the server lets no such text in
+    execute(course, ('UPDATE "learning_objectives" SET "objective" = CAST(? AS TEXT)', (b"caf\xe9",)))
+    assert read(course).objective.objective.text == "caf\ufffd"
+
+
+def test_a_huge_text_is_cut_and_a_huge_document_is_none(course):
+    execute(course, ('UPDATE "learning_objectives" SET "objective" = ?', ("y" * 5_000_000,)))
+    huge = {"patternType": "X", "patternData": {"a": "z" * 5_000_000}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
+    insert(course, "BehavioralPattern", [huge])
+    found = read(course)
+    assert len(found.objective.objective.text) == 1000
+    assert found.learner.patterns[0].pattern is None
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.lists(st.integers()),
+    st.dictionaries(st.text(), st.none()),
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(anything)
+def test_no_reading_raises_whatever_the_driver_hands_over(value):
+    assert readings.text(value) is None or isinstance(readings.text(value), str)
+    number = readings.number(value)
+    assert number is None or math.isfinite(number)
+    assert readings.integer(value) is None or isinstance(readings.integer(value), int)
+    instant_ms = readings.instant_ms(value)
+    assert instant_ms is None or readings.EARLIEST_MS <= instant_ms <= readings.LATEST_MS
+    assert isinstance(readings.flag(value), bool)
+    readings.decoded(value)
+    assert all(isinstance(text, str) for text in readings.texts(value))
