@@ -114,12 +114,12 @@ class PostgreSQLConnection:
             cursor = self._connection.cursor()
             sql = cursor.mogrify(query.sql, query.parameters).decode()
             self._execute(cursor, f"{self._opening()}DECLARE batches NO SCROLL CURSOR FOR {sql}")
-            while True:
-                self._execute(cursor, f"FETCH FORWARD {rows} FROM batches")
-                batch = cursor.fetchall()
-                if not batch:
-                    break
+            fetch = f"FETCH FORWARD {rows} FROM batches"
+            self._execute(cursor, fetch)
+            while batch := cursor.fetchall():
+                cursor.execute(fetch)  # the server reads on while the caller works
                 yield batch
+                self._wait()
             self._execute(cursor, "CLOSE batches")
         except psycopg2.Error as error:
             self.abandon()

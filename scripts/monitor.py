@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 
 if __package__ in (None, ""):
@@ -35,6 +36,7 @@ from scripts.refusal import Refused, of_database
 CANNOT_WRITE = 74
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
+EXIT_BUG = 70
 
 EPILOG = """\b
 Exit codes:
@@ -42,6 +44,7 @@ Exit codes:
   1    an alert: a figure whose whole interval lies on the wrong side of its target, or drift
   2    the options make no sense
   69   the database cannot be reached
+  70   a bug
   74   a file cannot be written
   78   the database cannot be used as configured
 """
@@ -200,5 +203,14 @@ def _tell(command: Sequence[str], found: Report) -> None:
         click.echo(f"The alert command ended with {done.returncode}.", err=True)
 
 
+def main() -> None:
+    """The command for a shell: a bug ends it with 70, so that it cannot pass for an alert."""
+    try:
+        monitor()
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(EXIT_BUG) from None
+
+
 if __name__ == "__main__":
-    monitor()
+    main()

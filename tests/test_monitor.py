@@ -261,6 +261,22 @@ def test_a_database_that_cannot_be_read(url, code):
     assert done.stderr.startswith("Error: ")
 
 
+def test_a_bug_does_not_pass_for_an_alert(tmp_path):
+    broken = "import scripts.monitor as m; m.observe = None; m.main()"
+    done = subprocess.run([sys.executable, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert "Traceback" in done.stderr
+
+
+def test_a_stream_left_early_leaves_the_client_usable(database):
+    store(database, simulated(9000, 50, UNTIL_MS))
+    with db.connect(database) as client:
+        batches = monitoring.stream_predictions(client, UNTIL_MS - 7 * DAY_MS, UNTIL_MS)
+        assert next(batches)
+        batches.close()
+        assert sum(map(len, monitoring.stream_predictions(client, UNTIL_MS - 14 * DAY_MS, UNTIL_MS))) == 9000
+
+
 @pytest.mark.parametrize(
     "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
 )
