@@ -19,8 +19,8 @@ from ml.history import WINDOW
 from ml.instants import iso
 from ml.training.examples import labelled_examples
 from scripts.batch_backends import engine
+from scripts.scratch_cluster import ROOT, cluster
 from scripts.synthetic_platform import Size, fill
-from tests.dask_cluster import ROOT, cluster
 from tests.test_batch import NOW_MS, batch, lines_of, pairs_of
 
 LEARNERS, OBJECTIVES = 160, 20
