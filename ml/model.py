@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ml.training.updating import UpdateMetrics
 
 
+RULES = "rules"
+"""In place of a path: the platform's rules, whatever models there are."""
+
+
 class StrugglePredictionModel:
     """Says how likely a learner is to struggle, and why.
 
@@ -38,8 +42,10 @@ class StrugglePredictionModel:
 
         No path means models/current.pkl. Where current.pkl is absent, pretrained.pkl beside it answers (the model the
         repository ships), and where the default directory has neither, the rules do. Any other absent path raises
-        ModelNotFound; a file that must not be used raises ModelRefused.
+        ModelNotFound; a file that must not be used raises ModelRefused. "rules" in place of a path means the rules.
         """
+        if path == RULES:
+            return cls()
         asked = resolve(CURRENT if path is None else path)
         candidates = [asked]
         if os.path.basename(asked) == os.path.basename(CURRENT):
@@ -101,35 +107,40 @@ class StrugglePredictionModel:
     def train(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
         """Fit this model anew, with its present tables as the prior; `save` keeps it.
 
-        Raises NotEnoughExamples below 50 usable examples, or with one class only. Needs the extra `train`.
+        Raises NotEnoughExamples below 50 usable examples, or with one outcome only. Needs the extra `train`.
         """
-        metrics = self._learn(examples)
-        if metrics.n < metrics.fewest or metrics.one_class:
-            raise NotEnoughExamples(metrics.note)
-        return metrics
+        return self._learn(list(examples))
 
     def update_model(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
         """Correct the present model by new outcomes; figures are those of learners left out of each fit.
 
-        Few or one-sided examples change nothing, and the metrics' note says so.
+        Few or one-sided examples change nothing, and the metrics' note says so. Needs the extra `train`.
         """
-        return self._learn(examples)
+        given = list(examples)
+        try:
+            return self._learn(given)
+        except NotEnoughExamples as refusal:
+            from ml.training import updating
 
-    def _learn(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
+            metrics = updating.unchanged(self._prior(), given, refusal)
+            self._previous_accuracy = metrics.previous_accuracy
+            return metrics
+
+    def _learn(self, examples: list[TrainingExample]) -> UpdateMetrics:
         try:
             from ml.training import updating
         except ModuleNotFoundError as absent:
             raise ModuleNotFoundError(
                 f"training needs {absent.name}: pip install 'struggle-predictor[train]'", name=absent.name
             ) from None
-        prior = self._saved if self._saved is not None else StrugglePredictionModel.load()._saved
-        metrics, updated = updating.update(prior, list(examples))
+        metrics, self._saved = updating.update(self._prior(), examples)
         self._previous_accuracy = metrics.previous_accuracy
-        if updated is not None:
-            if self._saved is None:
-                self._path = None
-            self._saved = updated
         return metrics
+
+    def _prior(self) -> model_file.SavedModel:
+        if self._saved is not None:
+            return self._saved
+        return model_file.read(resolve(os.path.join(os.path.dirname(CURRENT), PRETRAINED)))
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the model, whole or not at all, and return the absolute path; its name becomes the model's version."""

@@ -15,11 +15,19 @@ LEAST_SLOPE = 0.2
 TARGET_RECALL = 0.7
 
 
-def calibration(logits: Floats, y: Floats, weights: Floats | None = None) -> tuple[float, float]:
-    """(slope, offset) of the line that fits the outcomes best; slope >= 0.2, so that no order is ever turned round."""
+def calibration(
+    logits: Floats, y: Floats, weights: Floats | None = None, levels: npt.NDArray[np.int64] | None = None
+) -> tuple[float, float]:
+    """(slope, offset) of the line that fits the outcomes best; slope >= 0.2, so that no order is ever turned round.
+
+    levels: a number 0.. a row; each gets an offset of its own, and their mean is returned: a platform whose base rate
+    is unlike the others' says nothing of the slope.
+    """
     w = np.ones(len(y)) if weights is None else weights
-    design = np.column_stack([logits, np.ones(len(y))])
-    line, rest, evidence = np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.array([SLOPE_EVIDENCE, OFFSET_EVIDENCE])
+    level = np.zeros(len(y), np.int64) if levels is None else levels
+    design = np.column_stack([logits, level[:, None] == np.arange(level.max(initial=0) + 1)]).astype(float)
+    rest = np.eye(1, design.shape[1])[0]
+    line, evidence = rest, np.append(SLOPE_EVIDENCE, np.full(design.shape[1] - 1, OFFSET_EVIDENCE))
     for _ in range(50):
         p = expit(design @ line)
         gradient = design.T @ (w * (p - y)) + evidence * (line - rest)
@@ -28,7 +36,7 @@ def calibration(logits: Floats, y: Floats, weights: Floats | None = None) -> tup
         line = line - np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:
             break
-    return max(LEAST_SLOPE, float(line[0])), float(line[1])
+    return max(LEAST_SLOPE, float(line[0])), float(line[1:].mean())
 
 
 def threshold_for_recall(probabilities: Floats, y: Floats, recall: float = TARGET_RECALL) -> float:
@@ -37,4 +45,4 @@ def threshold_for_recall(probabilities: Floats, y: Floats, recall: float = TARGE
     if not len(struggled):
         return 0.5
     highest = float(struggled[int(np.floor((1.0 - recall) * len(struggled)))])
-    return max(0.01, np.floor(100 * highest) / 100)
+    return max(0.01, float(np.floor(100 * highest)) / 100)

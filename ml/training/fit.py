@@ -12,13 +12,14 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ml.features import FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
 from ml.training.metrics import log_losses
 from ml.training.regression import Fitted, Floats, Regression, Shrinkage
-from ml.training.tables import NOTHING, Additive, of_boosting
+from ml.training.tables import NOTHING, Additive, check_parity, of_boosting
 
 Integers = npt.NDArray[np.int64]
 
@@ -63,7 +64,7 @@ class Labels(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One way to fit: how the correction is shrunk (None: the prior as it is), and whether a boosting is averaged in."""
+    """One way to fit: how the correction is shrunk (None: the prior as it is); whether a boosting is averaged in."""
 
     name: str
     shrinkage: Shrinkage | None
@@ -125,7 +126,9 @@ def fit(
         if losses[candidate.name] < losses[chosen.name] - SIMPLER_WITHIN:
             chosen = candidate
     everything = fitter.models([chosen], labels.weights)
-    line = calibration(held_out[chosen.name], labels.y, labels.weights) if chosen.shrinkage else (1.0, 0.0)
+    line = (1.0, 0.0)
+    if chosen.shrinkage:
+        line = calibration(held_out[chosen.name], labels.y, labels.weights, labels.platforms)
     logits = line[0] * held_out[chosen.name] + line[1]
     deviations = fitter.bags(chosen.shrinkage, each) if chosen.shrinkage else ()
     return FitResult(
@@ -173,6 +176,7 @@ class _Fitter:
     def correction(self, shrinkage: Shrinkage, weights: Floats) -> Fitted:
         """What the rows say beyond the prior."""
         fitted = self.regression.fit(
+            self.labels.x,
             self.labels.y,
             weights,
             shrinkage,
@@ -211,7 +215,10 @@ class _Fitter:
             random_state=0,
         )
         estimator.fit(x[np.ix_(rows, columns)], self.labels.y[rows], sample_weight=weights[rows])
-        return of_boosting(estimator, columns, x.shape[1])
+        boosting = of_boosting(estimator, columns, x.shape[1])
+        probabilities = estimator.predict_proba(x[np.ix_(rows, columns)])[:, 1]
+        check_parity(boosting.logits(x[rows]), np.asarray(logit(probabilities)))
+        return boosting
 
     def bags(self, shrinkage: Shrinkage, each: Callable[[str], object]) -> tuple[Additive, ...]:
         """Corrections refitted on learners drawn with replacement, less the one fitted to all."""

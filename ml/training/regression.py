@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.linalg import solve
 from scipy.special import expit, log_expit
 
-from ml.training.tables import NOTHING, Additive, Piece, of_line
+from ml.training.tables import NOTHING, Additive, Piece, check_parity, of_line
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -64,6 +64,7 @@ class Regression:
 
     def fit(
         self,
+        x: Floats,
         y: Floats,
         weights: Floats,
         shrinkage: Shrinkage,
@@ -72,7 +73,7 @@ class Regression:
         groups: npt.NDArray[np.int64] | None = None,
         start: Floats | None = None,
     ) -> Fitted:
-        """The penalised maximum-likelihood coefficients of the rows with a weight.
+        """The penalised maximum-likelihood coefficients of the rows with a weight; x is what the columns were made of.
 
         groups: a number 0.. for each row, whose level (a platform's own base rate) is fitted beside the features and
         then left out, so that no feature, and no absence of one, stands for a platform. prior: the tables that the
@@ -100,8 +101,12 @@ class Regression:
         free = [(-np.inf, np.inf)]
         low, high = np.array(free + self._bounds(prior) + free * group_count).T
         theta = problem.minimum(np.zeros(design.shape[1]) if start is None else start, low, high)
-        group_mean = float(theta[count + 1 :].mean()) if group_count else 0.0
-        return Fitted(theta, self._additive(theta, group_mean))
+        present = np.zeros(0, np.int64) if groups is None else np.unique(groups[rows])
+        group_mean = float(theta[count + 1 + present].mean()) if len(present) else 0.0
+        model = self._additive(theta, group_mean)
+        levels = problem.design[:, : count + 1] @ theta[: count + 1] + group_mean
+        check_parity(model.logits(x[rows]), levels)
+        return Fitted(theta, model)
 
     def _bounds(self, prior: Additive | None) -> list[tuple[float, float]]:
         """A rise of each line and hinge in its feature's direction, less what the prior rises there by itself."""
@@ -190,7 +195,7 @@ class _Problem(NamedTuple):
 
 _MOST_STEPS = 60
 _AT_BOUND = 1e-9
-_NO_GAIN = 1e-5
+_NO_GAIN = 1e-3
 """Of the loss in nats over all rows: far below what one label tells."""
 
 

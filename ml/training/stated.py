@@ -17,6 +17,7 @@ from ml.training.tables import Additive, of_line
 
 POLYGONS: dict[str, tuple[tuple[float, float], ...]] = {
     "validation_score": ((0.0, 0.9), (0.6, 0.15), (0.75, 0.0), (1.0, -0.5)),
+    "objective_validation_failure_rate": ((0.0, -1.0), (0.35, 0.0), (1.0, 1.2)),
     "prerequisite_gap_count": ((0.0, -0.2), (0.1, 0.0), (0.2, 0.3), (0.5, 1.3), (1.0, 1.9)),
     "prerequisite_mastery_gap": ((0.0, -0.15), (0.3, 0.0), (1.0, 0.6)),
     "content_complexity": ((0.3, -0.3), (0.6, 0.0), (0.9, 0.3)),

@@ -136,6 +136,21 @@ def _piece(table: Table) -> Piece:
     return Piece(np.array(table.edges, float), np.array(table.values, float), slopes, table.missing, table.stated)
 
 
+PARITY = 1e-12
+"""Logits: how far saved tables may be from the estimator they were made of."""
+
+
+class ParityLost(ArithmeticError):
+    """Raised when tables and the estimator they came from do not say the same: such a model is never saved."""
+
+
+def check_parity(tables: Floats, estimator: Floats) -> None:
+    """Raises ParityLost where any two logits differ by more than PARITY, relative to those beyond 1."""
+    gap = np.abs(tables - estimator) / np.maximum(1.0, np.abs(estimator))
+    if len(gap) and not gap.max() <= PARITY:
+        raise ParityLost(f"tables and estimator differ by {gap.max():.2g}")
+
+
 def of_line(xs: Floats, ys: Floats, missing: float, stated: bool = False) -> Piece:
     """The polygon through (xs, ys), level before the first point and after the last; xs increase strictly."""
     slopes = np.diff(ys) / np.diff(xs)

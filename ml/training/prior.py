@@ -1,0 +1,177 @@
+"""From labelled examples to a model ready to save: pretrained on several platforms, or adapted to one.
+
+A model for a platform never seen must not learn which platform a row comes from. Every platform weighs the same, less
+by the share of its visits that a test labelled rather than answers; its own base rate is fitted beside the features
+and dropped; some visits are shown again as they would look where nobody knows the objective's difficulty; and
+features that some platform lacks altogether are hidden at random on the others, so that their absence is learned from
+rows that differ in nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ml import model_file
+from ml.errors import NotEnoughExamples
+from ml.model_file import SavedModel
+from ml.scorecard import Scorecard
+from ml.training.calibration import LEAST_SLOPE
+from ml.training.examples import ExampleSet
+from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
+from ml.training.spread import spread_of
+from ml.training.stated import informed, stated_tables
+from ml.training.tables import Additive, check_parity
+
+Floats = npt.NDArray[np.float64]
+
+FEWEST = 50
+"""Labels without which nothing is said of a platform at all."""
+UNKNOWN_SHARE = 0.35
+"""Of the visits are shown a second time, with the objective unknown."""
+HIDDEN_SHARE = 0.35
+"""Of the rows lose the features that some platform lacks."""
+
+
+class Source(NamedTuple):
+    """One platform's visits: as seen with its difficulty table, and without; the same visits in the same order."""
+
+    name: str
+    known: ExampleSet
+    unknown: ExampleSet
+
+
+class Trained(NamedTuple):
+    """A model and the rows it was measured on: each row's held-out probability, in the order of the examples."""
+
+    saved: SavedModel
+    result: FitResult
+    probabilities: Floats
+
+
+def pretrain(
+    sources: Sequence[Source],
+    model_version: str,
+    sentences: Sequence[str],
+    struggle_below: float,
+    each: Callable[[str], object] = lambda step: None,
+) -> Trained:
+    """A prior for platforms never seen. Each platform in turn is left out; `probabilities` are those of the rows of
+    the sources' known visits, source after source, each predicted by a model of the other platforms."""
+    labels, first = pooled(sources)
+    candidates = [
+        Candidate(f"regression, shrunk x{factor:g}", BASE.times(factor)._replace(intercept=0.001, group=1000.0))
+        for factor in (100.0, 30.0, 10.0)
+    ]
+    folds = labels.platforms if len(sources) > 1 else None
+    result = fit(labels, stated_tables(labels.x), candidates, folds, each)
+    probabilities = _probability(result.held_out_logits[first])
+    return Trained(
+        SavedModel(
+            model_version,
+            scorecard_of(result, labels.x),
+            sentences,
+            {"threshold": result.threshold, "labels": float(first.sum())},
+            struggle_below,
+        ),
+        result,
+        probabilities,
+    )
+
+
+def pooled(sources: Sequence[Source]) -> tuple[Labels, npt.NDArray[np.bool_]]:
+    """(labels of all platforms, in both versions; which of the rows are the known visits)."""
+    draw = np.random.default_rng(0)
+    lacking = np.zeros(sources[0].known.X.shape[1], bool)
+    for source in sources:
+        lacking |= ~informed(source.known.X)
+    lacking &= np.any([informed(source.known.X) for source in sources], axis=0)
+    xs, ys, ids, weights, platforms, first = [], [], [], [], [], []
+    for number, source in enumerate(sources):
+        answered = 1.0 - float(np.mean(source.known.validated))
+        shown_again = draw.random(len(source.unknown)) < UNKNOWN_SHARE
+        for examples, is_first in ((source.known, True), (source.unknown.select(shown_again), False)):
+            x = examples.X.copy()
+            x[np.ix_(draw.random(len(x)) < HIDDEN_SHARE, lacking)] = np.nan
+            xs.append(x)
+            ys.append(examples.y.astype(float))
+            ids.append(np.char.add(f"{number}/", examples.learner))
+            weights.append(np.full(len(x), answered / max(1, len(source.known))))
+            platforms.append(np.full(len(x), number))
+            first.append(np.full(len(x), is_first))
+    x, weight = np.concatenate(xs), np.concatenate(weights)
+    labels = Labels.of(x, np.concatenate(ys), np.concatenate(ids))
+    rows = sum(len(source.known) for source in sources)
+    weight *= rows / weight.sum()
+    return labels._replace(weights=weight, platforms=np.concatenate(platforms).astype(np.int64)), np.concatenate(first)
+
+
+def adapt(
+    prior: SavedModel,
+    x: Floats,
+    y: Floats,
+    learners: npt.NDArray[np.str_],
+    model_version: str,
+    sentences: Sequence[str] = (),
+    struggle_below: float | None = None,
+    each: Callable[[str], object] = lambda step: None,
+) -> Trained:
+    """The prior corrected by one platform's own labels, as far as they carry; below 100 labels as it is.
+
+    `probabilities` of each row come from models that saw none of that row's learner. Raises NotEnoughExamples.
+    """
+    refuse_too_few(y)
+    labels = Labels.of(x, y, learners)
+    result = fit(labels, Additive.of(prior.scorecard), candidates_for(len(y)), None, each)
+    untouched = result.chosen == "prior"
+    scorecard = prior.scorecard if untouched else scorecard_of(result, labels.x, prior.scorecard)
+    sources = [*prior.sources, *sentences] if len(y) >= FEW and not untouched else list(prior.sources)
+    figures = {"threshold": result.threshold, "labels": float(len(y))}
+    below = prior.struggle_below if struggle_below is None else struggle_below
+    return Trained(
+        SavedModel(model_version, scorecard, sources, figures, below),
+        result,
+        _probability(result.held_out_logits),
+    )
+
+
+def refuse_too_few(y: Floats) -> None:
+    """Raises NotEnoughExamples, with what is missing, where labels cannot carry a model."""
+    struggles = int(y.sum())
+    if len(y) < FEWEST:
+        raise NotEnoughExamples(f"{len(y)} labelled examples are too few to learn from (at least {FEWEST}): prior kept")
+    if struggles in (0, len(y)):
+        outcome = "a struggle" if struggles else "none"
+        raise NotEnoughExamples(f"all {len(y)} labelled examples have the same outcome ({outcome}): prior kept")
+
+
+def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -> Scorecard:
+    """The hot path's form of a fit, read back from its saved bytes and compared with the fit on every row of x."""
+    slope, offset = result.calibration
+    spread, bag_intercepts = spread_of(result.deviations, x, prior)
+    plain = result.model.scorecard()
+    scorecard = Scorecard(plain.intercept, plain.tables, (max(slope, LEAST_SLOPE), offset), spread, bag_intercepts)
+    read_back = model_file.parse(model_file.dump(SavedModel("check", scorecard, (), {}, 0.65))).scorecard
+    check_parity(Additive.of(read_back).logits(x), slope * result.model.logits(x) + offset)
+    return scorecard
+
+
+def with_figures(saved: SavedModel, figures: Mapping[str, float | None]) -> SavedModel:
+    """The model with further figures, unknown ones left out."""
+    more = {name: float(figure) for name, figure in figures.items() if figure is not None}
+    return SavedModel(
+        saved.model_version,
+        saved.scorecard,
+        saved.sources,
+        {**saved.figures, **more},
+        saved.struggle_below,
+        saved.until_ms,
+        saved.difficulty,
+    )
+
+
+def _probability(logits: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -12.0, 12.0))))

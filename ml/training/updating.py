@@ -1,0 +1,115 @@
+"""update_model and train: a model corrected by examples handed in, as the guide's retraining script does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from ml.errors import InvalidFeatures, NotEnoughExamples
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.model_file import SavedModel
+from ml.training.evaluation import THRESHOLD, evaluate
+from ml.training.examples import TrainingExample, row_of
+from ml.training.prior import Trained, adapt, with_figures
+from ml.training.tables import Additive
+
+Floats = npt.NDArray[np.float64]
+
+
+class UpdateMetrics(NamedTuple):
+    """How the updated model does on examples of learners it was not fitted on; None where they cannot tell.
+
+    accuracy, precision and recall are those at probability 0.5. previous_accuracy: of the model before the update, on
+    the same examples. updated: whether anything changed; note: one sentence, why or how.
+    """
+
+    n: int
+    accuracy: float
+    previous_accuracy: float
+    precision: float | None
+    recall: float | None
+    auc: float | None
+    brier: float | None
+    log_loss: float | None
+    updated: bool
+    note: str
+
+
+def update(prior: SavedModel, examples: Sequence[TrainingExample]) -> tuple[UpdateMetrics, SavedModel]:
+    """(metrics, the corrected model). Degraded predictions teach nothing and are passed over.
+
+    Raises NotEnoughExamples below 50 examples or with one outcome only, InvalidFeatures on features that are none.
+    """
+    x, y, learners = columns_of(examples)
+    before = expit(Additive.of(prior.scorecard).logits(x)) if len(y) else np.zeros(0)
+    trained = adapt(prior, x, y, learners, prior.model_version, [f"corrected by {len(y)} recorded outcomes"])
+    metrics = _metrics(trained.probabilities, before, y, learners, trained)
+    figures = {"accuracy": metrics.accuracy, "auc": metrics.auc, "brier": metrics.brier, "log_loss": metrics.log_loss}
+    kept = trained.saved
+    saved = SavedModel(
+        kept.model_version,
+        kept.scorecard,
+        kept.sources,
+        {**prior.figures, **kept.figures},
+        kept.struggle_below,
+        prior.until_ms,
+        prior.difficulty,
+    )
+    return metrics, with_figures(saved, figures)
+
+
+def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: NotEnoughExamples) -> UpdateMetrics:
+    """What is said where there is too little to learn from: the model as it is, on what examples there are."""
+    x, y, learners = columns_of(examples)
+    if not len(y):
+        accuracy = prior.figures.get("accuracy", 0.0)
+        return UpdateMetrics(0, accuracy, accuracy, None, None, None, None, None, False, str(refusal))
+    before = expit(Additive.of(prior.scorecard).logits(x))
+    return _metrics(before, before, y, learners, None)._replace(note=str(refusal))
+
+
+def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt.NDArray[np.str_]]:
+    """(features with NaN where defaulted, 1 for each struggle, learner ids) of the examples that may teach."""
+    rows, outcomes, learners = [], [], []
+    for example in examples:
+        vector = vector_of(example)
+        if not vector.degraded:
+            rows.append(row_of(vector))
+            outcomes.append(float(example.struggled))
+            learners.append(str(example.user_id))
+    x = np.array(rows, dtype=float).reshape(len(rows), len(FEATURE_NAMES))
+    return x, np.array(outcomes), np.array(learners, dtype=np.str_)
+
+
+def vector_of(example: TrainingExample) -> FeatureVector:
+    """The example's features, handed in as a FeatureVector or as the mapping its to_dict made."""
+    if isinstance(example.features, FeatureVector):
+        return example.features
+    if not isinstance(example.features, Mapping):
+        raise InvalidFeatures("an example's features must be a FeatureVector or a mapping")
+    return FeatureVector.from_dict(example.features, extracted_at_ms=0)
+
+
+def _metrics(
+    probabilities: Floats, before: Floats, y: Floats, learners: npt.NDArray[np.str_], trained: Trained | None
+) -> UpdateMetrics:
+    found = evaluate(y, probabilities, learners, bootstrap=0)
+    earlier = evaluate(y, before, learners, bootstrap=0)
+    changed = trained is not None and trained.result.chosen != "prior"
+    note = f"chosen on learners left out: {trained.result.chosen}" if trained is not None else ""
+    return UpdateMetrics(
+        n=len(y),
+        accuracy=float(found.decisions[THRESHOLD]["accuracy"].value or 0.0),
+        previous_accuracy=float(earlier.decisions[THRESHOLD]["accuracy"].value or 0.0),
+        precision=found.decisions[THRESHOLD]["precision"].value,
+        recall=found.decisions[THRESHOLD]["recall"].value,
+        auc=found.figures["auc"].value,
+        brier=found.figures["brier"].value,
+        log_loss=found.figures["log_loss"].value,
+        updated=changed,
+        note=note,
+    )

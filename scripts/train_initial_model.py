@@ -1,0 +1,254 @@
+"""Train a model on the history in a database: `python scripts/train_initial_model.py --database-url URL`.
+
+Writes models/struggle_prediction_v1.0_DATE.pkl with its card and its difficulty table, and lets it answer
+(models/current.pkl). With --pretrained, several databases give the model that the repository ships.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from datetime import datetime, timezone
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import click
+import numpy as np
+
+import db
+from db.errors import DatabaseError
+from ml import model_file, whole_files
+from ml.errors import NotEnoughExamples, PredictorError
+from ml.model_file import SavedModel
+from ml.places import HOUSE
+from ml.registry import Registry
+from ml.training.card import card, figures_of, readme
+from ml.training.evaluation import evaluate
+from ml.training.examples import ExampleSet
+from ml.training.fit import BAGS, FOLDS
+from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
+from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
+from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+
+MODELS = os.path.join(HOUSE, "models")
+PRETRAINED = "pretrained.pkl"
+PLATFORMS_MARK = 0.65
+NOT_ENOUGH = 1
+
+HOW_OWN = (
+    "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"
+    " difficulties come from other learners. Calibration and the choice among {} candidates used the same rows."
+)
+HOW_PRETRAINED = (
+    "Each platform was predicted by a model that saw only the others: what a new platform may expect before it trains"
+    " on its own answers, given its own objective difficulties. A part of the time features was hidden at random."
+)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--database-url", "urls", multiple=True, metavar="URL", help="Default: $DATABASE_URL. Several with --pretrained."
+)
+@click.option(
+    "--schema", type=click.Path(exists=True), help="The app's schema.prisma; its @map and @@map are followed."
+)
+@click.option("--models-dir", default=MODELS, show_default="models/", metavar="DIR", help="Where models are kept.")
+@click.option("--prior", metavar="PATH", help="The model to start from. Default: pretrained.pkl.")
+@click.option(
+    "--struggle-below",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Label a visit by this share right, in place of the platform's definition.",
+)
+@click.option("--learners", metavar="FILE", help="Train only on the learners named in FILE, one id a line.")
+@click.option(
+    "--difficulty-only", is_flag=True, help="Keep the prior's weights; learn only how hard the objectives are."
+)
+@click.option("--pretrained", is_flag=True, help="Make pretrained.pkl, its card and README.md out of all databases.")
+@click.option(
+    "--source", "names", multiple=True, metavar="TEXT", help="With --pretrained: what each database holds, in order."
+)
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes that compute features.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def train_initial_model(
+    urls: tuple[str, ...],
+    schema: str | None,
+    models_dir: str,
+    prior: str | None,
+    struggle_below: float | None,
+    learners: str | None,
+    difficulty_only: bool,
+    pretrained: bool,
+    names: tuple[str, ...],
+    jobs: int,
+    as_json: bool,
+) -> None:
+    """Learn from the study history in a database, and let the new model answer.
+
+    Below 50 labelled visits, or with one outcome only, nothing is written and the present model stays. Below 100 the
+    shipped weights stay as they are, and only the platform's difficulties are learned.
+
+    \b
+    Exit codes:
+      0    a model was written
+      1    too few labelled visits: the present model stays
+      2    the arguments
+      69   the database is unreachable
+      78   configuration: unsupported URL, a prior that must not be used
+    """
+    try:
+        if pretrained:
+            said = _pretrained(urls, names, models_dir, struggle_below, jobs)
+        elif len(urls) > 1:
+            raise Refused("several --database-url need --pretrained", USAGE)
+        else:
+            chosen = learners_named_in(learners)
+            said = _own(
+                urls[0] if urls else None, schema, models_dir, prior, struggle_below, chosen, difficulty_only, jobs
+            )
+    except NotEnoughExamples as refusal:
+        raise Refused(str(refusal), NOT_ENOUGH) from None
+    except PredictorError as error:
+        raise Refused(str(error), CONFIGURATION) from None
+    except DatabaseError as error:
+        raise of_database(error) from None
+    click.echo(json.dumps(said) if as_json else "\n".join(f"{name}: {value}" for name, value in said.items()))
+
+
+def _own(
+    url: str | None,
+    schema: str | None,
+    models_dir: str,
+    prior_path: str | None,
+    struggle_below: float | None,
+    learner_ids: list[str] | None,
+    difficulty_only: bool,
+    jobs: int,
+) -> dict[str, object]:
+    """Train on one platform; what was written and how good it is."""
+    prior = _prior(prior_path, models_dir)
+    os.makedirs(models_dir, exist_ok=True)
+    with (
+        db.connect(url, schema_path=schema) as client,
+        tempfile.TemporaryDirectory(dir=models_dir, prefix=".training-") as at,
+    ):
+        until_ms = client.now()
+        table = os.path.join(at, "difficulty")
+        size = build_table(client, table, until_ms, learner_ids, struggle_below)
+        source = f"{client.label}: {size.answers} answers of {size.learners} learners"
+        if difficulty_only:
+            if not size.answers:
+                raise NotEnoughExamples("there is no answer to learn a difficulty from: prior kept")
+            return _keep(models_dir, table, until_ms, prior, [*prior.sources, f"difficulties from {source}"], None, {})
+        examples = read_examples(client, table, until_ms, learner_ids, struggle_below, jobs)
+        refuse_too_few(examples.y.astype(float))
+        with bar("fitting", FOLDS + BAGS) as progress:
+            trained = adapt(
+                prior,
+                examples.X,
+                examples.y.astype(float),
+                examples.learner,
+                "unsaved",
+                [source],
+                struggle_below,
+                each=lambda step: progress.update(),
+            )
+        how = HOW_OWN.format(len(trained.result.log_losses))
+        found = card(trained.saved, examples.X, examples.y.astype(float), trained.probabilities, examples.learner, how)
+        saved = with_figures(trained.saved, _figures(trained, examples))
+        return _keep(models_dir, table, until_ms, saved, list(saved.sources), found, {"chosen": trained.result.chosen})
+
+
+def _keep(
+    models_dir: str,
+    table: str,
+    until_ms: int,
+    saved: SavedModel,
+    sources: list[str],
+    found: dict[str, object] | None,
+    more: dict[str, object],
+) -> dict[str, object]:
+    """Put the difficulty table and the model into the registry, and let the model answer."""
+    with open(table, "rb") as file:
+        content = file.read()
+    digest = model_file.sha256(content)
+    name = f"difficulty-{digest[:16]}.sqlite3"
+    now = datetime.now(timezone.utc)
+    registry = Registry(models_dir)
+    with registry.locked():
+        whole_files.put(os.path.join(models_dir, name), content)
+        model = SavedModel(
+            saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, (name, digest)
+        )
+        version = registry.add(model, now.date().isoformat(), found)
+        registry.promote(version, now.isoformat(timespec="seconds"), "initial training")
+    return {"model": os.path.join(models_dir, version + ".pkl"), "difficulty": name, **more, **saved.figures}
+
+
+def _pretrained(
+    urls: tuple[str, ...], names: tuple[str, ...], models_dir: str, struggle_below: float | None, jobs: int
+) -> dict[str, object]:
+    """The shipped model out of one database a platform; nothing in it depends on the day."""
+    if not urls or len(names) != len(urls):
+        raise Refused("--pretrained needs a --source for each --database-url", USAGE)
+    sources, sentences = [], []
+    with tempfile.TemporaryDirectory() as at:
+        for url, name in zip(urls, names):
+            with db.connect(url) as client:
+                until_ms = client.now()
+                table = os.path.join(at, "difficulty")
+                size = build_table(client, table, until_ms, None, struggle_below)
+                known, unknown = (read_examples(client, t, until_ms, None, struggle_below, jobs) for t in (table, None))
+            sources.append(Source(name, known, unknown))
+            sentences.append(
+                f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
+            )
+    mark = PLATFORMS_MARK if struggle_below is None else struggle_below
+    with bar("fitting", len(sources) + BAGS) as progress:
+        trained = pretrain(sources, "pretrained-1", sentences, mark, each=lambda step: progress.update())
+    every = _joined(sources)
+    saved = with_figures(trained.saved, _figures(trained, every))
+    platforms = np.repeat([source.name for source in sources], [len(source.known) for source in sources])
+    found = card(
+        saved,
+        every.X,
+        every.y.astype(float),
+        trained.probabilities,
+        every.learner,
+        HOW_PRETRAINED,
+        {"platform": platforms.tolist()},
+    )
+    os.makedirs(models_dir, exist_ok=True)
+    remake = "python scripts/train_initial_model.py --pretrained " + " ".join(
+        f"--database-url sqlite:///{number}.sqlite3 --source {json.dumps(name)}" for number, name in enumerate(names, 1)
+    )
+    whole_files.put(os.path.join(models_dir, PRETRAINED), model_file.dump(saved))
+    whole_files.put(os.path.join(models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
+    whole_files.put(os.path.join(models_dir, "README.md"), readme(found, remake).encode())
+    return {"model": os.path.join(models_dir, PRETRAINED), "chosen": trained.result.chosen, **saved.figures}
+
+
+def _prior(path: str | None, models_dir: str) -> SavedModel:
+    """The model to start from: the one named, else pretrained.pkl of the directory, else the shipped one."""
+    if path is not None:
+        return model_file.read(path)
+    own = os.path.join(models_dir, PRETRAINED)
+    return model_file.read(own if os.path.exists(own) else os.path.join(MODELS, PRETRAINED))
+
+
+def _figures(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:
+    y = examples.y.astype(float)
+    return figures_of(evaluate(y, trained.probabilities, examples.learner, bootstrap=0))
+
+
+def _joined(sources: list[Source]) -> ExampleSet:
+    """All platforms' known visits; learner ids collide between platforms, hence the numbers."""
+    parts = [s.known._replace(learner=np.char.add(f"{n}/", s.known.learner)) for n, s in enumerate(sources)]
+    return ExampleSet(*(np.concatenate(columns) for columns in zip(*parts)))
+
+
+if __name__ == "__main__":
+    train_initial_model()
