@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Literal
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -34,7 +35,7 @@ from ml.errors import ModelRefused
 from ml.extractor import StruggleFeatureExtractor
 from ml.history import WINDOW, StudyHistory
 from ml.plain_json import dumps
-from scripts.service_resources import Connections, CurrentModel
+from scripts.service_resources import Connections, CurrentModel, log
 from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse, Problem
 
 MOST_BODY_BYTES = 1 << 20
@@ -47,7 +48,15 @@ PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (ModelRefused, 500, "model_refused", "Model refused"),
     (Exception, 500, "bug", "Internal error"),
 )
-"""Failure -> status, the command's code, title. The detail of a bug stays in the log."""
+"""Failure -> status, the command's code, title."""
+
+SPOKEN = {
+    "database_unavailable": "the database does not answer; ask again",
+    "configuration": "the service cannot use its database as configured; its log says why",
+    "model_refused": "the service cannot use its model; its log says why",
+    "bug": "see the service's log",
+}
+"""What a caller is told of the service's own troubles: hosts, paths and queries are the log's."""
 
 DOCUMENTED: dict[int | str, dict[str, object]] = {
     status: {"model": Problem, "content": {"application/problem+json": {}}}
@@ -146,24 +155,28 @@ def _add_routes(app: FastAPI, metrics: Metrics) -> None:
         return _json({"predictions": request.app.state.predictor.predict_all(body)})
 
     @app.get("/health", response_model=Health)
-    def health(request: Request) -> Health:
-        """Alive, with which model; the database's state is told and does not make the process unhealthy."""
+    async def health(request: Request) -> Health:
+        """Alive, with which model. Answers at once however long the queue for the database is, and asks it nothing."""
         predictor = request.app.state.predictor
         return Health(
-            status="healthy", model_version=predictor.current.model().model_version, database=_database(predictor)
+            status="healthy",
+            model_version=predictor.current.model().model_version,
+            database=predictor.connections.state,
         )
 
     @app.get("/ready", response_model=Health)
     def ready(request: Request, response: Response) -> Health:
         """Ready to predict: 503 while the database does not answer."""
         predictor = request.app.state.predictor
-        database = _database(predictor)
-        well = database == "reachable"
-        response.status_code = 200 if well else 503
+        try:
+            predictor.connections.now()
+            status: Literal["healthy", "unhealthy"] = "healthy"
+        except (DatabaseUnavailable, DatabaseConfiguration):
+            status, response.status_code = "unhealthy", 503
         return Health(
-            status="healthy" if well else "unhealthy",
+            status=status,
             model_version=predictor.current.model().model_version,
-            database=database,
+            database="reachable" if status == "healthy" else "unreachable",
         )
 
     @app.get("/metrics", include_in_schema=False)
@@ -216,14 +229,6 @@ class MeasuredAndBounded:
             self.metrics.requests.labels(path, str(status)).inc()
 
 
-def _database(predictor: Predictor) -> str:
-    try:
-        predictor.connections.now()
-    except (DatabaseUnavailable, DatabaseConfiguration):
-        return "unreachable"
-    return "reachable"
-
-
 def _json(found: dict[str, object]) -> Response:
     return Response(dumps(found) + "\n", media_type="application/json")
 
@@ -232,7 +237,7 @@ def _problem(error: Exception) -> dict[str, object]:
     status, code, title = next(
         (status, code, title) for kind, status, code, title in PROBLEMS if isinstance(error, kind)
     )
-    detail = "see the service's log" if code == "bug" else str(error)
+    detail = str(error) if status < 500 else SPOKEN[code]
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
 
 
@@ -245,6 +250,8 @@ def _problem_response(
 
 async def _failed(_request: Request, error: Exception) -> Response:
     found = _problem(error)
+    if found["code"] in ("configuration", "model_refused"):
+        log.error("%s", error)
     retry = {"Retry-After": "1"} if found["status"] == 503 else None
     return Response(dumps(found), int(str(found["status"])), retry, "application/problem+json")
 

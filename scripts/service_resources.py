@@ -40,6 +40,8 @@ class Connections:
 
     def __init__(self, url: str | None, schema: str | None, size: int, timeout_s: float) -> None:
         self._url, self._schema, self._timeout_s = url, schema, timeout_s
+        self.state = "not asked yet"
+        """Of the database: "reachable" or "unreachable", as the last question found it."""
         self._places: LifoQueue[Client | None] = LifoQueue()
         for _ in range(size):
             self._places.put(None)  # connected when first needed: the service starts before its database
@@ -72,16 +74,25 @@ class Connections:
                 try:
                     if client is None:
                         client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s)
-                    return question(client)
-                except DatabaseUnavailable:
+                    answered = question(client)
+                    self._note("reachable", client.label)
+                    return answered
+                except DatabaseUnavailable as error:
                     if client is not None:
                         client.close()
                     client = None
                     if not may_be_stale or time.monotonic() - started > STALE_WITHIN_S:
+                        self._note("unreachable", str(error))
                         raise
                     may_be_stale = False
         finally:
             self._places.put(client)
+
+    def _note(self, state: str, what: str) -> None:
+        """A change goes to the log once, however many requests it meets."""
+        if state != self.state:
+            log.warning("database %s: %s", state, what)
+            self.state = state
 
     def close(self) -> None:
         """Closes what is not lent out."""
