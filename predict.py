@@ -10,6 +10,10 @@ import sys
 
 def stop(signum: int, _frame: object) -> None:
     """SIGINT and SIGTERM: one JSON object still, then the exit code a shell expects (130, 143)."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # a second one must not print a second object
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + signum))  # nor may a full pipe keep us
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
     name = b"SIGINT" if signum == signal.SIGINT else b"SIGTERM"
     try:
         os.write(1, b'{"error": {"code": "interrupted", "message": "stopped by %s"}}\n' % name)
@@ -21,6 +25,8 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    if sys.flags.safe_path:  # python -I and -P leave out the directory that ml and db lie in
+        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import time
 
@@ -34,7 +40,7 @@ from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel, load
 from ml.plain_json import dumps
-from scripts.terminal import place_of, say, stdout_is_open, write
+from scripts.terminal import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +54,8 @@ class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now."""
 
     def __init__(self, user_id: str, objective_id: str) -> None:
-        self.user_id = user_id
-        self.objective_id = objective_id
+        self.user_id = in_utf8(user_id)
+        self.objective_id = in_utf8(objective_id)
         self.database_url: str | None = None
         self.schema: str | None = None
         self.model: str | None = None
@@ -124,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
         return STDOUT_GONE
+    keep_stderr_free()
     code, pretty = 0, False
     try:
         request = Request(*argv) if len(argv) == 2 else parse(argv)
@@ -157,6 +164,13 @@ def indented(text: str) -> str:
     import json
 
     return json.dumps(json.loads(text), indent=2)
+
+
+def in_utf8(word: str) -> str:
+    """An argument's bytes read as UTF-8, which is what callers write, also where the locale says otherwise."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return word
+    return os.fsencode(word).decode("utf-8", "surrogateescape")
 
 
 def moment_ms(request: Request) -> int:

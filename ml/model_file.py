@@ -101,6 +101,8 @@ def read(path: str) -> SavedModel:
 
 
 def _content(path: str) -> bytes:
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
+        raise OSError(0, "it is no regular file")
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
