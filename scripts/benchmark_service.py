@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
+from functools import partial
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -99,9 +100,8 @@ async def load(port: int, connections: int, seconds: float) -> Round:
     askers = []
     for place in range(connections):
         turned = requests[place % len(requests) :] + requests[: place % len(requests)]
-        _, asker = await loop.create_connection(
-            lambda turned=turned: Asker(turned, started + seconds, latencies_ms), "127.0.0.1", port
-        )
+        begin = partial(Asker, turned, started + seconds, latencies_ms)
+        _, asker = await loop.create_connection(begin, "127.0.0.1", port)
         askers.append(asker)
     try:
         await asyncio.gather(*(asker.finished for asker in askers))
@@ -222,7 +222,7 @@ def _request(port: int, user_id: str, objective_id: str) -> bytes:
 
 def _report(turns: dict[str, list[Round]], database: str, connections: int, seconds: float) -> dict[str, Any]:
     """Medians over the turns, each turn's percentiles being its own."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "service": name,
             "predictions_per_s": round(median(turn.throughput for turn in found), 1),

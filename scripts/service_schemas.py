@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, StringConstraints, WithJsonSchema
 
 from ml.errors import InvalidFeatures
 from ml.instants import iso, parse_iso
@@ -22,7 +22,7 @@ def _instant_ms(given: object) -> int:
     return instant_ms
 
 
-EXAMPLE = {"user_id": "demo-learner", "objective_id": "action-potentials"}
+EXAMPLE: dict[str, JsonValue] = {"user_id": "demo-learner", "objective_id": "action-potentials"}
 """Of the embedded demo database."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]

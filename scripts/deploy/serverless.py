@@ -25,7 +25,7 @@ STATUS_OF_EXIT = {0: 200, 2: 422, 66: 404, 69: 503}
 def predicted(body: bytes) -> tuple[int, bytes]:
     """HTTP status and JSON for the body of one request."""
     try:
-        asked = json.loads(body) if len(body) <= MOST_BODY_BYTES else None
+        asked = json.loads(body) if len(body) <= MOST_BODY_BYTES else {}
         ids = [asked["user_id"], asked["objective_id"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         ids = []
