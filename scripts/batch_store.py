@@ -31,6 +31,10 @@ INDICATOR_FIELDS = (
 )
 
 
+MOST_FACTORS = 8
+"""The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""
+
+
 class Made(NamedTuple):
     """A prediction to be stored."""
 
@@ -50,12 +54,18 @@ class Stored(NamedTuple):
 
 def prediction_id(learner_id: str, objective_id: str, day: int) -> str:
     """The id of the day's prediction; day: days since 1970-01-01 in UTC."""
-    return str(uuid5(IDS, json.dumps(["prediction", learner_id, objective_id, day])))
+    return _of_day(day, json.dumps(["prediction", learner_id, objective_id, day]))
 
 
-def indicator_id(of_prediction: str) -> str:
+def indicator_id(of_prediction: str, day: int) -> str:
     """The id of a prediction's indicator."""
-    return str(uuid5(IDS, json.dumps(["indicator", of_prediction])))
+    return _of_day(day, json.dumps(["indicator", of_prediction]))
+
+
+def _of_day(day: int, name: str) -> str:
+    """A UUID of version 7 that begins with the day: a day's rows lie together, and can be a partition by id."""
+    named = uuid5(IDS, name).int
+    return str(UUID(int=day * DAY_MS << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))
 
 
 def store(writer: Writer, made: Sequence[Made]) -> Stored:
@@ -74,7 +84,7 @@ def store(writer: Writer, made: Sequence[Made]) -> Stored:
     )
     indicators = [row for each in open_ids if (row := _indicator_row(each, ids[each])) is not None]
     standing = {row[0] for row in indicators}
-    earlier = [indicator_id(each) for each in open_ids if each in statuses]
+    earlier = [indicator_id(each, _day_of(ids[each])) for each in open_ids if each in statuses]
     writer.delete("StruggleIndicator", "id", [each for each in earlier if each not in standing])
     found = writer.insert(
         "StruggleIndicator",
@@ -95,7 +105,7 @@ def _prediction_row(identifier: str, made: Made) -> tuple[object, ...]:
     return (
         *(identifier, made.learner_id, made.objective_id, prediction.probability, prediction.confidence, "PENDING"),
         made.features.judged_by(prediction.model_version, prediction.source).to_dict(),
-        [factor.to_dict() for factor in prediction.factors],
+        [factor.to_dict() for factor in prediction.factors[:MOST_FACTORS]],
         *(_day_of(made) * DAY_MS, at_ms),
     )
 
@@ -107,7 +117,14 @@ def _indicator_row(prediction: str, made: Made) -> tuple[object, ...] | None:
     first, *others = signs
     context = {**first.to_dict(), "probability": made.prediction.probability, "reasoning": made.prediction.reasoning}
     return (
-        *(indicator_id(prediction), made.learner_id, made.objective_id, prediction, first.kind, first.severity),
+        *(
+            indicator_id(prediction, _day_of(made)),
+            made.learner_id,
+            made.objective_id,
+            prediction,
+            first.kind,
+            first.severity,
+        ),
         {**context, "others": [sign.to_dict() for sign in others]},
         made.features.extracted_at_ms,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -53,8 +54,12 @@ def _do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> 
     judged = bench.judged(learner_ids, tally)
     in_words = wanted.stored or wanted.lines == "full"
     lines: list[str] = []
-    while page := list(islice(judged, LEARNERS_AT_ONCE)):
-        lines += _in_words(bench, page, wanted, tally) if in_words else _in_numbers(bench.model, page, tally)
+    gc.disable()  # a part's records are many, and live no longer than the part
+    try:
+        while page := list(islice(judged, LEARNERS_AT_ONCE)):
+            lines += _in_words(bench, page, wanted, tally) if in_words else _in_numbers(bench.model, page, tally)
+    finally:
+        gc.enable()
     return Done("".join(lines).encode("ascii"), tally)
 
 

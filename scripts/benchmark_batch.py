@@ -51,7 +51,7 @@ MEMORY_BOUND = 1.2
 
 
 @click.command()
-@click.option("--learners", type=click.IntRange(10), default=2000, show_default=True, help="With 20 objectives each.")
+@click.option("--learners", type=click.IntRange(10), default=5000, show_default=True, help="With 20 objectives each.")
 @click.option("--answers", type=click.IntRange(1), default=100, show_default=True, help="Of each learner.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
 @click.option("--sample", type=click.IntRange(1), default=40, show_default=True, help="Pairs of the slow ways.")

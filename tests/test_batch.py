@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
@@ -264,7 +265,12 @@ def test_stored_once_a_day_and_decided_rows_stay(platform):
         assert {row[2] for row in indicators} <= {row[0] for row in again}
     batch(*arguments, "--as-of", iso(NOW_MS + DAY_MS))
     with open_writer(platform) as writer:
-        assert len(writer.select("StrugglePrediction", ("id",))) == 480
+        days = writer.select("StrugglePrediction", ("id", "predictionDate"))
+    assert len(days) == 480
+    ids = sorted(str(identifier) for identifier, _ in days)
+    by_day = sorted(days, key=lambda row: (row[1], row[0]))
+    assert ids == [row[0] for row in by_day]  # a day's ids are a range
+    assert {UUID(each).version for each in ids} == {7}
 
 
 def test_the_rest_goes_on_where_one_learner_cannot_be_read(sqlite_platform, tmp_path, monkeypatch):
