@@ -1,0 +1,115 @@
+"""Writing to PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+
+from db.dialects import POSTGRESQL
+from db.errors import DatabaseConfiguration, DatabaseUnavailable, WriteRefused
+from db.postgres import refusal
+from db.tables import TABLES
+from db.timestamps import postgres_ms, stored_text
+from db.writer import ROWS_AT_ONCE, Writer, chunks, quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from db.mapping import Mapping
+    from db.url import DatabaseURL
+
+
+class PostgreSQLWriter(Writer):
+    """An ordinary transaction of the server's default isolation."""
+
+    dialect = POSTGRESQL.name
+
+    def __init__(self, where: DatabaseURL, mapping: Mapping, patience_s: float) -> None:
+        try:
+            import psycopg2
+            import psycopg2.extras
+        except ImportError:
+            raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
+        self._error = psycopg2.Error
+        self._schema = where.schema
+        self._patience_s = patience_s
+        self._execute_values = psycopg2.extras.execute_values
+        keywords: dict[str, Any] = {
+            "connect_timeout": str(max(2, int(patience_s))),
+            **where.keywords,
+            "client_encoding": "UTF8",
+        }
+        try:
+            connection = psycopg2.connect(**keywords)
+        except psycopg2.Error as error:
+            raise DatabaseUnavailable(refusal(where, error)) from None
+        super().__init__(mapping, where.label, connection)
+        self._begin()
+
+    def _begin(self) -> None:
+        settings = f"SET LOCAL TimeZone = 'UTC'; SET LOCAL lock_timeout = {int(self._patience_s * 1000)}"
+        if self._schema:
+            settings += f"; SET LOCAL search_path = {quoted(self._schema)}"
+        self._run(settings, ())  # psycopg2 begins the transaction with the first statement
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        cursor = self._connection.cursor()
+        try:
+            if parameters:
+                cursor.execute(_percent_style(sql), tuple(parameters))
+            else:
+                cursor.execute(sql)
+        except self._error as error:
+            raise self._failure(error) from None
+        return cursor
+
+    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+        stored = 0
+        cursor = self._connection.cursor()
+        statement = f"{head.replace('%', '%%')}%s{conflict.replace('%', '%%')}"
+        try:
+            for chunk in chunks(rows, ROWS_AT_ONCE):
+                self._execute_values(cursor, statement, chunk, page_size=ROWS_AT_ONCE)
+                stored += cursor.rowcount
+        except self._error as error:
+            raise self._failure(error) from None
+        return stored
+
+    def _failure(self, error: Any) -> DatabaseUnavailable | WriteRefused:
+        said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
+        if not error.pgcode or error.pgcode[:2] in ("08", "57"):
+            return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}.")
+        return WriteRefused(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
+
+    def existing_tables(self) -> list[str]:
+        names = [table.name for table in TABLES.values()]
+        sql = "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND relname IN ({})"
+        found = {row[0] for row in self.query(sql.format(", ".join("?" * len(names))), names)}
+        return [name for name in names if name in found]
+
+    def _stored(self, kind: str, value: object) -> object:
+        if value is None:
+            return None
+        if kind == "DateTime":
+            return stored_text(int(value))[:-6]  # type: ignore[call-overload]
+        if kind == "String[]":
+            return list(value)  # type: ignore[call-overload]
+        return json.dumps(value) if kind == "Json" else value
+
+    def _read(self, kind: str, column: str) -> str:
+        if kind == "DateTime":
+            return postgres_ms(column)
+        return column if kind in ("Int", "Float", "Boolean", "String[]") else f"CAST({column} AS text)"
+
+
+def _percent_style(sql: str) -> str:
+    """`?` outside of quotes becomes psycopg2's %s, and a % everywhere %%."""
+    marked, quote = "", ""
+    for character in sql:
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        marked += {"%": "%%", "?": "?" if quote else "%s"}.get(character, character)
+    return marked

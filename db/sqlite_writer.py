@@ -1,0 +1,74 @@
+"""Writing to a SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from db.dialects import SQLITE
+from db.errors import DatabaseUnavailable, WriteRefused
+from db.tables import TABLES
+from db.timestamps import sqlite_ms, stored_text
+from db.writer import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from db.mapping import Mapping
+
+
+class SQLiteWriter(Writer):
+    """The transaction holds the file's write lock from its start."""
+
+    dialect = SQLITE.name
+
+    def __init__(self, path: str, mapping: Mapping, create: bool, patience_s: float) -> None:
+        written = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        try:
+            connection = sqlite3.connect(
+                f"file:{written}?mode={'rwc' if create else 'rw'}", uri=True, isolation_level=None, timeout=patience_s
+            )
+        except sqlite3.Error as error:
+            raise DatabaseUnavailable(f"The SQLite database {path!r} cannot be opened: {error}.") from None
+        super().__init__(mapping, path, connection)
+        try:
+            self._begin()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _begin(self) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be written: {error}.") from None
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        try:
+            return self._connection.execute(sql, tuple(parameters))
+        except sqlite3.Error as error:
+            raise WriteRefused(f"The SQLite database {self.label!r} refuses a statement: {error}.") from None
+
+    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+        before = self._connection.total_changes
+        try:
+            self._connection.executemany(f"{head}({', '.join('?' * width)}){conflict}", rows)
+        except sqlite3.Error as error:
+            raise WriteRefused(f"The SQLite database {self.label!r} refuses a row: {error}.") from None
+        return int(self._connection.total_changes - before)
+
+    def existing_tables(self) -> list[str]:
+        found = {row[0] for row in self.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+        return [table.name for table in TABLES.values() if table.name in found]
+
+    def _stored(self, kind: str, value: object) -> object:
+        if value is None:
+            return None
+        if kind == "DateTime":
+            return stored_text(int(value))  # type: ignore[call-overload]
+        return json.dumps(value) if kind in ("Json", "String[]") else value
+
+    def _read(self, kind: str, column: str) -> str:
+        return sqlite_ms(column) if kind == "DateTime" else column

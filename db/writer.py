@@ -1,0 +1,190 @@
+"""The writer that both databases share: rows by model and field, `?` for parameters, one transaction."""
+
+from __future__ import annotations
+
+import time
+
+from db.readings import decoded, instant_ms, texts
+from db.tables import TABLES, ddl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from db.mapping import Mapping
+
+ROWS_AT_ONCE = 1000
+
+
+class Writer:
+    """One transaction on the platform's tables.
+
+    Rows are given by model and field; the app's own names of both are followed. A DateTime is int milliseconds since
+    1970, a Json field whatever json.dumps takes, a String[] a list; each is stored as Prisma would store it.
+    """
+
+    dialect: str
+
+    def __init__(self, mapping: Mapping, label: str, connection: Any) -> None:
+        self.mapping = mapping
+        self.label = label
+        self._connection = connection
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._end("COMMIT")
+        finally:
+            self._connection.close()  # what is not committed is rolled back
+
+    def insert(
+        self,
+        model: str,
+        fields: Sequence[str],
+        rows: Iterable[Sequence[object]],
+        on_conflict: str = "fail",
+        update: Sequence[str] = (),
+        only_where: tuple[str, str] | None = None,
+    ) -> int:
+        """Stores rows (values in the order of fields); returns how many were stored.
+
+        on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
+        with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
+        stored row holds that value). Raises WriteRefused.
+        """
+        columns = ", ".join(self._column(model, field) for field in fields)
+        conflict = {
+            "fail": "",
+            "ignore": " ON CONFLICT DO NOTHING",
+            "update": f" ON CONFLICT ({self._column(model, 'id')}) DO UPDATE SET "
+            + ", ".join(f"{(name := self._column(model, field))} = excluded.{name}" for field in update),
+        }[on_conflict]
+        if only_where is not None:
+            field, value = only_where
+            held = "'" + value.replace("'", "''") + "'"
+            conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
+        kinds = [TABLES[model].fields[field].type for field in fields]
+        stored = ([self._stored(kind, value) for kind, value in zip(kinds, row)] for row in rows)
+        return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", len(fields), conflict, stored)
+
+    def select(
+        self, model: str, fields: Sequence[str], among: str | None = None, values: Sequence[str] = ()
+    ) -> list[tuple[object, ...]]:
+        """The fields of the rows whose field `among` holds one of `values` (of all rows where none is named).
+
+        Types as in `insert`: a DateTime comes back in milliseconds, a Json field decoded. Unordered.
+        """
+        kinds = [TABLES[model].fields[field].type for field in fields]
+        columns = ", ".join(self._read(kind, self._column(model, field)) for kind, field in zip(kinds, fields))
+        sql = f"SELECT {columns} FROM {self._table(model)}"
+        found: list[tuple[object, ...]] = []
+        if among is None:
+            found = self.query(sql)
+        for chunk in chunks(list(values), ROWS_AT_ONCE) if among is not None else ():
+            marks = ", ".join("?" * len(chunk))
+            found += self.query(f"{sql} WHERE {self._column(model, str(among))} IN ({marks})", chunk)
+        return [tuple(_given(kind, value) for kind, value in zip(kinds, row)) for row in found]
+
+    def update(self, model: str, identifier: str, **values: object) -> int:
+        """Overwrites fields of the row with that id; returns how many rows that were, 0 or 1."""
+        assignments = ", ".join(f"{self._column(model, field)} = ?" for field in values)
+        stored = [self._stored(TABLES[model].fields[field].type, value) for field, value in values.items()]
+        sql = f"UPDATE {self._table(model)} SET {assignments} WHERE {self._column(model, 'id')} = ?"
+        return self.execute(sql, [*stored, identifier])
+
+    def delete(self, model: str, field: str, values: Sequence[str]) -> int:
+        """Deletes the rows whose field holds one of the values; returns how many they were."""
+        deleted = 0
+        for chunk in chunks(list(values), ROWS_AT_ONCE):
+            marks = ", ".join("?" * len(chunk))
+            where = f"{self._column(model, field)} IN ({marks})"
+            deleted += self.execute(f"DELETE FROM {self._table(model)} WHERE {where}", chunk)
+        return deleted
+
+    def create_tables(self) -> None:
+        """Makes every table under its default name. Raises WriteRefused where one of them exists."""
+        for statement in ddl(self.dialect):
+            self.execute(statement)
+
+    def existing_tables(self) -> list[str]:
+        """Names of the platform's default tables that are there already."""
+        raise NotImplementedError
+
+    def now_ms(self) -> int:
+        """The host's clock."""
+        return time.time_ns() // 1_000_000
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Runs one statement, `?` for each parameter in both dialects; returns how many rows it touched."""
+        return int(self._run(sql, parameters).rowcount)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Runs one SELECT, `?` for each parameter, and returns its rows as the driver gives them."""
+        return list(self._run(sql, parameters).fetchall())
+
+    def commit(self) -> None:
+        """Keeps what was written so far and starts the next transaction; for long runs that may be resumed."""
+        self._end("COMMIT")
+        self._begin()
+
+    def _column(self, model: str, field: str) -> str:
+        return quoted(self.mapping.column(model, field))
+
+    def _table(self, model: str) -> str:
+        schema = self.mapping.table_schema(model) if self.dialect == "postgresql" else None
+        table = quoted(self.mapping.table(model))
+        return f"{quoted(schema)}.{table}" if schema else table
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def _end(self, statement: str) -> None:
+        self._run(statement, ())
+
+    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+        raise NotImplementedError
+
+    def _stored(self, kind: str, value: object) -> object:
+        raise NotImplementedError
+
+    def _read(self, kind: str, column: str) -> str:
+        raise NotImplementedError
+
+
+def _given(kind: str, value: object) -> object:
+    if value is None:
+        return None
+    if kind == "DateTime":
+        return instant_ms(value)
+    if kind == "Boolean":
+        return bool(value)
+    if kind == "String[]":
+        return list(texts(value))
+    return decoded(value) if kind == "Json" else value
+
+
+def quoted(name: str) -> str:
+    """An identifier in quotes; in both dialects a quote inside is doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The rows in lists of at most `size`."""
+    chunk: list[Any] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
