@@ -21,7 +21,8 @@ import numpy as np
 import db
 from db.errors import DatabaseError
 from ml import model_file, whole_files
-from ml.errors import NotEnoughExamples, PredictorError
+from ml.errors import InvalidFeatures, NotEnoughExamples, PredictorError
+from ml.instants import parse_iso
 from ml.model_file import SavedModel
 from ml.places import HOUSE
 from ml.registry import Registry
@@ -67,6 +68,7 @@ HOW_PRETRAINED = (
 @click.option(
     "--difficulty-only", is_flag=True, help="Keep the prior's weights; learn only how hard the objectives are."
 )
+@click.option("--as-of", metavar="ISO", help="Train on what had happened by then. Default: the database's now.")
 @click.option("--pretrained", is_flag=True, help="Make pretrained.pkl, its card and README.md out of all databases.")
 @click.option(
     "--source", "names", multiple=True, metavar="TEXT", help="With --pretrained: what each database holds, in order."
@@ -81,6 +83,7 @@ def train_initial_model(
     struggle_below: float | None,
     learners: str | None,
     difficulty_only: bool,
+    as_of: str | None,
     pretrained: bool,
     names: tuple[str, ...],
     jobs: int,
@@ -106,11 +109,12 @@ def train_initial_model(
             raise Refused("several --database-url need --pretrained", USAGE)
         else:
             chosen = learners_named_in(learners)
-            said = _own(
-                urls[0] if urls else None, schema, models_dir, prior, struggle_below, chosen, difficulty_only, jobs
-            )
+            url, until_ms = urls[0] if urls else None, None if as_of is None else parse_iso(as_of)
+            said = _own(url, schema, models_dir, prior, struggle_below, chosen, difficulty_only, until_ms, jobs)
     except NotEnoughExamples as refusal:
         raise Refused(str(refusal), NOT_ENOUGH) from None
+    except InvalidFeatures as error:  # of --as-of
+        raise Refused(str(error), USAGE) from None
     except PredictorError as error:
         raise Refused(str(error), CONFIGURATION) from None
     except DatabaseError as error:
@@ -126,6 +130,7 @@ def _own(
     struggle_below: float | None,
     learner_ids: list[str] | None,
     difficulty_only: bool,
+    until_ms: int | None,
     jobs: int,
 ) -> dict[str, object]:
     """Train on one platform; what was written and how good it is."""
@@ -135,7 +140,7 @@ def _own(
         db.connect(url, schema_path=schema) as client,
         tempfile.TemporaryDirectory(dir=models_dir, prefix=".training-") as at,
     ):
-        until_ms = client.now()
+        until_ms = client.now() if until_ms is None else until_ms
         table = os.path.join(at, "difficulty")
         size = build_table(client, table, until_ms, learner_ids, struggle_below)
         source = f"{client.label}: {size.answers} answers of {size.learners} learners"
@@ -172,20 +177,18 @@ def _keep(
     more: dict[str, object],
 ) -> dict[str, object]:
     """Put the difficulty table and the model into the registry, and let the model answer."""
-    with open(table, "rb") as file:
-        content = file.read()
-    digest = model_file.sha256(content)
-    name = f"difficulty-{digest[:16]}.sqlite3"
     now = datetime.now(timezone.utc)
     registry = Registry(models_dir)
+    with open(table, "rb") as file:
+        content = file.read()
     with registry.locked():
-        whole_files.put(os.path.join(models_dir, name), content)
+        difficulty = registry.add_difficulty(content)
         model = SavedModel(
-            saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, (name, digest)
+            saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, difficulty
         )
         version = registry.add(model, now.date().isoformat(), found)
         registry.promote(version, now.isoformat(timespec="seconds"), "initial training")
-    return {"model": os.path.join(models_dir, version + ".pkl"), "difficulty": name, **more, **saved.figures}
+    return {"model": os.path.join(models_dir, version + ".pkl"), "difficulty": difficulty[0], **more, **saved.figures}
 
 
 def _pretrained(
