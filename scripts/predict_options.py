@@ -61,6 +61,16 @@ def parse_request(
     return request
 
 
+class _Seconds(click.FloatRange):
+    """A range that NaN is not in, either."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        seconds = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
 def _command(version: str) -> click.Command:
     @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
     @click.argument("user_id", required=False)
@@ -70,7 +80,7 @@ def _command(version: str) -> click.Command:
     @click.option("--schema", metavar="FILE", help="The app's schema.prisma; its @map and @@map are followed.")
     @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
     @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
-    @click.option("--timeout", type=click.FloatRange(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")
+    @click.option("--timeout", type=_Seconds(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")
     @click.option("--strict", is_flag=True, help="Exit 69 rather than answer from default features.")
     @click.option("--pretty", is_flag=True, help="Indent the JSON.")
     @click.option("--doctor", is_flag=True, help="Check database, tables and model instead of predicting.")

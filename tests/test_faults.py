@@ -1,0 +1,800 @@
+"""Faults injected while real predict.py processes run: each sees one JSON object or none, and a documented exit code.
+
+Every process here is held to the same contract by `Ran.answer`: it ends before a route gives up, prints exactly one
+ASCII JSON object on stdout, no traceback anywhere, and no credential. The README's table of faults names these tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from db import connecting
+from db.demo import load_demo
+from db.writing import open_writer
+from ml import whole_files
+from scripts.scratch_postgres import ScratchServer, scratch_postgres
+from tests.conftest import need
+from tests.trained_models import save_model
+
+PREDICT = str(Path(__file__).resolve().parent.parent / "predict.py")
+LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
+SECRET = "pa55-w0rd"
+LOADED_S = 10.0
+"""What a busy machine may add to a process's start and end; the deadline within is the process's own."""
+
+INTERRUPTED = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+class Ran:
+    """A finished predict.py: its exit code, both streams, and how long it took."""
+
+    def __init__(self, code: int, stdout: bytes, stderr: bytes, seconds: float) -> None:
+        self.code, self.stdout, self.stderr, self.seconds = code, stdout, stderr, seconds
+
+    def answer(self, code: int = 0) -> dict[str, object]:
+        """The one JSON object, once everything that holds for all faults has been checked."""
+        told = (self.code, self.stdout[-300:], self.stderr[-600:], self.seconds)
+        assert self.code == code, told
+        assert b"Traceback" not in self.stderr, told
+        assert SECRET.encode() not in self.stdout + self.stderr, told
+        assert self.stdout.endswith(b"\n"), told
+        assert self.stdout.count(b"\n") == 1, told
+        printed = json.loads(self.stdout.decode("ascii"), parse_constant=pytest.fail)
+        assert isinstance(printed, dict)
+        return printed
+
+    def degraded(self) -> str:
+        """Why an answer with exit code 0 rests on default features; it must be one that does."""
+        answer = self.answer()
+        assert answer["degraded"]
+        assert answer["confidence"] <= 0.2
+        return str(answer["degraded"])
+
+    def error(self, code: int, name: str) -> str:
+        """The message of a failure of this name; stderr says it too, in one line."""
+        error = self.answer(code)["error"]
+        assert isinstance(error, dict)
+        assert error["code"] == name, error
+        assert self.stderr.count(b"\n") <= 1
+        return str(error["message"])
+
+    def is_whole(self) -> None:
+        """A prediction from the learner's own rows."""
+        assert self.answer()["degraded"] == ""
+
+
+def started(*arguments: str, python: tuple[str, ...] = (), **how: object) -> subprocess.Popen[bytes]:
+    """predict.py, running; stdout and stderr are pipes where nothing else is said."""
+    words = [sys.executable, *python, PREDICT, *(arguments or (LEARNER, OBJECTIVE))]
+    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload,no-any-return]
+
+
+def finished(process: subprocess.Popen[bytes], timeout_s: float = 4.0 + LOADED_S) -> Ran:
+    """What became of it; one that does not end is killed and fails the test."""
+    began = time.monotonic()
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        pytest.fail(f"predict.py went on for more than {timeout_s} s")
+    return Ran(process.returncode, stdout or b"", stderr or b"", time.monotonic() - began)
+
+
+def ran(*arguments: str, url: str | None = None, env: Mapping[str, str] | None = None, **how: object) -> Ran:
+    """predict.py, run to its end, against the database at url (the demo database where there is none)."""
+    environment = dict(os.environ if env is None else env)
+    if url is not None:
+        environment["DATABASE_URL"] = url
+    return finished(started(*arguments, env=environment, **how))
+
+
+IMPATIENT = (LEARNER, OBJECTIVE, "--timeout", "1")
+
+
+# The database
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScratchServer]:
+    """A PostgreSQL server of this module's own: it is stopped, frozen and told to ask for passwords."""
+    need("postgres")
+    with scratch_postgres() as started_server:
+        yield started_server
+
+
+@pytest.fixture(scope="module")
+def app(server: ScratchServer) -> str:
+    """The URL of a database with the demo learner on that server."""
+    url = server.new_database()
+    with open_writer(url) as writer:
+        writer.create_tables()
+        load_demo(writer)
+    return url
+
+
+@contextlib.contextmanager
+def connected(url: str) -> Iterator[psycopg2.extensions.cursor]:
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        yield connection.cursor()
+
+
+@contextlib.contextmanager
+def reviews_locked(url: str) -> Iterator[None]:
+    """As while somebody migrates the table: whoever reads reviews waits."""
+    with contextlib.closing(psycopg2.connect(url)) as connection:
+        connection.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+def backend_of(url: str, waiting: bool = True) -> int:
+    """The process id of the server's end of predict.py's connection, once it waits for the lock."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'struggle-predictor'"
+    give_up_at = time.monotonic() + LOADED_S
+    with connected(url) as cursor:
+        while time.monotonic() < give_up_at:
+            cursor.execute(sql + (" AND wait_event_type = 'Lock'" if waiting else ""))
+            if found := cursor.fetchone():
+                return int(found[0])
+            time.sleep(0.02)
+    pytest.fail("predict.py never came to wait for the lock")
+
+
+def connections_left(url: str) -> int:
+    """How many connections of predict.py the server still holds, after a moment to notice that one is gone."""
+    give_up_at = time.monotonic() + LOADED_S
+    with connected(url) as cursor:
+        while True:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'struggle-predictor'")
+            (left,) = cursor.fetchone() or (0,)
+            if not left or time.monotonic() > give_up_at:
+                return int(left)
+            time.sleep(0.05)
+
+
+def test_postgresql_answers_and_no_connection_is_left(app):
+    ran(url=app).is_whole()
+    assert connections_left(app) == 0
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_database_is_down(strict):
+    url = f"postgresql://app:{SECRET}@127.0.0.1:1/app"
+    if strict:
+        ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
+    else:
+        assert "cannot be reached" in ran(url=url).degraded()
+
+
+def test_a_wrong_password(server, app):
+    with connected(app) as cursor:
+        cursor.execute("SHOW hba_file")
+        (hba,) = cursor.fetchone()
+        cursor.execute("CREATE ROLE guarded LOGIN PASSWORD 'the right one'")
+        rules = Path(hba).read_text()
+        Path(hba).write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{rules}")
+        cursor.execute("SELECT pg_reload_conf()")
+    url = app.replace("postgres@", f"guarded:{SECRET}@")
+    give_up_at = time.monotonic() + LOADED_S
+    while "password authentication failed" not in (reason := ran(url=url).degraded()):
+        assert time.monotonic() < give_up_at, reason  # the server takes a moment to read its rules again
+    ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
+    report = ran("--doctor", url=url, env=os.environ)
+    assert report.code == 69
+    assert SECRET.encode() not in report.stdout + report.stderr
+
+
+def test_tls_is_asked_for_and_the_server_has_none(app):
+    assert "SSL" in ran(url=app.replace("postgres@", f"postgres:{SECRET}@") + "?sslmode=require").degraded()
+
+
+def test_a_server_that_accepts_and_never_answers():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://app:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/app"
+        impatient, patient = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": url}), ran(url=url)
+        assert "in time" in patient.degraded() or "deadline" in patient.degraded()
+        assert patient.seconds > 3.5
+        finished(impatient).degraded()
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"N", b"S", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"E\0\0\0\5\0", b"\xff" * 999]
+)
+def test_a_server_that_speaks_something_else(rubbish):
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                peer.recv(1000)
+                peer.sendall(rubbish)
+                peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"postgresql://app:{SECRET}@127.0.0.1:{listener.getsockname()[1]}/app"
+        ran(*IMPATIENT, url=url).degraded()
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_whose_answers_come_later_than_the_deadline(app):
+    with reviews_locked(app):
+        reason = ran(*IMPATIENT, url=app).degraded()
+        assert "in time" in reason or "deadline" in reason
+        ran(*IMPATIENT, "--strict", url=app).error(69, "database_unavailable")
+    assert connections_left(app) == 0
+
+
+def test_a_server_frozen_in_the_middle_of_a_query(app):
+    with reviews_locked(app):
+        process = started(*IMPATIENT[:3], "2", env={**os.environ, "DATABASE_URL": app})
+        backend = backend_of(app)
+        os.kill(backend, signal.SIGSTOP)
+        try:
+            finished(process).degraded()
+        finally:
+            os.kill(backend, signal.SIGCONT)
+    assert connections_left(app) == 0
+
+
+def test_a_connection_cut_in_the_middle_of_a_query(app):
+    with reviews_locked(app):
+        process = started(env={**os.environ, "DATABASE_URL": app})
+        backend = backend_of(app)
+        with connected(app) as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", (backend,))
+        assert "broke off" in finished(process).degraded()
+
+
+def test_a_server_killed_in_the_middle_of_a_query():
+    need("postgres")
+    with scratch_postgres() as doomed:
+        url = doomed.new_database()
+        with open_writer(url) as writer:
+            writer.create_tables()
+            load_demo(writer)
+        locker = psycopg2.connect(url)
+        locker.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
+        process = started(env={**os.environ, "DATABASE_URL": url})
+        backend_of(url)
+    finished(process).degraded()
+    locker.close()
+    assert "cannot be reached" in ran(url=url).degraded()
+
+
+def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app):
+    """As after a laptop's lid was closed, or a container frozen."""
+    with reviews_locked(app):
+        process = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": app})
+        backend_of(app)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.2)
+        process.send_signal(signal.SIGCONT)
+        finished(process).degraded()
+
+
+def test_sqlite_locked_by_another_process(demo_copy):
+    path = demo_copy.removeprefix("file:")
+    program = (
+        "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')"
+    )
+    words = [sys.executable, "-c", f"{program}\nprint('held', flush=True)\nsys.stdin.read()", path]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        reason = ran(*IMPATIENT, url=demo_copy).degraded()
+        assert "locked" in reason or "in time" in reason
+        ran(*IMPATIENT, "--strict", url=demo_copy).error(69, "database_unavailable")
+        holder.communicate()
+    ran(url=demo_copy).is_whole()
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096, 40_000])
+def test_sqlite_cut_off(demo_copy, size):
+    os.truncate(demo_copy.removeprefix("file:"), size)
+    if size:
+        ran(url=demo_copy).degraded()
+    else:  # to SQLite an empty file is a database without tables
+        ran(url=demo_copy).error(78, "configuration")
+
+
+def test_sqlite_damaged_at_sampled_bytes(demo_copy):
+    """Whatever is overwritten: an answer, a degraded answer, or a sentence; never a crash."""
+    path = demo_copy.removeprefix("file:")
+    whole = Path(path).read_bytes()
+    chance = random.Random(6)
+    codes: Counter[int] = Counter()
+    for _ in range(12):
+        broken = bytearray(whole)
+        for _ in range(200):
+            broken[chance.randrange(100, len(broken))] = chance.randrange(256)
+        Path(path).write_bytes(broken)
+        result = ran(*IMPATIENT, url=demo_copy)
+        assert result.code in (0, 66, 78), (result.code, result.stderr)
+        result.answer(result.code)
+        codes[result.code] += 1
+    assert sum(codes.values()) == 12
+
+
+@pytest.mark.parametrize("kind", ["text", "directory", "pipe", "absent"])
+def test_the_sqlite_file_is_something_else(tmp_path, kind):
+    path = tmp_path / "app.db"
+    if kind == "text":
+        path.write_bytes(b"not a database\n" * 1000)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    ran(url=f"file:{path}").degraded()
+
+
+def without_roots_privilege() -> None:
+    """Between fork and exec: file permissions hold for this process, even where the tests run as root."""
+    import ctypes
+
+    drop_from_bounding_set = 24  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH are 1 and 2
+    if os.geteuid() == 0:
+        for capability in (1, 2):
+            ctypes.CDLL(None, use_errno=True).prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+def permissions_hold(directory: Path) -> bool:
+    """Whether that worked: a container's root may lack the right to give up rights."""
+    probe = directory / "probe"
+    probe.touch(0o000)
+    words = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(probe)]
+    held = subprocess.run(words, preexec_fn=without_roots_privilege, capture_output=True).returncode != 0
+    probe.unlink()
+    return held
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Path:
+    """A directory whose permissions hold for processes started with without_roots_privilege."""
+    if not permissions_hold(tmp_path):
+        pytest.skip("root keeps its rights here")
+    return tmp_path
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_read_only_directory(guarded, mode):
+    path = guarded / "app.db"
+    shutil.copyfile(connecting.DEMO, path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    os.chmod(path, 0o444)
+    os.chmod(guarded, 0o555)
+    try:
+        ran(url=f"file:{path}", cwd=guarded, preexec_fn=without_roots_privilege).is_whole()
+    finally:
+        os.chmod(guarded, 0o755)
+
+
+def test_a_database_that_may_not_be_read(guarded):
+    path = guarded / "app.db"
+    shutil.copyfile(connecting.DEMO, path)
+    os.chmod(path, 0)
+    ran(url=f"file:{path}", preexec_fn=without_roots_privilege).degraded()
+
+
+def altered(url: str, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(url.removeprefix("file:"))) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def test_an_optional_table_is_missing(demo_copy):
+    altered(demo_copy, "DROP TABLE missions")
+    answer = ran(url=demo_copy).answer()
+    assert answer["degraded"] == ""
+    assert answer["missing_sources"] == ["missions"]
+
+
+@pytest.mark.parametrize("table", ["users", "learning_objectives"])
+def test_a_required_table_is_missing(demo_copy, table):
+    altered(demo_copy, f"DROP TABLE {table}")
+    assert table in ran(url=demo_copy).error(78, "configuration")
+
+
+@pytest.mark.parametrize(("table", "column"), [("reviews", "reviewedAt"), ("users", "id"), ("cards", "objectiveId")])
+def test_a_renamed_column(demo_copy, table, column):
+    altered(demo_copy, f'ALTER TABLE {table} RENAME COLUMN "{column}" TO renamed')
+    result = ran(url=demo_copy)
+    if result.code == 0:
+        assert table in result.answer()["missing_sources"]
+    else:
+        assert column in result.error(78, "configuration")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_row_of_twenty_megabytes(kind, demo_copy, request):
+    update = "UPDATE learning_objectives SET objective = ? WHERE id = ?"
+    url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
+    with open_writer(url) as writer:
+        writer.execute(update, ("y" * 20_000_000, OBJECTIVE))
+    result = ran(url=url)
+    result.is_whole()
+    assert len(result.stdout) < 50_000
+
+
+# The model file
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return Path(save_model(str(tmp_path)))
+
+
+def by_model(path: Path) -> Ran:
+    return ran(LEARNER, OBJECTIVE, "--model", str(path))
+
+
+def test_a_model_answers_and_a_missing_one_is_said(model):
+    assert by_model(model).answer()["source"] == "model"
+    by_model(model.with_name("none.pkl")).error(78, "model_not_found")
+
+
+class Malicious:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("kind", ["malicious", "pipe", "directory", "device", "endless", "cut off", "empty", "loop"])
+def test_a_model_file_that_must_not_be_used(model, kind):
+    marker = model.with_name("marker")
+    content = model.read_bytes()
+    model.unlink()
+    if kind in ("device", "endless"):
+        model.symlink_to("/dev/null" if kind == "device" else "/dev/zero")
+    elif kind == "malicious":
+        model.write_bytes(pickle.dumps(Malicious(marker)))
+    elif kind == "pipe":
+        os.mkfifo(model)
+    elif kind == "directory":
+        model.mkdir()
+    elif kind == "loop":
+        model.symlink_to(model)
+    else:
+        model.write_bytes(content[: len(content) // 2] if kind == "cut off" else b"")
+    by_model(model).error(78, "model_refused")
+    assert not marker.exists()
+
+
+def test_a_model_file_damaged_at_sampled_bytes(model):
+    """In real processes at a few places; tests/fuzz_predict.py does the same at thousands."""
+    content = model.read_bytes()
+    for at in random.Random(7).sample(range(len(content)), 12):
+        model.write_bytes(content[:at] + bytes((content[at] ^ 0x55,)) + content[at + 1 :])
+        by_model(model).error(78, "model_refused")
+
+
+def test_a_model_replaced_while_it_is_read(model):
+    """Each of the answers is complete and comes from one version."""
+    versions = [model.read_bytes(), Path(save_model(tempfile.mkdtemp(dir=model.parent), seed=2)).read_bytes()]
+    expected = set()
+    for content in versions:
+        model.write_bytes(content)
+        expected.add(by_model(model).answer()["probability"])
+    assert len(expected) == 2
+    stop = threading.Event()
+
+    def switch() -> None:
+        turn = 0
+        while not stop.wait(0.005):
+            turn += 1
+            whole_files.put(str(model), versions[turn % 2], True)
+
+    switching = threading.Thread(target=switch)
+    switching.start()
+    try:
+        processes = [started(LEARNER, OBJECTIVE, "--model", str(model)) for _ in range(12)]
+        assert {finished(process).answer()["probability"] for process in processes} <= expected
+    finally:
+        stop.set()
+        switching.join()
+
+
+# The streams
+
+
+def test_stdout_is_closed():
+    process = started(preexec_fn=lambda: os.close(1), stdout=None)
+    result = finished(process)
+    assert (result.code, result.stdout) == (74, b"")
+    assert b"Traceback" not in result.stderr
+
+
+def test_the_disk_is_full():
+    with open("/dev/full", "wb") as full:
+        result = finished(started(stdout=full))
+    assert result.code == 74
+    assert b"Traceback" not in result.stderr
+
+
+def test_the_reader_of_stdout_is_gone():
+    reading, writing = os.pipe()
+    process = started(stdout=writing)
+    os.close(reading)
+    os.close(writing)
+    result = finished(process)
+    assert result.code == 74
+    assert b"Traceback" not in result.stderr
+
+
+def filled_pipe() -> tuple[int, int]:
+    """A pipe without room for a byte more."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"x" * 4096)
+    return reading, writing
+
+
+def test_the_reader_goes_away_half_way():
+    reading, writing = filled_pipe()
+    process = started(stdout=writing)
+    os.close(writing)
+    time.sleep(0.3)
+    os.read(reading, 1000)  # room for a part of the answer at most
+    os.close(reading)
+    assert finished(process).code == 74
+
+
+def test_a_reader_that_never_reads():
+    reading, writing = filled_pipe()
+    process = started(stdout=writing)
+    assert finished(process).code == 74
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_stdout_does_not_block(is_read):
+    reading, writing = filled_pipe()
+    os.set_blocking(writing, False)
+    process = started(stdout=writing)
+    os.close(writing)
+    if not is_read:
+        assert finished(process).code == 74
+        os.close(reading)
+        return
+    os.read(reading, 4096)
+    with open(reading, "rb") as pipe:
+        stdout = pipe.read()
+    result = finished(process)
+    Ran(result.code, stdout, result.stderr, result.seconds).is_whole()
+
+
+def test_a_reader_that_never_reads_stderr():
+    reading, writing = filled_pipe()
+    process = started("nobody", OBJECTIVE, stderr=writing)
+    finished(process).error(66, "unknown_learner")
+    os.close(reading)
+    os.close(writing)
+
+
+def test_stopped_while_stdout_is_full(app):
+    reading, writing = filled_pipe()
+    with reviews_locked(app):
+        process = started(stdout=writing, env={**os.environ, "DATABASE_URL": app})
+        backend_of(app)
+        process.terminate()
+        assert finished(process, LOADED_S).code == 143
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("closed", [(2,), (0, 2), (0,)])
+def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed):
+    """Where stderr is closed, the connection to the database would get its number."""
+    heard = bytearray()
+
+    def listen() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = listener.accept()
+                with peer:
+                    while octets := peer.recv(1000):
+                        heard.extend(octets)
+
+    def close() -> None:
+        for number in closed:
+            os.close(number)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=listen, daemon=True).start()
+        url = f"postgresql://app@127.0.0.1:{listener.getsockname()[1]}/app?sslmode=disable"
+        environment = {**os.environ, "DATABASE_URL": url}
+        how = {"stderr": None} if 2 in closed else {}
+        finished(started(*IMPATIENT, env=environment, preexec_fn=close, **how)).degraded()
+        listener.shutdown(socket.SHUT_RDWR)
+    assert b"struggle-predictor" in heard
+    assert b"predict.py:" not in heard
+
+
+# Signals
+
+MOMENTS = 60
+
+
+def struck(number: int, delay_s: float) -> Ran:
+    process = started()
+    time.sleep(delay_s)
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(number)
+    return finished(process)
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGALRM], ids=lambda n: n.name
+)
+def test_a_signal_at_any_moment(number):
+    """A complete answer with 0, or the interruption as JSON; before predict.py's first line, the system's own death."""
+    process = started()
+    began = time.monotonic()
+    finished(process).is_whole()
+    usual_s = time.monotonic() - began
+    chance = random.Random(int(number))
+    endings: Counter[int] = Counter()
+    for _ in range(MOMENTS):
+        result = struck(number, chance.uniform(0, 1.2 * usual_s))
+        endings[result.code] += 1
+        if result.code == 0:
+            result.is_whole()
+        elif result.code == INTERRUPTED.get(number):
+            result.error(result.code, "interrupted")
+        else:  # Python itself was still starting
+            assert result.code in (-number, 1 if number == signal.SIGINT else -number), (result.code, result.stderr)
+            assert result.stdout == b""
+            assert b"predict.py" not in result.stderr.replace(PREDICT.encode(), b""), result.stderr
+    assert endings[0] or endings[INTERRUPTED.get(number, 0)], endings
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_stopped_while_waiting_for_the_database(app, number):
+    with reviews_locked(app):
+        process = started(env={**os.environ, "DATABASE_URL": app})
+        backend_of(app)
+        for _ in range(5):  # impatient callers repeat themselves
+            process.send_signal(number)
+        finished(process).error(INTERRUPTED[number], "interrupted")
+    assert connections_left(app) == 0
+
+
+# The surroundings
+
+PATH = {"PATH": os.environ.get("PATH", "")}
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {**PATH, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {**PATH, "LC_ALL": "no_such_LOCALE", "LANG": "xx"},
+        {**PATH, "PYTHONIOENCODING": "utf-16", "PYTHONUNBUFFERED": "1"},
+        {**PATH, "TZ": "Nowhere/Never", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        {**PATH, "HOME": "/nonexistent", "TMPDIR": "/nonexistent", "PYTHONWARNINGS": "error"},
+        {**PATH, "PYTHONSAFEPATH": "1"},
+    ],
+    ids=["empty", "C", "unknown locale", "utf-16", "time zone", "no home", "safe path"],
+)
+def test_any_environment(environment):
+    result = ran(env=environment)
+    result.is_whole()
+    assert result.stderr == b""
+
+
+def test_without_home_postgresql_is_reached_all_the_same(app):
+    ran(env={"DATABASE_URL": app}).is_whole()
+
+
+def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy):
+    altered(demo_copy, f"UPDATE users SET id = 'Zoë' WHERE id = '{LEARNER}'")
+    for environment in ({"PYTHONUTF8": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        answer = ran("Zoë", OBJECTIVE, env={**PATH, **environment}, url=demo_copy).answer()
+        assert answer["user_id"] == "Zoë"
+
+
+@pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-I",), ("-E", "-s"), ("-X", "dev"), ("-W", "error")])
+def test_any_flags_of_python(flags):
+    ran(python=flags).is_whole()
+
+
+def test_another_working_directory_one_removed_and_one_read_only(guarded):
+    ran(cwd="/").is_whole()
+    gone = guarded / "gone"
+    gone.mkdir()
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, PREDICT, LEARNER, OBJECTIVE],
+        cwd=gone,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    finished(process).is_whole()
+    os.chmod(guarded, 0o555)
+    try:
+        ran(cwd=guarded, preexec_fn=without_roots_privilege).is_whole()
+    finally:
+        os.chmod(guarded, 0o755)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0", "1e309", "x"])
+def test_a_deadline_that_is_none(seconds):
+    ran(LEARNER, OBJECTIVE, "--timeout", seconds).error(2, "usage")
+
+
+def test_hardly_any_file_descriptors_and_no_file_may_grow():
+    import resource
+
+    for limit, most in ((resource.RLIMIT_NOFILE, 12), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        ran(preexec_fn=lambda limit=limit, most=most: resource.setrlimit(limit, (most, most))).is_whole()
+
+
+# Many at once
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_fifty_processes_within_ten_seconds_while_a_writer_works(kind, demo_copy, request):
+    """Every one answers from the learner's rows, over one connection each, and none of them is left."""
+    url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
+    stop, most = threading.Event(), [0]
+    written = [0]
+
+    def write() -> None:
+        while not stop.wait(0.02):
+            with open_writer(url) as writer:
+                written[0] += writer.execute('UPDATE "cards" SET "reviewCount" = "reviewCount" + 1')
+
+    def watch() -> None:
+        with connected(url) as cursor:
+            while not stop.wait(0.02):
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'struggle-predictor'")
+                most[0] = max(most[0], *cursor.fetchone())
+
+    threads = [threading.Thread(target=write)]
+    threads += [threading.Thread(target=watch)] if kind == "postgresql" else []
+    for thread in threads:
+        thread.start()
+    try:
+        running: list[subprocess.Popen[bytes]] = []
+        began = time.monotonic()
+        for place in range(50):
+            time.sleep(max(0.0, began + place * 0.2 - time.monotonic()))
+            running.append(started(env={**os.environ, "DATABASE_URL": url}))
+            alive = sum(process.poll() is None for process in running)
+            assert most[0] <= max(alive, len(running))
+        for process in running:
+            finished(process, 60).is_whole()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert written[0] > 0
+    if kind == "postgresql":
+        assert connections_left(url) == 0
