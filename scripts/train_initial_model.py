@@ -249,8 +249,9 @@ def _figures(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:
 
 def _joined(sources: list[Source]) -> ExampleSet:
     """All platforms' known visits; learner ids collide between platforms, hence the numbers."""
-    parts = [s.known._replace(learner=np.char.add(f"{n}/", s.known.learner)) for n, s in enumerate(sources)]
-    return ExampleSet(*(np.concatenate(columns) for columns in zip(*parts)))
+    columns = {name: np.concatenate([getattr(s.known, name) for s in sources]) for name in ExampleSet._fields}
+    columns["learner"] = np.concatenate([np.char.add(f"{n}/", s.known.learner) for n, s in enumerate(sources)])
+    return ExampleSet(**columns)
 
 
 if __name__ == "__main__":
