@@ -331,3 +331,14 @@ def test_no_json_number_that_is_none(sqlite_platform, tmp_path):
     batch("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--output", str(out))
     for line in lines_of(out):
         assert all(math.isfinite(line[name]) for name in ("probability", "confidence"))
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_what_it_names(tmp_path):
+    figures = tmp_path / "figures.json"
+    argv = [sys.executable, "-m", "scripts.benchmark", "batch", "--learners", "12", "--rounds", "1", "--sample", "1"]
+    argv += ["--model", save_model(str(tmp_path)), "--no-memory", "--no-dask", "--json", str(figures)]
+    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
+    ways = {row["way"]: row for row in json.loads(figures.read_text())["ways"]}
+    assert len(ways) == 5
+    assert all(row["predictions_per_second"] > 0 for row in ways.values())
