@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import exp, log1p
 
 from ml.difficulty import logit
-from ml.estimates import answers_since
-from ml.history import DAY_MS, HOUR_MS
+from ml.history import HOUR_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,20 +39,16 @@ def _learner(e: LearnerEstimates) -> dict[str, float | None]:
     if not e.answers:
         return {"answers_of_history": 0.0}
     totals = e.difficulty.totals
-    latest = e.last_trace
     return {
         "answers_of_history": grows(e.answers, 2000),
         "ability": sigmoid(e.ability),
         "opening_ability": sigmoid(e.opening_ability),
         "overall_accuracy": (e.correct + 5 * e.prior_accuracy) / (e.answers + 5),
         "recent_accuracy": e.fast,
-        "steady_accuracy": e.slow,
         "recent_residual": 0.5 + 0.5 * e.fast_residual,
         "steady_residual": 0.5 + 0.5 * e.slow_residual,
         "visit_struggle_share": (e.struggled + 3 * totals.struggle_rate) / (e.judged + 3),
         "visit_struggle_residual": 0.5 + 0.5 * e.struggle_residual / (e.judged + 3),
-        "last_visit_error": None if latest is None else 1.0 - latest.visit_correct / latest.visit_answers,
-        "wrong_streak": min(1.0, e.wrong_streak / 5),
     }
 
 
@@ -115,31 +110,15 @@ def _related(objective_id: str, e: LearnerEstimates) -> dict[str, float | None]:
     if weight_sum:
         found["related_performance"] = 0.5 + 0.5 * weighed / (weight_sum + 0.15)
     if relations.predecessors:
-        seen = [trace for trace in map(e.objectives.get, relations.predecessors) if trace is not None]
-        found["predecessors_unseen"] = 1.0 - len(seen) / len(relations.predecessors)
-        if seen:
-            prior = e.prior_accuracy
-            found["predecessors_gap"] = 1.0 - sum((t.correct + 2 * prior) / (t.answers + 2) for t in seen) / len(seen)
+        unseen = sum(predecessor not in e.objectives for predecessor in relations.predecessors)
+        found["predecessors_unseen"] = unseen / len(relations.predecessors)
     return found
 
 
 def _time(e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     if not e.answers or e.order_only:
         return {}
-    steady = (e.correct + 5 * e.prior_accuracy) / (e.answers + 5)
-    since_last_ms = as_of_ms - e.times_ms[-1]
-    same_session = since_last_ms <= HOUR_MS / 2
-    answers = e.session_answers if same_session else 0
-    session = ((e.session_correct if same_session else 0) + 3 * steady) / (answers + 3)
-    return {
-        "time_since_any": grows(since_last_ms / HOUR_MS, 1440),
-        "answers_last_hour": grows(answers_since(e.times_ms, as_of_ms - HOUR_MS), 200),
-        "answers_last_day": grows(answers_since(e.times_ms, as_of_ms - DAY_MS), 500),
-        "answers_last_week": grows(answers_since(e.times_ms, as_of_ms - 7 * DAY_MS), 2000),
-        "session_answers": grows(answers, 200),
-        "session_accuracy": session,
-        "fatigue": 0.5 + 0.5 * (steady - session),
-    }
+    return {"time_since_any": grows((as_of_ms - e.last_ms) / HOUR_MS, 1440)}
 
 
 def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:

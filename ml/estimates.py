@@ -8,11 +8,10 @@ answers move it far and later ones little. Retention is the power law of FSRS-4.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from math import exp, sqrt
 
 from ml.difficulty import NO_DIFFICULTY
-from ml.history import DAY_MS, MINUTE_MS, VISIT_GAP_MS
+from ml.history import DAY_MS, VISIT_GAP_MS
 from ml.visits import GRADES, JUDGED_ANSWERS
 
 TYPE_CHECKING = False
@@ -28,7 +27,6 @@ ABILITY_VARIANCE, OFFSET_VARIANCE = 0.6, 0.15
 ABILITY_DRIFT, OFFSET_DRIFT = 0.002, 0.015
 OFFSET_FADES = 0.95
 """Before the first answer, and gained with each: variances in squared logits. Chosen on three public logs."""
-SESSION_GAP_MS = 30 * MINUTE_MS
 FIRST_STABILITY_DAYS = 1.0
 
 
@@ -119,23 +117,18 @@ class LearnerEstimates:
         accuracy = 1.0 - difficulty.totals.error_rate
         self.prior_accuracy = accuracy
         self.objectives: dict[str, ObjectiveTrace] = {}
-        self.times_ms: list[int] = []
+        self.last_ms = 0
         self.order_only = False
         self.answers = 0
         self.correct = 0
         self.strength = Strength(ABILITY_VARIANCE)
         self.opening_strength = Strength(ABILITY_VARIANCE)
         self.fast = accuracy
-        self.slow = accuracy
         self.fast_residual = 0.0
         self.slow_residual = 0.0
         self.judged = 0
         self.struggled = 0
         self.struggle_residual = 0.0
-        self.session_answers = 0
-        self.session_correct = 0
-        self.wrong_streak = 0
-        self.last_trace: ObjectiveTrace | None = None
 
     @property
     def ability(self) -> float:
@@ -175,11 +168,7 @@ class LearnerEstimates:
         objective_id = review.objective_id
         hardness = self.difficulty.error_logit(objective_id, review.card_id)
         self.order_only = review.order_only
-        times_ms = self.times_ms
-        if times_ms and at_ms - times_ms[-1] > SESSION_GAP_MS:
-            self.session_answers = 0
-            self.session_correct = 0
-        times_ms.append(at_ms)
+        self.last_ms = at_ms
         trace = None
         if objective_id is not None:
             trace = self.objectives.get(objective_id)
@@ -189,16 +178,12 @@ class LearnerEstimates:
                 )
         learn(self.strength, None if trace is None else trace.offset, hardness, correct)
         self.fast += FAST * (correct - self.fast)
-        self.slow += SLOW * (correct - self.slow)
         residual = correct - 1.0 / (1.0 + exp(hardness))
         self.fast_residual += 0.15 * (residual - self.fast_residual)
         self.slow_residual += SLOW * (residual - self.slow_residual)
-        self.wrong_streak = 0 if correct else self.wrong_streak + 1
-        self.session_answers += 1
         self.answers += 1
         if correct:
             self.correct += 1
-            self.session_correct += 1
         if objective_id is not None and trace is not None:
             self._visit(trace, objective_id, correct, at_ms, hardness)
             trace.answers += 1
@@ -233,7 +218,6 @@ class LearnerEstimates:
             trace.visit_answers = 0
             trace.visit_correct = 0.0
             trace.visit_struggled = False
-            self.last_trace = trace
         if trace.visit_answers < JUDGED_ANSWERS:
             objective = self.difficulty.objectives.get(objective_id, self.difficulty.totals)
             shift = objective.repeat_shift if trace.visits > 1 else objective.first_shift
@@ -275,8 +259,3 @@ def difficulty_facing(history: StudyHistory, table: DifficultyTable | None) -> L
     cards = {review.card_id for review in past.reviews}
     cards.update(card.id for card in history.cards)
     return table.facing(past.learner.id, objectives, cards, (target,))
-
-
-def answers_since(times_ms: list[int], since_ms: int) -> int:
-    """How many of the answers came at or after an instant."""
-    return len(times_ms) - bisect_left(times_ms, since_ms)

@@ -59,11 +59,13 @@ ESTIMATED_FEATURES = (
     Feature("opening_ability", 0.5, -1, "ability over the answers that open a visit; 0.5 = like the average learner"),
     Feature("ability_gap", 0.5, +1, "the objective's difficulty among other learners against this learner's ability"),
     Feature("objective_ability_gap", 0.5, +1, "the same gap, own record on the objective counted in"),
+    Feature("opening_ability_gap", 0.5, +1, "others' errors at the start of a visit here against that opening ability"),
     Feature(
         "objective_struggle_rate", 0.3, +1, "share of other learners who struggled here (first or repeat visit alike)"
     ),
     Feature("objective_overall_struggle_rate", 0.3, +1, "share of other learners who struggled here on any visit"),
     Feature("objective_error_rate", 0.3, +1, "other learners' share of wrong answers on the objective"),
+    Feature("objective_opening_error_rate", 0.4, +1, "others' errors at the start of a visit (first or repeat alike)"),
     Feature(
         "objective_validation_failure_rate", 0.4, +1, "share of other learners who failed validation prompts on it"
     ),
@@ -72,20 +74,14 @@ ESTIMATED_FEATURES = (
     ),
     Feature("related_performance", 0.5, -1, "results on objectives that foretell this one among other learners"),
     Feature("predecessors_unseen", 0.5, 0, "share of the objectives usually met before this one that were not met yet"),
-    Feature("predecessors_gap", 0.3, +1, "share of wrong answers on those that were"),
     Feature("overall_accuracy", 0.7, -1, "share of correct answers so far"),
     Feature("recent_accuracy", 0.7, -1, "share of correct answers, the last eight or so weighing most"),
-    Feature("steady_accuracy", 0.7, -1, "share of correct answers, the last thirty or so weighing most"),
     Feature("recent_residual", 0.5, -1, "recent answers against what other learners make of the same cards"),
-    Feature("steady_residual", 0.5, -1, "the same over a longer memory"),
+    Feature("steady_residual", 0.5, -1, "the same, the last thirty or so weighing most"),
     Feature("visit_struggle_share", 0.3, +1, "share of earlier visits that were a struggle"),
     Feature(
         "visit_struggle_residual", 0.5, +1, "earlier visits that were a struggle against what others' visits foretell"
     ),
-    Feature(
-        "last_visit_error", 0.3, +1, "share of wrong answers at the start of the latest visit, whatever its objective"
-    ),
-    Feature("wrong_streak", 0.0, +1, "wrong answers in a row; 1 = five or more"),
     Feature("objective_answers", 0.0, 0, "answers on the objective so far; 1 = 100 or more, logarithmic"),
     Feature("objective_visits", 0.0, 0, "visits of the objective so far; 1 = 30 or more, logarithmic"),
     Feature("objective_accuracy", 0.7, -1, "share of correct answers on the objective"),
@@ -102,12 +98,6 @@ ESTIMATED_FEATURES = (
     Feature("time_since_objective", 0.5, 0, "time since its last answer; 1 = 60 days or more, logarithmic"),
     Feature("time_since_any", 0.5, 0, "time since the last answer of all; 1 = 60 days or more, logarithmic"),
     Feature("answers_of_history", 0.0, 0, "answers so far; 1 = 2000 or more, logarithmic"),
-    Feature("answers_last_hour", 0.0, 0, "answers within the last hour; 1 = 200 or more, logarithmic"),
-    Feature("answers_last_day", 0.0, 0, "answers within the last day; 1 = 500 or more, logarithmic"),
-    Feature("answers_last_week", 0.0, 0, "answers within the last week; 1 = 2000 or more, logarithmic"),
-    Feature("session_answers", 0.0, 0, "answers of the running session; 1 = 200 or more, logarithmic"),
-    Feature("session_accuracy", 0.7, -1, "share of correct answers in the running session"),
-    Feature("fatigue", 0.5, 0, "how far the running session falls short of the learner's usual accuracy"),
     Feature("first_card_difficulty", 0.3, +1, "error rate, among other learners, of the cards due next"),
 )
 """Estimates from dated answers and from other learners; each is computed in ml/estimated_features.py."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import isclose, log1p
+from math import isclose
 
 import pytest
 from hypothesis import given, settings
@@ -140,19 +140,10 @@ def test_more_lapses_never_raise_what_speaks_for_the_learner() -> None:
 
 
 def test_times_that_are_mere_places_in_an_order_give_no_time_features() -> None:
-    by_time = {"retention_estimate", "time_since_objective", "time_since_any", "answers_last_hour", "session_accuracy"}
+    by_time = {"retention_estimate", "time_since_objective", "time_since_any"}
     timed, ordered = estimated(reviews=answers("GGA")), estimated(reviews=answers("GGA", order_only=True))
     assert all(timed[name] is not None for name in by_time)
     assert all(ordered.get(name) is None for name in by_time)
-
-
-def test_load_counts_the_answers_of_the_last_hour_and_day() -> None:
-    reviews = answers("GGG", days_ago=2) + answers("GG", days_ago=0.5) + answers("G", days_ago=0.01)
-    found = estimated(reviews=reviews)
-    counts = [found["answers_last_hour"], found["answers_last_day"], found["answers_last_week"]]
-    assert [round(float(c or 0), 3) for c in counts] == [
-        pytest.approx(log1p(n) / log1p(full), abs=1e-3) for n, full in ((1, 200), (3, 500), (6, 2000))
-    ]
 
 
 def test_a_validation_score_moves_ability_but_opens_no_visit() -> None:
