@@ -101,8 +101,9 @@ CARDS = Template(
 CARDS_OF_MANY = Template(
     "Card",
     ("{k.objectiveId:text}", *_CARD),
-    "FROM {k} WHERE {k.courseId} IN (SELECT {l.courseId} FROM {o} JOIN {l} ON {l.id} = {o.lectureId}"
-    " WHERE {o.id:among}) AND {k.objectiveId:among} ORDER BY {k.id:byte_order}",
+    "FROM {k} JOIN {o} ON {o.id} = {k.objectiveId} JOIN {l} ON {l.id} = {o.lectureId} AND {l.courseId} = {k.courseId}"
+    " WHERE {k.courseId} IN (SELECT {l.courseId} FROM {o} JOIN {l} ON {l.id} = {o.lectureId} WHERE {o.id:among})"
+    " AND {k.objectiveId:among} ORDER BY {k.id:byte_order}",
 )
 
 REVIEWS = PerLearner(

@@ -142,6 +142,16 @@ def test_features_facing_many_are_those_of_each(platform, tmp_path):
                 assert any(v.known("objective_error_rate") is not None for v in many)
 
 
+def test_an_objectives_cards_are_those_a_single_prediction_reads(platform):
+    """A card of the objective that is filed under another course is no card of it, alone or among many."""
+    with open_writer(platform) as writer:
+        writer.insert("Card", ("id", "courseId", "objectiveId"), [("astray", "course-1", "objective-0-3")])
+    with db.connect(platform) as client:
+        many = client.read_objectives(["objective-0-3", "objective-1-3"], WINDOW)
+        for objective_id, rows in many.items():
+            assert rows == client.read("learner-0", objective_id, NOW_MS, WINDOW).objective
+
+
 def ahead(of_course=None, objectives=None, days_ahead=14, is_now=True, **rows) -> list[str]:
     past = study(is_now=is_now, **rows).past
     return upcoming(past, Plans(past, days_ahead), of_course or {}, objectives or {})
