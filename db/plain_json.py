@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class _Python:
@@ -44,7 +44,7 @@ try:
     from _json import encode_basestring_ascii as _quoted
     from _json import make_scanner
 
-    _scan = make_scanner(_Python)
+    _scan: Callable[[str, int], tuple[object, int]] = make_scanner(_Python)  # type: ignore[arg-type]
 except ImportError:  # an interpreter without CPython's accelerator
     from json import JSONDecoder
     from json.encoder import encode_basestring_ascii as _quoted

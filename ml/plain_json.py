@@ -8,7 +8,7 @@ from __future__ import annotations
 try:
     from _json import encode_basestring_ascii, make_encoder
 except ImportError:  # an interpreter without CPython's accelerator
-    make_encoder = None
+    make_encoder = None  # type: ignore[assignment, misc]
 
 
 def dumps(value: object) -> str:

@@ -8,7 +8,7 @@ gigabytes for its memo). Not importing pickle also saves a cold start one millis
 
 from __future__ import annotations
 
-import _struct  # the C half of struct; the other half only re-exports it
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def loads(pickled: bytes) -> object:
     """The value pickled; raises NotPlain, and nothing else, on any other bytes."""
     try:
         return _Reader(pickled).value()
-    except (IndexError, _struct.error, TypeError, UnicodeDecodeError, AttributeError):
+    except (IndexError, struct.error, TypeError, UnicodeDecodeError, AttributeError):
         raise NotPlain("the pickle is damaged") from None
 
 
@@ -74,7 +74,7 @@ class _Reader:
         """A whole run of floats at once: they are nearly all of a model."""
         following = self.pickled[self.at + 8 : self.at + 9 * _RUN : 9]
         count = 1 + len(following) - len(following.lstrip(b"G"))
-        self.stacks[-1].extend(_struct.unpack_from(">d" + "xd" * (count - 1), self.pickled, self.at))
+        self.stacks[-1].extend(struct.unpack_from(">d" + "xd" * (count - 1), self.pickled, self.at))
         self.at += 9 * count - 1
 
     def append(self) -> None:

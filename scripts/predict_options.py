@@ -64,7 +64,7 @@ def parse_request(
 class _Seconds(click.FloatRange):
     """A range that NaN is not in, either."""
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds = super().convert(value, param, ctx)
         if seconds != seconds:
             self.fail(f"{value} is no number of seconds.", param, ctx)
