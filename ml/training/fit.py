@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from ml.features import FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
@@ -156,7 +157,7 @@ class _Fitter:
         self.offset = prior.logits(labels.x)
         self.stated = np.array([piece.stated for piece in prior.pieces])
         # Few labels cannot bend a line: with more columns than a tenth of them, hinges only add noise.
-        self.regression = Regression(labels.x, DIRECTIONS, knots=3 if len(labels.y) >= 1000 else 0)
+        self.regression = Regression(labels.x, DIRECTIONS, 3 if len(labels.y) >= 1000 else 0, prior)
         self.start: dict[float, Floats] = {}
 
     def models(self, candidates: list[Candidate], weights: Floats) -> dict[str, Additive]:
@@ -214,7 +215,9 @@ class _Fitter:
             monotonic_cst=DIRECTIONS[columns],
             random_state=0,
         )
-        estimator.fit(x[np.ix_(rows, columns)], self.labels.y[rows], sample_weight=weights[rows])
+        # Many trees of few leaves: threads would wait for each other longer than they work.
+        with threadpool_limits(limits=1, user_api="openmp"):
+            estimator.fit(x[np.ix_(rows, columns)], self.labels.y[rows], sample_weight=weights[rows])
         boosting = of_boosting(estimator, columns, x.shape[1])
         probabilities = estimator.predict_proba(x[np.ix_(rows, columns)])[:, 1]
         check_parity(boosting.logits(x[rows]), np.asarray(logit(probabilities)))

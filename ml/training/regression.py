@@ -47,19 +47,21 @@ class _Column(NamedTuple):
 class Regression:
     """The columns made of a feature matrix; one set of them serves every fold and every bag.
 
-    directions: one of +1, -1, 0 a feature. knots: hinges a feature at most. active: the features that may take part.
+    directions: one of +1, -1, 0 a feature. knots: hinges a feature at most. prior: what will be corrected; a stated
+    table of its lends its own knots, so that labels can undo each of its rises.
     """
 
-    def __init__(self, x: Floats, directions: npt.NDArray[np.int64], knots: int, active: Flags | None = None) -> None:
+    def __init__(self, x: Floats, directions: npt.NDArray[np.int64], knots: int, prior: Additive | None = None) -> None:
         self.features = x.shape[1]
         self.directions = directions
         self.columns: list[_Column] = []
         made: list[Floats] = []
         for feature in range(self.features):
-            if active is None or active[feature]:
-                for column, values in _columns_of(feature, x[:, feature], knots):
-                    self.columns.append(column)
-                    made.append(values)
+            piece = NOTHING if prior is None else prior.pieces[feature]
+            stated_knots = piece.edges if piece.stated else np.empty(0)
+            for column, values in _columns_of(feature, x[:, feature], knots, stated_knots):
+                self.columns.append(column)
+                made.append(values)
         self.matrix = np.column_stack(made) if made else np.empty((len(x), 0))
 
     def fit(
@@ -199,7 +201,7 @@ _NO_GAIN = 1e-3
 """Of the loss in nats over all rows: far below what one label tells."""
 
 
-def _columns_of(feature: int, x: Floats, knots: int) -> list[tuple[_Column, Floats]]:
+def _columns_of(feature: int, x: Floats, knots: int, stated_knots: Floats) -> list[tuple[_Column, Floats]]:
     known = ~np.isnan(x)
     found: list[tuple[_Column, Floats]] = []
     if not known.any():
@@ -212,6 +214,8 @@ def _columns_of(feature: int, x: Floats, knots: int) -> list[tuple[_Column, Floa
         return found
     found.append(_standardised(feature, "line", 0.0, 1.0, x, known))
     inner = np.unique(np.quantile(values, np.linspace(0, 1, knots + 1)[1:-1])) if knots > 1 else np.empty(0)
+    if len(stated_knots):
+        inner = stated_knots
     places = [low, *[float(k) for k in inner if low + 0.01 < k < high - 0.01], high]
     places = [p for i, p in enumerate(places) if i == 0 or p - places[i - 1] > 1e-3]
     if len(places) > 2:

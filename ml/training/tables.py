@@ -62,8 +62,9 @@ class Piece(NamedTuple):
         return not (self.values.any() or self.slopes.any() or self.missing)
 
     def least_slope(self, low: float, high: float, direction: int) -> float:
-        """The smallest slope, seen in `direction`, of the segments that touch low..high."""
-        first, last = np.searchsorted(self.edges, [low, high], side="left")
+        """The smallest slope, seen in `direction`, anywhere between low and high."""
+        first = int(np.searchsorted(self.edges, low, side="right"))
+        last = int(np.searchsorted(self.edges, high, side="left"))
         return float((direction * self.slopes[first : last + 1]).min())
 
 
