@@ -638,7 +638,8 @@ def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed):
 
 # Signals
 
-MOMENTS = 60
+MOMENTS = int(os.environ.get("SIGNAL_MOMENTS", "60"))
+"""Random moments for each of four signals; SIGNAL_MOMENTS=250 makes a thousand."""
 
 
 def struck(number: int, delay_s: float) -> Ran:
