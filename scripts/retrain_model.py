@@ -124,17 +124,16 @@ def retrain(client: Client, registry: Registry, since_ms: int, now_ms: int, jobs
 
 
 def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
-    """Stored predictions whose outcome is known by now; the learner's word outranks the recorded outcome."""
-    words = monitoring.feedback_by_prediction(client, 0, now_ms)
+    """Stored predictions whose outcome is known (the learner's own word outranks the recorded one)."""
+    left = monitoring.opted_out(client)
     for batch in monitoring.stream_predictions(client, 0, now_ms):
         for prediction in batch:
-            struggled = words.get(prediction.id, prediction.struggled)
-            if struggled is not None:
+            if prediction.struggled is not None and prediction.learner_id not in left:
                 yield StoredOutcome(
                     prediction.learner_id,
                     prediction.objective_id,
                     prediction.predicted_at_ms,
-                    struggled,
+                    prediction.struggled,
                     prediction.intervened,
                     decoded(prediction.features),
                 )
