@@ -789,9 +789,9 @@ def test_fifty_processes_within_ten_seconds_while_a_writer_works(kind, demo_copy
         for place in range(50):
             time.sleep(max(0.0, began + place * 0.2 - time.monotonic()))
             own = url if kind == "sqlite" else f"{url}?application_name=struggle-{place}"
-            running.append(started(env={**os.environ, "DATABASE_URL": own}))
+            running.append(started(LEARNER, OBJECTIVE, "--timeout", "60", env={**os.environ, "DATABASE_URL": own}))
         for process in running:
-            finished(process, 60).is_whole()
+            finished(process, 90).is_whole()
     finally:
         stop.set()
         for thread in threads:
