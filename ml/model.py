@@ -173,5 +173,10 @@ class StrugglePredictionModel:
 
 
 def load(name: str | None) -> StrugglePredictionModel:
-    """What --model names: a path, "rules", or nothing for the default order (current, pretrained, rules)."""
-    return StrugglePredictionModel() if name == "rules" else StrugglePredictionModel.load(name)
+    """What --model names: a path, "rules", or nothing for the default order (current, pretrained, rules).
+
+    A relative path that a person types starts where that person stands; failing that, at predict.py's directory.
+    """
+    if name == "rules":
+        return StrugglePredictionModel()
+    return StrugglePredictionModel.load(os.path.abspath(name) if name and os.path.exists(name) else name)

@@ -27,7 +27,7 @@ from ml.extractor import StruggleFeatureExtractor
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.instants import iso, parse_iso
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, load
 from ml.training.card import answers_of
 from ml.training.evaluation import Evaluation, Figure, evaluate
 from ml.training.examples import ExampleSet, vector_of
@@ -98,7 +98,7 @@ def evaluate_model(
       78   configuration: a model that must not be used, unsupported URL
     """
     try:
-        judge = StrugglePredictionModel.load(model)
+        judge = load(model)
         with db.connect(database_url, schema_path=schema) as client:
             if explain is not None:
                 found = explained(client, judge, *explain)

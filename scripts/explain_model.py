@@ -21,7 +21,7 @@ import click
 
 from ml.errors import PredictorError
 from ml.features import FEATURES
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, load
 from ml.places import CURRENT, resolve
 from ml.scorecard import Table
 from scripts.refusal import CONFIGURATION, Refused
@@ -58,7 +58,7 @@ def explain_model(model: str | None, card_path: str | None, out: str) -> None:
       78   there is no trained model, or it must not be used
     """
     try:
-        judge = StrugglePredictionModel.load(model)
+        judge = load(model)
     except PredictorError as error:
         raise Refused(str(error), CONFIGURATION) from None
     if judge.saved is None:
@@ -191,7 +191,7 @@ def _reliability(card: Mapping[str, Any]) -> str:
 <line x1="{at(0)}" y1="{DIAGRAM - at(0)}" x2="{at(1)}" y2="{DIAGRAM - at(0)}" stroke="#c3ccd6"/>
 <line x1="{at(0)}" y1="{DIAGRAM - at(0)}" x2="{at(0)}" y2="{DIAGRAM - at(1)}" stroke="#c3ccd6"/>
 {ticks}{marks}<text x="{DIAGRAM / 2 - 40}" y="{DIAGRAM - 5}">predicted probability</text>
-<text transform="translate(6 {DIAGRAM / 2 + 40}) rotate(-90)" y="-1">struggled</text>
+<text transform="translate(9 {DIAGRAM / 2 + 30}) rotate(-90)">struggled</text>
 </svg><figcaption><span>Ten bins of equal size; on the dashed line a probability means what it says.</span></figcaption>
 </figure><div><table>{rows}
 <tr><th>visits, learners</th><td>{evaluation["n"]}, {evaluation["learners"]}</td></tr></table></div></div>"""

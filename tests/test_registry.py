@@ -17,7 +17,7 @@ import pytest
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
 from ml.features import FEATURE_NAMES
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, load
 from ml.places import HOUSE
 from ml.registry import Registry
 from ml.scorecard import Scorecard, Table
@@ -171,3 +171,14 @@ def test_a_prediction_while_current_is_switched_reads_one_whole_model(registry: 
     finally:
         os.kill(writer, signal.SIGKILL)
         os.waitpid(writer, 0)
+
+
+def test_a_relative_model_path_starts_where_the_caller_stands(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = registry.add(model(), DATE)
+    monkeypatch.chdir(registry.directory)
+    assert load(version + ".pkl").model_version == version
+    assert load("rules").source == "rules"
+    with pytest.raises(ModelNotFound):
+        load("no-such-model.pkl")
