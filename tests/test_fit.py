@@ -63,7 +63,7 @@ def test_a_boosting_with_interactions_is_refused():
 
 def test_a_scorecard_says_what_the_fit_says_at_every_edge():
     given = labels()
-    result = fit(given, stated_tables(given.x), [Candidate("regression", BASE)])
+    result = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)])
     rows = boundary_rows(result.model)
     check_parity(Additive.of(result.model.scorecard()).logits(rows), result.model.logits(rows))
 
@@ -80,7 +80,7 @@ def test_the_fit_keeps_every_features_direction(boosting: bool):
     given = labels()
     # Outcomes that contradict the features' meaning: the table may go flat, never the other way.
     turned = given._replace(y=1.0 - given.y)
-    result = fit(turned, stated_tables(turned.x), [Candidate("regression", BASE, boosting)])
+    result = fit(turned, stated_tables(turned.x), [Candidate("regression", BASE, boosting, 3)])
     grid = np.linspace(0, 1, 501)
     for piece, direction in zip(result.model.pieces, DIRECTIONS):
         if direction:
@@ -89,9 +89,9 @@ def test_the_fit_keeps_every_features_direction(boosting: bool):
 
 def test_a_correction_keeps_the_direction_of_prior_and_correction_together():
     given = labels()
-    prior = fit(given, stated_tables(given.x), [Candidate("regression", BASE)]).model
+    prior = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)]).model
     turned = given._replace(y=1.0 - given.y)
-    result = fit(turned, prior, [Candidate("corrected", BASE)])
+    result = fit(turned, prior, [Candidate("corrected", BASE, knots=3)])
     grid = np.linspace(0, 1, 501)
     assert result.model.pieces[RISING].at(np.array([1.0])) < prior.pieces[RISING].at(np.array([1.0]))
     for piece, direction in zip(result.model.pieces, DIRECTIONS):
@@ -108,7 +108,7 @@ def test_below_a_hundred_labels_the_prior_is_left_alone():
 
 def test_a_good_prior_is_kept_until_labels_contradict_it():
     teacher = labels(6000, seed=1)
-    prior = fit(teacher, stated_tables(teacher.x), [Candidate("regression", BASE)]).model
+    prior = fit(teacher, stated_tables(teacher.x), [Candidate("regression", BASE, knots=3)]).model
     agreeing = labels(150, seed=2)
     kept = fit(agreeing, prior, candidates_for(150))
     assert np.abs(kept.model.logits(agreeing.x) - prior.logits(agreeing.x)).mean() < 0.25
@@ -131,7 +131,7 @@ def test_a_learner_left_out_is_left_out_whole():
 def test_features_without_any_data_or_spread_play_no_part():
     given = labels()
     given.x[:, 30] = 0.4
-    result = fit(given, stated_tables(given.x), [Candidate("regression", BASE)])
+    result = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)])
     dead = np.flatnonzero(np.isnan(given.x).all(axis=0))
     assert all(result.model.pieces[j].is_zero or result.model.pieces[j].stated for j in dead)
     assert np.isfinite(result.model.logits(given.x)).all()

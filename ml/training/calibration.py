@@ -39,6 +39,18 @@ def calibration(
     return max(LEAST_SLOPE, float(line[0])), float(line[1:].mean())
 
 
+def balancing_offset(logits: Floats, y: Floats, weights: Floats) -> float:
+    """The offset at which the mean probability equals the share that struggled, both weighted."""
+    offset, rate = 0.0, float(np.average(y, weights=weights))
+    for _ in range(100):
+        p = expit(logits + offset)
+        step = (rate - float(np.average(p, weights=weights))) / float(np.average(p * (1 - p), weights=weights))
+        offset += float(np.clip(step, -1.0, 1.0))
+        if abs(step) < 1e-10:
+            break
+    return offset
+
+
 def threshold_for_recall(probabilities: Floats, y: Floats, recall: float = TARGET_RECALL) -> float:
     """The highest probability threshold, in hundredths, that finds at least this share of those who struggled."""
     struggled = np.sort(probabilities[y > 0])

@@ -28,6 +28,8 @@ DIRECTIONS = np.array([feature.direction for feature in FEATURES])
 BASE = Shrinkage(line=30.0, hinge=100.0, missing=30.0, intercept=1.0)
 FEW = 100
 """Below this many labels the prior is left alone: every correction that was tried made it worse."""
+HINGES_FROM = 1000
+KNOTS = 3
 BOOSTING_FROM = 2000
 """Labels from which a boosting is worth comparing."""
 FOLDS = 5
@@ -37,13 +39,18 @@ SIMPLER_WITHIN = 0.0003
 
 
 class Labels(NamedTuple):
-    """What is fitted: x (NaN where there is no data), y 0/1, each row's learner as a number, weight and platform."""
+    """What is fitted: x (NaN where there is no data), y 0/1, each row's learner as a number, weight and platform.
+
+    lacking: the features that some platform lacks. A boosting cannot fit platforms' levels beside the features, and
+    would take such a feature's absence for the platform: it does without them.
+    """
 
     x: Floats
     y: Floats
     learners: Integers
     weights: Floats
     platforms: Integers | None = None
+    lacking: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, x: Floats, y: Floats, learner_ids: npt.NDArray[np.str_]) -> Labels:
@@ -65,11 +72,13 @@ class Labels(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """One way to fit: how the correction is shrunk (None: the prior as it is); whether a boosting is averaged in."""
+    """One way to fit: how the correction is shrunk (None: the prior as it is), how many hinges a feature may have, and
+    whether a boosting is averaged in."""
 
     name: str
     shrinkage: Shrinkage | None
     boosting: bool = False
+    knots: int = 0
 
 
 class FitResult(NamedTuple):
@@ -92,9 +101,11 @@ def candidates_for(labels: int) -> list[Candidate]:
     if labels < FEW:
         return [Candidate("prior", None)]
     found = [Candidate("prior", None)]
-    found += [Candidate(f"corrected, shrunk x{factor:g}", BASE.times(factor)) for factor in (10.0, 3.0, 1.0)]
+    # Few labels cannot bend a line: below a thousand, hinges only add noise.
+    knots = KNOTS if labels >= HINGES_FROM else 0
+    found += [Candidate(f"corrected, shrunk x{f:g}", BASE.times(f), knots=knots) for f in (10.0, 3.0, 1.0)]
     if labels >= BOOSTING_FROM:
-        found.append(Candidate("average with boosting", BASE, boosting=True))
+        found.append(Candidate("average with boosting", BASE, boosting=True, knots=knots))
     return found
 
 
@@ -131,7 +142,7 @@ def fit(
     if chosen.shrinkage:
         line = calibration(held_out[chosen.name], labels.y, labels.weights, labels.platforms)
     logits = line[0] * held_out[chosen.name] + line[1]
-    deviations = fitter.bags(chosen.shrinkage, each) if chosen.shrinkage else ()
+    deviations = fitter.bags(chosen.shrinkage, chosen.knots, each) if chosen.shrinkage else ()
     return FitResult(
         everything[chosen.name].centred(labels.x, labels.weights) if chosen.shrinkage else prior,
         line,
@@ -156,27 +167,29 @@ class _Fitter:
         self.prior = prior
         self.offset = prior.logits(labels.x)
         self.stated = np.array([piece.stated for piece in prior.pieces])
-        # Few labels cannot bend a line: with more columns than a tenth of them, hinges only add noise.
-        self.regression = Regression(labels.x, DIRECTIONS, 3 if len(labels.y) >= 1000 else 0, prior)
-        self.start: dict[float, Floats] = {}
+        self.regressions: dict[int, Regression] = {}
+        self.start: dict[tuple[Shrinkage, int], Floats] = {}
 
     def models(self, candidates: list[Candidate], weights: Floats) -> dict[str, Additive]:
         """Each candidate fitted to the weighted rows."""
         found: dict[str, Additive] = {}
-        corrected: dict[Shrinkage, Additive] = {}
+        corrected: dict[tuple[Shrinkage, int], Additive] = {}
         for candidate in candidates:
             if candidate.shrinkage is None:
                 found[candidate.name] = self.prior
                 continue
-            if candidate.shrinkage not in corrected:
-                corrected[candidate.shrinkage] = self.prior.plus(self.correction(candidate.shrinkage, weights).model)
-            model = corrected[candidate.shrinkage]
+            key = candidate.shrinkage, candidate.knots
+            if key not in corrected:
+                corrected[key] = self.prior.plus(self.correction(*key, weights).model)
+            model = corrected[key]
             found[candidate.name] = self.averaged(model, weights) if candidate.boosting else model
         return found
 
-    def correction(self, shrinkage: Shrinkage, weights: Floats) -> Fitted:
+    def correction(self, shrinkage: Shrinkage, knots: int, weights: Floats) -> Fitted:
         """What the rows say beyond the prior."""
-        fitted = self.regression.fit(
+        if knots not in self.regressions:
+            self.regressions[knots] = Regression(self.labels.x, DIRECTIONS, knots, self.prior)
+        fitted = self.regressions[knots].fit(
             self.labels.x,
             self.labels.y,
             weights,
@@ -184,9 +197,9 @@ class _Fitter:
             self.offset,
             self.prior,
             self.labels.platforms,
-            self.start.get(shrinkage.line),
+            self.start.get((shrinkage, knots)),
         )
-        self.start[shrinkage.line] = fitted.theta
+        self.start[shrinkage, knots] = fitted.theta
         return fitted
 
     def averaged(self, model: Additive, weights: Floats) -> Additive:
@@ -201,7 +214,8 @@ class _Fitter:
         known = ~np.isnan(x[rows])
         low = np.where(known, x[rows], np.inf).min(axis=0)
         high = np.where(known, x[rows], -np.inf).max(axis=0)
-        columns = np.flatnonzero((high > low) & ~self.stated)  # it raises on a column without data
+        lacking = np.zeros(x.shape[1], bool) if self.labels.lacking is None else self.labels.lacking
+        columns = np.flatnonzero((high > low) & ~self.stated & ~lacking)  # it raises on a column without data
         estimator = HistGradientBoostingClassifier(
             learning_rate=0.05,
             max_iter=200,
@@ -223,15 +237,15 @@ class _Fitter:
         check_parity(boosting.logits(x[rows]), np.asarray(logit(probabilities)))
         return boosting
 
-    def bags(self, shrinkage: Shrinkage, each: Callable[[str], object]) -> tuple[Additive, ...]:
+    def bags(self, shrinkage: Shrinkage, knots: int, each: Callable[[str], object]) -> tuple[Additive, ...]:
         """Corrections refitted on learners drawn with replacement, less the one fitted to all."""
-        whole = self.correction(shrinkage, self.labels.weights).model.times(-1.0)
+        whole = self.correction(shrinkage, knots, self.labels.weights).model.times(-1.0)
         draw = np.random.default_rng(0)
         count = int(self.labels.learners.max()) + 1
         found = []
         for _ in range(BAGS):
             drawn = np.bincount(draw.integers(0, count, count), minlength=count)[self.labels.learners]
-            found.append(self.correction(shrinkage, self.labels.weights * drawn).model.plus(whole))
+            found.append(self.correction(shrinkage, knots, self.labels.weights * drawn).model.plus(whole))
             each("bag")
         return tuple(found)
 

@@ -19,7 +19,7 @@ from ml import model_file
 from ml.errors import NotEnoughExamples
 from ml.model_file import SavedModel
 from ml.scorecard import Scorecard
-from ml.training.calibration import LEAST_SLOPE
+from ml.training.calibration import LEAST_SLOPE, balancing_offset
 from ml.training.examples import ExampleSet
 from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
 from ml.training.spread import spread_of
@@ -32,6 +32,14 @@ FEWEST = 50
 """Labels without which nothing is said of a platform at all."""
 UNKNOWN_SHARE = 0.35
 """Of the visits are shown a second time, with the objective unknown."""
+PRIORS = (
+    ("lines, shrunk x100", 100.0, False, 0),
+    ("lines, shrunk x30", 30.0, False, 0),
+    ("lines, shrunk x10", 10.0, False, 0),
+    ("hinges, shrunk x30", 30.0, False, 3),
+    ("lines, shrunk x30, averaged with boosting", 30.0, True, 0),
+)
+"""(name, factor on the shrinkage, boosting, hinges): what is compared on platforms left out, simplest first."""
 HIDDEN_SHARE = 0.35
 """Of the rows lose the features that some platform lacks."""
 
@@ -63,11 +71,15 @@ def pretrain(
     the sources' known visits, source after source, each predicted by a model of the other platforms."""
     labels, first = pooled(sources)
     candidates = [
-        Candidate(f"regression, shrunk x{factor:g}", BASE.times(factor)._replace(intercept=0.001, group=1000.0))
-        for factor in (100.0, 30.0, 10.0)
+        Candidate(name, BASE.times(factor)._replace(intercept=0.001, group=100.0), boosting, knots)
+        for name, factor, boosting, knots in PRIORS
     ]
     folds = labels.platforms if len(sources) > 1 else None
     result = fit(labels, stated_tables(labels.x), candidates, folds, each)
+    # How far a prior overstates itself elsewhere, platforms left out tell; their base rates tell nothing of a new one.
+    slope = result.calibration[0]
+    offset = balancing_offset(slope * result.model.logits(labels.x), labels.y, labels.weights)
+    result = result._replace(calibration=(slope, offset))
     probabilities = _probability(result.held_out_logits[first])
     return Trained(
         SavedModel(
@@ -106,7 +118,10 @@ def pooled(sources: Sequence[Source]) -> tuple[Labels, npt.NDArray[np.bool_]]:
     labels = Labels.of(x, np.concatenate(ys), np.concatenate(ids))
     rows = sum(len(source.known) for source in sources)
     weight *= rows / weight.sum()
-    return labels._replace(weights=weight, platforms=np.concatenate(platforms).astype(np.int64)), np.concatenate(first)
+    return (
+        labels._replace(weights=weight, platforms=np.concatenate(platforms).astype(np.int64), lacking=lacking),
+        np.concatenate(first),
+    )
 
 
 def adapt(

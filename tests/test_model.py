@@ -1,0 +1,192 @@
+"""StrugglePredictionModel as callers hold it: which file answers, what it says, and what an update may change."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import datetime
+from math import log
+
+import pytest
+
+from ml import StrugglePredictionModel, TrainingExample, model_file
+from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
+from ml.extractor import StruggleFeatureExtractor
+from ml.features import FEATURE_NAMES, FeatureVector
+from ml.history import StudyHistory
+from ml.judgement import NO_HISTORY_CAP, confidence_of
+from ml.model import CURRENT, resolve
+from ml.model_file import SavedModel
+from ml.scorecard import Scorecard, Table
+from tests.history_builder import ACTION_POTENTIALS, UPPER_LIMB, known_scenario
+
+SHIPPED = resolve("models/pretrained.pkl")
+
+
+def a_saved_model(version: str = "made-up", accuracy: float = 0.7) -> SavedModel:
+    tables = [Table([], [0.0], [], 0.0) for _ in FEATURE_NAMES]
+    tables[FEATURE_NAMES.index("review_lapse_rate")] = Table([], [-1.0], [3.0], 0.0)
+    return SavedModel(version, Scorecard(-0.5, tables), ["made up"], {"accuracy": accuracy}, 0.65)
+
+
+def examples(n: int, seed: int = 0, as_mapping: bool = True) -> list[TrainingExample]:
+    """Outcomes that follow the review lapse rate, as the guide's script hands them in."""
+    draw = random.Random(seed)
+    found = []
+    for number in range(n):
+        lapses = draw.random()
+        vector = FeatureVector.of({"review_lapse_rate": lapses, "retention_score": draw.random()}, 10**12)
+        struggled = draw.random() < 1 / (1 + 2.718 ** -(5 * lapses - 2))
+        features = vector.to_dict() if as_mapping else vector
+        found.append(TrainingExample(features, struggled, f"u{number % 40}", "o", datetime(2026, 1, 1)))
+    return found
+
+
+def features_of(faced: str) -> FeatureVector:
+    history = StudyHistory.before(known_scenario(faced))
+    return StruggleFeatureExtractor.features_of(_without_table(), history)
+
+
+def _without_table() -> StruggleFeatureExtractor:
+    extractor = StruggleFeatureExtractor.__new__(StruggleFeatureExtractor)
+    extractor._given = None
+    return extractor
+
+
+def test_without_a_model_the_rules_answer():
+    model = StrugglePredictionModel()
+    assert (model.source, model.model_version, model.difficulty, model.saved) == ("rules", "rules-1", None, None)
+    assert StrugglePredictionModel.load("rules").source == "rules"
+    prediction = model.predict(FeatureVector.of({}, 0))
+    assert prediction.source == "rules"
+
+
+def test_current_answers_before_pretrained_and_relative_paths_start_at_the_house(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve(CURRENT) == resolve("models/current.pkl") != os.path.abspath("models/current.pkl")
+    directory = tmp_path / "models"
+    current, pretrained = directory / "current.pkl", directory / "pretrained.pkl"
+    with pytest.raises(ModelNotFound):
+        StrugglePredictionModel.load(current)
+    model_file.write(a_saved_model("shipped"), str(pretrained))
+    assert StrugglePredictionModel.load(current).model_version == "shipped"
+    with pytest.raises(ModelNotFound):
+        StrugglePredictionModel.load(directory / "another.pkl")
+    model_file.write(a_saved_model("own"), str(current))
+    assert StrugglePredictionModel.load(current).model_version == "own"
+    current.write_bytes(b"torn")
+    with pytest.raises(ModelRefused):  # a damaged model is never passed over in silence
+        StrugglePredictionModel.load(current)
+
+
+def test_the_factors_of_a_prediction_sum_to_its_logit():
+    model = StrugglePredictionModel.load(SHIPPED)
+    for faced in (ACTION_POTENTIALS, UPPER_LIMB):
+        prediction = model.predict(features_of(faced))
+        total = prediction.intercept + sum(factor.contribution for factor in prediction.factors)
+        assert log(prediction.probability / (1 - prediction.probability)) == pytest.approx(total, abs=1e-9)
+        assert prediction.interval[0] <= prediction.probability <= prediction.interval[1]
+
+
+def test_the_shipped_model_gets_the_known_scenario_right():
+    model = StrugglePredictionModel.load(SHIPPED)
+    hard = model.predict(features_of(ACTION_POTENTIALS))
+    assert (hard.risk_level, hard.source) == ("HIGH", "model")
+    assert hard.probability > 0.7
+    assert hard.confidence > 0.75
+    leading = [factor.feature for factor in hard.factors[:2]]
+    assert {"prerequisite_gap_count", "prerequisite_mastery_gap"} & set(leading)
+    assert "prerequisite" in hard.reasoning or "Membrane" in hard.reasoning
+    assert model.predict(features_of(UPPER_LIMB)).risk_level == "LOW"
+
+
+def test_the_same_features_always_give_the_same_answer():
+    model, features = StrugglePredictionModel.load(SHIPPED), features_of(ACTION_POTENTIALS)
+    first, second = model.predict(features), StrugglePredictionModel.load(SHIPPED).predict(features)
+    assert (first.probability, first.confidence, first.interval) == (
+        second.probability,
+        second.confidence,
+        second.interval,
+    )
+
+
+def test_confidence_doubts_unknown_objectives_and_short_histories():
+    def confidence(**known: float) -> float:
+        return confidence_of(0.9, 0.3, FeatureVector.of(known, 0))
+
+    assert confidence(answers_of_history=0.0, expected_struggle=0.8) == NO_HISTORY_CAP
+    assert confidence(answers_of_history=0.2, expected_struggle=0.8) < confidence(
+        answers_of_history=0.5, expected_struggle=0.8
+    )
+    assert confidence(answers_of_history=0.5) < confidence(answers_of_history=0.5, expected_struggle=0.8)
+    assert confidence_of(0.9, 1.5, FeatureVector.of({"answers_of_history": 0.5}, 0)) < confidence(
+        answers_of_history=0.5
+    )
+    assert confidence_of(0.99, 0.0, FeatureVector.of({"answers_of_history": 0.9}, 0, degraded="timeout")) <= 0.2
+
+
+@pytest.mark.parametrize("as_mapping", [True, False])
+def test_an_update_learns_and_says_how_it_does_on_learners_left_out(tmp_path, as_mapping: bool):
+    model = StrugglePredictionModel(a_saved_model())
+    metrics = model.update_model(examples(800, as_mapping=as_mapping))
+    assert metrics.updated
+    assert metrics.n == 800
+    assert metrics.accuracy > model.get_model_performance()["previous_accuracy"]
+    assert metrics.log_loss is not None
+    path = model.save(str(tmp_path / "struggle_prediction_v1.0_2026-01-01.pkl"))
+    again = StrugglePredictionModel.load(path)
+    assert again.model_version == "struggle_prediction_v1.0_2026-01-01"
+    vector = examples(1, as_mapping=False)[0].features
+    assert again.predict(vector).probability == model.predict(vector).probability
+
+
+def test_few_examples_change_nothing_and_say_so():
+    for n, said in ((0, "too few"), (30, "too few")):
+        model = StrugglePredictionModel(a_saved_model())
+        metrics = model.update_model(examples(n))
+        assert not metrics.updated
+        assert said in metrics.note
+        assert not metrics.accuracy > model.get_model_performance()["previous_accuracy"]
+        with pytest.raises(NotEnoughExamples):
+            model.train(examples(n))
+
+
+def test_one_outcome_only_changes_nothing():
+    one_sided = [example._replace(struggled=True) for example in examples(120)]
+    model = StrugglePredictionModel(a_saved_model())
+    assert "same outcome" in model.update_model(one_sided).note
+    with pytest.raises(NotEnoughExamples, match="same outcome"):
+        model.train(one_sided)
+
+
+def test_degraded_predictions_teach_nothing():
+    degraded = [
+        example._replace(features={**example.features, "degraded": "deadline passed"}) for example in examples(200)
+    ]
+    assert StrugglePredictionModel(a_saved_model()).update_model(degraded).n == 0
+
+
+def test_rules_cannot_be_saved_and_saving_keeps_the_difficulty_table(tmp_path):
+    with pytest.raises(ModelNotFound):
+        StrugglePredictionModel().save(tmp_path / "rules.pkl")
+    saved = a_saved_model()
+    saved.difficulty = ("difficulty-1.sqlite3", "ab")
+    model = StrugglePredictionModel(saved)
+    path = model.save(tmp_path / "other.pkl")
+    assert model_file.read(path).difficulty == ("difficulty-1.sqlite3", "ab")
+
+
+def test_a_model_whose_difficulty_table_is_gone_is_refused(tmp_path):
+    saved = a_saved_model()
+    saved.difficulty = ("difficulty-gone.sqlite3", "ab")
+    path = str(tmp_path / "current.pkl")
+    model_file.write(saved, path)
+    with pytest.raises(ModelRefused):
+        _ = StrugglePredictionModel.load(path).difficulty
+
+
+def test_the_shipped_model_states_what_no_log_can_tell():
+    model = model_file.read(SHIPPED)
+    stated = {name for name, table in zip(FEATURE_NAMES, model.scorecard.tables) if table.stated}
+    assert {"prerequisite_gap_count", "prerequisite_mastery_gap", "days_until_exam", "workload_level"} <= stated
+    assert model.difficulty is None
