@@ -664,7 +664,12 @@ def test_a_signal_at_any_moment(number):
     for _ in range(MOMENTS):
         result = struck(number, chance.uniform(0, 1.2 * usual_s))
         endings[result.code] += 1
-        if result.code == 0:
+        if result.code == 0 and b"Error processing line" in result.stderr:
+            # An interruption fell to Python's own start-up (a .pth file), which shrugged and went on.
+            assert number == signal.SIGINT
+            assert b"predict.py" not in result.stderr.replace(PREDICT.encode(), b""), result.stderr
+            assert json.loads(result.stdout)["probability"]
+        elif result.code == 0:
             result.is_whole()
         elif result.code == INTERRUPTED.get(number):
             result.error(result.code, "interrupted")
