@@ -225,7 +225,11 @@ def _pretrained(
         {"platform": platforms.tolist()},
     )
     os.makedirs(models_dir, exist_ok=True)
-    remake = "python scripts/train_initial_model.py --pretrained " + " ".join(
+    imports = "".join(
+        f"python -m scripts.import_history LOG{n} --database-url sqlite:///{n}.sqlite3  # {name}\n"
+        for n, name in enumerate(names, 1)
+    )
+    remake = f"{imports}python scripts/train_initial_model.py --pretrained " + " ".join(
         f"--database-url sqlite:///{number}.sqlite3 --source {json.dumps(name)}" for number, name in enumerate(names, 1)
     )
     whole_files.put(os.path.join(models_dir, PRETRAINED), model_file.dump(saved))
