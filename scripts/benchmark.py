@@ -18,6 +18,7 @@ COMMANDS = {
     "batch": "scripts.benchmark_batch:batch",
     "monitor": "scripts.benchmark_monitor:monitor",
     "service": "scripts.benchmark_service:service",
+    "quality": "scripts.benchmark_quality:quality",
     "startup": "scripts.benchmark_startup:startup",
 }
 """Command -> module:attribute."""
