@@ -45,7 +45,7 @@ Floats = npt.NDArray[np.float64]
 SETS = {"assistments09": 0.6, "algebra05": 0.6, "lkt_cloze": 0.5}
 """Answer logs, and the share right below which a visit (of lkt_cloze: a posttest) counts as a struggle."""
 TEST_SHARE = 4
-PYBKT = ("pyBKT", "scikit-learn<1.6")
+PYBKT = ("pyBKT", "scikit-learn<1.6", "numpy<2.4")
 
 
 class Task(NamedTuple):

@@ -24,7 +24,8 @@ def main(given: str, made: str) -> None:
     model.fit(data=answers[answers["training"]], defaults=COLUMNS)
     known = set(answers[answers["training"]]["skill"])
     right = [0.5] * int((table["visit"] >= 0).sum())
-    # pyBKT predicts at answers only; a posttest begins at none. Hence its fitted parameters, followed here.
+    # pyBKT predicts at answers only, and a posttest begins at none: hence its fitted parameters, followed here. At
+    # answers they give its own correct_predictions.
     for skill, rows in table[table["skill"].isin(known)].groupby("skill"):
         parameters = model.coef_[skill]
         learn, forget = float(parameters["learns"][0]), float(parameters["forgets"][0])
