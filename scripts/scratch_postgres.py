@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import glob
 from importlib.util import find_spec
@@ -31,9 +31,27 @@ class NoPostgres(Exception):
 class ScratchServer:
     """A running server. It trusts every local connection and listens on 127.0.0.1 alone."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, start: Callable[[], subprocess.Popen[bytes]], log_path: str) -> None:
         self.port = port
+        self._start, self._log_path = start, log_path
+        self._process: subprocess.Popen[bytes] | None = None
         self._made = 0
+
+    def start(self) -> None:
+        """Waits until it answers. After stop() the databases are as they were. Raises NoPostgres."""
+        self._process = self._start()
+        _wait_until_it_answers(self._process, self.url(), self._log_path)
+
+    def stop(self, how: signal.Signals) -> None:
+        """SIGINT: sends every client away first, and keeps what they wrote. SIGQUIT: at once."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database on this server."""
@@ -77,32 +95,31 @@ def scratch_postgres() -> Iterator[ScratchServer]:
         )
         port = _free_port()
         log_path = os.path.join(directory, "log")
-        with open(log_path, "wb") as log:
-            server = subprocess.Popen(  # noqa: S603 - our own arguments
-                [
-                    os.path.join(programs, "postgres"),
-                    *("-D", cluster, "-p", str(port), "-h", "127.0.0.1", "-k", directory),
-                    *("-c", "fsync=off", "-c", "timezone=UTC"),
-                ],
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                cwd=directory,
-                start_new_session=True,  # a Ctrl-C at the terminal is for us: we stop the server ourselves
-                user=user and user.pw_uid,
-                group=user and user.pw_gid,
-                extra_groups=user and [],
-            )
+
+        def start() -> subprocess.Popen[bytes]:
+            with open(log_path, "ab") as log:
+                return subprocess.Popen(  # noqa: S603 - our own arguments
+                    [
+                        os.path.join(programs, "postgres"),
+                        *("-D", cluster, "-p", str(port), "-h", "127.0.0.1", "-k", directory),
+                        *("-c", "fsync=off", "-c", "timezone=UTC"),
+                    ],
+                    stdout=log,
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
+                    cwd=directory,
+                    start_new_session=True,  # a Ctrl-C at the terminal is for us: we stop the server ourselves
+                    user=user and user.pw_uid,
+                    group=user and user.pw_gid,
+                    extra_groups=user and [],
+                )
+
+        server = ScratchServer(port, start, log_path)
         try:
-            _wait_until_it_answers(server, port, log_path)
-            yield ScratchServer(port)
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once: no client is waited for, nothing written that is thrown away
-            try:
-                server.wait(10)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            server.stop(signal.SIGQUIT)  # no client is waited for, nothing written that is thrown away
 
 
 def postgres_programs() -> str | None:
@@ -162,7 +179,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log_path: str) -> None:
+def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log_path: str) -> None:
     import psycopg2
 
     deadline = time.monotonic() + START_WITHIN_S
@@ -171,7 +188,7 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int, log_path:
             with open(log_path, encoding="utf-8", errors="replace") as log:
                 raise NoPostgres(f"PostgreSQL ended at once: {log.read()[-500:]}")
         try:
-            psycopg2.connect(ScratchServer(port).url()).close()
+            psycopg2.connect(url).close()
             return
         except psycopg2.OperationalError:
             time.sleep(0.05)
