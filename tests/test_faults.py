@@ -1,13 +1,11 @@
 """Faults injected while real predict.py processes run: each sees one JSON object or none, and a documented exit code.
 
-Every process here is held to the same contract by `Ran.answer`: it ends before a route gives up, prints exactly one
-ASCII JSON object on stdout, no traceback anywhere, and no credential. The README's table of faults names these tests.
+Every process here is held to the contract of tests/running_predict.py. The README's table of faults names these tests.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import pickle
@@ -16,98 +14,41 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from db import connecting
-from db.demo import load_demo
 from db.writing import open_writer
 from ml import whole_files
 from scripts.scratch_postgres import ScratchServer, scratch_postgres
+from tests.between import between
 from tests.conftest import need
+from tests.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
+from tests.running_predict import (
+    INTERRUPTED,
+    LEARNER,
+    LOADED_S,
+    OBJECTIVE,
+    PREDICT,
+    SECRET,
+    Ran,
+    altered,
+    filled_pipe,
+    finished,
+    ran,
+    started,
+)
 from tests.trained_models import save_model
-
-PREDICT = str(Path(__file__).resolve().parent.parent / "predict.py")
-LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
-SECRET = "pa55-w0rd"
-LOADED_S = 10.0
-"""What a busy machine may add to a process's start and end; the deadline within is the process's own."""
-
-INTERRUPTED = {signal.SIGTERM: 143, signal.SIGINT: 130}
-
-
-class Ran:
-    """A finished predict.py: its exit code, both streams, and how long it took."""
-
-    def __init__(self, code: int, stdout: bytes, stderr: bytes, seconds: float) -> None:
-        self.code, self.stdout, self.stderr, self.seconds = code, stdout, stderr, seconds
-
-    def answer(self, code: int = 0) -> dict[str, object]:
-        """The one JSON object, once everything that holds for all faults has been checked."""
-        told = (self.code, self.stdout[-300:], self.stderr[-600:], self.seconds)
-        assert self.code == code, told
-        assert b"Traceback" not in self.stderr, told
-        assert SECRET.encode() not in self.stdout + self.stderr, told
-        assert self.stdout.endswith(b"\n"), told
-        assert self.stdout.count(b"\n") == 1, told
-        printed = json.loads(self.stdout.decode("ascii"), parse_constant=pytest.fail)
-        assert isinstance(printed, dict)
-        return printed
-
-    def degraded(self) -> str:
-        """Why an answer with exit code 0 rests on default features; it must be one that does."""
-        answer = self.answer()
-        assert answer["degraded"]
-        assert answer["confidence"] <= 0.2
-        return str(answer["degraded"])
-
-    def error(self, code: int, name: str) -> str:
-        """The message of a failure of this name; stderr says it too, in one line."""
-        error = self.answer(code)["error"]
-        assert isinstance(error, dict)
-        assert error["code"] == name, error
-        assert self.stderr.count(b"\n") <= 1
-        return str(error["message"])
-
-    def is_whole(self) -> None:
-        """A prediction from the learner's own rows."""
-        assert self.answer()["degraded"] == ""
-
-
-def started(*arguments: str, python: tuple[str, ...] = (), **how: object) -> subprocess.Popen[bytes]:
-    """predict.py, running; stdout and stderr are pipes where nothing else is said."""
-    words = [sys.executable, *python, PREDICT, *(arguments or (LEARNER, OBJECTIVE))]
-    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload,no-any-return]
-
-
-def finished(process: subprocess.Popen[bytes], timeout_s: float = 4.0 + LOADED_S) -> Ran:
-    """What became of it; one that does not end is killed and fails the test."""
-    began = time.monotonic()
-    try:
-        stdout, stderr = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        pytest.fail(f"predict.py went on for more than {timeout_s} s")
-    return Ran(process.returncode, stdout or b"", stderr or b"", time.monotonic() - began)
-
-
-def ran(*arguments: str, url: str | None = None, env: Mapping[str, str] | None = None, **how: object) -> Ran:
-    """predict.py, run to its end, against the database at url (the demo database where there is none)."""
-    environment = dict(os.environ if env is None else env)
-    if url is not None:
-        environment["DATABASE_URL"] = url
-    return finished(started(*arguments, env=environment, **how))
-
 
 IMPATIENT = (LEARNER, OBJECTIVE, "--timeout", "1")
 
@@ -126,56 +67,25 @@ def server() -> Iterator[ScratchServer]:
 @pytest.fixture(scope="module")
 def app(server: ScratchServer) -> str:
     """The URL of a database with the demo learner on that server."""
-    url = server.new_database()
-    with open_writer(url) as writer:
-        writer.create_tables()
-        load_demo(writer)
-    return url
-
-
-@contextlib.contextmanager
-def connected(url: str) -> Iterator[psycopg2.extensions.cursor]:
-    with contextlib.closing(psycopg2.connect(url)) as connection:
-        connection.autocommit = True
-        yield connection.cursor()
-
-
-@contextlib.contextmanager
-def reviews_locked(url: str) -> Iterator[None]:
-    """As while somebody migrates the table: whoever reads reviews waits."""
-    with contextlib.closing(psycopg2.connect(url)) as connection:
-        connection.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
-        yield
-
-
-def backend_of(url: str, waiting: bool = True) -> int:
-    """The process id of the server's end of predict.py's connection, once it waits for the lock."""
-    sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'struggle-predictor'"
-    give_up_at = time.monotonic() + LOADED_S
-    with connected(url) as cursor:
-        while time.monotonic() < give_up_at:
-            cursor.execute(sql + (" AND wait_event_type = 'Lock'" if waiting else ""))
-            if found := cursor.fetchone():
-                return int(found[0])
-            time.sleep(0.02)
-    pytest.fail("predict.py never came to wait for the lock")
-
-
-def connections_left(url: str) -> int:
-    """How many connections of predict.py the server still holds, after a moment to notice that one is gone."""
-    give_up_at = time.monotonic() + LOADED_S
-    with connected(url) as cursor:
-        while True:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'struggle-%'")
-            (left,) = cursor.fetchone() or (0,)
-            if not left or time.monotonic() > give_up_at:
-                return int(left)
-            time.sleep(0.05)
+    return with_demo(server.new_database())
 
 
 def test_postgresql_answers_and_no_connection_is_left(app):
     ran(url=app).is_whole()
     assert connections_left(app) == 0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The files of a certificate for localhost, signed by itself, and of its key."""
+    return self_signed(tmp_path_factory.mktemp("certificate"))
+
+
+def self_signed(directory: Path) -> tuple[str, str]:
+    files = str(directory / "certificate.pem"), str(directory / "key.pem")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([need("openssl"), *words, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -188,25 +98,51 @@ def test_the_database_is_down(strict):
 
 
 def test_a_wrong_password(server, app):
-    with connected(app) as cursor:
-        cursor.execute("SHOW hba_file")
-        (hba,) = cursor.fetchone()
-        cursor.execute("CREATE ROLE guarded LOGIN PASSWORD 'the right one'")
-        rules = Path(hba).read_text()
-        Path(hba).write_text(f"host all guarded 127.0.0.1/32 scram-sha-256\n{rules}")
-        cursor.execute("SELECT pg_reload_conf()")
-    url = app.replace("postgres@", f"guarded:{SECRET}@")
-    give_up_at = time.monotonic() + LOADED_S
-    while "password authentication failed" not in (reason := ran(url=url).degraded()):
-        assert time.monotonic() < give_up_at, reason  # the server takes a moment to read its rules again
-    ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
-    report = ran("--doctor", url=url, env=os.environ)
-    assert report.code == 69
-    assert SECRET.encode() not in report.stdout + report.stderr
+    with admitted(app, "guarded", "host all guarded 127.0.0.1/32 scram-sha-256"):
+        url = app.replace("postgres@", f"guarded:{SECRET}@")
+        assert "password authentication failed" in ran(url=url).degraded()
+        ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
+        report = ran("--doctor", url=url, env=os.environ)
+        assert report.code == 69
+        assert SECRET.encode() not in report.stdout + report.stderr
 
 
 def test_tls_is_asked_for_and_the_server_has_none(app):
     assert "SSL" in ran(url=app.replace("postgres@", f"postgres:{SECRET}@") + "?sslmode=require").degraded()
+
+
+def test_a_role_that_the_server_lets_in_over_tls_only(app):
+    rules = "hostssl all over_tls 127.0.0.1/32 trust", "host all over_tls 127.0.0.1/32 reject"
+    with admitted(app, "over_tls", *rules):
+        url = app.replace("postgres@", f"over_tls:{SECRET}@") + "?sslmode=disable"
+        assert "pg_hba.conf" in ran(url=url).degraded()
+        ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("", ""),
+        ("sslmode=require", ""),
+        ("sslmode=verify-full&sslrootcert={own}", ""),
+        ("sslmode=verify-full&sslrootcert={other}", "certificate verify failed"),
+        ("sslmode=disable", "SSL required"),
+    ],
+)
+def test_a_server_that_requires_tls(server, app, certificate, tmp_path_factory, options, said):
+    """One with a certificate of its own making, in front of ours, as PgBouncer or stunnel would be."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    written = options.format(own=certificate[0], other=self_signed(tmp_path_factory.mktemp("other"))[0])
+    with between(server.port, tls=context) as port:
+        result = ran(
+            url=app.replace(f"postgres@127.0.0.1:{server.port}", f"postgres:{SECRET}@localhost:{port}") + f"?{written}"
+        )
+    if said:
+        assert said in result.degraded()
+    else:
+        result.is_whole()
+    assert connections_left(app) == 0
 
 
 def test_a_server_that_accepts_and_never_answers():
@@ -269,10 +205,7 @@ def test_a_connection_cut_in_the_middle_of_a_query(app):
 def test_a_server_killed_in_the_middle_of_a_query():
     need("postgres")
     with scratch_postgres() as doomed:
-        url = doomed.new_database()
-        with open_writer(url) as writer:
-            writer.create_tables()
-            load_demo(writer)
+        url = with_demo(doomed.new_database())
         locker = psycopg2.connect(url)
         locker.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
         process = started(env={**os.environ, "DATABASE_URL": url})
@@ -280,6 +213,27 @@ def test_a_server_killed_in_the_middle_of_a_query():
     finished(process).degraded()
     locker.close()
     assert "cannot be reached" in ran(url=url).degraded()
+
+
+def test_a_server_restarted_in_the_middle_of_a_run(server, app):
+    """Whatever a prediction meets, it is told; the next one after the restart is as if nothing had been."""
+    reasons: list[str] = []
+
+    def run_on(until: Callable[[], bool]) -> None:
+        while not until():
+            answer = ran(url=app).answer()
+            reasons.append(str(answer["degraded"]))
+
+    run_on(lambda: len(reasons) >= 3)
+    assert reasons == ["", "", ""]
+    restart = threading.Thread(target=lambda: (server.stop(signal.SIGINT), time.sleep(0.5), server.start()))
+    restart.start()
+    run_on(lambda: not restart.is_alive())
+    told = [reason for reason in reasons if reason]
+    assert told
+    assert all("cannot be reached" in reason or "broke off" in reason for reason in told), told
+    ran(url=app).is_whole()
+    assert connections_left(app) == 0
 
 
 def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app):
@@ -394,13 +348,6 @@ def test_a_database_that_may_not_be_read(guarded):
     shutil.copyfile(connecting.DEMO, path)
     os.chmod(path, 0)
     ran(url=f"file:{path}", preexec_fn=without_roots_privilege).degraded()
-
-
-def altered(url: str, *statements: str) -> None:
-    with contextlib.closing(sqlite3.connect(url.removeprefix("file:"))) as connection:
-        for statement in statements:
-            connection.execute(statement)
-        connection.commit()
 
 
 def test_an_optional_table_is_missing(demo_copy):
@@ -544,14 +491,6 @@ def test_the_reader_of_stdout_is_gone():
     result = finished(process)
     assert result.code == 74
     assert b"Traceback" not in result.stderr
-
-
-def filled_pipe() -> tuple[int, int]:
-    """A pipe without room for a byte more."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
-    os.write(writing, b"x" * 4096)
-    return reading, writing
 
 
 def test_the_reader_goes_away_half_way():
@@ -759,51 +698,3 @@ def test_hardly_any_file_descriptors_and_no_file_may_grow():
 
     for limit, most in ((resource.RLIMIT_NOFILE, 12), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         ran(preexec_fn=lambda limit=limit, most=most: resource.setrlimit(limit, (most, most))).is_whole()
-
-
-# Many at once
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_fifty_processes_within_ten_seconds_while_a_writer_works(kind, demo_copy, request):
-    """Every one answers from the learner's rows, over one connection each, and none of them is left."""
-    url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
-    stop, written, seen = threading.Event(), [0], Counter()
-
-    def write() -> None:
-        while not stop.wait(0.02):
-            with open_writer(url) as writer:
-                written[0] += writer.execute('UPDATE "cards" SET "reviewCount" = "reviewCount" + 1')
-
-    def watch() -> None:
-        count = "SELECT application_name, count(*) FROM pg_stat_activity GROUP BY 1"
-        with connected(url) as cursor:
-            while not stop.wait(0.01):
-                cursor.execute(count)
-                for name, connections in cursor.fetchall():
-                    seen[name] = max(seen[name], connections)
-
-    threads = [threading.Thread(target=write)]
-    threads += [threading.Thread(target=watch)] if kind == "postgresql" else []
-    for thread in threads:
-        thread.start()
-    try:
-        running: list[subprocess.Popen[bytes]] = []
-        began = time.monotonic()
-        for place in range(50):
-            time.sleep(max(0.0, began + place * 0.2 - time.monotonic()))
-            own = url if kind == "sqlite" else f"{url}?application_name=struggle-{place}"
-            running.append(started(LEARNER, OBJECTIVE, "--timeout", "60", env={**os.environ, "DATABASE_URL": own}))
-        for process in running:
-            finished(process, 90).is_whole()
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert written[0] > 0
-    if kind == "postgresql":
-        ours = {name: most for name, most in seen.items() if name.startswith("struggle-")}
-        assert len(ours) > 5  # some are too quick to be seen
-        assert set(ours.values()) == {1}
-        assert connections_left(url) == 0

@@ -1,0 +1,108 @@
+"""Real predict.py processes for tests: started, waited for, and held to the contract that every one keeps.
+
+`Ran.answer` is that contract: it ends before a route gives up, prints exactly one ASCII JSON object on stdout, no
+traceback anywhere, and no credential.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+PREDICT = str(Path(__file__).resolve().parent.parent / "predict.py")
+LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
+SECRET = "pa55-w0rd"
+LOADED_S = 10.0
+"""What a busy machine may add to a process's start and end; the deadline within is the process's own."""
+
+INTERRUPTED = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+
+class Ran:
+    """A finished predict.py: its exit code, both streams, and how long it took."""
+
+    def __init__(self, code: int, stdout: bytes, stderr: bytes, seconds: float) -> None:
+        self.code, self.stdout, self.stderr, self.seconds = code, stdout, stderr, seconds
+
+    def answer(self, code: int = 0) -> dict[str, object]:
+        """The one JSON object, once everything that holds for all faults has been checked."""
+        told = (self.code, self.stdout[-300:], self.stderr[-600:], self.seconds)
+        assert self.code == code, told
+        assert b"Traceback" not in self.stderr, told
+        assert SECRET.encode() not in self.stdout + self.stderr, told
+        assert self.stdout.endswith(b"\n"), told
+        assert self.stdout.count(b"\n") == 1, told
+        printed = json.loads(self.stdout.decode("ascii"), parse_constant=pytest.fail)
+        assert isinstance(printed, dict)
+        return printed
+
+    def degraded(self) -> str:
+        """Why an answer with exit code 0 rests on default features; it must be one that does."""
+        answer = self.answer()
+        assert answer["degraded"]
+        assert answer["confidence"] <= 0.2
+        return str(answer["degraded"])
+
+    def error(self, code: int, name: str) -> str:
+        """The message of a failure of this name; stderr says it too, in one line."""
+        error = self.answer(code)["error"]
+        assert isinstance(error, dict)
+        assert error["code"] == name, error
+        assert self.stderr.count(b"\n") <= 1
+        return str(error["message"])
+
+    def is_whole(self) -> None:
+        """A prediction from the learner's own rows."""
+        assert self.answer()["degraded"] == ""
+
+
+def started(*arguments: str, python: tuple[str, ...] = (), **how: object) -> subprocess.Popen[bytes]:
+    """predict.py, running; stdout and stderr are pipes where nothing else is said."""
+    words = [sys.executable, *python, PREDICT, *(arguments or (LEARNER, OBJECTIVE))]
+    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload,no-any-return]
+
+
+def finished(process: subprocess.Popen[bytes], timeout_s: float = 4.0 + LOADED_S) -> Ran:
+    """What became of it; one that does not end is killed and fails the test."""
+    began = time.monotonic()
+    try:
+        stdout, stderr = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        pytest.fail(f"predict.py went on for more than {timeout_s} s")
+    return Ran(process.returncode, stdout or b"", stderr or b"", time.monotonic() - began)
+
+
+def ran(*arguments: str, url: str | None = None, env: Mapping[str, str] | None = None, **how: object) -> Ran:
+    """predict.py, run to its end, against the database at url (the demo database where there is none)."""
+    environment = dict(os.environ if env is None else env)
+    if url is not None:
+        environment["DATABASE_URL"] = url
+    return finished(started(*arguments, env=environment, **how))
+
+
+def altered(url: str, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(url.removeprefix("file:"))) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def filled_pipe() -> tuple[int, int]:
+    """A pipe without room for a byte more."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"x" * 4096)
+    return reading, writing
