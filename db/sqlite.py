@@ -41,8 +41,9 @@ class SQLiteConnection:
         try:
             self._connection = self._open(path, "mode=ro")
         except sqlite3.Error as error:
-            # A WAL database on a read-only disk opens only if SQLite need not share it; without a log nobody writes.
-            if not _cannot_open(error) or os.path.exists(path + "-wal"):
+            # A WAL database on a read-only or full disk opens only if SQLite need not share it; without a log (or with
+            # the empty one that our own attempt left on a full disk) nobody writes.
+            if not _cannot_open(error) or _size(path + "-wal"):
                 raise self._failure(error) from None
             self._connection = self._open(path, "mode=ro&immutable=1")
 
@@ -143,7 +144,15 @@ class SQLiteConnection:
 
 
 def _cannot_open(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code == sqlite3.SQLITE_IOERR_SHMSIZE
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _readable(stored: bytes) -> str:

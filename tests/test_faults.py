@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -341,6 +342,17 @@ def test_a_read_only_directory(guarded, mode):
         ran(url=f"file:{path}", cwd=guarded, preexec_fn=without_roots_privilege).is_whole()
     finally:
         os.chmod(guarded, 0o755)
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_the_disk_of_the_database_is_full(demo_copy, mode):
+    """No file may grow, also not the index of a write-ahead log; not the first time, and not what that left behind."""
+    with contextlib.closing(sqlite3.connect(demo_copy.removeprefix("file:"))) as connection:
+        connection.execute(f"PRAGMA journal_mode = {mode}")
+    for _ in range(2):
+        ran(url=demo_copy, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))).is_whole()
+    altered(demo_copy, "DELETE FROM missions")
+    ran(url=demo_copy).is_whole()
 
 
 def test_a_database_that_may_not_be_read(guarded):
@@ -694,7 +706,5 @@ def test_a_deadline_that_is_none(seconds):
 
 
 def test_hardly_any_file_descriptors_and_no_file_may_grow():
-    import resource
-
     for limit, most in ((resource.RLIMIT_NOFILE, 12), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         ran(preexec_fn=lambda limit=limit, most=most: resource.setrlimit(limit, (most, most))).is_whole()
