@@ -143,9 +143,12 @@ class SQLiteConnection:
         return DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be read: {error}.")
 
 
+_NO_ROOM_FOR_THE_INDEX = (sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
+
+
 def _cannot_open(error: sqlite3.Error) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code == sqlite3.SQLITE_IOERR_SHMSIZE
+    return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code in _NO_ROOM_FOR_THE_INDEX
 
 
 def _size(path: str) -> int:
