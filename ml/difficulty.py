@@ -284,13 +284,18 @@ class DifficultyTable:
                 f"SELECT id, counts, checksum FROM {table} WHERE id IN ({marks})",  # noqa: S608  (our own names)
                 chunk,
             ):
+                if type(content) is not bytes or len(content) % record.size or not content:
+                    raise self._damaged(row_id)
                 if row_checksum(row_id, content) != checksum:
-                    raise ModelRefused(f"the difficulty table {self.path} is damaged at {row_id!r}")
+                    raise self._damaged(row_id)
                 counts = record.unpack_from(content)[1:]
                 own = content[:: record.size].find(fold, 1)
                 if own > 0:
                     fold_counts = record.unpack_from(content, own * record.size)[1:]
                     counts = tuple([a - b for a, b in zip(counts, fold_counts)])
+                # A checksum says that nothing was lost, not who wrote it: a part above its whole has no rate.
+                if min(counts) < 0 or counts[1] > counts[0] or any(a > b for a, b in zip(counts[4::2], counts[3::2])):
+                    raise self._damaged(row_id)
                 yield row_id, counts
 
     def _relations(self, objective_id: str, fold: int) -> Relations | None:
@@ -299,15 +304,25 @@ class DifficultyTable:
             (objective_id, fold, EVERYBODY),
         )
         for content, checksum in found:
-            if row_checksum(objective_id, content) != checksum:
-                raise ModelRefused(f"the difficulty table {self.path} is damaged at {objective_id!r}")
+            if type(content) is not bytes or row_checksum(objective_id, content) != checksum:
+                raise self._damaged(objective_id)
             import json  # only a table that knows relations pays for it
 
-            weights, predecessors = json.loads(content)
+            try:
+                weights, predecessors = json.loads(content)
+                relations = Relations([(row_id, weight) for row_id, weight in weights], predecessors)
+                in_range = all(type(row_id) is str and 0 <= weight <= 1 for row_id, weight in relations.weights)
+            except (ValueError, TypeError, RecursionError):
+                raise self._damaged(objective_id) from None
+            if not in_range or type(predecessors) is not list or not set(map(type, predecessors)) <= {str}:
+                raise self._damaged(objective_id)
             if not weights and not predecessors:
                 return None  # all of it came from the learner's own fold
-            return Relations([(row_id, weight) for row_id, weight in weights], predecessors)
+            return relations
         return None
+
+    def _damaged(self, row_id: str) -> ModelRefused:
+        return ModelRefused(f"the difficulty table {self.path} is damaged at {row_id!r}")
 
     def _rows(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         import sqlite3
