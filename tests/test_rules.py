@@ -196,9 +196,10 @@ class TestConfidence:
         many = rules.predict(vector({**everything, "answers_of_history": 0.8})).confidence
         assert few < 0.55 < many
 
-    @given(KNOWN)
-    def test_is_a_share(self, known: dict[str, float | None]) -> None:
-        assert 0 < rules.predict(vector(known)).confidence < 1
+
+@given(KNOWN)
+def test_the_confidence_is_a_share(known: dict[str, float | None]) -> None:
+    assert 0 < rules.predict(vector(known)).confidence < 1
 
 
 def test_the_shares_of_the_strain_sum_to_one_and_cover_the_fifteen() -> None:
