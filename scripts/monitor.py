@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Read when numpy is imported: on a busy machine a second thread mostly spins, and costs more than it gains.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import click
 
@@ -166,7 +168,7 @@ def _group(client: Client, column: str, current: Predictions, codes: Codes) -> l
     names = codes.learners.names if by_learner else codes.objectives.names
     value = monitoring.groups(client, column, names)
     values = [value.get(name) for name in names]
-    return [values[code] for code in (current.learner if by_learner else current.objective).tolist()]
+    return [values[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]
 
 
 def _parsed(command: str | None) -> list[str]:

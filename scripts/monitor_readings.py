@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
-from math import expm1, log1p
+from collections.abc import Sequence, Set
+from math import log1p
 from operator import itemgetter
 from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
-import orjson
 
 from db.client import Client
 from db.monitoring import StoredPrediction, count_predictions, stream_predictions
@@ -17,6 +16,7 @@ from ml.features import FEATURE_NAMES
 from ml.training.drift import FeatureCounts
 from ml.training.metrics import Floats, Integers
 from ml.training.slices import history_band
+from scripts.monitor_vectors import Glance, glance, glance_of, parsed
 
 WORST = 8
 """False positives, and false negatives, shown one by one."""
@@ -44,19 +44,17 @@ class Mistake(NamedTuple):
     predicted_at_ms: int
 
 
-class Numbers:
+class Numbers(dict[str, int]):
     """Names -> 0, 1, 2, ... in the order of their first appearance; shared by all periods of a report."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self._known: dict[str, int] = {}
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self)
+        return number
 
-    def __call__(self, name: str) -> int:
-        known = self._known.get(name)
-        if known is None:
-            known = self._known[name] = len(self.names)
-            self.names.append(name)
-        return known
+    @property
+    def names(self) -> list[str]:
+        """Each number's name."""
+        return list(self)
 
 
 class Codes(NamedTuple):
@@ -73,12 +71,11 @@ class Codes(NamedTuple):
         return cls(Numbers(), Numbers(), Numbers(), Numbers())
 
 
-class Predictions(NamedTuple):
-    """The stored predictions of one period, one row each.
+class Columns(NamedTuple):
+    """Stored predictions, one row each.
 
     outcome: 1 struggled, 0 did not, NaN not known yet. learner, objective, version and band are numbers of Codes.
-    degraded: 1, 0, or NaN where no features were stored. counts: the features' distributions; worst: the largest
-    mistakes, false positives and false negatives.
+    degraded: 1, 0, or NaN where no features were stored.
     """
 
     probability: Floats
@@ -90,6 +87,12 @@ class Predictions(NamedTuple):
     band: Integers
     degraded: Floats
     intervened: Floats
+
+
+class Predictions(NamedTuple):
+    """One period: its rows, the distributions of the features, and the largest mistakes in both directions."""
+
+    rows: Columns
     counts: FeatureCounts
     worst: tuple[Mistake, ...]
 
@@ -107,102 +110,76 @@ def read_period(
     counts = FeatureCounts(MONITORED)
     sampled = DRIFT_ROWS / max(count_predictions(client, since_ms, until_ms), DRIFT_ROWS) if with_features else 0.0
     worst: dict[bool, list[Mistake]] = {True: [], False: []}
-    columns: list[Floats] = []
+    parts = [_no_rows()]
     for batch in stream_predictions(client, since_ms, until_ms, with_features=with_features):
-        rows = [row for row in batch if _judgeable(row) and row.learner_id not in opted_out]
-        learners = np.array([codes.learners(row.learner_id) for row in rows], dtype=np.int64)
-        described = [_described(row.features) for row in rows] if with_features else [None] * len(rows)
-        columns.append(np.array(list(_columns(rows, described, learners, codes)), dtype=np.float64))
-        present = [
-            (place, features)
-            for place, features in enumerate(described)
-            if features is not None and crc32(rows[place].id.encode()) < sampled * _CRC_END
+        rows = [
+            row
+            for row in batch
+            if row.probability is not None and 0.0 <= row.probability <= 1.0 and row.learner_id not in opted_out
         ]
+        drawn = [crc32(row.id.encode()) < sampled * _CRC_END for row in rows]
+        vectors = {place: parsed(rows[place].features) for place in range(len(rows)) if drawn[place]}
+        glances = [
+            glance_of(vectors[place]) if place in vectors else glance(row.features) for place, row in enumerate(rows)
+        ]
+        part = _columns(rows, glances, codes)
+        parts.append(part)
+        present = {place: features for place, features in vectors.items() if features is not None}
         if present:
-            places = [place for place, _ in present]
-            counts.add(learners[places], _values([rows[place] for place in places], [each for _, each in present]))
+            probabilities = part.probability[list(present)]
+            counts.add(part.learner[list(present)], _values(probabilities, list(present.values())))
         for struggled in (True, False):
-            worst[struggled] = _worst(worst[struggled], rows, struggled)
-    table = np.concatenate([each for each in columns if len(each)] or [np.empty((0, _WIDTH))])
-    probability, outcome, at_ms, learner, objective, version, band, degraded, intervened = table.T
-    at_ms, learner, objective, version, band = (
-        each.astype(np.int64) for each in (at_ms, learner, objective, version, band)
+            worst[struggled] = _worst(worst[struggled], rows, part, struggled)
+    whole = Columns(*(np.concatenate(each) for each in zip(*parts)))
+    return Predictions(whole, counts, (*worst[False], *worst[True]))
+
+
+def _no_rows() -> Columns:
+    number, code = np.empty(0), np.empty(0, dtype=np.int64)
+    return Columns(number, number, code, code, code, code, code, number, number)
+
+
+def _columns(rows: Sequence[StoredPrediction], glances: Sequence[Glance], codes: Codes) -> Columns:
+    return Columns(
+        probability=np.array([row.probability for row in rows], dtype=np.float64),
+        outcome=np.array([np.nan if row.struggled is None else row.struggled for row in rows], dtype=np.float64),
+        at_ms=np.array([row.predicted_at_ms for row in rows], dtype=np.int64),
+        learner=np.array([codes.learners[row.learner_id] for row in rows], dtype=np.int64),
+        objective=np.array([codes.objectives[row.objective_id] for row in rows], dtype=np.int64),
+        version=np.array([codes.versions[each.version] for each in glances], dtype=np.int64),
+        band=_bands(np.array([each.grown for each in glances], dtype=np.float64), codes.bands),
+        degraded=np.array([each.degraded for each in glances], dtype=np.float64),
+        intervened=np.array([row.intervened for row in rows], dtype=np.float64),
     )
-    return Predictions(
-        probability.copy(),
-        outcome.copy(),
-        at_ms,
-        learner,
-        objective,
-        version,
-        band,
-        degraded.copy(),
-        intervened.copy(),
-        counts,
-        (*worst[False], *worst[True]),
-    )
 
 
-_WIDTH = 9
+def _bands(grown: Floats, bands: Numbers) -> Integers:
+    """The history bands of a feature that is answers grown by a logarithm."""
+    with np.errstate(over="ignore"):
+        answers = np.rint(np.expm1(grown * log1p(_HISTORY_FULL)))
+    found, place = np.unique(np.clip(answers, 0, _HISTORY_FULL), return_inverse=True)
+    named = [bands[history_band(None if np.isnan(each) else int(each))] for each in found]
+    return np.array(named, dtype=np.int64)[place]
 
 
-def _judgeable(row: StoredPrediction) -> bool:
-    return row.probability is not None and 0.0 <= row.probability <= 1.0
-
-
-def _columns(
-    rows: list[StoredPrediction],
-    described: Sequence[dict[str, object] | None],
-    learners: Integers,
-    codes: Codes,
-) -> Iterator[tuple[float, ...]]:
-    for row, features, learner in zip(rows, described, learners):
-        yield (
-            row.probability or 0.0,
-            np.nan if row.struggled is None else float(row.struggled),
-            row.predicted_at_ms,
-            learner,
-            codes.objectives(row.objective_id),
-            codes.versions(_version(features)),
-            codes.bands(history_band(_answers(features))),
-            np.nan if features is None else float(bool(features.get("degraded"))),
-            row.intervened,
-        )
-
-
-def _described(stored: str | None) -> dict[str, object] | None:
-    """The stored features; None where there are none or their text is broken."""
-    if stored is None:
-        return None
-    try:
-        features = orjson.loads(stored)
-    except orjson.JSONDecodeError:
-        return None
-    return features if isinstance(features, dict) else None
-
-
-def _version(features: dict[str, object] | None) -> str:
-    version = features.get("model_version") if features else None
-    return str(version) if version else "(not recorded)"
-
-
-def _answers(features: dict[str, object] | None) -> int | None:
-    grown = features.get("answers_of_history") if features else None
-    return round(expm1(grown * log1p(_HISTORY_FULL))) if isinstance(grown, float | int) else None
-
-
-def _values(rows: list[StoredPrediction], described: list[dict[str, object]]) -> Floats:
+def _values(probabilities: Floats, described: Sequence[dict[str, object]]) -> Floats:
     """[row, monitored]: NaN where a feature was missing, or where what is stored is no number."""
-    values = np.empty((len(rows), len(MONITORED)))
-    values[:, 0] = [row.probability for row in rows]
+    values = np.empty((len(described), len(MONITORED)))
+    values[:, 0] = probabilities
     try:
         values[:, 1:] = [_ALL(features) for features in described]
     except (KeyError, TypeError, ValueError):  # features of another version, or broken ones
         values[:, 1:] = [[_number(features.get(name)) for name in FEATURE_NAMES] for features in described]
-    for row, features in enumerate(described):
-        defaulted = features.get("defaulted")
-        if isinstance(defaulted, list):
-            values[row, [_PLACE[name] for name in defaulted if name in _PLACE]] = np.nan
+    defaulted = [features.get("defaulted") for features in described]
+    unknown = [
+        (row, _PLACE[name])
+        for row, names in enumerate(defaulted)
+        if isinstance(names, list)
+        for name in names
+        if isinstance(name, str) and name in _PLACE
+    ]
+    if unknown:
+        values[tuple(zip(*unknown))] = np.nan
     return values
 
 
@@ -215,16 +192,22 @@ _PLACE = {name: place for place, name in enumerate(MONITORED)}
 _CRC_END = 1 << 32
 
 
-def _worst(known: list[Mistake], rows: list[StoredPrediction], struggled: bool) -> list[Mistake]:
+def _worst(known: list[Mistake], rows: Sequence[StoredPrediction], part: Columns, struggled: bool) -> list[Mistake]:
     """The largest mistakes so far among predictions with this outcome."""
     least = known[-1].size if len(known) == WORST else 0.5
+    size = 1.0 - part.probability if struggled else part.probability
     found = list(known)
-    for row in rows:
-        if row.struggled is not struggled or row.probability is None:
-            continue
-        size = 1.0 - row.probability if struggled else row.probability
-        if size > least or (size == least and size > 0.5):
-            found.append(
-                Mistake(size, row.id, row.learner_id, row.objective_id, row.probability, struggled, row.predicted_at_ms)
+    for place in np.flatnonzero((part.outcome == struggled) & (size >= least) & (size > 0.5)).tolist():
+        row = rows[place]
+        found.append(
+            Mistake(
+                float(size[place]),
+                row.id,
+                row.learner_id,
+                row.objective_id,
+                float(part.probability[place]),
+                struggled,
+                row.predicted_at_ms,
             )
+        )
     return sorted(found, key=lambda each: (-each.size, each.prediction_id))[:WORST]

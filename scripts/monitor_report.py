@@ -128,7 +128,7 @@ def report(
     bootstrap: int,
 ) -> Report:
     """Judge the periods. groups: further dimensions to slice by, one value per prediction of the current period."""
-    now = periods.current
+    now = periods.current.rows
     known = ~np.isnan(now.outcome)
     rows = Judged(now.outcome[known], now.probability[known], now.learner[known])
     evaluation = evaluate(*rows, bootstrap=bootstrap)
@@ -150,7 +150,7 @@ def report(
         *overall_alerts(evaluation, degraded, targets, minimum),
         *calibration_alerts(rows, evaluation, minimum),
         *slice_alerts(rows, evaluation, dimensions, within, targets, minimum),
-        *(drift_alert(each, now.counts.rows) for each in drift if each.drifted),
+        *(drift_alert(each, periods.current.counts.rows) for each in drift if each.drifted),
     ]
     return Report(
         since_ms=since_ms,
@@ -165,8 +165,8 @@ def report(
         weeks=_weeks(periods, bootstrap),
         drift=drift,
         drift_note=drift_note,
-        mistakes=now.worst,
-        reasons=explain(now.worst),
+        mistakes=periods.current.worst,
+        reasons=explain(periods.current.worst),
         targets=targets,
         alerts=tuple(raised),
     )
@@ -178,7 +178,7 @@ def _named(codes: Integers, names: Sequence[str]) -> list[str]:
 
 def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[FeatureDrift, ...], str]:
     """The drift since the period before, or why it cannot be told."""
-    sizes = [(each.counts.rows, len(np.unique(each.learner))) for each in (periods.before, periods.current)]
+    sizes = [(each.counts.rows, len(np.unique(each.rows.learner))) for each in (periods.before, periods.current)]
     for (rows, learners), when in zip(sizes, ("the period before", "this period")):
         if rows < minimum or learners < MINIMUM_LEARNERS:
             return (), f"insufficient data: {rows} predictions with features of {learners} learners in {when}"
@@ -188,7 +188,7 @@ def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[Featur
 
 def _weeks(periods: Periods, bootstrap: int) -> tuple[Week, ...]:
     at_ms, learner, outcome, probability = (
-        np.concatenate([getattr(each, name) for each in periods])
+        np.concatenate([getattr(each.rows, name) for each in periods])
         for name in ("at_ms", "learner", "outcome", "probability")
     )
     week = (at_ms - _MONDAY_MS) // WEEK_MS

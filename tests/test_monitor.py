@@ -192,7 +192,8 @@ def test_a_database_without_predictions_table_has_none(tmp_path):
 def test_broken_rows_do_not_stop_it(database):
     rows = list(certain_rows(200))
     odd = [{"defaulted": "all", "ability": "high", "degraded": None}, [1, 2], "text", {"ability": None}, None]
-    rows = [(*row[:5], odd[place % 5], *row[6:]) if place < 50 else row for place, row in enumerate(rows)]
+    odd += [{"answers_of_history": 1e9, "defaulted": [["ability"], 7]}]
+    rows = [(*row[:5], odd[place % 6], *row[6:]) if place < 50 else row for place, row in enumerate(rows)]
     rows += [("nan", "learner-1", "o", 7.5, 0.5, None, UNTIL_MS - 5, UNTIL_MS - 5, True, False)]
     store(database, rows)
     assert observed(database, code=0)["predictions"] == 200
