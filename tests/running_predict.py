@@ -67,9 +67,11 @@ class Ran:
         assert self.answer()["degraded"] == ""
 
 
-def started(*arguments: str, python: tuple[str, ...] = (), **how: object) -> subprocess.Popen[bytes]:
+def started(
+    *arguments: str, python: tuple[str, ...] = (), script: str = PREDICT, **how: object
+) -> subprocess.Popen[bytes]:
     """predict.py, running; stdout and stderr are pipes where nothing else is said."""
-    words = [sys.executable, *python, PREDICT, *(arguments or (LEARNER, OBJECTIVE))]
+    words = [sys.executable, *python, script, *(arguments or (LEARNER, OBJECTIVE))]
     return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload,no-any-return]
 
 
