@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import db
-from db.timestamps import EARLIEST_MS, LATEST_MS, local_dates, sqlite_ms, stored_text
+from db.timestamps import EARLIEST_MS, LATEST_MS, bounded, local_dates, range_of, sqlite_ms, stored_text
 from tests.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, Narrow, execute, lay_out
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -136,6 +136,25 @@ def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms, span_
         text = moment(ms, offset).isoformat(" ", timespec="milliseconds")
         assert first <= text
         assert text < last or last == "9999-12-31"
+
+
+def test_an_instant_is_stored_as_prisma_stores_it_and_held_to_the_years_1_to_9999():
+    assert stored_text(1_740_832_496_789) == "2025-03-01T12:34:56.789+00:00"
+    assert stored_text(EARLIEST_MS - 1) == stored_text(EARLIEST_MS) == "0001-01-01T00:00:00.000+00:00"
+    assert stored_text(LATEST_MS + 1) == stored_text(LATEST_MS) == "9999-12-31T23:59:59.999+00:00"
+    assert [bounded(ms) for ms in (EARLIEST_MS - 1, EARLIEST_MS, 7, LATEST_MS, LATEST_MS + 1)] == [
+        *(EARLIEST_MS, EARLIEST_MS, 7, LATEST_MS, LATEST_MS)
+    ]
+
+
+def test_a_range_has_a_day_and_two_hours_to_spare_before_it_and_a_day_more_after_it():
+    at_ms = 1_740_832_496_789  # 2025-03-01, 12:34
+    assert local_dates(at_ms, at_ms + 10 * 86_400_000) == ("2025-02-28", "2025-03-13")
+    assert local_dates(at_ms - 12 * 3_600_000, at_ms + 12 * 3_600_000) == ("2025-02-27", "2025-03-04")
+    assert local_dates(EARLIEST_MS - 5, LATEST_MS + 5) == ("0001-01-01", "9999-12-31")
+    dates = {"floor_date": "2025-02-28", "as_of_date": "2025-03-13"}
+    assert range_of(at_ms, at_ms + 10 * 86_400_000) == {"floor": at_ms, **dates}
+    assert range_of(EARLIEST_MS - 5, at_ms)["floor"] == EARLIEST_MS
 
 
 def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_python(postgres_databases):

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.rows import ReviewRow, ValidationRow
-from ml.estimated_features import estimated_features
+from ml.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
+from ml.estimated_features import estimated_features, sigmoid
 from ml.estimates import LearnerEstimates, ObjectiveTrace
 from ml.features import ESTIMATED_FEATURES, FeatureVector
 from ml.history import DAY_MS, VISIT_GAP_MS, StudyHistory
@@ -129,6 +130,37 @@ def test_a_success_after_a_long_gap_builds_more_stability_than_after_a_short_one
 
     assert stability("A", 10) < 1.0 < stability("G", 2) < stability("G", 10)
     assert stability("GA", 10) == stability("G", 10)  # only a visit's first answer tells of memory
+
+
+def test_stability_stays_between_an_hour_and_a_year() -> None:
+    def stability(ratings: str, gap_days: int) -> float:
+        estimates = LearnerEstimates()
+        for place, rating in enumerate(ratings):
+            estimates.observe(answers(rating, days_ago=gap_days * (len(ratings) - place))[0])
+        return estimates.objectives[OBJECTIVE].stability_days
+
+    assert stability("GGGGGGGG", 400) == 365.0
+    assert stability("AAAAAAAA", 1) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("ratings", "streak"), [("A", 0.2), ("AA", 0.4), ("GAAA", 0.6), ("AAAG", 0.0), ("AAAAA", 1.0), ("AAAAAAA", 1.0)]
+)
+def test_a_streak_of_wrong_answers_counts_to_five(ratings: str, streak: float) -> None:
+    assert estimated(reviews=answers(ratings))["objective_wrong_streak"] == pytest.approx(streak)
+
+
+@pytest.mark.parametrize(("struggled", "bound"), [(0, 0.01), (100_000, 0.99)])
+def test_a_struggle_rate_is_never_taken_for_certain(struggled: int, bound: float) -> None:
+    counts = (10, 3, 10, 100_000, struggled, 100_000, struggled, 0, 0, 10, 3, 10, 3)
+    totals = Totals(counts)
+    difficulty = LearnerDifficulty(totals, {OBJECTIVE: ObjectiveDifficulty(counts, totals)}, {}, {})
+    found = estimated_features(study(), LearnerEstimates(difficulty))
+    assert found["expected_struggle"] == pytest.approx(bound)
+
+
+def test_the_logistic_function_ends_at_zero_where_the_exponential_would_overflow() -> None:
+    assert [sigmoid(x) for x in (-1e9, -710.0, 0.0, 1e9)] == [0.0, 0.0, 0.5, 1.0]
 
 
 def test_more_lapses_never_raise_what_speaks_for_the_learner() -> None:

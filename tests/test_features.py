@@ -32,6 +32,7 @@ def test_what_is_not_known_is_neutral_and_named() -> None:
     assert vector.data_quality == 1 - (len(FEATURES) - 1) / len(FEATURES)
     assert (vector.extracted_at_ms, vector.degraded, vector.model_version, vector.source) == (AT_MS, "", None, None)
     assert FeatureVector.of({}, AT_MS, "timed out").degraded == "timed out"
+    assert FeatureVector(vector.values, vector.defaulted, AT_MS).degraded == ""
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,11 @@ def test_reading_back_keeps_numbers_and_marks_the_rest() -> None:
     assert (back.extracted_at_ms, back.degraded, back.model_version, back.source) == (AT_MS, "why", None, None)
 
 
+def test_a_vector_that_knows_nothing_comes_back_as_one() -> None:
+    back = FeatureVector.from_dict(FeatureVector.of({}, AT_MS, "why").to_dict())
+    assert back.defaulted == frozenset(FEATURE_NAMES)
+
+
 def test_a_bare_mapping_needs_the_instant_and_a_stored_instant_outranks_it() -> None:
     assert FeatureVector.from_dict({"ability": 0.25}, 7).extracted_at_ms == 7
     assert FeatureVector.from_dict({"extracted_at": AT}, 7).extracted_at_ms == AT_MS
@@ -149,6 +155,7 @@ def test_a_judge_is_read_back_as_text() -> None:
     [
         ({"speed": 0.5}, "unknown feature 'speed'"),
         ({"speed": 0.5, "pace": 1, "ability": 0.5}, "unknown feature 'pace'"),
+        ({"speed": 0.5, 7: 1}, "unknown feature 7"),
         ({"defaulted": "ability"}, "defaulted must be a list of feature names"),
         ({"defaulted": ["ability", "speed"]}, "defaulted must be a list of feature names"),
         ({"defaulted": {"ability": 1}}, "defaulted must be a list of feature names"),

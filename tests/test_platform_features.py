@@ -102,6 +102,8 @@ class TestAnswers:
         assert feature("review_lapse_rate", faced=own, cards=cards) == 0.25
         assert feature("review_lapse_rate", faced=own, cards=cards, is_now=False) is None
         assert feature("review_lapse_rate", faced=objective(owner="another"), cards=cards) is None
+        assert feature("review_lapse_rate", faced=own, cards=[card(5, 3)]) == 1.0
+        assert feature("review_lapse_rate", faced=own, cards=[card(-5, 4), card(1, -2)]) == 0.25
 
     def test_unknown_ratings_are_no_answers(self) -> None:
         reviews = [*answers("AG", 2), *(row._replace(rating="MANUAL") for row in answers("GGGG", 1))]
@@ -118,12 +120,20 @@ class TestAnswers:
         events = [event(None, 3, 40), event(None, 2, None), event(None, 1, 80), event(None, 0.5, 900)]
         assert feature("session_performance_score", events=events) == pytest.approx((0.4 + 0.8 + 1) / 3)
         assert feature("session_performance_score", events=events, consents=False) is None
+        assert feature("session_performance_score", events=[event(None, 1, 0), event(None, 0.5, -7)]) == 0.0
 
     def test_validation_is_the_objectives_own_before_the_courses(self) -> None:
         course = [validation(0.2, 3, "another"), validation(0.4, 2, None)]
         assert feature("validation_score", validations=course) == pytest.approx(0.3)
         assert feature("validation_score", validations=[*course, validation(0.9, 9)]) == 0.9
         assert feature("validation_score", validations=[validation(math.nan, 9), validation(None, 8)]) is None
+
+    def test_validation_is_the_mean_of_the_newest_five_own_scores_or_ten_of_the_course(self) -> None:
+        own = [validation(1.0, 20)] + [validation(0.5, 9 - day) for day in range(5)]
+        assert feature("validation_score", validations=own) == 0.5
+        course = [validation(1.0, 20, "another")] + [validation(0.5, 19 - day, "another") for day in range(10)]
+        assert feature("validation_score", validations=course) == 0.5
+        assert feature("validation_score", faced=objective(course=None), validations=course) is None
 
 
 class TestPrerequisites:
@@ -146,7 +156,8 @@ class TestPrerequisites:
 
     @pytest.mark.parametrize(
         ("ratings", "scores", "unmastered"),
-        [("", (), 1), ("GG", (), 1), ("GGG", (), 0), ("AAAAGGGGGGGGGG", (), 0), ("GGGGGGGAAA", (), 1), ("", (1.0,), 0),
+        [("", (), 1), ("GG", (), 1), ("GGG", (), 0), ("AAAAGGGGGGGGGG", (), 0), ("GGGGGGGAA", (), 0),
+         ("GGGGGGGAAA", (), 1), ("", (1.0,), 0),
          ("", (0.9,), 1), ("GG", (0.95, 0.95), 0)],
     )  # fmt: skip
     def test_other_learners_mastery_is_shown_by_their_rows(
@@ -203,6 +214,15 @@ class TestHistoricalStruggle:
     def test_recorded_outcomes_of_the_course(self) -> None:
         outcomes = [outcome(True, 3), outcome(True, 2, "b"), outcome(False, 1, "c", "elsewhere")]
         assert feature("historical_struggle_score", outcomes=outcomes) == 4 / 5
+
+    def test_recorded_outcomes_of_the_objective_alone_where_no_course_is_known(self) -> None:
+        outcomes = [outcome(True, 3, course=None), outcome(False, 2, "b", None), outcome(False, 1, "c", "elsewhere")]
+        assert feature("historical_struggle_score", faced=objective(course=None), outcomes=outcomes) == 2 / 3
+
+    def test_only_the_newest_twenty_outcomes_count(self) -> None:
+        outcomes = [outcome(True, 30)] + [outcome(False, 25 - day) for day in range(20)]
+        assert feature("historical_struggle_score", outcomes=outcomes) == 0.0
+        assert feature("historical_struggle_score", outcomes=outcomes[:-1]) == 2 / 41
 
     @pytest.mark.parametrize("named", [{"courseId": "course"}, {"topicArea": "Course"}, {"topicArea": "renal"}])
     def test_a_sure_pattern_that_names_the_course_is_enough_for_high(self, named: dict[str, str]) -> None:
@@ -286,6 +306,8 @@ class TestCircumstances:
         assert feature("days_since_last_study", faced=own) == pytest.approx(0.1)
         assert feature("days_since_last_study", faced=own, is_now=False) is None
         assert feature("days_since_last_study", faced=own._replace(owner_id="another")) is None
+        assert feature("days_since_last_study", faced=own._replace(last_studied_at_ms=AS_OF_MS)) == 0.0
+        assert feature("days_since_last_study", faced=own._replace(last_studied_at_ms=AS_OF_MS + 1)) is None
 
     def test_workload_counts_each_pending_objective_once(self) -> None:
         missions = [

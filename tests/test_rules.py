@@ -78,6 +78,33 @@ def test_the_probability_lies_in_the_rules_own_level(known: dict[str, float | No
     assert 0 <= prediction.interval[0] <= prediction.probability <= prediction.interval[1] <= 1
 
 
+@pytest.mark.parametrize(
+    ("level", "name", "values"),
+    [
+        ("HIGH", "retention_score", {0.0: 1.0, 0.25: 0.5, 0.45: 0.1}),
+        ("HIGH", "prerequisite_gap_count", {0.5: 0.0, 0.75: 0.5, 1.0: 1.0}),
+        ("HIGH", "complexity_mismatch", {0.7: 0.25, 0.8: 0.5, 1.0: 1.0}),
+        ("HIGH", "historical_struggle_score", {0.85: 0.5, 1.0: 1.0}),
+        ("MEDIUM", "retention_score", {0.7: 0.0, 0.6: 0.5, 0.5: 1.0}),
+        ("MEDIUM", "prerequisite_gap_count", {0.2: 0.0, 0.35: 0.5}),
+        ("MEDIUM", "content_type_mismatch", {0.75: 0.5, 1.0: 1.0}),
+        ("MEDIUM", "cognitive_load_indicator", {0.85: 0.5, 1.0: 1.0}),
+    ],
+)
+def test_a_trigger_says_how_far_past_its_mark_the_feature_went(
+    level: str, name: str, values: dict[float, float]
+) -> None:
+    for value, excess in values.items():
+        assert rules.level_of(vector({**FINE, name: value})) == (level, {name: pytest.approx(excess, abs=1e-12)})
+
+
+def test_every_rule_of_the_level_is_named_and_none_of_a_lower_one() -> None:
+    level, triggers = rules.level_of(vector({**FINE, "retention_score": 0.6, "cognitive_load_indicator": 0.9}))
+    assert (level, set(triggers)) == ("MEDIUM", {"retention_score", "cognitive_load_indicator"})
+    level, triggers = rules.level_of(vector({**FINE, "retention_score": 0.6, "complexity_mismatch": 0.9}))
+    assert (level, set(triggers)) == ("HIGH", {"complexity_mismatch"})
+
+
 @given(st.sampled_from(PLATFORM_FEATURES))
 def test_a_defaulted_feature_triggers_no_rule(feature: object) -> None:
     assert rules.level_of(vector({})) == ("LOW", {})
@@ -174,6 +201,7 @@ class TestConfidence:
     def test_a_degraded_answer_claims_at_most_a_fifth(self) -> None:
         assert rules.predict(vector({}, "timed out")).confidence <= 0.2
         assert rules.predict(vector(FINE, "timed out")).confidence <= 0.2
+        assert "timed out" in rules.predict(vector(FINE, "timed out")).reasoning
 
     def test_more_features_with_data_raise_it_and_narrow_the_interval(self) -> None:
         known: dict[str, float | None] = {"retention_score": 0.8}
@@ -189,6 +217,26 @@ class TestConfidence:
             after.interval[0] / (1 - after.interval[0])
         )
         assert width_after < width_before
+
+    def test_is_the_root_of_the_known_share_of_the_strain(self) -> None:
+        half = [*rules.STUDY[:2], "prerequisite_gap_count"]  # shares of 0.2, 0.2 and 0.1
+        assert rules.confidence_of(vector(dict.fromkeys(half, 0.5))) == pytest.approx(0.9 * math.sqrt(0.5))
+
+    def test_a_second_rule_that_agrees_takes_away_a_quarter_of_the_doubt_and_one_alone_none(self) -> None:
+        everything = vector({feature.name: 0.5 for feature in FEATURES})
+        assert rules.confidence_of(everything) == rules.confidence_of(everything, 1) == pytest.approx(0.9)
+        assert rules.confidence_of(everything, 2) == rules.confidence_of(everything, 3) == pytest.approx(0.925)
+
+    def test_rises_to_three_quarters_just_below_twenty_answers(self) -> None:
+        everything = {feature.name: 0.5 for feature in FEATURES}
+        for answers_of_history, confidence in (
+            (0.0, 0.9),  # daily metrics are all there is
+            (rules.TWENTY_ANSWERS / 2, 0.55),
+            (math.nextafter(rules.TWENTY_ANSWERS, 0), 0.75),
+            (rules.TWENTY_ANSWERS, 0.9),
+        ):
+            known = vector({**everything, "answers_of_history": answers_of_history})
+            assert rules.confidence_of(known) == pytest.approx(confidence)
 
     def test_few_answers_hold_it_down(self) -> None:
         everything = {feature.name: 0.9 for feature in FEATURES if feature.direction < 0} | FINE

@@ -62,8 +62,9 @@ def test_a_defaulted_feature_is_missing_whatever_its_neutral_value():
 
 def test_an_extreme_logit_is_bounded_and_its_parts_still_sum():
     loud = [Table([], [50.0], [], 50.0)] * len(FEATURE_NAMES)
-    score = Scorecard(1.0, loud).score(FeatureVector.of({}, 0))
+    score = Scorecard(25.0, loud).score(FeatureVector.of({}, 0))
     assert score.logit == pytest.approx(LOGIT_BOUND)
+    assert score.contributions == pytest.approx([2 * score.intercept] * len(FEATURE_NAMES))  # shrunk alike
     assert score.intercept + sum(score.contributions) == pytest.approx(LOGIT_BOUND, abs=1e-12)
 
 
@@ -82,6 +83,17 @@ def test_bags_depart_from_the_logit_by_the_segment_each_feature_falls_in():
     assert card.bag_logits(FeatureVector.of({name: 0.5}, 0), 1.0) == [1 + 2 * 1.5, 1 - 2 * 1.0]
     assert card.bag_logits(FeatureVector.of({name: 0.6}, 0), 1.0) == [1 + 2 * 2.5, 1 - 2 * 2.0]
     assert card.bag_logits(FeatureVector.of({}, 0), 1.0) == [1 + 2 * 3.5, 1 - 2 * 3.0]
+
+
+def test_a_deviation_is_one_number_a_bag() -> None:
+    moving = Deviations([0.5], [1.0, -1.0, 2.0, -2.0, 3.0, -3.0], 2)
+    assert [moving.at(x) for x in (0.5, 0.51, None)] == [[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]]
+
+
+def test_what_is_stated_is_told_apart_from_what_was_learned() -> None:
+    learned, stated = Table([], [5.0], [], 0.0), Table([], [5.0], [], 0.0, stated=True)
+    card = Scorecard(0.0, [stated, learned, stated])
+    assert card.stated_part([3.0, 100.0, -4.0]) == 5.0
 
 
 @given(st.floats(-800, 800))

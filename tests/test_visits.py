@@ -40,6 +40,17 @@ def test_a_gap_of_an_hour_keeps_a_visit_and_a_longer_one_ends_it() -> None:
     ]
 
 
+def test_a_visit_starts_where_it_ends() -> None:
+    visit = Visit(OBJECTIVE, NOON_MS, True)
+    assert (visit.started_ms, visit.last_ms, visit.repeat, visit.answers, visit.scores) == (
+        NOON_MS,
+        NOON_MS,
+        True,
+        0,
+        [],
+    )
+
+
 def test_only_the_first_five_answers_are_judged() -> None:
     (visit,) = visits_of(answers("GAGGGAAA", 10))
     assert (visit.answers, visit.judged, visit.wrong) == (8, 5, 1)
