@@ -65,7 +65,7 @@ class Crowded:
     the learner's rows is one, and a good one if they are late rows. Then only what lies above the floor is sorted.
     """
 
-    __slots__ = ("above_by_learner", "above_by_time", "is_so", "late", "range_size", "walked")
+    __slots__ = ("above_by_learner", "above_by_time", "early", "is_so", "late", "range_size", "walked")
 
     def __init__(
         self, source: str, alias: str, columns: tuple[str, ...], instant: str, rows: str, wanted: str, end: str
@@ -77,12 +77,16 @@ class Crowded:
             ("count(*)",),
             f"FROM (SELECT 1 AS one FROM {{{alias}}} WHERE {own} = {{given:learner}} LIMIT {{given:crowd}}) AS crowd",
         )
-        # Entries of an index for one key lie in the order in which the rows were stored: nearly that of their instants.
-        self.late = Template(
-            source,
-            lowest,
-            f"FROM (SELECT {at}:ms}} AS {AT} FROM {{{alias}}} WHERE {own} >= {{given:learner}}"
-            f" AND {own} <= {{given:learner}}{wanted} ORDER BY {own} DESC LIMIT {{given:limit}}) AS late",
+        # Entries of an index for one key lie in the order in which the rows were stored: nearly that of their instants,
+        # or, where a history was imported newest first, the reverse of it.
+        self.late, self.early = (
+            Template(
+                source,
+                lowest,
+                f"FROM (SELECT {at}:ms}} AS {AT} FROM {{{alias}}} WHERE {own} >= {{given:learner}}"
+                f" AND {own} <= {{given:learner}}{wanted} ORDER BY {own} {direction} LIMIT {{given:limit}}) AS late",
+            )
+            for direction in ("DESC", "ASC")
         )
         # Everybody's newest rows, with texts and numbers apart in SQLite, where they do not mingle in an index.
         self.walked = {

@@ -58,7 +58,7 @@ def crowded(request, database: str) -> tuple[str, list[tuple[int, str]]]:
 @pytest.mark.parametrize("budgets", [(10, 10), (100, 100_000), (100_000, 100_000)])
 def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(crowded, budgets, monkeypatch):
     monkeypatch.setattr(crowds, "WALK_BUDGET", budgets[0])
-    monkeypatch.setattr(crowds, "RANGE_BUDGET", budgets[1])
+    monkeypatch.setattr(crowds, "COUNT_BUDGET", budgets[1])
     url, own = crowded
     with db.connect(url) as client:
         learner = client.read("ada", OBJECTIVE, NOW_MS, WINDOW).learner
