@@ -30,6 +30,7 @@ def run(*arguments: str):
     return CliRunner().invoke(benchmark, ["startup", "--python", sys.executable, *arguments])
 
 
+@pytest.mark.stopwatch
 def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_postgres, tmp_path):
     out = tmp_path / "figures.json"
     result = run("--runs", "2", "--no-reference", "--database-url", demo_on_postgres, "--json", str(out))
@@ -63,6 +64,7 @@ def test_ratios_are_those_of_the_medians_and_goals_know_both_directions():
     assert not any(row["met"] for row in report["ratios"])
 
 
+@pytest.mark.stopwatch
 def test_the_launcher_reports_the_child_alone():
     child = "import sys; x = bytearray(60 << 20); sys.exit(3)"
     command = [sys.executable, "-I", "-S", ONE_PROCESS, sys.executable, "-c"]

@@ -146,6 +146,7 @@ async def test_the_guides_test_database_has_the_guides_learner():
     assert not os.path.exists(path)
 
 
+@pytest.mark.stopwatch
 def test_importing_the_package_imports_no_driver():
     code = "import sys, db; print(sorted({'sqlite3', 'psycopg2', 'asyncio', 'json'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -227,6 +227,7 @@ def test_opening_writes_nothing_even_under_an_odd_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.stopwatch
 def test_a_prediction_reads_little_of_a_hundred_thousand_objectives(tmp_path: Path) -> None:
     """300 objectives and as many cards in the window: at most 5 ms of processor time, the best of some runs."""
     file = os.fspath(tmp_path / "table.sqlite3")
