@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
 
 import click
 
@@ -32,27 +33,58 @@ STUDIED_TENTHS = 7
 """So many tenths of the course's objectives have been met; the others lie ahead, unseen."""
 
 
-class Size:
-    """How much to make. Learner i studies course i % courses; all of its objectives lie ahead, in an exam."""
+CROWD = "learner-crowd"
+"""The learner to whom everything goes that crowd_every says."""
+ROWS_AT_ONCE = 500_000
 
-    def __init__(self, learners: int, objectives: int = 20, answers: int = 100, courses: int = 50) -> None:
+
+class Size:
+    """How much to make. Learner i studies course i % courses; all of its objectives lie ahead, in an exam.
+
+    tiers: learner i stops early, after (i % tiers + 1) / tiers of the answers. crowd_every: the reviews of each so
+    manieth learner are CROWD's instead (0: of none).
+    """
+
+    def __init__(
+        self,
+        learners: int,
+        objectives: int = 20,
+        answers: int = 100,
+        courses: int = 50,
+        tiers: int = 1,
+        crowd_every: int = 0,
+    ) -> None:
         self.learners = learners
         self.objectives = objectives
         self.answers = answers
         self.courses = min(courses, learners)
+        self.tiers = tiers
+        self.crowd_every = crowd_every
 
 
 def fill(writer: Writer, size: Size, now_ms: int) -> None:
     """Fills the empty tables: learners, content, answers, metrics, sessions, prompts, profiles, exams and missions."""
-    numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000)
-    for model, counted, values in _content(size, numbers) + _study(size, numbers):
-        table = TABLES[model]
-        columns = ", ".join(f'"{name}"' for name in values)
-        selected = ", ".join(numbers.typed(table.fields[name].type, value) for name, value in values.items())
-        writer.execute(f'INSERT INTO "{table.name}" ({columns}) {numbers.select(selected, *counted)}')
+    for _stored in insertions(writer, size, now_ms):
+        pass
     if writer.dialect == "postgresql":
         writer.commit()
         writer.execute("ANALYZE")
+
+
+def insertions(writer: Writer, size: Size, now_ms: int) -> Iterator[tuple[str, int]]:
+    """The same a stretch at a time: yields model and number of rows after each; statistics are left to the caller."""
+    numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000)
+    for model, counters, values in _content(size, numbers) + _study(size, numbers):
+        table = TABLES[model]
+        columns = ", ".join(f'"{name}"' for name in values)
+        selected = ", ".join(numbers.typed(table.fields[name].type, value) for name, value in values.items())
+        (outer, count), *inner = counters
+        where = numbers.before_they_stop(size, outer, count) if inner == [("i", size.learners)] else ""
+        stretch = max(1, ROWS_AT_ONCE // (inner[0][1] if inner else 1))
+        for first in range(0, count, stretch):
+            listed = [(outer, first, min(count, first + stretch)), *((name, 0, stop) for name, stop in inner)]
+            sql = f'INSERT INTO "{table.name}" ({columns}) {numbers.select(selected, listed, where)}'
+            yield model, writer.execute(sql)
 
 
 class _Numbers:
@@ -62,20 +94,24 @@ class _Numbers:
         self.dialect = dialect
         self.now_ms = now_ms
 
-    def select(self, columns: str, outer: tuple[str, int], inner: tuple[str, int] | None = None) -> str:
-        """A row for each number below the counts; the outer one moves slowest."""
-        sources = [outer] if inner is None else [outer, inner]
+    def select(self, columns: str, counters: list[tuple[str, int, int]], where: str = "") -> str:
+        """A row for each number from the first up to the last one but one; the first counter moves slowest."""
         if self.dialect == "postgresql":
-            listed = ", ".join(f"generate_series(0, {count - 1}) AS {name}" for name, count in sources)
-            order = f" ORDER BY {', '.join(name for name, _ in sources)}" if inner else ""
-            return f"SELECT {columns} FROM {listed}{order}"  # noqa: S608 - our own names and numbers
+            listed = ", ".join(f"generate_series({first}, {stop - 1}) AS {name}" for name, first, stop in counters)
+            order = f" ORDER BY {', '.join(name for name, _, _ in counters)}" if len(counters) > 1 else ""
+            return f"SELECT {columns} FROM {listed}{where}{order}"  # noqa: S608 - our own names and numbers
         counts = ", ".join(
-            f"each_{name}({name}) AS (SELECT 0 WHERE {count} > 0 UNION ALL"  # noqa: S608 - our own names and numbers
-            f" SELECT {name} + 1 FROM each_{name} WHERE {name} + 1 < {count})"
-            for name, count in sources
+            f"each_{name}({name}) AS (SELECT {first} WHERE {stop} > {first} UNION ALL"  # noqa: S608 - our own
+            f" SELECT {name} + 1 FROM each_{name} WHERE {name} + 1 < {stop})"
+            for name, first, stop in counters
         )
-        listed = " CROSS JOIN ".join(f"each_{name}" for name, _ in sources)  # SQLite keeps the order of a CROSS JOIN
-        return f"WITH RECURSIVE {counts} SELECT {columns} FROM {listed}"  # noqa: S608 - our own names and numbers
+        listed = " CROSS JOIN ".join(f"each_{name}" for name, _, _ in counters)  # SQLite keeps a CROSS JOIN's order
+        return f"WITH RECURSIVE {counts} SELECT {columns} FROM {listed}{where}"  # noqa: S608 - our own names
+
+    def before_they_stop(self, size: Size, nth: str, count: int) -> str:
+        """The condition that learner i has an nth row of so many."""
+        tiers = size.tiers
+        return f" WHERE {nth} * {tiers} < {count} * (i % {tiers} + 1)" if tiers > 1 else ""
 
     def typed(self, kind: str, sql: str) -> str:
         """An expression as a column of the Prisma type holds it; a DateTime is given in milliseconds."""
@@ -153,6 +189,8 @@ def _study(size: Size, sql: _Numbers) -> Making:
     visit = f"n / {ANSWERS_OF_A_VISIT}"
     luck = "(i % 1000 * 31 + n % 1000 * 17 + n % 1000 * (n % 1000) * 7 + i % 13 * (n % 1000)) % 20"
     wrong = f"4 + i % 5 + ({visit}) % {studied} % 4"
+    every = size.crowd_every
+    reviewer = f"CASE WHEN i % {every} = {every - 1} THEN '{CROWD}' ELSE {learner} END" if every else learner
     measured = min(visits, DAYS)  # one a day at most
     metric_day = f"({began} + CAST(v AS bigint) * {DAYS * DAY_MS // measured}) / {DAY_MS} * {DAY_MS}"
     planned = (sql.identifier("objective", course, f"(i + {n}) % {size.objectives}") for n in range(4))
@@ -161,7 +199,7 @@ def _study(size: Size, sql: _Numbers) -> Making:
         (
             "Review",
             (("n", size.answers), learners),
-            {"id": sql.identifier("review", "i", "n"), "userId": learner}
+            {"id": sql.identifier("review", "i", "n"), "userId": reviewer}
             | {"cardId": sql.identifier("card", course, f"({visit}) % {studied}", f"n % {CARDS_OF_AN_OBJECTIVE}")}
             | {"sessionId": sql.identifier("session", "i", visit), "timeSpentMs": f"4000 + ({luck}) * 500"}
             | {

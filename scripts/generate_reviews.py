@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --database-url URL --reviews 10000000`.
+
+Made inside the server by scripts/synthetic_platform.py, the app's own indexes afterwards. A learner has 100 to 500
+reviews, 300 on average; those with few stopped weeks ago. On demand one learner has a million, which lie among
+everybody else's, and one objective ten thousand prerequisites. The same arguments give the same rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+
+import click
+
+if __package__ in (None, ""):
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from db.connecting import located
+from db.errors import DatabaseError
+from db.tables import TABLES, ddl
+from db.writing import Writer, open_writer
+from scripts.refusal import USAGE, Refused, of_database
+from scripts.synthetic_platform import CROWD, Size, insertions
+
+ANSWERS, TIERS = 500, 5
+MEAN_ANSWERS = 300
+LEARNERS_OF_A_COURSE = 25
+OBJECTIVES_OF_A_COURSE = 20
+HUB = "objective-hub"
+"""The objective with very many prerequisites."""
+
+
+def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, show_progress: bool = False) -> int:
+    """Fills an empty PostgreSQL database; returns how many reviews there are: as many as asked for, or some more.
+
+    crowd: how many reviews the learner CROWD has on top of them. prerequisites: how many HUB has. Raises DatabaseError.
+    """
+    size = platform_size(reviews, crowd)
+    stored = 0
+    with open_writer(url) as writer:
+        if writer.dialect != "postgresql":
+            raise Refused("Only PostgreSQL is filled here; scripts.synthetic_platform fills SQLite, too.", USAGE)
+        _bare_tables(writer)
+        with click.progressbar(
+            length=size.learners * MEAN_ANSWERS, label="making reviews", file=sys.stderr, hidden=not show_progress
+        ) as bar:
+            for model, rows in insertions(writer, size, time.time_ns() // 1_000_000):
+                if model == "Review":
+                    stored += rows
+                    bar.update(rows)
+        if crowd:
+            writer.insert("User", ("id",), [(CROWD,)])
+        if prerequisites:
+            _hub(writer, prerequisites)
+        _index(writer, show_progress)
+    _vacuum(url)
+    return stored
+
+
+def platform_size(reviews: int, crowd: int) -> Size:
+    """Whole fives of learners, so that the mean holds; every so manieth learner's reviews go to the crowd."""
+    learners = -(-reviews // (MEAN_ANSWERS * TIERS)) * TIERS
+    crowding = -(-crowd // (MEAN_ANSWERS * TIERS)) * TIERS
+    every = 0
+    if crowding:
+        every = -(-(learners + crowding) // crowding)
+        every += every % TIERS == 0  # else all that goes to the crowd would be learners of one tier
+        learners = every * crowding
+    courses = max(1, learners // LEARNERS_OF_A_COURSE)
+    return Size(learners, OBJECTIVES_OF_A_COURSE, ANSWERS, courses, TIERS, every)
+
+
+def _bare_tables(writer: Writer) -> None:
+    """The tables without any index: ten million entries are sorted once faster than they are put in one by one."""
+    for statement in ddl(writer.dialect):
+        if not statement.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX")):
+            writer.execute(statement)
+    for table in TABLES.values():
+        writer.execute(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "{table.name}_pkey"')
+
+
+def _index(writer: Writer, show_progress: bool) -> None:
+    writer.execute("SET LOCAL maintenance_work_mem = '512MB'")
+    with click.progressbar(
+        list(TABLES.values()), label="indexing tables", file=sys.stderr, hidden=not show_progress
+    ) as bar:
+        for table in bar:
+            writer.execute(f'ALTER TABLE "{table.name}" ADD PRIMARY KEY ("id")')
+            for statement in table.ddl(writer.dialect)[1:]:
+                writer.execute(statement)
+
+
+def _hub(writer: Writer, prerequisites: int) -> None:
+    """In a course of its own, so that nothing else changes."""
+    owner = "author-of-hub"
+    writer.insert("Course", ("id", "userId", "name"), [("course-hub", owner, "Hub")])
+    fields = ("id", "userId", "courseId", "title", "topicTags")
+    writer.insert("Lecture", fields, [("lecture-hub", owner, "course-hub", "Hub", [])])
+    needed = [f"needed-{number}" for number in range(prerequisites)]
+    objectives = ((name, "lecture-hub", name) for name in (HUB, *needed))
+    writer.insert("LearningObjective", ("id", "lectureId", "objective"), objectives)
+    fields = ("id", "objectiveId", "prerequisiteId", "strength")
+    edges = ((f"hub-{name}", HUB, name, place / prerequisites) for place, name in enumerate(needed))
+    writer.insert("ObjectivePrerequisite", fields, edges)
+
+
+def _vacuum(url: str) -> None:
+    """As the server's own daemon would do soon, and then in the middle of a measurement."""
+    import psycopg2
+
+    where, _ = located(url)
+    schema = f"-c search_path={where.schema}" if where.schema else None
+    with contextlib.closing(psycopg2.connect(**{"options": schema, **where.keywords})) as connection:
+        connection.autocommit = True
+        connection.cursor().execute("VACUUM (ANALYZE)")
+
+
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, required=True, metavar="URL")
+@click.option("--reviews", type=click.IntRange(1, 100_000_000), default=10_000, help="Rounded up to whole learners.")
+@click.option("--crowd", type=click.IntRange(min=0), default=0, help=f"Reviews of one learner more, {CROWD!r}.")
+@click.option("--prerequisites", type=click.IntRange(min=0), default=0, help=f"Of one objective more, {HUB!r}.")
+def generate_reviews(database_url: str, reviews: int, crowd: int, prerequisites: int) -> None:
+    """Fill an empty PostgreSQL database with a made-up platform of so many reviews, for measurements of size."""
+    began = time.monotonic()
+    try:
+        stored = generate(database_url, reviews, crowd, prerequisites, show_progress=True)
+    except DatabaseError as error:
+        raise of_database(error) from None
+    click.echo(f"{stored} reviews in {time.monotonic() - began:.1f} s.")
+
+
+if __name__ == "__main__":
+    generate_reviews()
