@@ -16,9 +16,11 @@ if __package__ in (None, ""):
 
 COMMANDS = {
     "batch": "scripts.benchmark_batch:batch",
+    "difficulty": "scripts.benchmark_difficulty:difficulty",
     "monitor": "scripts.benchmark_monitor:monitor",
     "service": "scripts.benchmark_service:service",
     "quality": "scripts.benchmark_quality:quality",
+    "scale": "scripts.benchmark_scale:scale",
     "startup": "scripts.benchmark_startup:startup",
 }
 """Command -> module:attribute."""

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from glob import glob
 from statistics import median
@@ -97,12 +97,12 @@ def startup(runs: int, json_path: str | None, python: str | None, database_url: 
     """
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="startup-benchmark-"))
-        python = os.path.abspath(python) if python else _plain_install(os.path.join(workshop, "venv"))
+        python = os.path.abspath(python) if python else plain_install(os.path.join(workshop, "venv"))
         postgres_url = database_url or stack.enter_context(_demo_on_postgres())
         commands = _commands(workshop, python, postgres_url, reference)
         for command in commands:
             _check(command)
-        costs = _measure(commands, runs)
+        costs = measure(commands, runs)
     report = _report(costs, runs)
     click.echo(_table(report))
     if json_path:
@@ -111,7 +111,7 @@ def startup(runs: int, json_path: str | None, python: str | None, database_url: 
             out.write("\n")
 
 
-def _plain_install(directory: str) -> str:
+def plain_install(directory: str) -> str:
     """The interpreter of a new virtual environment in which the predictor is installed, not linked."""
     click.echo("installing the predictor into a virtual environment of its own", err=True)
     python = os.path.join(directory, "bin", "python")
@@ -148,7 +148,7 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
     sqlite_url = "sqlite:///" + os.path.join(workshop, "demo.db")
     _create_demo(sqlite_url)
     asked = ("demo-learner", "action-potentials")
-    installed = _installed(python)
+    installed = directory_of_predict(python)
     commands = [
         Command(BARE, (python, "-c", "pass"), {}),
         Command(SQLITE, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": sqlite_url}),
@@ -170,7 +170,7 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
     return commands
 
 
-def _installed(python: str) -> str:
+def directory_of_predict(python: str) -> str:
     """The directory of the predict.py that this interpreter imports; this checkout where it has none."""
     look = "import importlib.util as u; spec = u.find_spec('predict'); print(spec.origin if spec else '')"
     found = _run([python, "-c", look], cwd=os.path.dirname(python)).strip()
@@ -191,7 +191,8 @@ def _without_parameters(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _environment(command: Command) -> dict[str, str]:
+def environment_of(command: Command) -> dict[str, str]:
+    """Ours, without what would reach into a prediction, and with the command's own."""
     # PYTHONDONTWRITEBYTECODE, common in containers, would have a checkout's modules compiled in every run
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTHON"))}
     return {**ours, **command.environment}
@@ -199,20 +200,28 @@ def _environment(command: Command) -> dict[str, str]:
 
 def _check(command: Command) -> None:
     """Runs the command once: it must do its work, and its modules get compiled."""
-    text = _run(list(command.argv), environment=_environment(command))
+    text = _run(list(command.argv), environment=environment_of(command))
     if "demo-learner" in command.argv:
         answer = json.loads(text)
         if "probability" not in answer or answer.get("degraded"):
             raise CannotMeasure(f"{command.name}: no prediction from real rows: {text[:300]}")
 
 
-def _measure(commands: Sequence[Command], runs: int) -> dict[str, list[Cost]]:
+def measure(
+    commands: Sequence[Command], runs: int, before: Callable[[str], None] | None = None
+) -> dict[str, list[Cost]]:
+    """Each command in turn, so often; costs by name, together where several commands have one name.
+
+    before: what to do with a command's name before each time that it is run.
+    """
     costs: dict[str, list[Cost]] = {command.name: [] for command in commands}
     with click.progressbar(range(runs), label="measuring", file=sys.stderr) as rounds:
         for _ in rounds:
             for command in commands:
+                if before is not None:
+                    before(command.name)
                 launcher = [sys.executable, "-I", "-S", ONE_PROCESS, *command.argv]
-                wall_s, peak_kib, code = _run(launcher, environment=_environment(command)).split()
+                wall_s, peak_kib, code = _run(launcher, environment=environment_of(command)).split()
                 if code != "0":
                     raise CannotMeasure(f"{command.name}: ended with exit code {code}")
                 costs[command.name].append(Cost(float(wall_s) * 1000, int(peak_kib) / 1024))

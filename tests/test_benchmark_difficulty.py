@@ -1,0 +1,34 @@
+"""The benchmark of difficulty tables measures real predictions from tables that the training command made."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from click.testing import CliRunner
+
+from scripts.benchmark import benchmark
+from scripts.benchmark_difficulty import EVICTED, _report
+from scripts.benchmark_startup import Cost
+
+
+def test_two_tables_of_different_size_answer_the_same_question(tmp_path):
+    out = tmp_path / "figures.json"
+    arguments = ["--objectives", "1400", "--runs", "1", "--python", sys.executable, "--json", str(out)]
+    result = CliRunner().invoke(benchmark, ["difficulty", *arguments])
+    assert result.exit_code == 0, result.output
+    report = json.loads(out.read_text())
+    assert [row["table"] for row in report["tables"]] == [
+        f"a table of {count} objectives{kind}" for count in (140, 1400) for kind in ("", EVICTED)
+    ]
+    few, _, many, _ = report["tables"]
+    assert many["table_mib"] > 5 * few["table_mib"]
+    assert all(row["wall_ms_least"] > 0 for row in report["tables"])
+
+
+def test_the_bound_is_on_the_difference_of_the_medians():
+    costs = {"few": [100, 90, 110], "few, evicted": [120], "many": [104, 105, 999], "many, evicted": [126]}
+    report = _report(
+        {name: [Cost(ms, 14.0) for ms in taken] for name, taken in costs.items()}, dict.fromkeys(costs, 1), 3
+    )
+    assert [(goal["value"], goal["met"]) for goal in report["goals"]] == [(5.0, True), (6.0, False)]
