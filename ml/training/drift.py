@@ -135,7 +135,8 @@ def feature_drift(
         )
         for k, name in enumerate(before.features)
     )
-    return tuple(sorted(found, key=lambda each: -each.distance / each.limit))
+    # Where the same learners did the same in both periods, chance moves nothing: the limit is 0, and so is the distance.
+    return tuple(sorted(found, key=lambda each: -each.distance / max(each.limit, 1e-15)))
 
 
 def _bins(counts: Counts) -> Integers:
