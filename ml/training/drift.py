@@ -135,7 +135,7 @@ def feature_drift(
         )
         for k, name in enumerate(before.features)
     )
-    # Where the same learners did the same in both periods, chance moves nothing: the limit is 0, and so is the distance.
+    # Where the same learners did the same in both periods, chance moves nothing, and the limit is 0.
     return tuple(sorted(found, key=lambda each: -each.distance / max(each.limit, 1e-15)))
 
 
