@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import signal
 import sqlite3
@@ -234,12 +235,15 @@ def model_of(ground: Ground, chance: random.Random) -> list[str]:
     if chance.random() < 0.5:
         octets = mutated(ground.model, chance, ODD)
     else:
-        import pickle
-
         inside = mutated(ground.payload, chance, [b"G" + bytes(8), b"N.", b"]", b"}", b"(", b"K\x01", b"\x88"], 3)
-        whole = {"format": model_file.FORMAT, "sha256": model_file.sha256(inside), "payload": inside}
-        octets = pickle.dumps(whole, protocol=4)
+        octets = sealed(inside)
     return [*IDS, "--model", ground.file("model.pkl", octets)]
+
+
+def sealed(payload: bytes) -> bytes:
+    """A model file of this payload, under a right checksum."""
+    whole = {"format": model_file.FORMAT, "sha256": model_file.sha256(payload), "payload": payload}
+    return pickle.dumps(whole, protocol=4)
 
 
 ARGUMENTS: dict[str, Callable[[Ground, random.Random], list[str]]] = {
@@ -278,11 +282,12 @@ def feedback_outcome(ground: Ground, chance: random.Random) -> Outcome:
             found = feedback_since(client, datetime(1970, 1, 1, tzinfo=timezone.utc))
     except Exception:
         return Outcome("raised", [Fault("traceback", traceback.format_exc())])
-    faults = [Fault("invalid JSON", repr(row)) for row in found if not _is_sound(row)]
+    faults = [Fault("invalid JSON", repr(row)) for row in found if not is_sound(row)]
     return Outcome(f"{len(found)} rows", faults)
 
 
-def _is_sound(row: Feedback) -> bool:
+def is_sound(row: Feedback) -> bool:
+    """Whether each of the row's values is of its type, and its number finite."""
     said = row.predictedStruggleProbability
     return (
         isinstance(row.feature_vector, dict)
@@ -306,7 +311,7 @@ class Streams:
     """Catches what is written to the file descriptors 1 and 2."""
 
     def __init__(self) -> None:
-        self.files = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of run
+        self.files = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - close closes them
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -325,6 +330,11 @@ class Streams:
             for number, saved in enumerate(kept, 1):
                 os.dup2(saved, number)
                 os.close(saved)
+
+    def close(self) -> None:
+        """Close both files."""
+        for file in self.files:
+            file.close()
 
     def read(self) -> tuple[bytes, bytes]:
         """What was written last to stdout and to stderr."""
@@ -424,8 +434,7 @@ def run(numbers: Iterator[int] | range, seed: int, show: bool = False) -> dict[s
                 faults[fault.kind] += 1
                 if len(told) < 20:
                     told.append({"only": number, "argv": [ascii(word)[:300] for word in argv], **fault._asdict()})
-        for file in streams.files:
-            file.close()
+        streams.close()
     return {
         "inputs": count,
         "seed": seed,
