@@ -16,7 +16,7 @@ from db.rows import LearnerRows, ReviewRow, ValidationRow
 from ml.difficulty import NO_DIFFICULTY, DifficultyTable, fold_of, row_checksum
 from ml.errors import ModelRefused
 from ml.estimated_features import estimated_features
-from ml.estimates import LearnerEstimates
+from ml.estimates import LearnerEstimates, difficulty_facing
 from ml.features import ESTIMATED_FEATURES
 from ml.training.difficulty_tables import build_difficulty_table
 from tests.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
@@ -112,6 +112,24 @@ def test_with_a_table_every_estimated_feature_has_its_name_and_its_value(tmp_pat
     found = estimated_features(history, LearnerEstimates.before(history, table))
     assert found.keys() == {feature.name for feature in ESTIMATED_FEATURES}
     assert [name for name, value in found.items() if value is None or not 0 <= value <= 1] == []
+    table.close()
+
+
+def test_a_prediction_looks_up_all_that_its_history_touches(tmp_path: Path) -> None:
+    other = learner("other", [row for name in (OBJECTIVE, "met", "asked", "never") for row in answers("AGA", 9, name)])
+    own = learner("learner", answers("AAA", 3, "met"))
+    history = study(
+        reviews=answers("AGA", 9, "met") + answers("G", 8, None),
+        validations=[validation(0.5, 4, "asked"), validation(0.5, 3, None)],
+        cards=[card(name=f"{OBJECTIVE}/2")],
+    )
+    table = table_of(tmp_path, [other, own])
+    found = difficulty_facing(history, table)
+    assert found.objectives.keys() == {OBJECTIVE, "met", "asked"}
+    assert found.objectives["met"].learners == 1  # the learner's own answers left out
+    known = {card_id: found.card_error_rate(None, card_id) for card_id in ("met/0", f"{OBJECTIVE}/2", "never/0")}
+    assert {card_id for card_id, rate in known.items() if rate is not None} == {"met/0", f"{OBJECTIVE}/2"}
+    assert difficulty_facing(history, None) is NO_DIFFICULTY
     table.close()
 
 
