@@ -1,7 +1,7 @@
 """The wall clock jumps while predict.py runs, and before: deadlines rest on another clock, and later rows stay unseen.
 
-The jump happens in the process itself, whose time functions count on from another hour once so many seconds have
-passed: the machine's own clock is everybody's.
+The jumps happen in the process itself, whose time functions count on from another hour every fifth of a second, so
+that one falls into every wait: the machine's own clock is everybody's.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ HOUR_S = 3600.0
 JUMPS = pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S, -400 * 24 * HOUR_S], ids=["back", "forward", "far back"])
 PROLOGUE = """
 import os, runpy, sys, time
-at_s, by_ns, began, real_ns = float(sys.argv[1]), int(float(sys.argv[2]) * 1e9), time.monotonic(), time.time_ns
-time.time_ns = lambda: real_ns() + (by_ns if time.monotonic() - began >= at_s else 0)
+every_s, by_ns, began, real_ns = float(sys.argv[1]), int(float(sys.argv[2]) * 1e9), time.monotonic(), time.time_ns
+time.time_ns = lambda: real_ns() + by_ns * (int((time.monotonic() - began) / every_s) if every_s else 1)
 time.time = lambda: time.time_ns() / 1e9
 time.clock_gettime = time.clock_gettime_ns = None
 del sys.argv[:3]
@@ -38,9 +38,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def started(by_s: float, *options: str, at_s: float = 0.3, url: str, **how: object) -> subprocess.Popen[bytes]:
-    """predict.py, whose wall clock jumps at_s seconds after its start."""
-    words = [sys.executable, "-c", PROLOGUE, str(at_s), str(by_s), PREDICT, LEARNER, OBJECTIVE, *options]
+def started(by_s: float, *options: str, every_s: float = 0.2, url: str, **how: object) -> subprocess.Popen[bytes]:
+    """predict.py, whose wall clock jumps every so many seconds; with 0 seconds once, before it starts."""
+    words = [sys.executable, "-c", PROLOGUE, str(every_s), str(by_s), PREDICT, LEARNER, OBJECTIVE, *options]
     environment = {**os.environ, "DATABASE_URL": url}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(words, env=environment, **{**pipes, **how})  # type: ignore[call-overload,no-any-return]
@@ -59,6 +59,18 @@ def test_the_deadline_is_neither_later_nor_earlier(app, by_s):
         assert "in time" in reason or "deadline" in reason
         assert result.seconds > 0.95
     assert connections_left(app) == 0
+
+
+@JUMPS
+def test_the_deadline_of_what_no_database_hurries(demo_copy, by_s):
+    """Features from a stdin on which nothing comes: nobody but the deadline itself ends that."""
+    reading, writing = os.pipe()
+    process = started(by_s, "--timeout", "1", "--features", "-", url=demo_copy, stdin=reading)
+    result = finished(process)
+    assert "deadline" in result.degraded()
+    assert result.seconds > 0.95
+    os.close(reading)
+    os.close(writing)
 
 
 @JUMPS
@@ -93,7 +105,7 @@ def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy, by_s):
 @JUMPS
 def test_a_reader_that_never_reads_is_given_up(demo_copy, by_s):
     reading, writing = filled_pipe()
-    assert finished(started(by_s, url=demo_copy, stdout=writing, at_s=0.25)).code == 74
+    assert finished(started(by_s, url=demo_copy, stdout=writing)).code == 74
     os.close(reading)
     os.close(writing)
 
@@ -104,7 +116,7 @@ def test_rows_later_than_a_clock_that_was_set_back_are_not_used(demo_copy):
 
     def features(days: int) -> dict[str, float]:
         by_s = NOW_MS / 1000 + days * 24 * HOUR_S - time.time()
-        answer = finished(started(by_s, at_s=0, url=demo_copy)).answer()
+        answer = finished(started(by_s, every_s=0, url=demo_copy)).answer()
         assert answer["degraded"] == ""
         return {name: round(value, 5) for name, value in answer["features"].items() if isinstance(value, float)}
 
@@ -115,5 +127,5 @@ def test_rows_later_than_a_clock_that_was_set_back_are_not_used(demo_copy):
         writer.insert("Review", ("id", "userId", "cardId", "rating", "reviewedAt"), rows)
     assert features(0) == earlier
     assert features(2) != earlier
-    far_back = finished(started(-time.time() + 1, at_s=0, url=demo_copy)).answer()
+    far_back = finished(started(-time.time() + 1, every_s=0, url=demo_copy)).answer()
     assert far_back["degraded"] == ""
