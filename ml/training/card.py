@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ml.features import FEATURE_NAMES, FEATURES
 from ml.model_file import SavedModel
 from ml.training.evaluation import Evaluation, evaluate
-from ml.training.slices import history_band, slices
+from ml.training.slices import Slice, history_band, slices
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,9 +38,10 @@ def card(
     learners: npt.NDArray[np.str_],
     how: str,
     dimensions: Mapping[str, Sequence[object]] | None = None,
+    more: Sequence[Slice] = (),
 ) -> dict[str, object]:
     """The card as plain builtins. probabilities: of each row, by a model that saw none of that row's learner; `how`
-    says so in a sentence. dimensions: further groups to look at, one value a row."""
+    says so in a sentence. dimensions: further groups to look at, one value a row. more: slices of other rows."""
     threshold = saved.figures.get("threshold", 0.5)
     groups: dict[str, Sequence[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(x)],
@@ -55,7 +56,9 @@ def card(
         "sources": list(saved.sources),
         "how_measured": how,
         "evaluation": evaluate(y, probabilities, learners, threshold=threshold).to_dict(),
-        "slices": [part.to_dict() for part in slices(y, probabilities, learners, groups, threshold=threshold)],
+        "slices": [
+            part.to_dict() for part in (*slices(y, probabilities, learners, groups, threshold=threshold), *more)
+        ],
         "stated_tables": [name for name, t in zip(FEATURE_NAMES, saved.scorecard.tables) if t.stated],
         "unused_features": [
             name

@@ -40,6 +40,8 @@ PRIORS = (
     ("lines, shrunk x30, averaged with boosting", 30.0, True, 0),
 )
 """(name, factor on the shrinkage, boosting, hinges): what is compared on platforms left out, simplest first."""
+LEAST_ANSWERED = 0.05
+"""A platform of tests alone still weighs this much of one whose visits were all labelled by answers."""
 HIDDEN_SHARE = 0.35
 """Of the rows lose the features that some platform lacks."""
 
@@ -53,11 +55,23 @@ class Source(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A model and the rows it was measured on: each row's held-out probability, in the order of the examples."""
+    """A model and the rows it was measured on: each row's held-out probability, in the order of the examples.
+
+    unknown: the visits that were shown a second time, as they would look where nobody knows the objective.
+    """
 
     saved: SavedModel
     result: FitResult
     probabilities: Floats
+    unknown: Measured | None = None
+
+
+class Measured(NamedTuple):
+    """Visits with outcome 0 or 1, held-out probability, and a number for each one's learner."""
+
+    y: Floats
+    probabilities: Floats
+    learners: npt.NDArray[np.int64]
 
 
 def pretrain(
@@ -80,7 +94,7 @@ def pretrain(
     slope = result.calibration[0]
     offset = balancing_offset(slope * result.model.logits(labels.x), labels.y, labels.weights)
     result = result._replace(calibration=(slope, offset))
-    probabilities = _probability(result.held_out_logits[first])
+    probabilities = _probability(result.held_out_logits)
     return Trained(
         SavedModel(
             model_version,
@@ -90,7 +104,8 @@ def pretrain(
             struggle_below,
         ),
         result,
-        probabilities,
+        probabilities[first],
+        Measured(labels.y[~first], probabilities[~first], labels.learners[~first]),
     )
 
 
@@ -103,7 +118,7 @@ def pooled(sources: Sequence[Source]) -> tuple[Labels, npt.NDArray[np.bool_]]:
     lacking &= np.any([informed(source.known.X) for source in sources], axis=0)
     xs, ys, ids, weights, platforms, first = [], [], [], [], [], []
     for number, source in enumerate(sources):
-        answered = 1.0 - float(np.mean(source.known.validated))
+        answered = max(LEAST_ANSWERED, 1.0 - float(np.mean(source.known.validated)))
         shown_again = draw.random(len(source.unknown)) < UNKNOWN_SHARE
         for examples, is_first in ((source.known, True), (source.unknown.select(shown_again), False)):
             x = examples.X.copy()

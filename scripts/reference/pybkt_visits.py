@@ -20,7 +20,7 @@ def main(given: str, made: str) -> None:
         table = pd.DataFrame(json.load(file))
     table["order"] = range(len(table))
     answers = table[table["visit"] < 0]
-    model = Model(seed=0, num_fits=1)
+    model = Model(seed=0, num_fits=1, parallel=False)  # its pool costs more than it saves
     model.fit(data=answers[answers["training"]], defaults=COLUMNS)
     known = set(answers[answers["training"]]["skill"])
     right = [0.5] * int((table["visit"] >= 0).sum())
@@ -37,7 +37,9 @@ def main(given: str, made: str) -> None:
             if visit >= 0:
                 right[visit] = expected
                 continue
-            seen = known_now * (1 - slip if correct else slip) / (expected if correct else 1 - expected)
+            likelihood = expected if correct else 1 - expected
+            # A skill fitted without guesses or slips has answers that it holds impossible: they teach nothing.
+            seen = known_now * (1 - slip if correct else slip) / likelihood if likelihood > 0 else known_now
             mastery[learner] = seen * (1 - forget) + (1 - seen) * learn
     with open(made, "w", encoding="utf-8") as file:
         json.dump(right, file)
