@@ -99,6 +99,8 @@ def trend(weeks: Sequence[Week], name: str, low: float, high: float, target: Tar
             edge = [(at, y(each.high or 0.0)) for at, each in known]
             edge += [(at, y(each.low or 0.0)) for at, each in reversed(known)]
             yield f'<polygon class="spread" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in edge)}"/>'
+        for at, alone in known if len(known) == 1 else ():
+            yield _line("whisker", at, y(alone.low or 0.0), at, y(alone.high or 0.0))
         valued = [(x(place), y(each.value)) for place, _, each in figures if each.value is not None]
         yield f'<polyline class="line" points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in valued)}"/>'
         every = max(1, (len(weeks) + 3) // 4)

@@ -164,7 +164,7 @@ def _slices(report: Report) -> str:
     heads = "<th></th><th class=n>n</th>" + "".join(f"<th>{title}</th>" for title in titles)
     return (
         '<section><h2>For whom, and with which model</h2><p class="note">Read the intervals: a slice with few learners '
-        'may lie anywhere within its own.</p><div class="scroll">'
+        'may lie anywhere within its own. No recall within a risk level: the level itself decides it.</p><div class="scroll">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 
@@ -187,7 +187,7 @@ def _slice(report: Report, each: Slice) -> str:
 def _cell(report: Report, figure: Figure, drawn: tuple[float, float] | None, target: str | None = None) -> str:
     if not sufficient(figure, report.minimum) or figure.value is None:
         return f'<span class="muted">{INSUFFICIENT if figure.value is not None else "–"}</span>'  # noqa: RUF001
-    text = f'{number(figure.value)} <span class="muted">{bounds(figure)}</span>'
+    text = f'<span class="figure">{number(figure.value)} <span class="muted">{bounds(figure)}</span></span>'
     if drawn is None:
         return text
     return f"{charts.interval_bar(figure, *drawn, report.targets.get(target) if target else None)}<br>{text}"
@@ -210,8 +210,8 @@ def _mistake(report: Report, each: Mistake) -> str:
     listed = "".join(f"<li>{escape(text)}</li>" for text in reason.texts) if reason else ""
     origin = f'<span class="muted">({escape(reason.origin)})</span>' if reason else ""
     return (
-        f'<div class="mistake"><b>{each.probability:.1%}</b> <code>{escape(each.learner_id)}</code> facing '
-        f"<code>{escape(each.objective_id)}</code> <span class=muted>{_minute(each.predicted_at_ms)}</span>"
+        f'<div class="mistake"><b>{each.probability:.1%}</b> learner <code>{escape(each.learner_id)}</code>, objective '
+        f"<code>{escape(each.objective_id)}</code>, <span class=muted>{_minute(each.predicted_at_ms)}</span>"
         f"<ul>{listed}</ul>{origin}</div>"
     )
 

@@ -63,7 +63,7 @@ td { padding: 5px 12px 5px 0; border-bottom: 1px solid var(--hair); vertical-ali
 tr.first td { padding-top: 14px; font-weight: 600; border-bottom: 0; }
 td.n, th.n { text-align: right; padding-right: 20px; }
 td svg { width: 150px; display: inline-block; vertical-align: middle; }
-td .muted { font-size: 12px; } .scroll { overflow-x: auto; }
+td .muted { font-size: 12px; } .figure { white-space: nowrap; } .scroll { overflow-x: auto; }
 .mistake { border-top: 1px solid var(--hair); padding: 10px 0; } .mistake b { font-size: 17px; margin-right: 6px; }
 .mistake ul { margin: 4px 0 0; padding-left: 18px; } .mistake code { font-size: 12.5px; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); margin-top: 10px; }

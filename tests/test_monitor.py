@@ -438,6 +438,16 @@ def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path):
     assert "None" not in document.replace("None moved", "")
 
 
+def test_a_single_week_shows_its_intervals(tmp_path):
+    url, page = f"file:{tmp_path}/week.sqlite3", tmp_path / "page.html"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    store(url, certain_rows(wrong=0.1))
+    observed(url, "--html", str(page))
+    trends = page.read_text().partition("Week by week")[2].partition("</section>")[0]
+    assert trends.count('class="whisker"') == trends.count("<svg") == 6
+
+
 def test_the_page_of_an_empty_store_says_so(tmp_path):
     url, page = f"file:{tmp_path}/empty.sqlite3", tmp_path / "page.html"
     with open_writer(url, create=True) as writer:
