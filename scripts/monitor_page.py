@@ -164,7 +164,8 @@ def _slices(report: Report) -> str:
     heads = "<th></th><th class=n>n</th>" + "".join(f"<th>{title}</th>" for title in titles)
     return (
         '<section><h2>For whom, and with which model</h2><p class="note">Read the intervals: a slice with few learners '
-        'may lie anywhere within its own. No recall within a risk level: the level itself decides it.</p><div class="scroll">'
+        "may lie anywhere within its own. No recall within a risk level: the level itself decides it.</p>"
+        '<div class="scroll">'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
 
