@@ -39,8 +39,12 @@ def write(text: str) -> bool:
 
 
 def say(message: str) -> None:
-    """One line for people, on stderr; where there is no stderr, nobody listens."""
-    _sent(2, f"predict.py: {message}\n".encode("ascii", "backslashreplace"), SAYING_S)
+    """One line for people, on stderr; where there is no stderr, nobody listens.
+
+    A file's name may hold line ends and escape sequences: in a log they would pass for lines of others' making.
+    """
+    shown = message.translate({control: f"\\x{control:02x}" for control in (*range(32), 127)})
+    _sent(2, f"predict.py: {shown}\n".encode("ascii", "backslashreplace"), SAYING_S)
 
 
 def _sent(stream: int, octets: bytes, within_s: float) -> bool:
