@@ -1,0 +1,123 @@
+"""What an attacker would try through ids, names, URLs, links and packed logs; .github/SECURITY.md says what holds."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import pytest
+
+from db.demo import load_demo
+from db.writing import open_writer
+from ml.errors import ModelRefused
+from ml.model_file import parse
+from scripts.answer_log import MalformedLog, read_log
+from scripts.monitor_prometheus import _labels
+from tests.fuzz_predict import sealed
+from tests.trained_models import save_model
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ASKED = ("demo-learner", "action-potentials")
+FORGED = "\n2026-01-01 all is well\r\x1b[2J\x7f\x9b31m"
+
+
+def predict(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    clean = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    command = [sys.executable, os.path.join(ROOT, "predict.py"), *arguments]
+    return subprocess.run(command, capture_output=True, check=False, timeout=20, env=clean | environment)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (FORGED, "o"),
+        (ASKED[0], FORGED),
+        (*ASKED, "--model", f"/nowhere/{FORGED}"),
+        (*ASKED, "--schema", f"/nowhere/{FORGED}"),
+        (*ASKED, f"--{FORGED}"),
+        (*ASKED, "--as-of", FORGED),
+        (*ASKED, "--database-url", "file:/nowhere/\u2028\x9b31m"),
+    ],
+)
+def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(arguments):
+    ran = predict(*arguments)
+    assert ran.stderr.count(b"\n") == 1
+    assert ran.stderr.endswith(b"\n")
+    assert not set(ran.stderr[:-1]) & {*range(32), *range(127, 256)}
+    assert not set(ran.stdout[:-1]) & {*range(32), *range(127, 256)}
+    json.loads(ran.stdout)
+
+
+@pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
+def test_a_link_in_the_models_place_is_refused_at_once(tmp_path, linked_to):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "current.pkl").symlink_to(linked_to)
+    ran = predict(*ASKED, "--model", str(tmp_path / "current.pkl"))
+    assert ran.returncode == 78, ran.stdout
+    assert b"root:" not in ran.stdout + ran.stderr
+
+
+def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_path):
+    import pickle
+
+    with open(save_model(str(tmp_path)), "rb") as file:
+        payload = pickle.loads(pickle.loads(file.read())["payload"])
+    for name in ("../up.sqlite3", "/etc/passwd", "a/b", "", "x\0y"):
+        payload["difficulty"] = [name, "0" * 64]
+        with pytest.raises(ModelRefused):
+            parse(sealed(pickle.dumps(payload, protocol=4)))
+    payload["difficulty"] = ["..", "0" * 64]
+    (tmp_path / "up.pkl").write_bytes(sealed(pickle.dumps(payload, protocol=4)))
+    assert predict(*ASKED, "--model", str(tmp_path / "up.pkl")).returncode == 78
+
+
+@pytest.mark.parametrize("tail", ["?mode=rwc", "?vfs=unix-none&mode=rwc", "%3fmode=rwc", "#?mode=rwc", "?mode=memory"])
+def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path, tail):
+    ran = predict(*ASKED, "--database-url", f"file:{tmp_path}/new.sqlite3{tail}", "--strict")
+    assert json.loads(ran.stdout)["error"]["code"] == "database_unavailable"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_schema_of_a_url_is_one_quoted_name(postgres_url):
+    with open_writer(postgres_url) as writer:
+        writer.create_tables()
+        load_demo(writer)
+    for schema in ('public"; DROP TABLE users; --', "public; DROP TABLE users", 'x", "public', "%s%%"):
+        written = "".join(f"%{octet:02x}" for octet in schema.encode())
+        joint = "&" if "?" in postgres_url else "?"
+        ran = predict(*ASKED, "--database-url", f"{postgres_url}{joint}schema={written}")
+        assert ran.returncode == 78, ran.stdout
+    assert predict(*ASKED, "--database-url", postgres_url).returncode == 0
+
+
+def test_a_packed_log_is_refused_at_its_first_endless_line_in_little_memory(tmp_path):
+    path = tmp_path / "bomb.tsv.gz"
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(b"user_id\titem_id\ttimestamp\tcorrect\tskill_id\n")
+        for _ in range(128):
+            file.write(bytes(1 << 20).replace(b"\0", b"a"))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    with pytest.raises(MalformedLog, match="longer than"):
+        read_log(str(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_label_of_prometheus_ends_where_its_value_ends():
+    assert _labels(value='a"} 1\nforged{x="\\') == '{value="a\\"} 1\\nforged{x=\\"\\\\"}'
+
+
+def test_product_code_starts_no_shell():
+    rules = "S602,S604,S605,S606,S607"
+    command = [sys.executable, "-m", "ruff", "check", "--isolated", "--ignore-noqa", f"--select={rules}"]
+    ran = subprocess.run([*command, "predict.py", "ml", "db", "scripts"], cwd=ROOT, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stdout.decode()
+    planted = b"import os, subprocess\nos.system(a)\nsubprocess.run(a, shell=True)\nsubprocess.run(['sh', a])\n"
+    found = subprocess.run([*command, "-"], input=planted, capture_output=True, check=False)
+    assert all(rule in found.stdout for rule in (b"S605", b"S602", b"S607"))
