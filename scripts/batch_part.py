@@ -7,13 +7,11 @@ it again gives the same result. Nothing is written to a database here.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import db
-from db import bulk
 from db.client import Client
 from db.loader import Batch, Opened
 from db.rows import ObjectiveRows
@@ -25,22 +23,18 @@ from ml.history import WINDOW, LearnerHistory
 from ml.model import StrugglePredictionModel, load
 from ml.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
 from scripts.terminal import place_of
+from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
 
 if TYPE_CHECKING:
     from db.loader import Conversation
 
 LEARNERS_OF_A_PAGE = 100
-MOST_OBJECTIVES_KEPT = 20_000
-"""Objectives are kept from learner to learner; where every learner has objectives of their own, not all of them."""
-TIMEOUT_S = 600.0
 
 _OF_COURSE = Template(
     "LearningObjective",
     ("{l.courseId:text}", "{o.id:text}"),
     "FROM {l} JOIN {o} ON {o.lectureId} = {l.id} WHERE {l.courseId:among} ORDER BY {o.id:byte_order}",
 )
-
-_COUNT = Template("User", ("count(*)",), "FROM {u}")
 
 
 class Settings(NamedTuple):
@@ -95,19 +89,12 @@ class Bench:
         if mark_of(self.model) != settings.model_mark:
             raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
         self.client: Client = db.connect(settings.database_url, schema_path=settings.schema, timeout_s=TIMEOUT_S)
-        self._objectives: dict[str, ObjectiveRows | None] = {}
+        self.objectives = KeptObjectives(self.client, WINDOW)
         self._courses: dict[str, list[str]] = {}
 
-    def objectives(self, objective_ids: Iterable[str]) -> dict[str, ObjectiveRows]:
-        """Rows of those of the objectives that exist."""
-        wanted = list(dict.fromkeys(objective_ids))
-        if len(self._objectives) > MOST_OBJECTIVES_KEPT:
-            self._objectives.clear()
-        absent = [each for each in wanted if each not in self._objectives]
-        if absent:
-            found = self.client.read_objectives(absent, WINDOW)
-            self._objectives.update((each, found.get(each)) for each in absent)
-        return {each: rows for each in wanted if (rows := self._objectives[each]) is not None}
+    def close(self) -> None:
+        """Closes the connection."""
+        self.client.close()
 
     def of_course(self, course_ids: Iterable[str]) -> dict[str, list[str]]:
         """The ids of each course's objectives."""
@@ -130,7 +117,7 @@ class Bench:
             tally.counts["unknown_learners"] += len(page) - len(learners)
             histories = [LearnerHistory(rows, settings.as_of_ms, settings.is_now) for rows in learners]
             ahead = self._ahead(histories)
-            objectives = self.objectives(each for ids in ahead for each in ids)
+            objectives = self.objectives.of(each for ids in ahead for each in ids)
             for past, ids in zip(histories, ahead):
                 known = [each for each in ids if each in objectives]
                 tally.counts["unknown_objectives"] += len(ids) - len(known)
@@ -144,7 +131,7 @@ class Bench:
         everything = self.settings.objectives == "all"
         of_course = self.of_course(course for each in plans for course in each.courses)
         topical = [past for past, each in zip(histories, plans) if each.has_topics]
-        objectives = self.objectives(found for past in topical for found in own_and_met(past))
+        objectives = self.objectives.of(found for past in topical for found in own_and_met(past))
         found = []
         for past, each in zip(histories, plans):
             ids = dict.fromkeys(upcoming(past, each, of_course, objectives))
@@ -180,35 +167,3 @@ def mark_of(model: StrugglePredictionModel) -> str:
 
     with open(model.path, "rb") as file:
         return f"{model.model_version} ({crc32(file.read()):08x})"
-
-
-_benches: dict[tuple[int, Settings], Bench] = {}
-
-
-def bench_of(settings: Settings) -> Bench:
-    """This process's bench for the batch; a process that was forked makes its own."""
-    key = os.getpid(), settings
-    bench = _benches.get(key)
-    if bench is None:
-        for other in _benches.values():
-            other.client.close()
-        _benches.clear()
-        bench = _benches[key] = Bench(settings)
-    return bench
-
-
-def learners_after(client: Client, after: str | None, limit: int) -> list[str]:
-    """The next learners' ids in the database's order; None: the first ones."""
-    return client.converse(partial(bulk.following_learners, after=after, limit=limit))
-
-
-def count_learners(client: Client) -> int:
-    """How many learners there are."""
-    return client.converse(_count)
-
-
-def _count(opened: Opened) -> Conversation[int]:
-    batch = Batch(opened.renderer)
-    batch.add("learners", _COUNT)
-    found = yield from batch.ask()
-    return int(str(found["learners"][0][0]))

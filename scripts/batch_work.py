@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
-import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from db.errors import DatabaseUnavailable
 from db.writing import open_writer
 from ml.answer import answer
 from ml.features import FeatureVector
@@ -17,12 +16,12 @@ from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.prediction import risk_level
 from ml.training.many import ManyAtOnce, Verdict
-from scripts.batch_part import Bench, Judged, Settings, Tally, bench_of
+from scripts.batch_part import Bench, Judged, Settings, Tally
 from scripts.batch_store import Made, store
+from scripts.worker_bench import bench_of, patiently
 
 LEARNERS_AT_ONCE = 100
 """So many learners' features lie in memory together, to be judged by whole columns."""
-ATTEMPTS = 3
 
 
 class Wanted(NamedTuple):
@@ -41,16 +40,11 @@ class Done(NamedTuple):
 
 def do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
     """The whole part, from rows to lines; again a little later where the database could not be reached."""
-    for attempt in range(1, ATTEMPTS):
-        try:
-            return _do_part(settings, wanted, learner_ids)
-        except DatabaseUnavailable:
-            time.sleep(4**attempt / 4)
-    return _do_part(settings, wanted, learner_ids)
+    return patiently(_do_part, settings, wanted, learner_ids)
 
 
 def _do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
-    bench, tally = bench_of(settings), Tally()
+    bench, tally = bench_of(settings, partial(Bench, settings)), Tally()
     judged = bench.judged(learner_ids, tally)
     in_words = wanted.stored or wanted.lines == "full"
     lines: list[str] = []

@@ -36,6 +36,8 @@ from ml.training.prior import Source, pretrain
 from ml.training.stated import informed, stated_tables
 from ml.training.tables import Additive
 from scripts.answer_log import read_log
+from scripts.batch_backends import Workers
+from scripts.example_parts import Extraction
 from scripts.import_history import import_log
 from scripts.labelled_history import build_table, read_examples
 from scripts.refusal import UNAVAILABLE, USAGE, Refused
@@ -118,8 +120,8 @@ def task_of(data: str, name: str, directory: str, jobs: int) -> Task:
         training = [learner for learner in client.learner_ids() if not is_test(learner)]
         until_ms = client.now()
         build_table(client, table, until_ms, training, SETS[name])
-        examples = read_examples(client, table, until_ms, None, SETS[name], jobs)
-        unknown = read_examples(client, None, until_ms, None, SETS[name], jobs)
+        everything, workers = Extraction(url, None, until_ms, SETS[name]), Workers(jobs=jobs)
+        examples, unknown = (read_examples(client, everything, each, None, workers) for each in (table, None))
         rows = list(client.stream_learners(until_ms, None, None))
     if name == "lkt_cloze":
         keep = examples.validated

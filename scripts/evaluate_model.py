@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import sys
+from typing import Any
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -33,8 +34,12 @@ from ml.training.evaluation import Evaluation, Figure, evaluate
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.many import ManyAtOnce, Verdict
 from ml.training.slices import Slice, history_band, slices
+from scripts.batch_backends import Workers, WorkersLost
+from scripts.batch_output import ExtraMissing
+from scripts.engine_options import engine_options, workers_of
+from scripts.example_parts import Extraction
 from scripts.labelled_history import learners_named_in, read_examples
-from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 UNKNOWN = 66
 AT_ONCE = 5000
@@ -67,7 +72,7 @@ LAST_ROWS = 10
     help="Print rows, estimates, features and contributions of one prediction instead (AS_OF: ISO 8601).",
 )
 @click.option("--bootstrap", default=1000, show_default=True, type=click.IntRange(0), help="Resamples of the learners.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes that compute features.")
+@engine_options(jobs=2)
 @click.option(
     "--json", "json_path", metavar="OUT.json", help="Write all figures here; - is stdout, in place of the table."
 )
@@ -80,8 +85,8 @@ def evaluate_model(
     predictions: str | None,
     explain: tuple[str, str, str] | None,
     bootstrap: int,
-    jobs: int,
     json_path: str | None,
+    **engine: Any,
 ) -> None:
     """Measure a model, or the rules, on labelled visits.
 
@@ -94,16 +99,18 @@ def evaluate_model(
       0    measured
       2    the arguments
       66   --explain: learner or objective unknown
-      69   the database is unreachable
+      69   the database or the workers are unreachable
       78   configuration: a model that must not be used, unsupported URL
     """
+    workers = workers_of(**engine)
     try:
         judge = load(model)
         with db.connect(database_url, schema_path=schema) as client:
             if explain is not None:
                 found = explained(client, judge, *explain)
             else:
-                examples, verdicts = judged(client, judge, learners_named_in(learners), struggle_below, jobs)
+                extraction = Extraction(database_url, schema, client.now(), struggle_below)
+                examples, verdicts = judged(client, judge, extraction, learners_named_in(learners), workers)
                 if predictions is not None:
                     write_predictions(predictions, examples, verdicts, judge.source)
                 found = measured(examples, verdicts, judge, bootstrap)
@@ -111,7 +118,9 @@ def evaluate_model(
         raise Refused(str(error), UNKNOWN) from None
     except InvalidFeatures as error:
         raise Refused(str(error), USAGE) from None
-    except PredictorError as error:
+    except WorkersLost as error:
+        raise Refused(str(error), UNAVAILABLE) from None
+    except (ExtraMissing, PredictorError) as error:
         raise Refused(str(error), CONFIGURATION) from None
     except DatabaseError as error:
         raise of_database(error) from None
@@ -125,13 +134,13 @@ def evaluate_model(
 def judged(
     client: Client,
     model: StrugglePredictionModel,
+    extraction: Extraction,
     learner_ids: list[str] | None,
-    struggle_below: float | None,
-    jobs: int,
+    workers: Workers,
 ) -> tuple[ExampleSet, list[Verdict]]:
     """Labelled visits, and what the model said of each at its first answer."""
     table = model.difficulty
-    examples = read_examples(client, table.path if table else None, client.now(), learner_ids, struggle_below, jobs)
+    examples = read_examples(client, extraction, table.path if table else None, learner_ids, workers)
     many = ManyAtOnce(model.saved) if model.saved is not None else None
     verdicts: list[Verdict] = []
     for start in range(0, len(examples), AT_ONCE):

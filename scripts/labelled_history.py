@@ -11,11 +11,17 @@ import click
 from tqdm import tqdm
 
 from ml.training.difficulty_tables import TableSize, build_difficulty_table
-from ml.training.examples import ExampleSet, labelled_examples
+from ml.training.examples import ExampleSet, joined
+from scripts.batch_backends import Workers, engine, hands, in_order
+from scripts.example_parts import Content, Extraction, do_part, packed
+from scripts.learner_ranges import count_learners, ranges
 from scripts.refusal import USAGE, Refused
+from scripts.worker_bench import clear
 
 if TYPE_CHECKING:
     from db.client import Client
+
+LEARNERS_OF_A_PART = 100
 
 Each = TypeVar("Each")
 
@@ -45,18 +51,36 @@ def build_table(
 
 def read_examples(
     client: Client,
+    extraction: Extraction,
     table_path: str | None,
-    until_ms: int,
     learner_ids: Sequence[str] | None,
-    struggle_below: float | None,
-    jobs: int,
+    workers: Workers,
 ) -> ExampleSet:
-    """Labelled visits of these learners before until_ms, with the features a prediction would have had."""
-    learners = client.stream_learners(until_ms, None, learner_ids)
-    with bar("examples", _expected(client, learner_ids)) as progress:
-        return labelled_examples(
-            learners, client.read_objectives(None), table_path, struggle_below, jobs=jobs, each=progress.update
-        )
+    """Labelled visits of these learners, with the features a prediction would have had: the same from any workers.
+
+    The client only says which learners there are: whoever does a part reads it. Raises WorkersLost, ExtraMissing.
+    """
+    content, digest = (None, None) if table_path is None else packed(table_path)
+    url = extraction.database_url or os.environ.get("DATABASE_URL")  # not of another machine's environment
+    extraction = extraction._replace(database_url=url, difficulty=digest)
+    learner_ids = None if learner_ids is None else sorted(set(learner_ids))
+    total = count_learners(client) if learner_ids is None else len(learner_ids)
+    sizes: list[int] = []
+
+    def parts(at_once: int) -> Iterator[tuple[Extraction, Content | None, list[str]]]:
+        for ids in ranges(client, learner_ids, None, LEARNERS_OF_A_PART, total, at_once):
+            sizes.append(len(ids))
+            yield extraction, content, ids
+
+    found = []
+    try:
+        with engine(*workers), bar("examples", total) as progress:
+            for examples in in_order(do_part, parts(hands(workers)), workers):
+                found.append(examples)
+                progress.update(sizes.pop(0))
+    finally:
+        clear()
+    return joined(found)
 
 
 def shown(items: Iterable[Each], label: str, expected: int) -> Iterator[Each]:
@@ -79,4 +103,4 @@ def without(path: str) -> None:
 
 
 def _expected(client: Client, learner_ids: Sequence[str] | None) -> int:
-    return len(client.learner_ids() if learner_ids is None else learner_ids)
+    return count_learners(client) if learner_ids is None else len(learner_ids)

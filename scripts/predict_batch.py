@@ -13,7 +13,6 @@ import sys
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -29,11 +28,13 @@ from ml.errors import PredictorError
 from ml.instants import iso, parse_iso
 from ml.model import load
 from ml.upcoming import MOST_OBJECTIVES
-from scripts.batch_backends import WorkersLost, engine, in_order
+from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
-from scripts.batch_part import Settings, Tally, count_learners, learners_after, mark_of
+from scripts.batch_part import Settings, Tally, mark_of
 from scripts.batch_work import Wanted
 from scripts.batch_work import do_part as do_part
+from scripts.engine_options import engine_options, workers_of
+from scripts.learner_ranges import count_learners, ranges
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 LEARNERS_OF_A_PART = 250
@@ -58,9 +59,7 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 @click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
 @click.option("--full", is_flag=True, help="JSON lines that hold predict.py's whole answer, reasons too.")
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes on this machine.")
-@click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True)
-@click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://host:8786.")
+@engine_options(jobs=1)
 @click.option(
     "--part", type=click.IntRange(min=1), default=LEARNERS_OF_A_PART, show_default=True, help="Learners of a part."
 )
@@ -98,8 +97,7 @@ def _check(options: Mapping[str, Any]) -> None:
         raise Refused("--full writes JSON lines: give --output a name that ends in .jsonl.", USAGE)
     if options["as_json"] and not (output or options["store"]):
         raise Refused("--json needs --output or --store: stdout holds the predictions otherwise.", USAGE)
-    if (options["backend"] == "dask") != bool(options["scheduler"]):
-        raise Refused("--backend dask and --scheduler ADDRESS belong together.", USAGE)
+    workers_of(options["backend"], options["jobs"], options["scheduler"])
     if options["as_of"] is not None:
         try:
             parse_iso(options["as_of"])
@@ -157,32 +155,22 @@ def _work(
     options: Mapping[str, Any],
 ) -> None:
     last: list[str] = []
+    workers = workers_of(options["backend"], options["jobs"], options["scheduler"])
+    known = _looked_at(output.tally)
 
-    def parts() -> Iterator[tuple[Settings, Wanted, list[str]]]:
-        for ids in _ranges(client, learners, output.after, options["part"]):
+    def parts(at_once: int) -> Iterator[tuple[Settings, Wanted, list[str]]]:
+        for ids in ranges(client, learners, output.after, options["part"], total - known, at_once):
             last.append(ids[-1])
             yield settings, wanted, ids
 
-    backend, jobs = options["backend"], options["jobs"]
-    total = count_learners(client) if learners is None else len(learners)
-    known = _looked_at(output.tally)
-    bar = tqdm(total=total, initial=known, unit=" learners", disable=options["quiet"], file=sys.stderr)
-    alone = (backend, jobs) == ("loky", 1)
-    with bar, nullcontext() if alone else engine(backend, jobs, options["scheduler"]):
-        for done in in_order(do_part, parts(), jobs, backend):
-            output.add(done.lines, done.tally, last.pop(0))
-            bar.update(_looked_at(done.tally))
-            bar.set_postfix_str(f"{output.tally.counts['predictions']} predictions", refresh=False)
-
-
-def _ranges(client: Client, learners: list[str] | None, after: str | None, size: int) -> Iterator[list[str]]:
-    if learners is not None:
-        left = [each for each in learners if after is None or each > after]
-        yield from (left[at : at + size] for at in range(0, len(left), size))
-        return
-    while ids := learners_after(client, after, size):
-        yield ids
-        after = ids[-1]
+    with engine(*workers):
+        total = count_learners(client) if learners is None else len(learners)
+        bar = tqdm(total=total, initial=known, unit=" learners", disable=options["quiet"], file=sys.stderr)
+        with bar:
+            for done in in_order(do_part, parts(hands(workers)), workers):
+                output.add(done.lines, done.tally, last.pop(0))
+                bar.update(_looked_at(done.tally))
+                bar.set_postfix_str(f"{output.tally.counts['predictions']} predictions", refresh=False)
 
 
 def _looked_at(tally: Tally) -> int:

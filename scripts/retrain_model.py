@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -49,9 +49,13 @@ from ml.training.slices import history_band
 from ml.training.stored import StoredOutcome, joined, usable
 from ml.training.tables import Additive
 from ml.visits import PERFORMANCE_BELOW
+from scripts.batch_backends import Workers, WorkersLost
+from scripts.batch_output import ExtraMissing
+from scripts.engine_options import engine_options, workers_of
+from scripts.example_parts import Extraction
 from scripts.labelled_history import build_table, read_examples
 from scripts.moments import moment_ms
-from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 UNDER_WAY = 75
 FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
@@ -76,8 +80,12 @@ class Retraining(NamedTuple):
         return found
 
 
-def retrain(client: Client, registry: Registry, since_ms: int, now_ms: int, jobs: int) -> Retraining:
-    """One round; the caller holds the registry's lock. Raises ModelRefused where the champion's file is damaged."""
+def retrain(client: Client, registry: Registry, since_ms: int, everything: Extraction, workers: Workers) -> Retraining:
+    """One round; the caller holds the registry's lock. Raises ModelRefused where the champion's file is damaged.
+
+    everything: the platform until now, labelled as the platform does; the prior may label otherwise.
+    """
+    now_ms = everything.until_ms
     champion = StrugglePredictionModel.load(os.path.join(registry.directory, "current.pkl"))
     prior = model_file.read(os.path.join(HOUSE, "models", PRETRAINED))
     until_ms = champion.saved.until_ms if champion.saved is not None else None
@@ -87,7 +95,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, now_ms: int, jobs
     left_out = dict(stored.left_out)
 
     def seen_with(table: str | None) -> ExampleSet:
-        history = read_examples(client, table, now_ms, None, below, jobs)
+        history = read_examples(client, everything._replace(struggle_below=below), table, None, workers)
         return joined(history, stored.examples, FORETOLD_WITHIN_MS)
 
     with tempfile.TemporaryDirectory(dir=registry.directory, prefix=".training-") as at:
@@ -169,7 +177,7 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 @click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
 @click.option("--models-dir", default=os.path.join(HOUSE, "models"), show_default="models/", metavar="DIR")
 @click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 256), help="Processes.")
+@engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def retrain_model(
     since: str,
@@ -177,9 +185,10 @@ def retrain_model(
     schema: str | None,
     models_dir: str,
     as_of: str | None,
-    jobs: int,
     as_json: bool,
+    **engine: Any,
 ) -> None:
+    workers = workers_of(**engine)
     registry = Registry(models_dir)
     try:
         with registry.locked(wait=False), db.connect(database_url, schema_path=schema) as client:
@@ -187,12 +196,14 @@ def retrain_model(
             since_ms = moment_ms(since, now_ms)
             if since_ms >= now_ms:
                 raise Refused(f"--since {since!r} does not lie in the past", USAGE)
-            done = retrain(client, registry, since_ms, now_ms, jobs)
+            done = retrain(client, registry, since_ms, Extraction(database_url, schema, now_ms, None), workers)
     except BlockingIOError:
         raise Refused(f"another retraining holds the lock of {models_dir}", UNDER_WAY) from None
     except ValueError as error:
         raise Refused(str(error), USAGE) from None
-    except (ModelNotFound, ModelRefused) as error:
+    except WorkersLost as error:
+        raise Refused(str(error), UNAVAILABLE) from None
+    except (ExtraMissing, ModelNotFound, ModelRefused) as error:
         raise Refused(str(error), CONFIGURATION) from None
     except DatabaseError as error:
         raise of_database(error) from None

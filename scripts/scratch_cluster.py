@@ -14,10 +14,13 @@ START_WITHIN_S = 60.0
 
 
 class Cluster:
-    """address: the scheduler's; workers: their processes, which a test may kill."""
+    """address: the scheduler's; scheduler, workers: the processes, which a test may kill."""
 
-    def __init__(self, address: str, workers: list[subprocess.Popen[bytes]]) -> None:
+    def __init__(
+        self, address: str, scheduler: subprocess.Popen[bytes], workers: list[subprocess.Popen[bytes]]
+    ) -> None:
         self.address = address
+        self.scheduler = scheduler
         self.workers = workers
 
 
@@ -38,7 +41,7 @@ def cluster(directory: str, workers: int, house: str = ROOT) -> Iterator[Cluster
     started = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]
     try:
         started += [start("worker", "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1") for _ in range(workers)]
-        yield Cluster(_address(where, workers), started[1:])
+        yield Cluster(_address(where, workers), started[0], started[1:])
     finally:
         for process in started:
             process.kill()
@@ -61,5 +64,6 @@ def _address(where: str, workers: int) -> str:
     with open(where, encoding="utf-8") as file:
         address = str(json.load(file)["address"])
     with Client(address, timeout=f"{START_WITHIN_S}s", set_as_default=False) as client:  # type: ignore[no-untyped-call]
-        client.wait_for_workers(workers, timeout=START_WITHIN_S)
+        if workers:
+            client.wait_for_workers(workers, timeout=START_WITHIN_S)
     return address

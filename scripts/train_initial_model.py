@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from datetime import datetime, timezone
+from typing import Any
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,8 +32,12 @@ from ml.training.evaluation import evaluate
 from ml.training.examples import ExampleSet
 from ml.training.fit import BAGS, FOLDS
 from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
+from scripts.batch_backends import Workers, WorkersLost
+from scripts.batch_output import ExtraMissing
+from scripts.engine_options import engine_options, workers_of
+from scripts.example_parts import Extraction
 from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
-from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 MODELS = os.path.join(HOUSE, "models")
 PRETRAINED = "pretrained.pkl"
@@ -73,7 +78,7 @@ HOW_PRETRAINED = (
 @click.option(
     "--source", "names", multiple=True, metavar="TEXT", help="With --pretrained: what each database holds, in order."
 )
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="Processes that compute features.")
+@engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train_initial_model(
     urls: tuple[str, ...],
@@ -86,8 +91,8 @@ def train_initial_model(
     as_of: str | None,
     pretrained: bool,
     names: tuple[str, ...],
-    jobs: int,
     as_json: bool,
+    **engine: Any,
 ) -> None:
     """Learn from the study history in a database, and let the new model answer.
 
@@ -99,23 +104,26 @@ def train_initial_model(
       0    a model was written
       1    too few labelled visits: the present model stays
       2    the arguments
-      69   the database is unreachable
+      69   the database or the workers are unreachable
       78   configuration: unsupported URL, a prior that must not be used
     """
+    workers = workers_of(**engine)
     try:
         if pretrained:
-            said = _pretrained(urls, names, models_dir, struggle_below, jobs)
+            said = _pretrained(urls, names, models_dir, struggle_below, workers)
         elif len(urls) > 1:
             raise Refused("several --database-url need --pretrained", USAGE)
         else:
             chosen = learners_named_in(learners)
             url, until_ms = urls[0] if urls else None, None if as_of is None else parse_iso(as_of)
-            said = _own(url, schema, models_dir, prior, struggle_below, chosen, difficulty_only, until_ms, jobs)
+            said = _own(url, schema, models_dir, prior, struggle_below, chosen, difficulty_only, until_ms, workers)
     except NotEnoughExamples as refusal:
         raise Refused(str(refusal), NOT_ENOUGH) from None
     except InvalidFeatures as error:  # of --as-of
         raise Refused(str(error), USAGE) from None
-    except PredictorError as error:
+    except WorkersLost as error:
+        raise Refused(str(error), UNAVAILABLE) from None
+    except (ExtraMissing, PredictorError) as error:
         raise Refused(str(error), CONFIGURATION) from None
     except DatabaseError as error:
         raise of_database(error) from None
@@ -131,7 +139,7 @@ def _own(
     learner_ids: list[str] | None,
     difficulty_only: bool,
     until_ms: int | None,
-    jobs: int,
+    workers: Workers,
 ) -> dict[str, object]:
     """Train on one platform; what was written and how good it is."""
     prior = _prior(prior_path, models_dir)
@@ -148,7 +156,8 @@ def _own(
             if not size.answers:
                 raise NotEnoughExamples("there is no answer to learn a difficulty from: prior kept")
             return _keep(models_dir, table, until_ms, prior, [*prior.sources, f"difficulties from {source}"], None, {})
-        examples = read_examples(client, table, until_ms, learner_ids, struggle_below, jobs)
+        extraction = Extraction(url, schema, until_ms, struggle_below)
+        examples = read_examples(client, extraction, table, learner_ids, workers)
         refuse_too_few(examples.y.astype(float))
         with bar("fitting", FOLDS + BAGS) as progress:
             trained = adapt(
@@ -192,7 +201,7 @@ def _keep(
 
 
 def _pretrained(
-    urls: tuple[str, ...], names: tuple[str, ...], models_dir: str, struggle_below: float | None, jobs: int
+    urls: tuple[str, ...], names: tuple[str, ...], models_dir: str, struggle_below: float | None, workers: Workers
 ) -> dict[str, object]:
     """The shipped model out of one database a platform; nothing in it depends on the day."""
     if not urls or len(names) != len(urls):
@@ -204,7 +213,8 @@ def _pretrained(
                 until_ms = client.now()
                 table = os.path.join(at, "difficulty")
                 size = build_table(client, table, until_ms, None, struggle_below)
-                known, unknown = (read_examples(client, t, until_ms, None, struggle_below, jobs) for t in (table, None))
+                extraction = Extraction(url, None, until_ms, struggle_below)
+                known, unknown = (read_examples(client, extraction, each, None, workers) for each in (table, None))
             sources.append(Source(name, known, unknown))
             sentences.append(
                 f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"

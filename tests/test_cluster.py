@@ -1,36 +1,44 @@
-"""The batch and the extraction of training examples on a Dask cluster of real processes."""
+"""The batch and training on a Dask cluster of real processes."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("distributed")
 
-import numpy as np
+from click.testing import CliRunner
+from distributed import Client
 
-import db
 from db.writing import open_writer
-from ml.history import WINDOW
 from ml.instants import iso
-from ml.training.examples import labelled_examples
-from scripts.batch_backends import engine
+from scripts.batch_backends import Workers, WorkersLost, engine, in_order
+from scripts.evaluate_model import evaluate_model
+from scripts.predict_batch import predict_batch
+from scripts.retrain_model import retrain_model
 from scripts.scratch_cluster import ROOT, cluster
 from scripts.synthetic_platform import Size, fill
-from tests.test_batch import NOW_MS, batch, lines_of, pairs_of
+from scripts.train_initial_model import train_initial_model
+from tests.test_batch import NOW_MS, batch, pairs_of
 
 LEARNERS, OBJECTIVES = 160, 20
 
 
 @pytest.fixture
 def platform(postgres_databases):
+    return filled(postgres_databases, answers=60)
+
+
+def filled(postgres_databases, answers: int) -> str:
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
-        fill(writer, Size(LEARNERS, OBJECTIVES, 60, 8), NOW_MS)
+        fill(writer, Size(LEARNERS, OBJECTIVES, answers, 8), NOW_MS)
     return url
 
 
@@ -65,24 +73,93 @@ def _size(path: str) -> int:
     return os.path.getsize(path) if os.path.exists(path) else 0
 
 
-def test_training_examples_come_through_the_same_door(platform, tmp_path):
-    with db.connect(platform) as client:
-        learners = list(client.stream_learners(NOW_MS, None))
-        objectives = client.read_objectives(None, WINDOW)
-    here = labelled_examples(learners, objectives, None, jobs=1)
-    with cluster(str(tmp_path), 2) as running, engine("dask", -1, running.address):
-        there = labelled_examples(learners, objectives, None, jobs=None)
-    assert len(there) == len(here) > LEARNERS
-    for mine, theirs in zip(here, there):
-        assert np.array_equal(mine, theirs, equal_nan=mine.dtype.kind == "f")
+def train(url: str, models: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, os.path.join(ROOT, "scripts", "train_initial_model.py"), "--database-url", url]
+    argv += ["--models-dir", str(models), "--as-of", iso(NOW_MS), *arguments]
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+
+
+def in_the_midst(client: Client, command: subprocess.Popen[bytes]) -> int:
+    """The process id of a worker that has a bench and parts to do, stopped so that it cannot finish them."""
+    deadline = time.monotonic() + 120
+    benches = lambda: (os.getpid(), bool(getattr(sys.modules.get("scripts.worker_bench"), "_benches", ())))  # noqa: E731
+    while True:
+        assert command.poll() is None, "it ended before a worker could be killed"
+        assert time.monotonic() < deadline
+        at_work = {worker: process for worker, (process, has_one) in client.run(benches).items() if has_one}
+        for worker, process in at_work.items():
+            os.kill(process, signal.SIGSTOP)
+            if client.processing().get(worker):
+                return process
+            os.kill(process, signal.SIGCONT)
+
+
+def content_of(models: Path) -> dict[str, bytes]:
+    names = [name for name in os.listdir(models) if name == "current.pkl" or name.startswith("difficulty-")]
+    return {name: (models / name).read_bytes() for name in names}
+
+
+def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_have_been(postgres_databases, tmp_path):
+    platform = filled(postgres_databases, answers=20)  # few, for fitting takes longer than extraction
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    command = train(platform, alone, "--jobs", "1")
+    assert command.wait(120) == 0
+    with cluster(str(tmp_path), 2) as running, Client(running.address, set_as_default=False) as client:
+        command = train(platform, shared, "--backend", "dask", "--scheduler", running.address)
+        killed = in_the_midst(client, command)
+        os.kill(killed, signal.SIGKILL)
+        assert command.wait(120) == 0
+        (left,) = [worker for worker in running.workers if worker.pid != killed]
+        assert left.poll() is None
+    assert len(content_of(alone)) == 2
+    assert content_of(shared) == content_of(alone)
 
 
 def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
     monkeypatch.setattr("scripts.batch_backends.CONNECT_WITHIN", "1s")
-    said = batch("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9", "--output", str(tmp_path / "o"), expected=69)
+    nowhere = ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    said = batch(*nowhere, "--output", str(tmp_path / "o"), expected=69)
     assert "tcp://127.0.0.1:9" in said
-    assert not lines_of_nothing(tmp_path / "o")
+    assert not (tmp_path / "o").exists()
+    for command, directory in ((train_initial_model, ("--models-dir", str(tmp_path / "models"))), (evaluate_model, ())):
+        ran = CliRunner().invoke(command, [*nowhere, *directory])
+        assert (ran.exit_code, "tcp://127.0.0.1:9" in ran.stderr) == (69, True), ran.output
+    assert os.listdir(tmp_path / "models") == []
 
 
-def lines_of_nothing(path) -> list[object]:
-    return lines_of(path) if path.exists() else []
+def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("scripts.batch_backends.CONNECT_WITHIN", "1s")
+
+    def parts():
+        for number in range(100):
+            if number == 20:
+                running.scheduler.kill()
+            yield (-number,)
+
+    with cluster(str(tmp_path), 1) as running:
+        workers = Workers("dask", 2, running.address)
+        with pytest.raises(WorkersLost, match="went away"), engine(*workers):
+            list(in_order(abs, parts(), workers))
+
+
+def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path):
+    with cluster(str(tmp_path), 1) as running:
+        workers = Workers("dask", 2, running.address)
+        with engine(*workers):
+            assert set(in_order(os.getpid, [()] * 3, workers)) == {running.workers[0].pid}
+
+
+def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
+    monkeypatch.setattr("scripts.batch_backends.WORKERS_WITHIN_S", 1)
+    with cluster(str(tmp_path), 0) as running:
+        door = ("--backend", "dask", "--scheduler", running.address)
+        assert "no worker" in batch(*door, "--output", str(tmp_path / "o"), expected=69)
+        ran = CliRunner().invoke(evaluate_model, door)
+        assert (ran.exit_code, "no worker" in ran.stderr) == (69, True), ran.output
+
+
+@pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
+@pytest.mark.parametrize("half", [("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:9")])
+def test_a_cluster_and_its_address_belong_together(command, half):
+    ran = CliRunner().invoke(command, half)
+    assert (ran.exit_code, "belong together" in ran.stderr) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from ml.features import FEATURE_NAMES
 from ml.history import HOUR_MS, StudyHistory
 from ml.training import examples
 from ml.training.difficulty_tables import build_difficulty_table
-from ml.training.examples import TrainingExample, features_at, labelled_examples, labelled_visits
+from ml.training.examples import TrainingExample, features_at, joined, labelled_examples, labelled_visits
 from tests.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, objective, study_rows, validation
 from tests.history_strategies import INSTANTS, REVIEWS
 
@@ -154,34 +155,33 @@ def test_deleting_a_learners_rows_from_the_source_does_not_change_that_learners_
     for name, source in (("all", everyone), ("without", everyone[1:])):
         path = os.fspath(tmp_path / name)
         build_difficulty_table(path, source, AS_OF_MS)
-        found.append(labelled_examples(everyone[:1], OBJECTIVES, path, jobs=1))
+        with closing(DifficultyTable.open(path)) as table:
+            found.append(labelled_examples(everyone[:1], OBJECTIVES, table))
     assert len(found[0]) == 3
     np.testing.assert_array_equal(found[0].X, found[1].X)
     assert np.isfinite(found[0].X[:, FEATURE_NAMES.index("expected_struggle")]).all()
 
 
-def test_processes_share_the_work_and_keep_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    everyone = [learner(answers("AGGA", 9, "a") + answers("GGA", 7, "b"), f"n{n:03d}") for n in range(120)]
-    path = os.fspath(tmp_path / "table.sqlite3")
-    build_difficulty_table(path, everyone, AS_OF_MS)
-    done: list[int] = []
-    found = [labelled_examples(everyone, OBJECTIVES, path, jobs=jobs, each=done.append) for jobs in (1, 2)]
-    assert sum(done) == 240
-    assert found[0].X.shape == (240, len(FEATURE_NAMES))
-    for one, two in zip(*found):
-        np.testing.assert_array_equal(one, two)
-    assert list(found[0].learner) == [f"n{n:03d}" for n in range(120) for _ in range(2)]
+def test_parts_joined_are_the_examples_of_all_at_once() -> None:
+    everyone = [learner(answers("AGGA", 9, "a"), "n" * n) for n in (1, 9, 4)] + [learner(answers("G"), "none")]
+    parts = [labelled_examples([one], OBJECTIVES, None) for one in everyone]
+    whole = labelled_examples(everyone, OBJECTIVES, None)
+    assert list(whole.learner) == ["n", "n" * 9, "n" * 4]
+    for one, other in zip(joined(parts), whole):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    assert [column.dtype for column in joined([])] == [column.dtype for column in labelled_examples((), {}, None)]
 
 
 def test_learners_out_of_analytics_and_unknown_objectives_make_no_examples() -> None:
     rows = learner(answers("GGG"))
     hidden = rows._replace(learner=rows.learner._replace(include_in_analytics=False))
-    assert len(labelled_examples([hidden], OBJECTIVES, None, jobs=1)) == 0
-    assert len(labelled_examples([rows], {}, None, jobs=1)) == 0
+    assert len(labelled_examples([hidden], OBJECTIVES, None)) == 0
+    assert len(labelled_examples([rows], {}, None)) == 0
 
 
 def test_public_records_carry_the_same_features() -> None:
-    found = labelled_examples([learner(answers("GGA", 9) + answers("AAG", 2))], OBJECTIVES, None, jobs=1)
+    found = labelled_examples([learner(answers("GGA", 9) + answers("AAG", 2))], OBJECTIVES, None)
     public = found.training_examples()
     assert [type(example) for example in public] == [TrainingExample, TrainingExample]
     np.testing.assert_array_equal([examples.row_of(example.features) for example in public], found.X)  # type: ignore[arg-type]

@@ -7,13 +7,10 @@ ways give the same numbers.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from ml.difficulty import NO_DIFFICULTY, DifficultyTable, LearnerDifficulty
@@ -27,8 +24,6 @@ from ml.visits import Visit, visits_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-
-LEARNERS_PER_TASK = 50
 
 
 class TrainingExample(NamedTuple):
@@ -191,56 +186,25 @@ def _difficulty_of(
 def labelled_examples(
     learners: Iterable[ports.LearnerRows],
     objectives: Mapping[str, ports.ObjectiveRows],
-    table_path: str | None,
+    table: DifficultyTable | None,
     struggle_below: float | None = None,
-    jobs: int | None = 2,
-    each: Callable[[int], object] = lambda examples: None,
 ) -> ExampleSet:
-    """Labelled examples of all learners who take part in analytics, in their order, in `jobs` processes.
+    """Labelled examples of all learners who take part in analytics, in their order.
 
-    objectives: rows of each objective that a visit names; visits of others are passed over. table_path: the
-    difficulty file, or None. each: told how many learners are done, for a progress bar.
+    objectives: rows of each objective that a visit names; visits of others are passed over.
     """
-    stream = iter(learners)
     visits: list[LabelledVisit] = []
-    features: list[NDArray[np.float64]] = [np.zeros((0, len(FEATURE_NAMES)))]
-    parallel = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2*n_jobs")
-    tasks = (
-        delayed(_examples_of)(group, _named_by(group, objectives), table_path, struggle_below)
-        for group in iter(lambda: list(islice(stream, LEARNERS_PER_TASK)), [])
-    )
-    for done, group_visits, group_features in parallel(tasks):
-        visits += group_visits
-        features.append(group_features)
-        each(done)
-    return ExampleSet.of(visits, np.concatenate(features))
+    rows_of_x: list[list[float]] = []
+    for rows in learners:
+        if not rows.learner.include_in_analytics:
+            continue
+        own = [v for v in labelled_visits(rows, struggle_below) if v.objective_id in objectives]
+        visits += own
+        rows_of_x += map(row_of, features_at(rows, own, objectives, table))
+    return ExampleSet.of(visits, np.array(rows_of_x, np.float64).reshape(-1, len(FEATURE_NAMES)))
 
 
-def _named_by(
-    group: Sequence[ports.LearnerRows], objectives: Mapping[str, ports.ObjectiveRows]
-) -> dict[str, ports.ObjectiveRows]:
-    """Only what a task needs travels to its process."""
-    named = {row.objective_id for rows in group for source in (rows.reviews, rows.validations) for row in source}
-    return {row_id: objectives[row_id] for row_id in named if row_id is not None and row_id in objectives}
-
-
-def _examples_of(
-    group: Sequence[ports.LearnerRows],
-    objectives: Mapping[str, ports.ObjectiveRows],
-    table_path: str | None,
-    struggle_below: float | None,
-) -> tuple[int, list[LabelledVisit], NDArray[np.float64]]:
-    table = None if table_path is None else DifficultyTable.open(os.fspath(table_path))
-    try:
-        visits: list[LabelledVisit] = []
-        rows_of_x: list[list[float]] = []
-        for rows in group:
-            if not rows.learner.include_in_analytics:
-                continue
-            own = [v for v in labelled_visits(rows, struggle_below) if v.objective_id in objectives]
-            visits += own
-            rows_of_x += map(row_of, features_at(rows, own, objectives, table))
-        return len(group), visits, np.array(rows_of_x, np.float64).reshape(-1, len(FEATURE_NAMES))
-    finally:
-        if table is not None:
-            table.close()
+def joined(parts: Iterable[ExampleSet]) -> ExampleSet:
+    """The parts, one after the other; the same as of all their learners at once."""
+    columns: Any = map(np.concatenate, zip(labelled_examples((), {}, None), *parts))
+    return ExampleSet(*columns)

@@ -1,0 +1,104 @@
+"""One part of an extraction of labelled examples: a range of learners, read and worked out by one process.
+
+The process has a database connection of its own. The difficulty table comes to it as bytes, since the file may lie on
+another machine; doing a part again gives the same examples.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import db
+from ml.difficulty import DifficultyTable
+from ml.errors import ModelRefused
+from ml.model_file import sha256
+from ml.training.examples import ExampleSet, joined, labelled_examples
+from scripts.worker_bench import TIMEOUT_S, KeptObjectives, bench_of, patiently
+
+LEARNERS_AT_ONCE = 50
+"""So many learners' whole histories lie in memory together."""
+
+Content = NDArray[np.uint8]
+"""A file as an array: joblib sends an array to each process once, whatever the number of parts."""
+
+
+class Extraction(NamedTuple):
+    """What all parts have in common. struggle_below: as in Visit.struggled; difficulty: the table's sha256, or None."""
+
+    database_url: str | None
+    schema: str | None
+    until_ms: int
+    struggle_below: float | None
+    difficulty: str | None = None
+
+
+class ExampleBench:
+    """What a process keeps between parts: its connection, the table, and objectives read."""
+
+    def __init__(self, extraction: Extraction, content: Content | None) -> None:
+        self.table = None if content is None else unpacked(content, extraction.difficulty)
+        self.client = db.connect(extraction.database_url, schema_path=extraction.schema, timeout_s=TIMEOUT_S)
+        self.objectives = KeptObjectives(self.client, None)
+
+    def close(self) -> None:
+        """Closes the connection and the table."""
+        self.client.close()
+        if self.table is not None:
+            self.table.close()
+
+
+def do_part(extraction: Extraction, content: Content | None, learner_ids: Sequence[str]) -> ExampleSet:
+    """The examples of these learners, in the order of their ids; again a little later where the database is away."""
+    return patiently(_do_part, extraction, content, learner_ids)
+
+
+def _do_part(extraction: Extraction, content: Content | None, learner_ids: Sequence[str]) -> ExampleSet:
+    bench = bench_of(extraction, partial(ExampleBench, extraction, content))
+    stream = bench.client.stream_learners(extraction.until_ms, None, learner_ids)
+    found = []
+    gc.disable()  # rows are many, hold no cycles, and live no longer than their group
+    try:
+        while group := list(islice(stream, LEARNERS_AT_ONCE)):
+            named = {
+                row.objective_id for rows in group for source in (rows.reviews, rows.validations) for row in source
+            }
+            objectives = bench.objectives.of(sorted(named - {None}))
+            found.append(labelled_examples(group, objectives, bench.table, extraction.struggle_below))
+    finally:
+        gc.enable()
+    examples = joined(found)
+    place = {learner: at for at, learner in enumerate(learner_ids)}  # a collation may sort otherwise than Python
+    return examples.select(np.argsort([place[each] for each in examples.learner.tolist()], kind="stable"))
+
+
+def packed(path: str) -> tuple[Content, str]:
+    """A difficulty table ready to travel, and its sha256. Raises ModelRefused."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise ModelRefused(f"the difficulty table {path} cannot be opened ({error.strerror})") from None
+    return np.frombuffer(content, np.uint8), sha256(content)
+
+
+def unpacked(content: Content, digest: str | None) -> DifficultyTable:
+    """The table out of a temporary file of this process, which has no name and so goes with it, however it ends."""
+    received = content.tobytes()
+    if sha256(received) != digest:
+        raise ModelRefused("the difficulty table did not arrive as it was sent")
+    handle, path = tempfile.mkstemp(prefix="difficulty-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(received)
+        return DifficultyTable.open(path)
+    finally:
+        os.unlink(path)

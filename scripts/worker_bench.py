@@ -1,0 +1,80 @@
+"""What a process keeps between the parts it does: a bench with its database connection, and objectives once read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from db.client import Client
+from db.errors import DatabaseUnavailable
+from db.rows import ObjectiveRows
+
+if TYPE_CHECKING:
+    from db.loader import Window
+
+MOST_OBJECTIVES_KEPT = 20_000
+"""Objectives are kept from learner to learner; where every learner has objectives of their own, not all of them."""
+TIMEOUT_S = 600.0
+ATTEMPTS = 3
+
+Result = TypeVar("Result")
+
+
+class Bench(Protocol):
+    """What a process works at: made at its first part, kept for the parts that follow."""
+
+    def close(self) -> None:
+        """Gives the connection back."""
+
+
+Kept = TypeVar("Kept", bound=Bench)
+_benches: dict[tuple[int, object], Any] = {}
+
+
+def bench_of(settings: object, make: Callable[[], Kept]) -> Kept:
+    """This process's bench for these settings, in place of one for others; a forked process makes its own."""
+    key = os.getpid(), settings
+    bench: Kept | None = _benches.get(key)
+    if bench is None:
+        clear()
+        bench = _benches[key] = make()
+    return bench
+
+
+def clear() -> None:
+    """Closes this process's bench; one inherited through a fork is its parent's to close."""
+    for (process, _), bench in _benches.items():
+        if process == os.getpid():
+            bench.close()
+    _benches.clear()
+
+
+def patiently(do: Callable[..., Result], *arguments: Any) -> Result:
+    """do(*arguments), again a little later where the database could not be reached; three times in all."""
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return do(*arguments)
+        except DatabaseUnavailable:
+            time.sleep(4**attempt / 4)
+    return do(*arguments)
+
+
+class KeptObjectives:
+    """Objectives' rows, each read once; window None: all their prerequisites and cards."""
+
+    def __init__(self, client: Client, window: Window | None) -> None:
+        self._client, self._window = client, window
+        self._rows: dict[str, ObjectiveRows | None] = {}
+
+    def of(self, objective_ids: Iterable[str]) -> dict[str, ObjectiveRows]:
+        """Rows of those of the objectives that exist."""
+        wanted = list(dict.fromkeys(objective_ids))
+        if len(self._rows) > MOST_OBJECTIVES_KEPT:
+            self._rows.clear()
+        absent = [each for each in wanted if each not in self._rows]
+        if absent:
+            found = self._client.read_objectives(absent, self._window)
+            self._rows.update((each, found.get(each)) for each in absent)
+        return {each: rows for each in wanted if (rows := self._rows[each]) is not None}
