@@ -22,6 +22,8 @@ SMALLEST_DATABASE = 512
 """Bytes: one page of the smallest size."""
 
 _UNDECODABLE = "Could not decode to UTF-8"
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""The second where SQLite's own sentence about a damaged schema quotes bytes that are no text."""
 
 
 class SQLiteConnection:
@@ -40,7 +42,7 @@ class SQLiteConnection:
             raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.")
         try:
             self._connection = self._open(path, "mode=ro")
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             # A WAL database on a read-only or full disk opens only if SQLite need not share it; without a log (or with
             # the empty one that our own attempt left on a full disk) nobody writes.
             if not _cannot_open(error) or _size(path + "-wal"):
@@ -57,7 +59,7 @@ class SQLiteConnection:
             self._be_patient(connection)
             connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error:
+        except _ERRORS:
             connection.close()
             raise
         return connection
@@ -85,7 +87,7 @@ class SQLiteConnection:
         try:
             self._be_patient(self._connection)
             self._connection.execute("BEGIN")
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._failure(error) from None
 
     def _be_patient(self, connection: sqlite3.Connection) -> None:
@@ -100,13 +102,13 @@ class SQLiteConnection:
     def _rows(self, query: Query) -> list[tuple[object, ...]]:
         try:
             return self._connection.execute(query.sql, query.parameters).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             if _UNDECODABLE not in str(error):
                 raise self._failure(error) from None
         self._connection.text_factory = _readable
         try:
             return self._connection.execute(query.sql, query.parameters).fetchall()
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._failure(error) from None
         finally:
             self._connection.text_factory = str
@@ -117,7 +119,7 @@ class SQLiteConnection:
             cursor = self._connection.execute(query.sql, query.parameters)
             while batch := cursor.fetchmany(rows):
                 yield batch
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             raise self._failure(error) from None
 
     def end(self) -> None:
@@ -137,16 +139,18 @@ class SQLiteConnection:
         """Closes the file; later calls fail."""
         self._connection.close()
 
-    def _failure(self, error: sqlite3.Error) -> DatabaseUnavailable:
+    def _failure(self, error: Exception) -> DatabaseUnavailable:
         if time.monotonic() >= self._give_up_at or "interrupted" in str(error):
             return DatabaseUnavailable(f"The SQLite database {self.label!r} did not answer in time.")
+        if isinstance(error, UnicodeDecodeError):
+            return DatabaseUnavailable(f"The SQLite database {self.label!r} is damaged.")
         return DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be read: {error}.")
 
 
 _NO_ROOM_FOR_THE_INDEX = (sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
-def _cannot_open(error: sqlite3.Error) -> bool:
+def _cannot_open(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code in _NO_ROOM_FOR_THE_INDEX
 

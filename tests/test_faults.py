@@ -290,6 +290,16 @@ def test_sqlite_damaged_at_sampled_bytes(demo_copy):
     assert sum(codes.values()) == 12
 
 
+def test_sqlite_whose_schema_is_no_text(demo_copy):
+    """SQLite quotes the broken statement in its message, which is then no text either."""
+    path = Path(demo_copy.removeprefix("file:"))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'CREATE TABLE "users"', b'CREATE \xff\xfe\xff\xfe\xff "users"'))
+    assert path.read_bytes() != whole
+    assert "cannot be extracted" not in ran(url=demo_copy).degraded()
+    assert ran("--doctor", url=demo_copy).code == 69
+
+
 @pytest.mark.parametrize("kind", ["text", "directory", "pipe", "absent"])
 def test_the_sqlite_file_is_something_else(tmp_path, kind):
     path = tmp_path / "app.db"
