@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,24 +143,8 @@ def through_a_proxy(ground: Ground, chance: random.Random, accident: str, **more
         yield Trial(url, options=options, timeout_s=timeout_s, **more)  # type: ignore[arg-type]
 
 
-@kind
-def connection_cut(ground: Ground, chance: random.Random) -> Iterator[Trial]:
-    yield from through_a_proxy(ground, chance, "cut")
-
-
-@kind
-def connection_reset(ground: Ground, chance: random.Random) -> Iterator[Trial]:
-    yield from through_a_proxy(ground, chance, "reset")
-
-
-@kind
-def connection_stalled(ground: Ground, chance: random.Random) -> Iterator[Trial]:
-    yield from through_a_proxy(ground, chance, "stall")
-
-
-@kind
-def connection_slow(ground: Ground, chance: random.Random) -> Iterator[Trial]:
-    yield from through_a_proxy(ground, chance, "drip")
+for _name, _accident in (("cut", "cut"), ("reset", "reset"), ("stalled", "stall"), ("slow", "drip")):
+    KINDS[f"connection {_name}"] = contextlib.contextmanager(partial(through_a_proxy, accident=_accident))
 
 
 @kind
