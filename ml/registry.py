@@ -43,12 +43,14 @@ class Registry:
     def locked(self, wait: bool = True) -> Iterator[None]:
         """The right to write, held by one process at a time and given back even by a kill.
 
-        With wait=False raises BlockingIOError while another holds it. Not reentrant.
+        With wait=False raises BlockingIOError while another holds it. Not reentrant. Whoever comes in removes what
+        killed processes left in the making.
         """
         os.makedirs(self.directory, exist_ok=True)
         handle = os.open(self._path(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            whole_files.sweep(self.directory)
             yield
         finally:
             os.close(handle)

@@ -1,9 +1,23 @@
-"""Files that are whole or absent: a reader sees the old content or the new, and a crash at any moment leaves one."""
+"""Files that are whole or absent: a reader sees the old content or the new, and a crash at any moment leaves one.
+
+What is in the making has a name of its own and is held by a lock, which the kernel takes away with the process: what
+nobody holds was left behind by a kill, and `sweep` removes it.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import tempfile
+from contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+UNFINISHED = ".unfinished-"
+WORKSHOP = ".training-"
 
 
 def put(path: str, content: bytes, replace: bool = True) -> None:
@@ -12,17 +26,17 @@ def put(path: str, content: bytes, replace: bool = True) -> None:
     Without `replace` the file is made read-only, and FileExistsError raised rather than touch one that is there.
     """
     directory = os.path.dirname(os.path.abspath(path))
-    handle, unfinished = tempfile.mkstemp(prefix=".unfinished-", dir=directory)
+    handle, unfinished = _held(lambda: tempfile.mkstemp(prefix=UNFINISHED, dir=directory))
     try:
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fchmod(file.fileno(), 0o644 if replace else 0o444)  # mkstemp's 0600 would shut out the server's user
             os.fsync(file.fileno())
-        if replace:
-            os.replace(unfinished, path)
-        else:
-            os.link(unfinished, path)
+            if replace:
+                os.replace(unfinished, path)
+            else:
+                os.link(unfinished, path)
     finally:
         if os.path.exists(unfinished):
             os.unlink(unfinished)
@@ -31,3 +45,62 @@ def put(path: str, content: bytes, replace: bool = True) -> None:
         os.fsync(directory_handle)
     finally:
         os.close(directory_handle)
+
+
+@contextmanager
+def workshop(directory: str) -> Iterator[str]:
+    """A directory of its own for files in the making, gone at the end."""
+    handle, path = _held(lambda: _opened(tempfile.mkdtemp(prefix=WORKSHOP, dir=directory)))
+    try:
+        yield path
+    finally:
+        _remove(path)
+        os.close(handle)
+
+
+def sweep(directory: str) -> list[str]:
+    """Remove what killed processes left in the making; returns the names. What a living process holds is left alone."""
+    removed = []
+    for name in _names(directory):
+        path = os.path.join(directory, name)
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:  # finished meanwhile, or another user's
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(path)
+            removed.append(name)
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+    return removed
+
+
+def _names(directory: str) -> Iterator[str]:
+    return (name for name in sorted(os.listdir(directory)) if name.startswith((UNFINISHED, WORKSHOP)))
+
+
+def _held(made: Callable[[], tuple[int, str]]) -> tuple[int, str]:
+    """What was made, locked; made again where a sweep came between the making and the lock."""
+    while True:
+        handle, path = made()
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(path):
+            return handle, path
+        os.close(handle)
+
+
+def _opened(path: str) -> tuple[int, str]:
+    try:
+        return os.open(path, os.O_RDONLY), path
+    except FileNotFoundError:  # swept already: _held makes another
+        return os.open(os.devnull, os.O_RDONLY), path
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.exists(path):
+        os.unlink(path)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ml import model_file
+from ml import model_file, whole_files
 from ml.errors import ModelNotFound, ModelRefused
 from ml.features import FEATURE_NAMES
 from ml.model import StrugglePredictionModel, load
@@ -182,3 +182,29 @@ def test_a_relative_model_path_starts_where_the_caller_stands(
     assert load("rules").source == "rules"
     with pytest.raises(ModelNotFound):
         load("no-such-model.pkl")
+
+
+def test_what_a_killed_process_left_in_the_making_is_swept_and_a_living_ones_work_is_not(registry: Registry) -> None:
+    os.makedirs(registry.directory)
+    Path(registry.directory, ".unfinished-of-the-dead").write_bytes(b"half")
+    Path(registry.directory, ".training-of-the-dead").mkdir()
+    Path(registry.directory, ".training-of-the-dead", "difficulty").write_bytes(b"half")
+    with whole_files.workshop(registry.directory) as at:
+        Path(at, "difficulty").write_bytes(b"at work")
+        with registry.locked():
+            assert Path(at, "difficulty").read_bytes() == b"at work"
+        assert sorted(os.listdir(registry.directory)) == [".lock", os.path.basename(at)]
+    assert os.listdir(registry.directory) == [".lock"]
+
+
+def test_sweeping_while_files_are_put_takes_none_of_them(tmp_path: Path) -> None:
+    sweeper = forked(lambda: whole_files.sweep(str(tmp_path)))
+    try:
+        for turn in range(300):
+            whole_files.put(str(tmp_path / "file"), str(turn).encode())
+            with whole_files.workshop(str(tmp_path)) as at:
+                assert os.path.isdir(at)
+    finally:
+        os.kill(sweeper, signal.SIGKILL)
+        os.waitpid(sweeper, 0)
+    assert os.listdir(tmp_path) == ["file"]
