@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -33,20 +32,20 @@ from db import monitoring
 from db.client import Client
 from db.errors import DatabaseError
 from db.readings import decoded
-from ml import model_file, rules
+from ml import model_file, rules, whole_files
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.model_file import SavedModel
 from ml.places import HOUSE, PRETRAINED
 from ml.prediction import risk_level
-from ml.registry import Registry
+from ml.registry import CURRENT, Registry
 from ml.training.card import answers_of
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.prior import adapt
 from ml.training.promotion import Verdict, decide
 from ml.training.slices import history_band
-from ml.training.stored import StoredOutcome, joined, usable
+from ml.training.stored import TEACHING, StoredOutcome, joined, usable
 from ml.training.tables import Additive
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
@@ -86,7 +85,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     everything: the platform until now, labelled as the platform does; the prior may label otherwise.
     """
     now_ms = everything.until_ms
-    champion = StrugglePredictionModel.load(os.path.join(registry.directory, "current.pkl"))
+    champion = _champion(registry)
     prior = model_file.read(os.path.join(HOUSE, "models", PRETRAINED))
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
@@ -96,9 +95,9 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
 
     def seen_with(table: str | None) -> ExampleSet:
         history = read_examples(client, everything._replace(struggle_below=below), table, None, workers)
-        return joined(history, stored.examples, FORETOLD_WITHIN_MS)
+        return joined(history, stored, FORETOLD_WITHIN_MS)
 
-    with tempfile.TemporaryDirectory(dir=registry.directory, prefix=".training-") as at:
+    with whole_files.workshop(registry.directory) as at:
         table = os.path.join(at, "difficulty")
         size = build_table(client, table, start_ms, None, below)
         examples = seen_with(table)
@@ -121,6 +120,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
         "trained_on": len(older),
         "judged_on": len(newer),
         "left_out": left_out,
+        "examples": TEACHING,
         "champion": champion.model_version,
         "verdict": verdict.to_dict(),
         "use": "advisory only",
@@ -131,12 +131,21 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out)
 
 
+def _champion(registry: Registry) -> StrugglePredictionModel:
+    """The model that answers; in a directory without any, the shipped one, which answers until the first training."""
+    try:
+        return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT))
+    except ModelNotFound:
+        return StrugglePredictionModel.load(os.path.join(HOUSE, "models", PRETRAINED))
+
+
 def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
-    """Stored predictions whose outcome is known (the learner's own word outranks the recorded one)."""
+    """Stored predictions whose outcome is known (the learner's own word outranks the recorded one), or intervened."""
     left = monitoring.opted_out(client)
     for batch in monitoring.stream_predictions(client, 0, now_ms):
         for prediction in batch:
-            if prediction.struggled is not None and prediction.learner_id not in left:
+            known = prediction.struggled is not None or prediction.intervened
+            if known and prediction.learner_id not in left:
                 yield StoredOutcome(
                     prediction.learner_id,
                     prediction.objective_id,

@@ -97,6 +97,8 @@ def test_the_loop_closes(database: str, logs: tuple[str, str], tmp_path: Path) -
     assert int(str(retrained["trained_on"])) > 500
     assert int(str(retrained["judged_on"])) > 500
     challenger = str(retrained["version"])
+    shown = run("models.py", "--models-dir", models, "--json", "show", challenger)
+    assert "interventionApplied" in shown["card"]["examples"]  # type: ignore[index]
     listed = run("models.py", "--models-dir", models, "--json", "list")
     assert listed["current"] == (challenger if retrained["promoted"] else champion)
     assert {version["version"] for version in listed["versions"]} == {champion, challenger}  # type: ignore[attr-defined]

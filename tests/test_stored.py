@@ -57,12 +57,20 @@ def test_a_feature_of_another_version_is_passed_over() -> None:
 
 
 def test_a_visit_that_was_foretold_counts_once() -> None:
-    stored = usable([outcome(stored_vector(retention_score=0.3))]).examples
+    stored = usable([outcome(stored_vector(retention_score=0.3))])
     visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
     visits.append(LabelledVisit("u", "other", AT + HOUR, True, 3, False))
     history = ExampleSet.of(visits, np.full((4, len(FEATURE_NAMES)), 0.5))
     both = joined(history, stored, 14 * 24 * HOUR)
     assert sorted(both.as_of_ms.tolist()) == sorted([AT - HOUR, AT + 400 * HOUR, AT + HOUR, AT])
+
+
+@pytest.mark.parametrize("struggled", [True, None])
+def test_a_visit_before_which_somebody_intervened_teaches_nothing(struggled: bool | None) -> None:
+    told = StoredOutcome("u", "o", AT, struggled, True, stored_vector(retention_score=0.3))
+    visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
+    both = joined(ExampleSet.of(visits, np.full((3, len(FEATURE_NAMES)), 0.5)), usable([told]), 14 * 24 * HOUR)
+    assert both.as_of_ms.tolist() == [AT - HOUR, AT + 400 * HOUR]
 
 
 def test_times_as_people_write_them() -> None:

@@ -12,23 +12,38 @@ from ml.errors import InvalidFeatures
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.training.examples import ExampleSet, LabelledVisit, row_of
 
+TEACHING = (
+    "Teaches: the visits of the learners' history, and stored predictions whose outcome is known, with the features"
+    " they saw. Left out, and counted: degraded predictions, which saw nothing; predictions after which somebody"
+    " intervened (interventionApplied), and the visits that these foretold, since the outcome is no longer the one that"
+    " was predicted; vectors that today's features cannot read."
+)
+"""What a retrained model's card says of its examples; `usable` and `joined` do it."""
+
 
 class StoredOutcome(NamedTuple):
-    """One stored prediction with its outcome. features: FeatureVector.to_dict as it was stored, or what is there."""
+    """One stored prediction with its outcome, None where it is not known yet.
+
+    features: FeatureVector.to_dict as it was stored, or what is there.
+    """
 
     learner_id: str
     objective_id: str
     as_of_ms: int
-    struggled: bool
+    struggled: bool | None
     intervened: bool
     features: object
 
 
 class Usable(NamedTuple):
-    """Examples of stored predictions; left_out counts by reason those that train nothing."""
+    """Examples of stored predictions; left_out counts by reason those that train nothing.
+
+    intervened: (learner, objective, as_of in milliseconds) of the predictions after which somebody intervened.
+    """
 
     examples: ExampleSet
     left_out: Counter[str]
+    intervened: tuple[tuple[str, str, int], ...]
 
 
 def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
@@ -38,12 +53,15 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
     longer what was predicted), and vectors that today's features cannot read.
     """
     left_out: Counter[str] = Counter()
+    intervened: list[tuple[str, str, int]] = []
     visits: list[LabelledVisit] = []
     rows: list[list[float]] = []
     for outcome in outcomes:
         reason = _reason_against(outcome)
         vector = None if reason else _vector(outcome)
-        if vector is None:
+        if outcome.intervened:
+            intervened.append((outcome.learner_id, outcome.objective_id, outcome.as_of_ms))
+        if vector is None or outcome.struggled is None:
             left_out[reason or "unreadable features"] += 1
             continue
         visits.append(
@@ -57,32 +75,40 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
             )
         )
         rows.append(row_of(vector))
-    return Usable(ExampleSet.of(visits, np.array(rows, np.float64).reshape(-1, len(FEATURE_NAMES))), left_out)
+    examples = ExampleSet.of(visits, np.array(rows, np.float64).reshape(-1, len(FEATURE_NAMES)))
+    return Usable(examples, left_out, tuple(intervened))
 
 
-def joined(history: ExampleSet, stored: ExampleSet, within_ms: int) -> ExampleSet:
-    """Both, the stored ones first in line: a visit of history that a stored prediction foretold is not counted twice.
+def joined(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
+    """Both, without the visits of history that a stored prediction foretold.
 
-    A visit is the same event when its learner and objective are and it began at most within_ms after the prediction.
+    Where it teaches, the visit would count twice; where somebody intervened, neither teaches. A visit is the same event
+    when its learner and objective are and it began at most within_ms after the prediction.
     """
+    examples = stored.examples
+    taught = zip(examples.learner.tolist(), examples.objective.tolist(), examples.as_of_ms.tolist(), strict=True)
     foretold: dict[tuple[str, str], list[int]] = {}
-    for learner, objective, as_of_ms in zip(stored.learner, stored.objective, stored.as_of_ms):
-        foretold.setdefault((str(learner), str(objective)), []).append(int(as_of_ms))
+    for learner, objective, as_of_ms in (*taught, *stored.intervened):
+        foretold.setdefault((learner, objective), []).append(as_of_ms)
     own = np.ones(len(history), bool)
     for row, (learner, objective, as_of_ms) in enumerate(zip(history.learner, history.objective, history.as_of_ms)):
         moments = foretold.get((str(learner), str(objective)), ())
         own[row] = not any(0 <= int(as_of_ms) - moment <= within_ms for moment in moments)
     kept = history.select(own)
-    columns: Any = (np.concatenate(pair) for pair in zip(kept, stored, strict=True))
+    columns: Any = (np.concatenate(pair) for pair in zip(kept, examples, strict=True))
     return ExampleSet(*columns)
 
 
 def _reason_against(outcome: StoredOutcome) -> str:
+    if outcome.intervened:
+        return "intervened"
+    if outcome.struggled is None:
+        return "outcome not known"
     if not isinstance(outcome.features, dict) or not outcome.features:
         return "no features stored"
     if outcome.features.get("degraded"):
         return "degraded"
-    return "intervened" if outcome.intervened else ""
+    return ""
 
 
 def _vector(outcome: StoredOutcome) -> FeatureVector | None:
