@@ -1,0 +1,88 @@
+"""scripts/weekly_retrain.sh as cron runs it: nothing in the environment, a lock, a log, an exit code that says why."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from db.writing import open_writer
+from ml.places import HOUSE
+from scripts.benchmark_monitor import PREDICTION_FIELDS
+from tests.test_monitor import certain_rows
+
+SCRIPT = os.path.join(HOUSE, "scripts", "weekly_retrain.sh")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The URL of a platform without learners."""
+    url = f"file:{tmp_path}/platform.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    return url
+
+
+def weekly(models: Path, url: str, **more: str) -> subprocess.CompletedProcess[str]:
+    environment = {"DATABASE_URL": url, "MODELS_DIR": str(models), "PYTHON": sys.executable, **more}
+    return subprocess.run([SCRIPT], env=environment, cwd="/", capture_output=True, text=True, check=False)
+
+
+def steps(models: Path) -> list[str]:
+    """What the log says of each step's end."""
+    lines = (models / "weekly_retrain.log").read_text().splitlines()
+    return [line.partition("Z ")[2] for line in lines if " ended with " in line]
+
+
+def test_a_quiet_week_ends_with_zero_and_says_nothing(store: str, tmp_path: Path) -> None:
+    done = weekly(tmp_path / "models", store)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    scripts = ("record_outcomes.py", "retrain_model.py", "monitor.py")
+    assert steps(tmp_path / "models") == [f"{script} ended with 0" for script in scripts]
+
+
+def test_an_alert_ends_with_one(store: str, tmp_path: Path) -> None:
+    with open_writer(store) as writer:
+        rows = certain_rows(wrong=0.5, at_ms=time.time_ns() // 1_000_000 - 86_400_000)
+        writer.insert("StrugglePrediction", PREDICTION_FIELDS, rows)
+    done = weekly(tmp_path / "models", store)
+    assert done.returncode == 1, done.stderr
+    assert "monitoring raised an alert" in done.stderr
+
+
+def test_an_unreachable_database_ends_with_69_and_no_secret_in_the_log(tmp_path: Path) -> None:
+    done = weekly(tmp_path / "models", "postgresql://someone:s3cr3t@127.0.0.1:1/app")
+    assert done.returncode == 69
+    assert "record_outcomes.py ended with 69" in done.stderr
+    assert steps(tmp_path / "models") == ["record_outcomes.py ended with 69", "monitor.py ended with 69"]
+    assert "s3cr3t" not in done.stderr + (tmp_path / "models" / "weekly_retrain.log").read_text()
+
+
+def test_a_crash_does_not_pass_for_an_alert_and_monitoring_runs_nevertheless(store: str, tmp_path: Path) -> None:
+    crashing = tmp_path / "python"
+    crashing.write_text(f'#!/bin/sh\ncase "$1" in *retrain_model.py) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    crashing.chmod(0o755)
+    assert weekly(tmp_path / "models", store, PYTHON=str(crashing)).returncode == 70
+    assert steps(tmp_path / "models")[1:] == ["retrain_model.py ended with 70", "monitor.py ended with 0"]
+
+
+@pytest.mark.parametrize(("lock", "said"), [(".weekly.lock", "another run"), (".lock", "retrain_model.py ended")])
+def test_two_at_once_end_with_75(store: str, tmp_path: Path, lock: str, said: str) -> None:
+    with open(tmp_path / lock, "w", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = weekly(tmp_path, store)
+    assert done.returncode == 75
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("broken", [{"PYTHON": "/nonexistent/python"}, {"MODELS_DIR": "/proc/models"}])
+def test_what_cannot_work_is_a_sentence_and_78(store: str, tmp_path: Path, broken: dict[str, str]) -> None:
+    done = weekly(tmp_path, store, **broken)
+    assert done.returncode == 78
+    assert done.stderr.startswith("weekly_retrain: ")
+    assert len(done.stderr.splitlines()) == 1
