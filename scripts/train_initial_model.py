@@ -146,7 +146,7 @@ def _own(
     os.makedirs(models_dir, exist_ok=True)
     with (
         db.connect(url, schema_path=schema) as client,
-        tempfile.TemporaryDirectory(dir=models_dir, prefix=".training-") as at,
+        whole_files.workshop(models_dir) as at,
     ):
         until_ms = client.now() if until_ms is None else until_ms
         table = os.path.join(at, "difficulty")
