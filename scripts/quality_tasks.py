@@ -1,0 +1,127 @@
+"""Real answer logs as tasks: labelled visits of learners seen and of learners left out, and everybody's answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+import db
+from db.rows import LearnerRows
+from db.writing import open_writer
+from ml.training.examples import ExampleSet
+from scripts.answer_log import read_log
+from scripts.batch_backends import Workers
+from scripts.example_parts import Extraction
+from scripts.import_history import import_log
+from scripts.labelled_history import build_table, read_examples
+
+SETS = {"assistments09": 0.6, "algebra05": 0.6, "lkt_cloze": 0.5}
+"""Answer logs, and the share right below which a visit counts as a struggle."""
+POSTTESTS = "lkt_cloze"
+"""The log of which posttests are compared, not visits."""
+TEST_SHARE = 4
+
+
+class Task(NamedTuple):
+    """One set: its labelled visits and everybody's answers in order.
+
+    examples, unknown: the same visits, with the objectives' difficulties and without. training, test: which of the
+    visits are compared, of learners seen and of learners left out.
+    """
+
+    name: str
+    examples: ExampleSet
+    unknown: ExampleSet
+    training: npt.NDArray[np.bool_]
+    test: npt.NDArray[np.bool_]
+    states: list[State]
+    answers: list[Answer]
+
+
+class Answer(NamedTuple):
+    """One answer, or (visit >= 0) the place where visit `visit` of the examples begins."""
+
+    learner: str
+    skill: str
+    correct: int
+    at_ms: int
+    visit: int
+
+
+class State(NamedTuple):
+    """Counts before an answer: right and wrong in all, and on the skill."""
+
+    skill: int
+    right: int
+    wrong: int
+    skill_right: int
+    skill_wrong: int
+    outcome: int
+    training: bool
+
+
+def task_of(data: str, name: str, directory: str, jobs: int) -> Task:
+    """Import a log, learn the difficulties from the training learners alone, and label the visits of all."""
+    click.echo(f"{name}: importing and extracting", err=True)
+    url = f"sqlite:///{directory}/{name}.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+        import_log(read_log(os.path.join(data, name, "interactions.csv.gz")), writer)
+    table = os.path.join(directory, name + ".difficulty")
+    with db.connect(url) as client:
+        training = [learner for learner in client.learner_ids() if not is_test(learner)]
+        until_ms = client.now()
+        build_table(client, table, until_ms, training, SETS[name])
+        everything, workers = Extraction(url, None, until_ms, SETS[name]), Workers(jobs=jobs)
+        examples, unknown = (read_examples(client, everything, each, None, workers) for each in (table, None))
+        rows = list(client.stream_learners(until_ms, None, None))
+    compared = examples.validated if name == POSTTESTS else np.ones(len(examples), bool)
+    test = np.array([is_test(learner) for learner in examples.learner.tolist()])
+    answers = answers_in_order(rows, examples)
+    return Task(name, examples, unknown, compared & ~test, compared & test, states_of(answers), answers)
+
+
+def is_test(learner_id: str) -> bool:
+    """Every fourth learner, by a hash of the id."""
+    return crc32(b"quality/" + learner_id.encode()) % TEST_SHARE == 0
+
+
+def answers_in_order(rows: Sequence[LearnerRows], examples: ExampleSet) -> list[Answer]:
+    """Every answer, with a place for each labelled visit just before the answers from its moment on."""
+    begins: dict[str, list[Answer]] = {}
+    for visit, (learner, skill, at_ms) in enumerate(zip(examples.learner, examples.objective, examples.as_of_ms)):
+        begins.setdefault(str(learner), []).append(Answer(str(learner), str(skill), 0, int(at_ms), visit))
+    found: list[Answer] = []
+    for one in rows:
+        who = one.learner.id
+        given = [
+            Answer(who, review.objective_id, int(review.rating != "AGAIN"), review.reviewed_at_ms, -1)
+            for review in one.reviews
+            if review.objective_id is not None
+        ]
+        found += sorted([*begins.get(who, []), *given], key=lambda answer: (answer.at_ms, answer.visit < 0))
+    return found
+
+
+def states_of(answers: Sequence[Answer]) -> list[State]:
+    """The learner's counts before each entry; places of visits change none."""
+    skills: dict[str, int] = {}
+    total: dict[str, list[int]] = {}
+    on_skill: dict[tuple[str, str], list[int]] = {}
+    found = []
+    for answer in answers:
+        everything = total.setdefault(answer.learner, [0, 0])
+        here = on_skill.setdefault((answer.learner, answer.skill), [0, 0])
+        skill = skills.setdefault(answer.skill, len(skills))
+        training = not is_test(answer.learner)
+        found.append(State(skill, everything[0], everything[1], here[0], here[1], answer.correct, training))
+        if answer.visit < 0:
+            everything[1 - answer.correct] += 1
+            here[1 - answer.correct] += 1
+    return found
