@@ -5,22 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
-import random
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from db.writing import open_writer
 from ml import model_file
 from ml.features import FEATURE_NAMES
 from ml.places import HOUSE
 from ml.training.examples import ExampleSet
 from ml.training.prior import Source, adapt, pooled, pretrain
 from ml.training.tables import Additive
-from scripts.answer_log import read_log
-from scripts.import_history import import_log
+from tests.small_platform import make_platform
 
 STEADY, SEEN = FEATURE_NAMES.index("overall_accuracy"), FEATURE_NAMES.index("expected_struggle")
 TIMED = FEATURE_NAMES.index("retention_estimate")
@@ -40,26 +38,8 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The URL of a platform of 60 learners who differ in ability, and 12 objectives that differ in difficulty."""
-    draw = random.Random(1)
-    directory = tmp_path_factory.mktemp("platform")
-    log = directory / "log.csv"
-    with open(log, "w", encoding="utf-8") as file:
-        file.write("user_id,item_id,timestamp,correct,skill_id\n")
-        for learner in range(60):
-            ability, at = draw.gauss(0, 1), 1_600_000_000 + learner
-            for objective in draw.sample(range(12), 10):
-                hardness = (objective - 6) / 3
-                for item in range(5):
-                    right = draw.random() < 1 / (1 + 2.718 ** (hardness - ability))
-                    file.write(f"u{learner},i{item},{at},{int(right)},s{objective}\n")
-                    at += 60
-                at += 7200
-    url = f"sqlite:///{directory}/platform.sqlite3"
-    with open_writer(url, create=True) as writer:
-        writer.create_tables()
-        import_log(read_log(str(log)), writer)
-    return url
+    """The URL of a platform of 60 learners and 12 objectives."""
+    return make_platform(str(tmp_path_factory.mktemp("platform")))
 
 
 def test_training_evaluating_and_explaining_through_the_commands(platform: str, tmp_path):
@@ -183,6 +163,27 @@ def test_pooled_platforms_weigh_the_same_and_learners_do_not_collide():
     assert weights[0] == pytest.approx(weights[1])
     assert first.sum() == 3600
     assert not set(labels.learners[labels.platforms == 0]) & set(labels.learners[labels.platforms == 1])
+
+
+def test_a_platform_of_tests_alone_weighs_little_and_hinders_no_training():
+    answered = a_platform("answered", 600, 0.0, 1, True)
+    of_answers = a_platform("tests", 600, 0.0, 2, True)
+    known, unknown = (ExampleSet(*tuple(each)[:-1], np.ones(600, bool)) for each in of_answers[1:])
+    sources = [answered, Source("tests", known, unknown)]
+    labels, first = pooled(sources)
+    weights = [labels.weights[(labels.platforms == number) & first].sum() for number in (0, 1)]
+    assert 0 < weights[1] < 0.1 * weights[0]
+    assert np.isfinite(pretrain(sources, "test", ["a", "b"], 0.65).probabilities).all()
+
+
+def test_a_prior_is_measured_on_unknown_objectives_too_where_it_ranks_worse():
+    sources = [a_platform("a", 3000, -0.5, 1, True), a_platform("b", 3000, 0.5, 2, True)]
+    trained = pretrain(sources, "test", ["a", "b"], 0.65)
+    y = np.concatenate([source.known.y for source in sources])
+    known = roc_auc_score(y, trained.probabilities)
+    unknown = roc_auc_score(trained.unknown.y, trained.unknown.probabilities)
+    assert len(trained.unknown.y) == pytest.approx(0.35 * 6000, rel=0.1)
+    assert 0.5 < unknown < known - 0.05
 
 
 def test_the_same_platforms_give_the_same_bytes():
