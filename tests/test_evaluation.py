@@ -17,22 +17,9 @@ from ml.training import metrics
 from ml.training.comparison import paired_difference
 from ml.training.evaluation import evaluate
 from ml.training.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
+from tests.interval_coverage import CLUSTERED, INDEPENDENT, coverage, expit, learners_visits
 
 PAIRED = ("log_loss", "brier", "accuracy", "recall", "auc", "ece")
-
-
-def learners_visits(seed, learners, visits=1, unlikeness=0.0):
-    """Labels, probabilities and learner codes; learners differ in what the forecast knows and in what it does not."""
-    rng = np.random.default_rng(seed)
-    each = np.ones(learners, int) if visits == 1 else 1 + rng.geometric(1 / visits, learners)
-    who = np.repeat(np.arange(learners), each)
-    known = rng.normal(-0.8, 0.8, len(who)) + rng.normal(0, 0.7, learners)[who]
-    truth = known + rng.normal(0, 1, learners)[who] * unlikeness
-    return (rng.random(len(who)) < expit(truth)).astype(float), expit(known), who
-
-
-def expit(x):
-    return 1 / (1 + np.exp(-x))
 
 
 @pytest.mark.parametrize("decimals", [16, 2, 1], ids=["continuous", "ties", "many ties"])
@@ -199,26 +186,12 @@ def test_paired_differences_are_differences_of_the_figures():
         paired_difference(y, p, worse, who, metric="precision")
 
 
-COVERED = ("struggle_rate", "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept")
-COVERED += ("calibration_gap", "accuracy", "recall", "precision")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("learners", "visits", "unlikeness"), [(200, 1, 0.0), (60, 12, 0.5)], ids=["independent", "clustered"]
-)
-def test_intervals_cover_what_they_promise(learners, visits, unlikeness):
+@pytest.mark.parametrize("learners", [INDEPENDENT, CLUSTERED], ids=["independent", "clustered"])
+def test_intervals_cover_what_they_promise(learners):
     """95 % +- 2, up to what 1000 simulations can tell (two standard errors are 1.4 %)."""
-    runs = 1000
-    truth = evaluate(*learners_visits(99_999, 600_000 // visits, visits, unlikeness), bootstrap=0)
-    hits = dict.fromkeys(COVERED, 0)
-    for run in range(runs):
-        judged = evaluate(*learners_visits(run, learners, visits, unlikeness), seed=run)
-        for name in COVERED:
-            figure = judged.figure(name)
-            hits[name] += figure.low <= truth.figure(name).value <= figure.high
-    coverage = {name: count / runs for name, count in hits.items()}
-    assert all(0.93 - 0.008 <= each <= 0.97 + 0.008 for each in coverage.values()), coverage
+    found = coverage(learners, 1000)
+    assert all(0.93 - 0.008 <= each <= 0.97 + 0.008 for each in found.values()), found
 
 
 @pytest.mark.slow

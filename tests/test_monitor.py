@@ -25,6 +25,7 @@ from scripts.benchmark_monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
 from scripts.monitor import monitor
 from scripts.monitor_verdicts import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, verdict
 from tests.conftest import need
+from tests.interval_coverage import false_alarms, panel
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DAY_MS = 86_400_000
@@ -308,21 +309,6 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(figure, target, expected
     assert verdict(figure, target, 100) == expected
 
 
-def panel(seed, learners, rows, shift=0.0, missing=0.1):
-    """Six features of learners who differ from each other; the first of them shifted."""
-    rng = np.random.default_rng(seed)
-    who = np.repeat(np.arange(learners), rows)
-    usual = np.random.default_rng(7).normal(0, 1, (learners, 6))
-    values = 1 / (1 + np.exp(-(usual[who] * 0.7 + rng.normal(0, 0.7, (len(who), 6)))))
-    values[:, 0] = np.clip(values[:, 0] + shift, 0, 1)
-    values[rng.random(values.shape) < 0.1] = np.nan
-    values[rng.random(len(who)) < missing, 1] = np.nan
-    counts = FeatureCounts([f"f{each}" for each in range(6)])
-    for part in np.array_split(np.arange(len(who)), 3):
-        counts.add(who[part], values[part])
-    return counts
-
-
 def test_drift_finds_what_moved_and_only_that():
     found = {each.feature: each for each in feature_drift(panel(1, 200, 8), panel(2, 200, 8, shift=0.15))}
     assert [name for name, each in found.items() if each.drifted] == ["f0"]
@@ -343,14 +329,7 @@ def test_drift_needs_two_periods():
 @pytest.mark.parametrize(("learners", "rows"), [(50, 1), (40, 10), (300, 5)])
 def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows):
     runs = 200
-    alarms = sum(
-        any(
-            each.beyond_chance
-            for each in feature_drift(panel(2 * run, learners, rows), panel(2 * run + 1, learners, rows))
-        )
-        for run in range(runs)
-    )
-    assert alarms / runs <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+    assert false_alarms(learners, rows, runs) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
 def test_the_queries_use_the_apps_indexes(database):
