@@ -3,7 +3,9 @@
 
 Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
 the app's to erase. Models hold weights, not learners; a deployment's difficulty table holds counts in which the
-learner's answers are contained until the next training, and no examples are cached anywhere else.
+learner's answers are contained until the next training, and no examples are cached anywhere else. Files that you had
+written (predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html or --json) may name the learner:
+they are yours to remove.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def forget_learner(user_id: str, database_url: str | None, schema: str | None, a
         click.echo(f"{rows:8d} rows removed from {table}")
     click.echo(
         "The learner's answers stay in the counts of the current difficulty table until the next training"
-        " (python scripts/retrain_model.py).",
+        " (python scripts/retrain_model.py). Files that you had written may name the learner:"
+        " predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html and --json.",
         err=True,
     )
 

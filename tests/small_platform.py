@@ -24,7 +24,7 @@ def make_platform(directory: str, learners: int = 60, first_s: int = 1_600_000_0
                 hardness = (objective - 6) / 3
                 for item in range(5):
                     right = draw.random() < 1 / (1 + 2.718 ** (hardness - ability))
-                    file.write(f"u{learner},i{item},{at},{int(right)},s{objective}\n")
+                    file.write(f"learner-{learner},i{item},{at},{int(right)},s{objective}\n")
                     at += 60
                 at += 7200
     url = f"sqlite:///{directory}/platform.sqlite3"

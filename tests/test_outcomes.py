@@ -164,9 +164,16 @@ def test_a_forgotten_learner_leaves_nothing_of_ours_behind(platform: str) -> Non
     with open_writer(platform) as writer:
         fields = ("id", "userId", "learningObjectiveId", "predictionId", "indicatorType", "severity")
         writer.insert("StruggleIndicator", fields, [("i", "u", "o", "p", "LOW_RETENTION", "HIGH")])
+        writer.insert("StruggleIndicator", fields, [("i2", "u2", "o", "p2", "LOW_RETENTION", "HIGH")])
+        writer.insert("User", ("id", "email"), [("u2", "u2@example.org")])
+        others = ("id", "userId", "learningObjectiveId", "predictedStruggleProbability", "predictionConfidence")
+        dates = ("predictionDate", "predictedAt")
+        writer.insert("StrugglePrediction", (*others, *dates), [("p2", "u2", "o", 0.5, 0.5, PREDICTED, PREDICTED)])
+        fields = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
+        writer.insert("PredictionFeedback", fields, [("f2", "p2", "u2", "HELPFUL", True, PREDICTED)])
     removed = run("forget_learner.py", "u", "--database-url", platform)["removed"]
     assert removed == {"prediction_feedbacks": 1, "struggle_indicators": 1, "struggle_predictions": 1}
     with open_writer(platform) as writer:
-        for model in ("StrugglePrediction", "StruggleIndicator", "PredictionFeedback"):
-            assert writer.select(model, ("id",)) == []
-        assert len(writer.select("User", ("id",))) == 1, "the app's own rows are the app's to erase"
+        for model, kept in (("StrugglePrediction", "p2"), ("StruggleIndicator", "i2"), ("PredictionFeedback", "f2")):
+            assert [tuple(row) for row in writer.select(model, ("id",))] == [(kept,)], "another learner's stay"
+        assert len(writer.select("User", ("id",))) == 2, "the app's own rows are the app's to erase"

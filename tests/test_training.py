@@ -50,6 +50,8 @@ def test_training_evaluating_and_explaining_through_the_commands(platform: str, 
     files = set(os.listdir(models))
     assert {"current.pkl", os.path.basename(said["model"]), said["difficulty"]} <= files
     assert not [name for name in files if name.startswith(".training")]
+    named = [name for name in files if b"learner-" in (tmp_path / "models" / name).read_bytes()]
+    assert named == [], "what we keep names no learner"
     current = model_file.read(os.path.join(models, "current.pkl"))
     assert current.difficulty is not None
     assert current.model_version.startswith("struggle_prediction_v1.0_")
