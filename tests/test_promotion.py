@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from ml.training.metrics import log_losses
 from ml.training.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, decide
+from scripts.benchmark_promotion import GAIN, SOME, STRONG, Clustering, error_of, power
+from scripts.benchmark_promotion import rivals as clustered_rivals
 
 RUNS = 150
 
@@ -65,6 +69,24 @@ def test_one_better_by_a_hundredth_is_promoted_at_least_half_the_time() -> None:
     assert -0.0115 < np.mean(gains) < -0.0085
     assert np.mean(spreads) <= 0.15
     assert promoted / RUNS >= 0.5
+
+
+@pytest.mark.parametrize("clustering", [SOME, STRONG], ids=lambda clustering: clustering.name)
+def test_clustered_examples_promote_what_they_are_stated_to(clustering: Clustering) -> None:
+    """The table of `python -m scripts.benchmark_promotion` at n = 1000 with twenty examples a learner, bounded."""
+    found = power(1000, 20, clustering, runs=60)
+    assert found.spread <= 0.15
+    assert found.design_effect > 1.5
+    assert found.equal <= 0.10 + 0.05  # sixty runs tell it to five points
+    assert found.worse <= 0.05
+    assert found.better >= (0.35 if clustering is SOME else 0.15)
+
+
+def test_the_simulated_rivals_differ_by_what_they_say() -> None:
+    found = clustered_rivals(np.random.default_rng(9), 200_000, 5, STRONG, error_of(STRONG))
+    losses = [log_losses(found.labels, p) for p in (found.truer, found.spoiled, found.equally_spoiled)]
+    assert losses[1].mean() - losses[0].mean() == pytest.approx(GAIN, abs=0.002)
+    assert losses[1].mean() == pytest.approx(losses[2].mean(), abs=0.002)
 
 
 def test_too_little_data_says_what_is_missing() -> None:

@@ -1,0 +1,148 @@
+"""How often promotion promotes, in simulation: `python -m scripts.benchmark_promotion --runs 200`.
+
+Champion and challenger differ by an error in their logits, part of it shared by a learner's examples; neither knows
+how far a learner is from what it expects. Both together make a learner's paired loss differences resemble each other:
+their intraclass correlation (ICC) is measured, and with m examples a learner the variance of the mean difference is
+1 + (m - 1) ICC times that of independent examples (the design effect).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import click
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+from tqdm import tqdm
+
+from ml.prediction import risk_level
+from ml.training.metrics import Floats, log_losses
+from ml.training.promotion import decide
+
+GAIN = 0.01
+"""By how much the better model's expected log-loss is lower."""
+
+LARGE = 400_000
+"""Examples on which the error that costs GAIN, the ICC and the spread are measured."""
+
+
+class Clustering(NamedTuple):
+    """How a learner's examples resemble each other: unknown_sd in logits, shared_error as a share of variance."""
+
+    name: str
+    unknown_sd: float
+    shared_error: float
+
+
+NONE = Clustering("none", 0.0, 0.0)
+SOME = Clustering("some", 0.7, 0.5)
+STRONG = Clustering("strong", 1.2, 1.0)
+
+
+class Rivals(NamedTuple):
+    """What one hold-out looks like: labels, the probabilities of the truer and of the spoiled model, learners."""
+
+    labels: Floats
+    truer: Floats
+    spoiled: Floats
+    equally_spoiled: Floats
+    learners: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class Power(NamedTuple):
+    """One row of the table; the last three are shares promoted."""
+
+    n: int
+    each: int
+    clustering: str
+    icc: float
+    design_effect: float
+    spread: float
+    better: float
+    equal: float
+    worse: float
+
+
+def rivals(random: np.random.Generator, n: int, each: int, clustering: Clustering, error: float) -> Rivals:
+    """n examples, `each` a learner. error: SD of the spoiled models' logits around the truer one's."""
+    learners = np.repeat(np.arange(-(-n // each)), each)[:n]
+    own = random.normal(0.0, clustering.unknown_sd, learners[-1] + 1)[learners]
+    known = random.normal(0.0, 1.2, n) - 0.7
+    labels = (random.random(n) < expit(known + own)).astype(np.float64)
+    # Who does not know `own` is calibrated with this flatter logit (the logistic-normal approximation).
+    said = known / np.sqrt(1.0 + 0.346 * clustering.unknown_sd**2)
+
+    def spoiled() -> Floats:
+        shared = random.normal(0.0, 1.0, learners[-1] + 1)[learners] * np.sqrt(clustering.shared_error)
+        single = random.normal(0.0, 1.0, n) * np.sqrt(1.0 - clustering.shared_error)
+        return np.asarray(expit(said + error * (shared + single)))
+
+    return Rivals(labels, np.asarray(expit(said)), spoiled(), spoiled(), learners)
+
+
+def error_of(clustering: Clustering) -> float:
+    """The error that costs GAIN of log-loss."""
+
+    def excess(error: float) -> float:
+        found = rivals(np.random.default_rng(0), LARGE, 1, clustering, error)
+        return float((log_losses(found.labels, found.spoiled) - log_losses(found.labels, found.truer)).mean()) - GAIN
+
+    return float(brentq(excess, 0.05, 2.0, xtol=1e-3))
+
+
+def resemblance(clustering: Clustering, error: float) -> tuple[float, float]:
+    """(ICC by analysis of variance, SD) of the paired differences."""
+    found = rivals(np.random.default_rng(1), LARGE, 10, clustering, error)
+    change = (log_losses(found.labels, found.truer) - log_losses(found.labels, found.spoiled)).reshape(-1, 10)
+    between = 10.0 * float(change.mean(axis=1).var(ddof=1))
+    within = float(change.var(axis=1, ddof=1).mean())
+    return max(0.0, (between - within) / (between + 9.0 * within)), float(change.std())
+
+
+def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, bootstrap: int = 300) -> Power:
+    """How often the real decision, slices and all, promotes a better, an equal and a worse challenger."""
+    error = error_of(clustering)
+    icc, spread = resemblance(clustering, error)
+    promoted = np.zeros(3)
+    for run in range(runs):
+        random = np.random.default_rng([seed, n, each, run])
+        found = rivals(random, n, each, clustering, error)
+        bands = random.choice(["20-99", "100+"], found.learners[-1] + 1)[found.learners]
+        pairs = ((found.spoiled, found.truer), (found.spoiled, found.equally_spoiled), (found.truer, found.spoiled))
+        for place, (champion, challenger) in enumerate(pairs):
+            groups = {
+                "answers of history": bands.tolist(),
+                "risk level": [risk_level(probability) for probability in champion.tolist()],
+            }
+            constant = np.full(n, 0.55)
+            verdict = decide(
+                found.labels, champion, challenger, constant, found.learners, groups, bootstrap=bootstrap, seed=run
+            )
+            promoted[place] += verdict.promote
+    design_effect = 1.0 + (each - 1) * icc
+    return Power(n, each, clustering.name, icc, design_effect, spread, *(promoted / runs).tolist())
+
+
+@click.command()
+@click.option("--runs", default=200, type=click.IntRange(10), show_default=True, help="Simulations a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+def promotion(runs: int, as_json: bool) -> None:
+    """Share of simulated challengers promoted: better by 0.01, equal, and worse by 0.01 in log-loss."""
+    asked = [(1000, 1, NONE), (3000, 1, NONE)]
+    asked += [(n, each, how) for how in (SOME, STRONG) for each in (5, 20) for n in (1000, 3000)]
+    rows = [power(*each, runs) for each in tqdm(asked, disable=None)]
+    if as_json:
+        click.echo(json.dumps([row._asdict() for row in rows]))
+        return
+    click.echo("| n | examples a learner | clustering | ICC | design effect | paired SD | better | equal | worse |")
+    click.echo("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        figures = f"{row.icc:.3f} | {row.design_effect:.1f} | {row.spread:.3f}"
+        shares = " | ".join(f"{share:.0%}" for share in (row.better, row.equal, row.worse))
+        click.echo(f"| {row.n} | {row.each} | {row.clustering} | {figures} | {shares} |")
+
+
+if __name__ == "__main__":
+    promotion()
