@@ -18,6 +18,7 @@ import click
 
 from ml.training.evaluation import Evaluation, evaluate
 from scripts import quality_methods as by
+from scripts.output_file import OutputPath, write_whole
 from scripts.quality_tasks import SETS, Task, task_of
 from scripts.refusal import USAGE, Refused
 
@@ -78,7 +79,7 @@ def _goals() -> list[Goal]:
 @click.option("--set", "names", multiple=True, type=click.Choice(sorted(SETS)), help="Default: every set in DIR.")
 @click.option("--without-pybkt", is_flag=True, help="pyBKT needs an environment of its own, which is made with pip.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1))
-@click.option("--json", "json_path", metavar="OUT.json", help="Write all figures with intervals here.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write all figures with intervals here.")
 def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int, json_path: str | None) -> None:
     """Compare this model with the rules, PFA, Best-LR, pyBKT and unrestricted boosting on learners left out.
 
@@ -93,8 +94,7 @@ def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int, j
     goals = [told for goal in _goals() if goal.name in found and (told := goal.told(found[goal.name])) is not None]
     if json_path:
         sets = {name: {method: e.to_dict() for method, e in methods.items()} for name, methods in found.items()}
-        with open(json_path, "w", encoding="utf-8") as file:
-            json.dump({"sets": sets, "goals": goals}, file, indent=1)
+        write_whole(json_path, json.dumps({"sets": sets, "goals": goals}, indent=1) + "\n")
     click.echo(markdown(found) + "\n")
     for row in goals:
         told = f"{row['value']:8.4f}  {row['bound']:15}  {'met' if row['met'] else 'MISSED'}"

@@ -7,6 +7,7 @@ model was not trained on (--learners FILE): on its own it looks better than it i
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import sys
@@ -39,6 +40,7 @@ from scripts.batch_output import ExtraMissing
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import learners_named_in, read_examples
+from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 UNKNOWN = 66
@@ -61,7 +63,7 @@ LAST_ROWS = 10
 )
 @click.option(
     "--predictions",
-    type=click.Path(dir_okay=False, writable=True),
+    type=OutputPath(),
     metavar="OUT.csv",
     help="Write every labelled visit with its prediction.",
 )
@@ -74,7 +76,11 @@ LAST_ROWS = 10
 @click.option("--bootstrap", default=1000, show_default=True, type=click.IntRange(0), help="Resamples of the learners.")
 @engine_options(jobs=2)
 @click.option(
-    "--json", "json_path", metavar="OUT.json", help="Write all figures here; - is stdout, in place of the table."
+    "--json",
+    "json_path",
+    type=OutputPath(allow_dash=True),
+    metavar="OUT.json",
+    help="Write all figures here; - is stdout, in place of the table.",
 )
 def evaluate_model(
     database_url: str | None,
@@ -100,6 +106,7 @@ def evaluate_model(
       2    the arguments
       66   --explain: learner or objective unknown
       69   the database or the workers are unreachable
+      74   a file cannot be written
       78   configuration: a model that must not be used, unsupported URL
     """
     workers = workers_of(**engine)
@@ -126,8 +133,7 @@ def evaluate_model(
         raise of_database(error) from None
     text = json.dumps(found, indent=1)
     if json_path not in (None, "-"):
-        with open(json_path, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
+        write_whole(json_path, text + "\n")
     click.echo(text if json_path == "-" or explain is not None else found.pop("text"))
 
 
@@ -191,21 +197,13 @@ def _tertiles(confidences: list[float]) -> list[str]:
 
 def write_predictions(path: str, examples: ExampleSet, verdicts: list[Verdict], source: str) -> None:
     """One CSV row a labelled visit; `answers` counts its graded answers, or prompts where it is a run of prompts."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        out = csv.writer(file, lineterminator="\n")
-        out.writerow(["learner_id", "objective_id", "as_of", "answers", "label", "probability", "confidence", "source"])
-        for row, verdict in enumerate(verdicts):
-            ids = examples.learner[row], examples.objective[row], iso(int(examples.as_of_ms[row]))
-            out.writerow(
-                [
-                    *ids,
-                    examples.answers[row],
-                    examples.y[row],
-                    repr(verdict.probability),
-                    repr(verdict.confidence),
-                    source,
-                ]
-            )
+    lines = io.StringIO(newline="")
+    out = csv.writer(lines, lineterminator="\n")
+    out.writerow(["learner_id", "objective_id", "as_of", "answers", "label", "probability", "confidence", "source"])
+    for row, (probability, confidence, *_interval) in enumerate(verdicts):
+        ids = examples.learner[row], examples.objective[row], iso(int(examples.as_of_ms[row]))
+        out.writerow([*ids, examples.answers[row], examples.y[row], repr(probability), repr(confidence), source])
+    write_whole(path, lines.getvalue())
 
 
 def explained(

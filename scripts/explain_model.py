@@ -24,6 +24,7 @@ from ml.features import FEATURES
 from ml.model import StrugglePredictionModel, load
 from ml.places import CURRENT, resolve
 from ml.scorecard import Table
+from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, Refused
 
 WIDTH, HEIGHT, MARGIN = 280, 150, 26
@@ -47,7 +48,7 @@ table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:le
 @click.option(
     "--card", "card_path", type=click.Path(exists=True), metavar="FILE.json", help="Default: beside the model."
 )
-@click.option("--out", required=True, type=click.Path(dir_okay=False, writable=True), metavar="FILE.html")
+@click.option("--out", required=True, type=OutputPath(), metavar="FILE.html")
 def explain_model(model: str | None, card_path: str | None, out: str) -> None:
     """Draw what a model says of each feature, and how far its probabilities could be taken at their word.
 
@@ -55,6 +56,7 @@ def explain_model(model: str | None, card_path: str | None, out: str) -> None:
     Exit codes:
       0    the page was written
       2    the arguments
+      74   a file cannot be written
       78   there is no trained model, or it must not be used
     """
     try:
@@ -65,8 +67,7 @@ def explain_model(model: str | None, card_path: str | None, out: str) -> None:
         raise Refused("the rules answer: there is no trained model to draw", CONFIGURATION)
     directory = os.path.dirname(resolve(CURRENT if model is None else model))
     found = card_of(card_path or os.path.join(directory, _card_name(judge.model_version)))
-    with open(out, "w", encoding="utf-8") as file:
-        file.write(page(judge, found))
+    write_whole(out, page(judge, found))
     click.echo(out)
 
 

@@ -24,7 +24,6 @@ import db
 from db import monitoring
 from db.client import Client
 from db.errors import DatabaseError
-from ml import whole_files
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from ml.training.evaluation import BOOTSTRAP
@@ -33,9 +32,9 @@ from scripts.monitor_readings import Codes, Predictions, read_period
 from scripts.monitor_reasons import reasons
 from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
 from scripts.monitor_verdicts import Target, targets
-from scripts.refusal import Refused, of_database
+from scripts.output_file import OutputPath, write_whole
+from scripts.refusal import of_database
 
-CANNOT_WRITE = 74
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
 EXIT_BUG = 70
@@ -72,8 +71,8 @@ Exit codes:
     "--degraded", default=0.05, type=click.FloatRange(0, 1), show_default=True, help="Largest share degraded."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a table.")
-@click.option("--html", type=click.Path(dir_okay=False), help="Write the report as one self-contained page.")
-@click.option("--prometheus", type=click.Path(dir_okay=False), help="Write the figures as a Prometheus text file.")
+@click.option("--html", type=OutputPath(), help="Write the report as one self-contained page.")
+@click.option("--prometheus", type=OutputPath(), help="Write the figures as a Prometheus text file.")
 @click.option(
     "--alert-command", metavar="CMD", help="On an alert, run this program (no shell) with the report on its stdin."
 )
@@ -116,9 +115,9 @@ def monitor(
     except DatabaseError as error:
         raise of_database(error) from None
     if html:
-        _write(html, monitor_page.page(found))
+        write_whole(html, monitor_page.page(found))
     if prometheus:
-        _write(prometheus, monitor_prometheus.exposition(found))
+        write_whole(prometheus, monitor_prometheus.exposition(found))
     click.echo(json.dumps(found.to_dict(), allow_nan=False, indent=2) if as_json else monitor_text.table(found))
     if found.alerts:
         if command:
@@ -183,13 +182,6 @@ def _instant(text: str) -> int:
         return parse_iso(text)
     except InvalidFeatures as error:
         raise click.UsageError(f"--as-of: {error}.") from None
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        whole_files.put(path, text.encode())
-    except OSError as error:
-        raise Refused(f"Cannot write {path}: {error.strerror}.", CANNOT_WRITE) from None
 
 
 def _tell(command: Sequence[str], found: Report) -> None:

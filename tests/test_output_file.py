@@ -1,0 +1,55 @@
+"""Output files: refused before the work, whole or absent after it, and devices left what they are."""
+
+from __future__ import annotations
+
+import os
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ml import whole_files
+from scripts.evaluate_model import evaluate_model
+from scripts.explain_model import explain_model
+from scripts.output_file import write_whole
+from scripts.refusal import Refused
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [(evaluate_model, "--json"), (evaluate_model, "--predictions"), (explain_model, "--out")],
+)
+def test_a_directory_that_is_not_there_is_refused_before_the_work(command: click.Command, option: str, tmp_path):
+    done = CliRunner().invoke(command, [option, str(tmp_path / "absent" / "out")])
+    assert done.exit_code == 74
+    assert done.stderr.startswith("Error: ")
+    assert "cannot be written" in done.stderr
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path):
+    write_whole("/dev/null", "text")
+    assert not os.path.isfile("/dev/null")
+
+
+def test_a_file_is_replaced_by_one_rename_and_nothing_lies_beside_it(tmp_path):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+    old = os.stat(path).st_ino
+    write_whole(str(path), "né\n")
+    assert path.read_text(encoding="utf-8") == "né\n"
+    assert os.stat(path).st_ino != old
+    assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def no_space(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(whole_files.os, "replace", no_space)
+    with pytest.raises(Refused, match="No space left on device"):
+        write_whole(str(path), "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.json"]
