@@ -32,6 +32,7 @@ from ml.training.evaluation import evaluate
 from ml.training.examples import ExampleSet
 from ml.training.fit import BAGS, FOLDS
 from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
+from ml.training.slices import Slice
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.engine_options import engine_options, workers_of
@@ -233,6 +234,7 @@ def _pretrained(
         every.learner,
         HOW_PRETRAINED,
         {"platform": platforms.tolist()},
+        _unknown(trained),
     )
     os.makedirs(models_dir, exist_ok=True)
     imports = "".join(
@@ -259,6 +261,13 @@ def _prior(path: str | None, models_dir: str) -> SavedModel:
 def _figures(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:
     y = examples.y.astype(float)
     return figures_of(evaluate(y, trained.probabilities, examples.learner, bootstrap=0))
+
+
+def _unknown(trained: Trained) -> list[Slice]:
+    """How the prior does where nobody knows the objective."""
+    if trained.unknown is None or not len(trained.unknown.y):
+        return []
+    return [Slice("objective", "unknown", evaluate(*trained.unknown, threshold=trained.result.threshold))]
 
 
 def _joined(sources: list[Source]) -> ExampleSet:
