@@ -19,6 +19,7 @@ COMMANDS = {
     "difficulty": "scripts.benchmark_difficulty:difficulty",
     "monitor": "scripts.benchmark_monitor:monitor",
     "service": "scripts.benchmark_service:service",
+    "promotion": "scripts.benchmark_promotion:promotion",
     "quality": "scripts.benchmark_quality:quality",
     "scale": "scripts.benchmark_scale:scale",
     "startup": "scripts.benchmark_startup:startup",

@@ -1,4 +1,4 @@
-"""How often promotion promotes, in simulation: `python -m scripts.benchmark_promotion --runs 200`.
+"""How often promotion promotes, in simulation: `python -m scripts.benchmark promotion --runs 200`.
 
 Champion and challenger differ by an error in their logits, part of it shared by a learner's examples; neither knows
 how far a learner is from what it expects. Both together make a learner's paired loss differences resemble each other:
@@ -142,7 +142,3 @@ def promotion(runs: int, as_json: bool) -> None:
         figures = f"{row.icc:.3f} | {row.design_effect:.1f} | {row.spread:.3f}"
         shares = " | ".join(f"{share:.0%}" for share in (row.better, row.equal, row.worse))
         click.echo(f"| {row.n} | {row.each} | {row.clustering} | {figures} | {shares} |")
-
-
-if __name__ == "__main__":
-    promotion()

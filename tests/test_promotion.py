@@ -73,7 +73,7 @@ def test_one_better_by_a_hundredth_is_promoted_at_least_half_the_time() -> None:
 
 @pytest.mark.parametrize("clustering", [SOME, STRONG], ids=lambda clustering: clustering.name)
 def test_clustered_examples_promote_what_they_are_stated_to(clustering: Clustering) -> None:
-    """The table of `python -m scripts.benchmark_promotion` at n = 1000 with twenty examples a learner, bounded."""
+    """The table of `python -m scripts.benchmark promotion` at n = 1000 with twenty examples a learner, bounded."""
     found = power(1000, 20, clustering, runs=60)
     assert found.spread <= 0.15
     assert found.design_effect > 1.5

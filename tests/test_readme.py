@@ -178,6 +178,13 @@ def test_every_file_it_names_exists():
     assert absent == []
 
 
+def test_every_test_it_names_exists():
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
+    named = set(re.findall(r"`(test_\w+)`", README))
+    assert len(named) > 40
+    assert sorted(name for name in named if f"def {name}(" not in sources) == []
+
+
 def test_every_field_of_the_answer_is_explained():
     printed = json.loads(run(*ASKED).stdout)
     explained = set(re.findall(r"`(\w+)`", README))
