@@ -18,15 +18,22 @@ DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.sqlite3")
 CONNECT_WITHIN_S = 30.0
 
 
-def connect(url: str | None = None, *, schema_path: str | None = None, timeout_s: float | None = None) -> Client:
+def connect(
+    url: str | None = None,
+    *,
+    schema_path: str | None = None,
+    timeout_s: float | None = None,
+    keeps_plans: bool = False,
+) -> Client:
     """A client of the database at url, else at $DATABASE_URL, else of the embedded demo database.
 
     schema_path: the app's schema.prisma, for its names of tables and columns. timeout_s bounds connecting and every
-    later call. Raises UnsupportedURL, SchemaUnreadable, DatabaseUnavailable.
+    later call. keeps_plans: for a client that asks the same again and again, PostgreSQL prepares it (unless the URL
+    says pgbouncer=true). Raises UnsupportedURL, SchemaUnreadable, DatabaseUnavailable.
     """
     where, mapping = located(url, schema_path)
     give_up_at = time.monotonic() + (CONNECT_WITHIN_S if timeout_s is None else timeout_s)
-    return Client(_open(where, give_up_at), mapping, timeout_s)
+    return Client(_open(where, give_up_at, keeps_plans), mapping, timeout_s)
 
 
 def located(url: str | None, schema_path: str | None = None) -> tuple[DatabaseURL, Mapping]:
@@ -57,11 +64,11 @@ def _here() -> str:
         return os.sep
 
 
-def _open(where: DatabaseURL, give_up_at: float) -> SQLiteConnection | PostgreSQLConnection:
+def _open(where: DatabaseURL, give_up_at: float, keeps_plans: bool) -> SQLiteConnection | PostgreSQLConnection:
     if where.path is not None:
         from db.sqlite import SQLiteConnection
 
         return SQLiteConnection(where.path, give_up_at)
     from db.postgres import PostgreSQLConnection
 
-    return PostgreSQLConnection(where, give_up_at)
+    return PostgreSQLConnection(where, give_up_at, keeps_plans and not where.pooled)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg2
 
+    from db.postgres_plans import Plans
     from db.templates import Query
     from db.url import DatabaseURL
 
@@ -38,18 +39,27 @@ _MISCONFIGURED = ("22", "42")
 """SQLSTATE classes that tell of a schema unlike the one the queries were made for."""
 
 
+_NO_SUCH_PLAN = "26000"
+"""The prepared batch is gone: a pooler lends other sessions, or somebody said DISCARD. The next ones go unprepared."""
+
+
 class PostgreSQLConnection:
     """One connection, made anew by the next read when it broke; not to be used by two threads at once."""
 
     dialect = POSTGRESQL
 
-    def __init__(self, url: DatabaseURL, give_up_at: float) -> None:
-        """Connects. give_up_at is on time.monotonic's clock. Raises DatabaseUnavailable, DatabaseConfiguration."""
+    def __init__(self, url: DatabaseURL, give_up_at: float, keeps_plans: bool = False) -> None:
+        """Connects. give_up_at is on time.monotonic's clock. keeps_plans: see db/postgres_plans.py.
+
+        Raises DatabaseUnavailable, DatabaseConfiguration.
+        """
         self.label = url.label
         self._url = url
         self._give_up_at = give_up_at
         self._begun = False
         self._interrupted = False
+        self._keeps_plans = keeps_plans
+        self._plans: Plans | None = None
         self._connection: psycopg2.extensions.connection | None = None
         self._connect()
 
@@ -66,6 +76,10 @@ class PostgreSQLConnection:
         try:
             self._connection = psycopg2.connect(async_=True, **keywords)
             self._wait()
+            if self._keeps_plans:
+                from db.postgres_plans import Plans
+
+                self._plans = Plans()
         except psycopg2.Error as error:
             self.abandon()
             raise DatabaseUnavailable(refusal(self._url, error)) from None
@@ -81,6 +95,25 @@ class PostgreSQLConnection:
         if self._connection is None or self._connection.closed:
             self._connect()
         self._begun = False
+        if self._plans is not None:
+            self._prepare(self._plans)
+
+    def _prepare(self, plans: Plans) -> None:
+        """Between transactions, so that a refusal spoils none."""
+        import psycopg2
+
+        connection = self._connection or self._connect()
+        for key, statement in plans.waiting():
+            cursor = connection.cursor()
+            try:
+                self._execute(cursor, f"BEGIN;{self._search_path()}{statement};COMMIT")
+                plans.settle(key, True)
+            except psycopg2.Error as error:
+                if connection.closed:
+                    self.abandon()
+                    raise self._failure(error) from None
+                self._execute(cursor, "ROLLBACK")
+                plans.settle(key, False)
 
     def run(self, batch: Sequence[Query]) -> list[list[Sequence[object]]]:
         """The rows of each query; one round trip, however many queries."""
@@ -90,12 +123,10 @@ class PostgreSQLConnection:
 
         try:
             cursor = self._connection.cursor()
-            sources = (
-                f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(query.width))}))"
-                f" FROM ({cursor.mogrify(query.sql, query.parameters).decode()}) AS q)::text"
-                for query in batch
-            )
-            self._execute(cursor, f"{self._opening()}SELECT {', '.join(sources)}")
+            asked = self._plans.call(cursor, batch) if self._plans is not None else None
+            if asked is None:
+                asked = selection([cursor.mogrify(each.sql, each.parameters).decode() for each in batch], batch)
+            self._execute(cursor, f"{self._opening()}{asked}")
             return [json.loads(rows) if rows else [] for rows in cursor.fetchone() or ()]
         except psycopg2.Error as error:
             self.abandon()
@@ -130,10 +161,12 @@ class PostgreSQLConnection:
             return ""
         self._begun = True
         left_ms = max(1, int((self._give_up_at - time.monotonic()) * 1000))
-        opening = _SNAPSHOT.format(timeout_ms=left_ms)
-        if self._url.schema:
-            opening += f"SET LOCAL search_path = {self.dialect.identifier(self._url.schema).replace('%%', '%')};"
-        return opening
+        return _SNAPSHOT.format(timeout_ms=left_ms) + self._search_path()
+
+    def _search_path(self) -> str:
+        if not self._url.schema:
+            return ""
+        return f"SET LOCAL search_path = {self.dialect.identifier(self._url.schema).replace('%%', '%')};"
 
     def _execute(self, cursor: psycopg2.extensions.cursor, sql: str) -> None:
         cursor.execute(sql)
@@ -171,6 +204,7 @@ class PostgreSQLConnection:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+        self._plans = None
         self._begun = False
 
     def clock_ms(self) -> int:
@@ -192,10 +226,22 @@ class PostgreSQLConnection:
         code = error.pgcode or ""
         if code == "57014":
             return self._too_late()
+        if code == _NO_SUCH_PLAN:
+            self._keeps_plans = False
         said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
         if code.startswith(_MISCONFIGURED):
             return DatabaseConfiguration(f"The PostgreSQL database {self.label} refuses a query ({code}): {said}.")
         return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}")
+
+
+def selection(texts: Sequence[str], batch: Sequence[Query]) -> str:
+    """One SELECT whose columns are the queries' rows as JSON; texts: their SQL, the parameters filled in."""
+    sources = (
+        f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(query.width))}))"
+        f" FROM ({text}) AS q)::text"
+        for text, query in zip(texts, batch)
+    )
+    return f"SELECT {', '.join(sources)}"
 
 
 _LONGEST_NAP_S = 0.1

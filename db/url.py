@@ -29,10 +29,11 @@ class DatabaseURL:
 
     kind: "sqlite" or "postgresql". path: the SQLite file, absolute; None for PostgreSQL. keywords: arguments of
     psycopg2.connect, all text; empty for SQLite. schema: PostgreSQL's search_path, one unquoted identifier, None
-    where the URL names none. label: host:port/database, or the file, fit for messages.
+    where the URL names none. pooled: whether it says pgbouncer=true, so that every transaction may meet another
+    session. label: host:port/database, or the file, fit for messages.
     """
 
-    __slots__ = ("keywords", "kind", "label", "path", "schema")
+    __slots__ = ("keywords", "kind", "label", "path", "pooled", "schema")
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class DatabaseURL:
         path: str | None = None,
         keywords: dict[str, str] | None = None,
         schema: str | None = None,
+        pooled: bool = False,
     ) -> None:
         self.kind = kind
         self.label = label
         self.path = path
         self.keywords = keywords or {}
         self.schema = schema
+        self.pooled = pooled
 
     def __repr__(self) -> str:
         return f"<DatabaseURL {self.kind} {self.label}>"
@@ -112,7 +115,8 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
         "password": _decoded(password),
     }
     keywords = libpq.keywords(place, written, relative_to)
-    return DatabaseURL("postgresql", _label(keywords), keywords=keywords, schema=written.get("schema") or None)
+    schema, pooled = written.get("schema") or None, written.get("pgbouncer") == "true"
+    return DatabaseURL("postgresql", _label(keywords), keywords=keywords, schema=schema, pooled=pooled)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -73,7 +73,9 @@ class Connections:
             while True:
                 try:
                     if client is None:
-                        client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s)
+                        client = db.connect(
+                            self._url, schema_path=self._schema, timeout_s=self._timeout_s, keeps_plans=True
+                        )
                     answered = question(client)
                     self._note("reachable", client.label)
                     return answered

@@ -1,0 +1,121 @@
+"""Plans that a session keeps: the same rows as without them, and no worse where the server or a pooler loses them."""
+
+from __future__ import annotations
+
+import pytest
+
+import db
+from db import errors, postgres_plans
+from db.client import Client
+from db.demo import LEARNER, OBJECTIVES, load_demo
+from db.writing import open_writer
+from ml.history import WINDOW
+from scripts.service_resources import Connections
+from tests.study_database import execute, lay_out
+from tests.test_db_reading import UUID, retype
+
+OBJECTIVE = next(iter(OBJECTIVES))
+OFTEN = postgres_plans.PREPARED_FROM + 2
+
+
+@pytest.fixture
+def demo_url(postgres_databases) -> str:
+    url = postgres_databases.with_tables()
+    with open_writer(url) as writer:
+        load_demo(writer)
+    return url
+
+
+def kept(client: Client) -> list[str]:
+    """The names of what this session has prepared."""
+    cursor = client._connection._connection.cursor()
+    cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'struggle%'")
+    client._connection._wait()
+    return [name for (name,) in cursor.fetchall()]
+
+
+def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url):
+    with db.connect(demo_url) as plain, db.connect(demo_url, keeps_plans=True) as keeping:
+        for _ in range(OFTEN):
+            keeping.read(LEARNER, OBJECTIVE, None, WINDOW)
+        assert len(kept(keeping)) >= 2
+        assert not kept(plain)
+        for objective in OBJECTIVES:
+            now_ms = plain.now()
+            for as_of_ms in (None, now_ms - 86_400_000, now_ms - 10 * 86_400_000, 0):
+                assert keeping.read(LEARNER, objective, as_of_ms, WINDOW) == plain.read(
+                    LEARNER, objective, as_of_ms, WINDOW
+                )
+        with pytest.raises(errors.UnknownLearner):
+            keeping.read("no'body; DROP TABLE users --", OBJECTIVE, None, WINDOW)
+        with pytest.raises(errors.UnknownObjective):
+            keeping.read(LEARNER, "$1", None, WINDOW)
+        assert keeping.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
+
+
+def test_ids_that_are_numbers_and_uuids_fit_a_plan(postgres_databases):
+    url = postgres_databases.with_tables()
+    lay_out(url)
+    retype(url)
+    with db.connect(url, keeps_plans=True) as client:
+        found = [client.read("42", UUID, None, WINDOW) for _ in range(OFTEN)]
+        assert len(kept(client)) >= 2
+        assert {rows.learner.learner.id for rows in found} == {"42"}
+        assert client.read("42", UUID.upper(), None, WINDOW).objective == found[0].objective
+        with pytest.raises(errors.UnknownLearner):
+            client.read("99999999999999999999", UUID, None, WINDOW)
+
+
+def test_a_pooler_that_says_so_gets_no_plans(demo_url):
+    with db.connect(f"{demo_url}?pgbouncer=true", keeps_plans=True) as client:
+        for _ in range(OFTEN):
+            assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
+        assert not kept(client)
+
+
+def test_plans_that_are_lost_are_noticed_once_and_not_made_again(demo_url):
+    connections = Connections(demo_url, None, 1, 10.0)
+    try:
+        for _ in range(OFTEN):
+            before = connections.read(LEARNER, OBJECTIVE, None, WINDOW)
+        client = connections._places.queue[0]
+        assert kept(client)
+        execute_in(client, "DISCARD ALL")
+        after = connections.read(LEARNER, OBJECTIVE, before.as_of_ms, WINDOW)
+        assert after.learner.reviews == before.learner.reviews
+        with db.connect(demo_url, keeps_plans=True) as alone:
+            for _ in range(OFTEN):
+                alone.read(LEARNER, OBJECTIVE, None, WINDOW)
+            execute_in(alone, "DISCARD ALL")
+            with pytest.raises(errors.DatabaseUnavailable):
+                alone.read(LEARNER, OBJECTIVE, None, WINDOW)
+            for _ in range(OFTEN):
+                assert alone.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
+            assert not kept(alone)
+    finally:
+        connections.close()
+
+
+def execute_in(client: Client, sql: str) -> None:
+    """SQL in the client's own session."""
+    cursor = client._connection._connection.cursor()
+    cursor.execute(sql)
+    client._connection._wait()
+
+
+def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(demo_url, monkeypatch):
+    monkeypatch.setattr(postgres_plans, "_preparation", lambda *_: "PREPARE struggle_x AS SELECT nonsense FROM nowhere")
+    with db.connect(demo_url, keeps_plans=True) as client:
+        for _ in range(OFTEN):
+            assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
+        assert not kept(client)
+
+
+def test_a_plan_follows_the_tables(demo_url):
+    with db.connect(demo_url, keeps_plans=True) as client:
+        for _ in range(OFTEN):
+            before = client.read(LEARNER, OBJECTIVE, None, WINDOW)
+        execute(demo_url, 'ALTER TABLE "reviews" ADD COLUMN "note" text', 'DROP TABLE "missions"')
+        after = client.read(LEARNER, OBJECTIVE, None, WINDOW)
+    assert after.learner.reviews == before.learner.reviews
+    assert after.missing_sources == ("missions",)
