@@ -7,6 +7,7 @@ ways: columns carry its type names, 64-bit integers travel as text, and a parame
 import json
 import os
 import re
+import signal
 import sqlite3
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,6 +90,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write("query-engine 393aa359c9ad4a4bb28630fb5613f9c281cde053\n")
     else:
+        # The client ends its engine by SIGINT, which whoever was started in a shell's background ignores.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             ThreadingHTTPServer(("localhost", int(sys.argv[sys.argv.index("-p") + 1])), Engine).serve_forever()
         except KeyboardInterrupt:
