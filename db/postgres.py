@@ -96,24 +96,30 @@ class PostgreSQLConnection:
             self._connect()
         self._begun = False
         if self._plans is not None:
-            self._prepare(self._plans)
+            try:
+                self._prepare(self._plans)
+            except BaseException:  # a statement may still be under way
+                self.abandon()
+                raise
 
     def _prepare(self, plans: Plans) -> None:
         """Between transactions, so that a refusal spoils none."""
         import psycopg2
 
         connection = self._connection or self._connect()
-        for key, statement in plans.waiting():
+        try:
             cursor = connection.cursor()
-            try:
-                self._execute(cursor, f"BEGIN;{self._search_path()}{statement};COMMIT")
-                plans.settle(key, True)
-            except psycopg2.Error as error:
-                if connection.closed:
-                    self.abandon()
-                    raise self._failure(error) from None
-                self._execute(cursor, "ROLLBACK")
-                plans.settle(key, False)
+            for key, statement in plans.waiting():
+                try:
+                    self._execute(cursor, f"BEGIN;{self._search_path()}{statement};COMMIT")
+                    plans.settle(key, True)
+                except psycopg2.Error:
+                    if connection.closed:
+                        raise
+                    self._execute(cursor, "ROLLBACK")
+                    plans.settle(key, False)
+        except psycopg2.Error as error:
+            raise self._failure(error) from None
 
     def run(self, batch: Sequence[Query]) -> list[list[Sequence[object]]]:
         """The rows of each query; one round trip, however many queries."""

@@ -111,6 +111,17 @@ def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(demo_url
         assert not kept(client)
 
 
+def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(demo_url):
+    with db.connect(demo_url, keeps_plans=True, timeout_s=1) as client, open_writer(demo_url) as writer:
+        for _ in range(postgres_plans.PREPARED_FROM):
+            client.read(LEARNER, OBJECTIVE, None, WINDOW)
+        writer.execute('LOCK TABLE "reviews" IN ACCESS EXCLUSIVE MODE')
+        with pytest.raises(errors.DatabaseUnavailable, match="in time"):
+            client.read(LEARNER, OBJECTIVE, None, WINDOW)
+        writer.commit()
+        assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
+
+
 def test_a_plan_follows_the_tables(demo_url):
     with db.connect(demo_url, keeps_plans=True) as client:
         for _ in range(OFTEN):
