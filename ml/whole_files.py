@@ -20,10 +20,11 @@ UNFINISHED = ".unfinished-"
 WORKSHOP = ".training-"
 
 
-def put(path: str, content: bytes, replace: bool = True) -> None:
+def put(path: str, content: bytes, replace: bool = True, mode: int = 0o644) -> None:
     """Put content at path by one rename, and have it last through a power cut.
 
-    Without `replace` the file is made read-only, and FileExistsError raised rather than touch one that is there.
+    mode: the file's permissions. Without `replace` it is made read-only, and FileExistsError raised rather than touch
+    one that is there.
     """
     directory = os.path.dirname(os.path.abspath(path))
     handle, unfinished = _held(lambda: tempfile.mkstemp(prefix=UNFINISHED, dir=directory))
@@ -31,7 +32,7 @@ def put(path: str, content: bytes, replace: bool = True) -> None:
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), 0o644 if replace else 0o444)  # mkstemp's 0600 would shut out the server's user
+            os.fchmod(file.fileno(), mode if replace else 0o444)  # mkstemp's 0600 would shut out the server's user
             os.fsync(file.fileno())
             if replace:
                 os.replace(unfinished, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 import click
@@ -34,10 +35,21 @@ def write_whole(path: str, text: str) -> None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         else:
-            whole_files.put(path, text.encode())
+            whole_files.put(path, text.encode(), mode=_mode(path))
     except OSError as error:
         raise Refused(f"{click.format_filename(path)} cannot be written: {error.strerror}", CANNOT_WRITE) from None
 
 
+def _mode(path: str) -> int:
+    """The old file's permissions, else those of any new file: what names learners may be meant for one user alone."""
+    if os.path.exists(path):
+        return stat.S_IMODE(os.stat(path).st_mode)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def _is_special(path: str) -> bool:
-    return os.path.exists(path) and not os.path.isfile(path)
+    """Also a link like /dev/stdout, whatever file it leads to: the rename would replace the link."""
+    is_device = os.path.abspath(path).startswith(("/dev/", "/proc/"))
+    return os.path.exists(path) and (is_device or not os.path.isfile(path))

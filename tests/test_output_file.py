@@ -31,6 +31,24 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path):
     assert not os.path.isfile("/dev/null")
 
 
+def test_a_link_to_an_open_stream_is_written_to_and_not_replaced(tmp_path):
+    with open(tmp_path / "redirected", "w+", encoding="utf-8") as stream:
+        write_whole(f"/dev/fd/{stream.fileno()}", "text")
+        assert stream.read() == "text"
+
+
+def test_permissions_are_the_old_files_else_those_that_the_user_gives_new_ones(tmp_path):
+    private = tmp_path / "private.csv"
+    private.touch(0o600)
+    mask = os.umask(0o027)
+    try:
+        for name in ("private.csv", "new.csv"):
+            write_whole(str(tmp_path / name), "learner_id")
+    finally:
+        os.umask(mask)
+    assert [os.stat(tmp_path / name).st_mode & 0o777 for name in ("private.csv", "new.csv")] == [0o600, 0o640]
+
+
 def test_a_file_is_replaced_by_one_rename_and_nothing_lies_beside_it(tmp_path):
     path = tmp_path / "out.json"
     path.write_text("old")
