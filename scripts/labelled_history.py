@@ -96,11 +96,5 @@ def bar(label: str, expected: int) -> tqdm:
     return tqdm(desc=label, total=expected, file=sys.stderr, disable=None, leave=False)
 
 
-def without(path: str) -> None:
-    """Remove a file that may be gone already."""
-    if os.path.exists(path):
-        os.unlink(path)
-
-
 def _expected(client: Client, learner_ids: Sequence[str] | None) -> int:
     return count_learners(client) if learner_ids is None else len(learner_ids)
