@@ -39,8 +39,10 @@ def put(path: str, content: bytes, replace: bool = True, mode: int = 0o644) -> N
             else:
                 os.link(unfinished, path)
     finally:
-        if os.path.exists(unfinished):
+        try:
             os.unlink(unfinished)
+        except FileNotFoundError:  # renamed; or, its lock gone with the handle, swept by another process
+            pass
     directory_handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(directory_handle)
