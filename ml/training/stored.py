@@ -95,8 +95,8 @@ def joined(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
         moments = foretold.get((str(learner), str(objective)), ())
         own[row] = not any(0 <= int(as_of_ms) - moment <= within_ms for moment in moments)
     kept = history.select(own)
-    columns: Any = (np.concatenate(pair) for pair in zip(kept, examples, strict=True))
-    return ExampleSet(*columns)
+    pairs: Any = zip(kept, examples, strict=True)  # a column of each set, whatever its type
+    return ExampleSet(*map(np.concatenate, pairs))
 
 
 def _reason_against(outcome: StoredOutcome) -> str:
