@@ -82,6 +82,10 @@ class PostgreSQLWriter(Writer):
             return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}.")
         return WriteRefused(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
 
+    def has(self, model: str) -> bool:
+        ((found,),) = self.query("SELECT pg_catalog.to_regclass(?) IS NOT NULL", [self._table(model)])
+        return bool(found)
+
     def existing_tables(self) -> list[str]:
         names = [table.name for table in TABLES.values()]
         sql = "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND relname IN ({})"

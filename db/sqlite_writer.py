@@ -59,6 +59,10 @@ class SQLiteWriter(Writer):
             raise WriteRefused(f"The SQLite database {self.label!r} refuses a row: {error}.") from None
         return int(self._connection.total_changes - before)
 
+    def has(self, model: str) -> bool:
+        sql = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
+        return bool(self.query(sql, [self.mapping.table(model)]))
+
     def existing_tables(self) -> list[str]:
         found = {row[0] for row in self.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
         return [table.name for table in TABLES.values() if table.name in found]

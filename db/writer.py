@@ -113,6 +113,10 @@ class Writer:
         for statement in ddl(self.dialect):
             self.execute(statement)
 
+    def has(self, model: str) -> bool:
+        """Whether the database has the model's table: of the optional ones an app may lack any."""
+        raise NotImplementedError
+
     def existing_tables(self) -> list[str]:
         """Names of the platform's default tables that are there already."""
         raise NotImplementedError

@@ -25,17 +25,18 @@ from scripts.refusal import of_database
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:
-    """Removes the learner's rows in the writer's transaction; returns how many of each table."""
-    predictions = [str(row[0]) for row in writer.select("StrugglePrediction", ("id",), "userId", [user_id])]
-    indicators = writer.delete("StruggleIndicator", "userId", [user_id])
-    indicators += writer.delete("StruggleIndicator", "predictionId", predictions)
-    feedback = writer.delete("PredictionFeedback", "userId", [user_id])
-    feedback += writer.delete("PredictionFeedback", "predictionId", predictions)
-    return {
-        "prediction_feedbacks": feedback,
-        "struggle_indicators": indicators,
-        "struggle_predictions": writer.delete("StrugglePrediction", "userId", [user_id]),
-    }
+    """Removes the learner's rows in the writer's transaction; returns how many of each table, 0 where it is absent."""
+    removed = {"prediction_feedbacks": 0, "struggle_indicators": 0, "struggle_predictions": 0}
+    predictions: list[str] = []
+    if writer.has("StrugglePrediction"):
+        predictions = [str(row[0]) for row in writer.select("StrugglePrediction", ("id",), "userId", [user_id])]
+    for model, table in (("PredictionFeedback", "prediction_feedbacks"), ("StruggleIndicator", "struggle_indicators")):
+        if writer.has(model):
+            removed[table] = writer.delete(model, "userId", [user_id])
+            removed[table] += writer.delete(model, "predictionId", predictions)
+    if predictions:
+        removed["struggle_predictions"] = writer.delete("StrugglePrediction", "userId", [user_id])
+    return removed
 
 
 @click.command(help=__doc__.partition("\n\n")[2])

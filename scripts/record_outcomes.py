@@ -3,8 +3,8 @@
 
 A PENDING prediction is decided once its learner has studied the objective since: the first visit that the platform's
 definition can judge, or, where answers trickle in over several short visits, the first five of them together. A
-learner's own answer (prediction_feedbacks.actualStruggle) outranks both, also after the fact. Run it as often as you
-like: what is decided stays, unless the learner says otherwise.
+learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) outranks both, also after the
+fact. Run it as often as you like: what is decided stays, unless the learner says otherwise.
 """
 
 from __future__ import annotations
@@ -122,11 +122,14 @@ def decisions(
 
 def _learners_concerned(writer: Writer) -> list[str]:
     """Learners with a prediction still open, or with a word on one that was decided otherwise."""
+    if not writer.has("StrugglePrediction"):
+        return []
     open_ids = {
         str(row[0]) for row in writer.select("StrugglePrediction", ("userId",), "predictionStatus", ["PENDING"])
     }
-    said = {str(row[0]) for row in writer.select("PredictionFeedback", ("userId",))}
-    return sorted(open_ids | said)
+    if writer.has("PredictionFeedback"):
+        open_ids |= {str(row[0]) for row in writer.select("PredictionFeedback", ("userId",))}
+    return sorted(open_ids)
 
 
 def _stored(writer: Writer, learner_ids: Sequence[str]) -> list[Stored]:
@@ -140,7 +143,9 @@ def _stored(writer: Writer, learner_ids: Sequence[str]) -> list[Stored]:
 
 
 def _words(writer: Writer, predictions: Sequence[Stored], now_ms: int) -> dict[str, bool]:
-    """Of several answers of a learner on one prediction, the last."""
+    """Of several answers of a learner on one prediction, the last; none where the app keeps no such table."""
+    if not writer.has("PredictionFeedback"):
+        return {}
     fields = ("predictionId", "actualStruggle", "submittedAt")
     ids = [prediction.id for prediction in predictions]
     said = writer.select("PredictionFeedback", fields, "predictionId", ids)

@@ -12,6 +12,7 @@ from db import connecting
 from db.demo import load_demo
 from db.writing import open_writer
 from scripts.scratch_postgres import postgres_programs
+from tests.app_shapes import make_app
 from tests.postgres_server import Databases, databases
 
 OUTSIDE = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGPASSFILE")
@@ -80,6 +81,14 @@ def database(request: pytest.FixtureRequest, tmp_path: os.PathLike[str]) -> str:
     path = os.path.join(tmp_path, "tables.sqlite3")
     shutil.copyfile(request.getfixturevalue("_sqlite_template"), path)
     return f"file:{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def app_database(request: pytest.FixtureRequest, tmp_path: os.PathLike[str]) -> str:
+    """The URL of a new database as the app's own schema makes it, all empty: once on SQLite, once on PostgreSQL."""
+    if request.param == "postgresql":
+        return make_app(str(request.getfixturevalue("postgres_databases").empty()))
+    return make_app(f"file:{os.path.join(tmp_path, 'app.sqlite3')}")
 
 
 @pytest.fixture

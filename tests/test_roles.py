@@ -78,6 +78,23 @@ def test_the_reader_suffices_for_a_prediction(app):
         cursor.execute("SELECT count(*) FROM made_later")
 
 
+@pytest.mark.parametrize("absent", ["prediction_feedbacks", "struggle_indicators", "struggle_predictions"])
+def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases, absent):
+    url = with_demo(postgres_databases.empty())
+    with connected(url) as cursor:
+        cursor.execute(f"DROP TABLE {absent}")
+        try:
+            for block in BLOCKS:
+                cursor.execute(block.replace("'...'", "'any'"))
+            for table in OURS:
+                if table != absent:
+                    assert not any(denied(url, "struggle_writer", each) for each in changes(table)[:3])
+        finally:
+            for role in reversed(ROLES):
+                cursor.execute(f"DROP OWNED BY {role}")
+                cursor.execute(f"DROP ROLE {role}")
+
+
 def test_the_reader_can_change_nothing(app):
     tables = [table.name for table in TABLES.values()]
     assert [s for table in tables for s in changes(table) if not denied(app, "struggle_reader", s)] == []
