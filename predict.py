@@ -6,6 +6,9 @@ from __future__ import annotations
 import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
 import os
 import sys
+import time
+
+BEGAN = time.monotonic()  # the route's deadline counts from here: under load the imports below may take a second
 
 
 def stop(signum: int, _frame: object) -> None:
@@ -28,8 +31,6 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
     if sys.flags.safe_path:  # python -I and -P leave out the directory that ml and db lie in
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import time
-
 import db
 from db import errors as database
 from ml import errors
@@ -51,9 +52,12 @@ TIMEOUT_S = 4.0  # below the route's own five seconds: an exec() that gives up l
 
 
 class Request:
-    """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now."""
+    """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 
-    def __init__(self, user_id: str, objective_id: str) -> None:
+    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now.
+    """
+
+    def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
         self.user_id = in_utf8(user_id)
         self.objective_id = in_utf8(objective_id)
         self.database_url: str | None = None
@@ -62,6 +66,7 @@ class Request:
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
         self.timeout_s = TIMEOUT_S
+        self.began = time.monotonic() if began is None else began
         self.strict = False
         self.pretty = False
         self.doctor = False
@@ -98,7 +103,8 @@ def respond(request: Request) -> dict[str, object]:
     model = load(request.model)
     way = predict if request.given_features is None else predict_from_features
     try:
-        return within(request.timeout_s, lambda: way(request, model))
+        left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
+        return within(left_s, lambda: way(request, model))
     except (database.UnknownLearner, database.UnknownObjective, database.DatabaseConfiguration, errors.PredictorError):
         raise
     except (database.DatabaseUnavailable, DeadlinePassed) as error:
@@ -125,7 +131,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
 STDOUT_GONE = 74
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
     """Exactly two arguments are the ids, never parsed; any other list has options. The one place of exit codes."""
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
@@ -133,7 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     keep_stderr_free()
     code, pretty = 0, False
     try:
-        request = Request(*argv) if len(argv) == 2 else parse(argv)
+        request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv)
         pretty = request.pretty
         response, code = examine(request) if request.doctor else (respond(request), 0)
         text = dumps(response)
@@ -179,4 +185,4 @@ def moment_ms(request: Request) -> int:
 
 
 if __name__ == "__main__":
-    os._exit(main())  # nothing is left to clean up, and a thread may be left behind at the deadline
+    os._exit(main(began=BEGAN))  # nothing is left to clean up, and a thread may be left behind at the deadline

@@ -33,7 +33,7 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
     finished.acquire()
     _thread.start_new_thread(run, ())
     if not finished.acquire(timeout=seconds):
-        raise DeadlinePassed(f"the deadline of {seconds:g} s passed")
+        raise DeadlinePassed("the deadline passed")
     if errors:
         raise errors[0]
     return results[0]

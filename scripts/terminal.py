@@ -50,28 +50,38 @@ def say(message: str) -> None:
 def _sent(stream: int, octets: bytes, within_s: float) -> bool:
     """Whether all of it could be written; a reader that never reads must not keep the process. Main thread only."""
     give_up_at = time.monotonic() + within_s
+    written: list[int] = []
 
     def give_up(_signum: int, _frame: object) -> None:
         if time.monotonic() >= give_up_at:  # else somebody else's alarm, at a moment where nobody catches
             raise TimeoutError
 
-    left = memoryview(octets)
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, within_s + 0.001)
     try:
-        while left:
-            try:
-                left = left[os.write(stream, left) :]
-            except BlockingIOError:  # the caller's end of the pipe does not block: wait until it has room
-                import select
+        try:
+            signal.setitimer(signal.ITIMER_REAL, within_s + 0.001)
+            _write(stream, octets, written)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except OSError:  # also the alarm, which rings once at most, wherever it finds us
+        pass
+    signal.signal(signal.SIGALRM, before or signal.SIG_IGN)
+    return sum(written) == len(octets)
 
-                select.select([], [stream], [])
-    except OSError:
-        return False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before or signal.SIG_IGN)
-    return True
+
+def _write(stream: int, octets: bytes, written: list[int]) -> None:
+    """Notes in `written` how many bytes each write took, also of the last one before an alarm.
+
+    A process that the system lets wait just after its write is done would else take a delivered answer for a lost one:
+    the alarm's exception comes before an assignment can. A map inside extend notes the number in the same step.
+    """
+    while (done := sum(written)) < len(octets):
+        try:
+            written.extend(map(os.write, (stream,), (octets[done:],)))
+        except BlockingIOError:  # the caller's end of the pipe does not block: wait until it has room
+            import select
+
+            select.select([], [stream], [])
 
 
 def place_of(error: BaseException) -> str:

@@ -10,7 +10,9 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -32,6 +34,7 @@ from db import connecting
 from db.writing import open_writer
 from ml import whole_files
 from scripts.scratch_postgres import ScratchServer, scratch_postgres
+from scripts.terminal import WRITING_S
 from tests.between import between
 from tests.conftest import need
 from tests.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
@@ -531,6 +534,37 @@ def test_a_reader_that_never_reads():
     assert finished(process).code == 74
     os.close(reading)
     os.close(writing)
+
+
+def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_with_0():
+    """The system may let it wait longer than a reader may take; what was delivered is no lost answer."""
+    for _ in range(4):
+        process = started()
+        select.select([process.stdout], [], [])
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(WRITING_S + 0.1)
+        process.send_signal(signal.SIGCONT)
+        assert finished(process).answer()["risk_level"] == "HIGH"
+
+
+def test_time_that_a_busy_machine_takes_from_the_imports_counts_towards_the_deadline():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/silent"
+        process = started(env={**os.environ, "DATABASE_URL": url})
+        while not catches(process.pid, signal.SIGTERM):
+            time.sleep(0.0002)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3.9)
+        process.send_signal(signal.SIGCONT)
+        resumed = time.monotonic()
+        assert finished(process).degraded()
+        assert time.monotonic() - resumed < 3
+
+
+def catches(pid: int, signum: int) -> bool:
+    """Whether the process has a handler of its own for a signal."""
+    caught = re.search(r"^SigCgt:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signum - 1) & 1)
 
 
 @pytest.mark.parametrize("is_read", [True, False])
