@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 
 class PostgreSQLWriter(Writer):
-    """An ordinary transaction of the server's default isolation."""
+    """Ordinary transactions of the server's default isolation; each begins with its first statement.
+
+    BEGIN and COMMIT are sent as text over a connection that is left in psycopg2's autocommit, so that the settings of
+    a transaction go out together with its BEGIN, and a writer that waits for its caller is in no transaction.
+    """
 
     dialect = POSTGRESQL.name
 
@@ -34,6 +38,7 @@ class PostgreSQLWriter(Writer):
         self._error = psycopg2.Error
         self._schema = where.schema
         self._patience_s = patience_s
+        self._begun = False
         self._execute_values = psycopg2.extras.execute_values
         keywords: dict[str, Any] = {
             "connect_timeout": str(max(2, int(patience_s))),
@@ -44,18 +49,40 @@ class PostgreSQLWriter(Writer):
             connection = psycopg2.connect(**keywords)
         except psycopg2.Error as error:
             raise DatabaseUnavailable(refusal(where, error)) from None
+        connection.autocommit = True
         super().__init__(mapping, where.label, connection)
-        self._begin()
 
     def _begin(self) -> None:
-        settings = f"SET LOCAL TimeZone = 'UTC'; SET LOCAL lock_timeout = {int(self._patience_s * 1000)}"
-        if self._schema:
-            settings += f"; SET LOCAL search_path = {quoted(self._schema)}"
-        self._run(settings, ())  # psycopg2 begins the transaction with the first statement
+        """Nothing yet: a server may end a session that idles in a transaction."""
 
-    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+    def _cursor(self) -> Any:
+        """A cursor inside the transaction, which is begun where none is open."""
+        cursor = self._connection.cursor()
+        if not self._begun:
+            opening = (
+                f"BEGIN;SET LOCAL TimeZone = 'UTC';SET LOCAL lock_timeout = {max(1, int(self._patience_s * 1000))}"
+            )
+            if self._schema:
+                opening += f";SET LOCAL search_path = {quoted(self._schema)}"
+            cursor.execute(opening)
+            self._begun = True
+        return cursor
+
+    def _end(self) -> None:
+        if not self._begun:
+            return
+        self._begun = False
         cursor = self._connection.cursor()
         try:
+            cursor.execute("COMMIT")
+        except self._error as error:
+            raise self._failure(error) from None
+        if cursor.statusmessage != "COMMIT":  # the server's answer where a statement of the transaction had failed
+            raise WriteRefused(f"The PostgreSQL database {self.label} stored nothing: it had refused a statement.")
+
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        try:
+            cursor = self._cursor()
             if parameters:
                 cursor.execute(_percent_style(sql), tuple(parameters))
             else:
@@ -66,10 +93,10 @@ class PostgreSQLWriter(Writer):
 
     def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
         stored = 0
-        cursor = self._connection.cursor()
         statement = f"{head.replace('%', '%%')}%s{conflict.replace('%', '%%')}"
         try:
             for chunk in chunks(rows, ROWS_AT_ONCE):
+                cursor = self._cursor()
                 self._execute_values(cursor, statement, chunk, page_size=ROWS_AT_ONCE)
                 stored += cursor.rowcount
         except self._error as error:

@@ -45,6 +45,9 @@ class SQLiteWriter(Writer):
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be written: {error}.") from None
 
+    def _end(self) -> None:
+        self._run("COMMIT", ())
+
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:
         try:
             return self._connection.execute(sql, tuple(parameters))

@@ -40,7 +40,7 @@ class Writer:
     ) -> None:
         try:
             if kind is None:
-                self._end("COMMIT")
+                self._end()
         finally:
             self._connection.close()  # what is not committed is rolled back
 
@@ -135,7 +135,7 @@ class Writer:
 
     def commit(self) -> None:
         """Keeps what was written so far and starts the next transaction; for long runs that may be resumed."""
-        self._end("COMMIT")
+        self._end()
         self._begin()
 
     def _column(self, model: str, field: str) -> str:
@@ -152,8 +152,8 @@ class Writer:
     def _begin(self) -> None:
         raise NotImplementedError
 
-    def _end(self, statement: str) -> None:
-        self._run(statement, ())
+    def _end(self) -> None:
+        raise NotImplementedError
 
     def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
         raise NotImplementedError

@@ -164,11 +164,12 @@ def record(url: str | None, schema: str | None, now_ms: int | None, dry_run: boo
         writer.commit()
         pages = [concerned[start : start + LEARNERS_AT_ONCE] for start in range(0, len(concerned), LEARNERS_AT_ONCE)]
         for page in tqdm(pages, desc="outcomes", unit="page", disable=quiet, file=sys.stderr):
-            writer.commit()  # reading the histories holds no lock
             predictions = _stored(writer, page)
+            words = _words(writer, predictions, now)
+            writer.commit()  # reading the histories takes long; meanwhile the writer is in no transaction
             pending = {each.learner_id for each in predictions if each.status == "PENDING"}
             learners = {rows.learner.id: rows for rows in client.stream_learners(now, None, sorted(pending))}
-            for decision in decisions(predictions, _words(writer, predictions, now), learners, now):
+            for decision in decisions(predictions, words, learners, now):
                 counts[decision.status] += 1
                 counts[f"by {decision.by}"] += 1
                 if not dry_run:
@@ -179,6 +180,7 @@ def record(url: str | None, schema: str | None, now_ms: int | None, dry_run: boo
                         actualOutcomeRecordedAt=now,
                         predictionStatus=decision.status,
                     )
+            writer.commit()
             counts["still open"] += sum(each.status == "PENDING" for each in predictions)
         counts["still open"] -= sum(counts[status] for status in _DECIDED)
     counts["still open"] = max(0, counts["still open"])

@@ -77,8 +77,20 @@ def test_conflicts_fail_or_are_passed_over_or_overwrite(database):
             ("c", "new", "new"),
             ("d", "new", "new"),
         ]
-        with pytest.raises(errors.WriteRefused):
-            writer.insert("User", ("id",), [("a",)])
+    with pytest.raises(errors.WriteRefused), open_writer(database) as writer:
+        writer.insert("User", ("id",), [("a",)])
+
+
+def test_what_was_refused_is_not_committed_in_silence(postgres_databases):
+    url = postgres_databases.with_tables()
+    writer = open_writer(url)
+    writer.insert("User", ("id",), [("a",)])
+    with pytest.raises(errors.WriteRefused):
+        writer.insert("User", ("id",), [("a",)])
+    with pytest.raises(errors.WriteRefused, match="stored nothing"), writer:
+        pass
+    with open_writer(url) as writer:
+        assert writer.select("User", ("id",)) == []
 
 
 def test_select_update_and_delete_by_any_number_of_ids(database):
