@@ -82,8 +82,7 @@ def app() -> Path:
     need("node"), need("npm")
 
     def install() -> None:
-        # `npm ci` refuses a lock file without the compilers of other platforms, which a registry may not have.
-        run("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 
     def build() -> None:
         run("npm", "run", "generate")

@@ -1,5 +1,6 @@
 // Calls predict.py. STRUGGLE_PYTHON and STRUGGLE_PREDICT name the interpreter and the script, both as absolute paths.
 import { execFile, type ExecFileException } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { isAbsolute } from 'node:path';
 
 export type RiskLevel = 'LOW' | 'MEDIUM' | 'HIGH';
@@ -45,7 +46,9 @@ export interface Failure {
 
 export type Prediction = { ok: true; answer: Answer } | ({ ok: false } & Failure);
 
-const TIMEOUT_MS = 5_000; // predict.py has a deadline of its own, at four seconds
+const TIMEOUT_MS = 5_000; // waiting for a place included; predict.py has a deadline of its own, at four seconds
+const LATEST_START_MS = 4_500; // what starts later could not answer in time
+const WAITING_PER_CHILD = 50; // about as many as one child after the other answers within the timeout
 const MAX_OUTPUT_BYTES = 1 << 20;
 const LONGEST_ID = 255;
 
@@ -76,32 +79,100 @@ export async function predictStruggle(userId: unknown, objectiveId: unknown): Pr
   if (!isAbsolute(python) || !isAbsolute(script)) {
     return failed(500, 'configuration', 'STRUGGLE_PYTHON and STRUGGLE_PREDICT must be absolute paths');
   }
+  const giveUpAt = performance.now() + TIMEOUT_MS;
+  if (!(await taken())) return failed(503, 'busy', 'too many predictions are under way; ask again in a moment');
+  try {
+    return await run(python, [script, userId, objectiveId], Math.ceil(giveUpAt - performance.now()));
+  } finally {
+    given();
+  }
+}
+
+/** The children under way, and who waits for a place; shared by all copies of this module that a bundler makes. */
+interface Places {
+  running: number;
+  waiting: (() => void)[];
+}
+const places: Places = ((globalThis as typeof globalThis & { strugglePlaces?: Places }).strugglePlaces ??= {
+  running: 0,
+  waiting: [],
+});
+
+/** Children at once: STRUGGLE_CHILDREN, by default the processor's cores, since each child keeps one busy. */
+function mostChildren(): number {
+  const wanted = Number(process.env.STRUGGLE_CHILDREN);
+  return Number.isInteger(wanted) && wanted > 0 ? wanted : availableParallelism();
+}
+
+/** Takes a place for a child, waiting for one if need be; false where the line is too long, or did not move in time. */
+function taken(): Promise<boolean> {
+  const most = mostChildren();
+  if (places.running < most) {
+    places.running += 1;
+    return Promise.resolve(true);
+  }
+  if (places.waiting.length >= most * WAITING_PER_CHILD) return Promise.resolve(false);
   return new Promise((resolve) => {
-    execFile(
-      /* turbopackIgnore: true */ python, // known at run time only: nothing for the bundler to trace
-      [script, userId, objectiveId], // no shell: an id stays one argument, whatever it holds
-      { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true },
-      (error, stdout, stderr) => {
-        if (stderr) console.error(stderr.trimEnd());
-        resolve(read(error, stdout));
-      },
-    );
+    const mine = () => {
+      clearTimeout(patience);
+      resolve(true);
+    };
+    const patience = setTimeout(() => {
+      places.waiting.splice(places.waiting.indexOf(mine), 1);
+      resolve(false);
+    }, LATEST_START_MS);
+    places.waiting.push(mine);
   });
 }
 
-/** The exit code decides; what the child printed is read on every exit code, since failures are JSON too. */
-function read(error: ExecFileException | null, stdout: string): Prediction {
+/** Gives the place to whoever has waited longest. */
+function given(): void {
+  const next = places.waiting.shift();
+  if (next) next();
+  else places.running -= 1;
+}
+
+/** One child, from its start to its end. */
+function run(python: string, words: string[], timeout: number): Promise<Prediction> {
+  return new Promise((resolve) => {
+    const giveUpAt = performance.now() + timeout;
+    try {
+      execFile(
+        /* turbopackIgnore: true */ python, // known at run time only: nothing for the bundler to trace
+        words, // no shell: an id stays one argument, whatever it holds
+        { timeout, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true },
+        (error, stdout, stderr) => {
+          if (stderr) console.error(stderr.trimEnd());
+          resolve(read(error, stdout, performance.now() >= giveUpAt));
+        },
+      );
+    } catch (error) {
+      // Some of the system's refusals (E2BIG, ENOTDIR, ELOOP, ENAMETOOLONG, ENOMEM) are thrown, not called back.
+      resolve(notStarted((error as NodeJS.ErrnoException).code));
+    }
+  });
+}
+
+/** What the child said. An answer that came whole counts, however the child ended; failures are JSON on any exit code. */
+function read(error: ExecFileException | null, stdout: string, late: boolean): Prediction {
   const printed = parse(stdout);
-  if (error === null) {
-    return isAnswer(printed) ? { ok: true, answer: printed } : failed(500, 'unreadable', 'predict.py printed no answer');
+  if (isAnswer(printed)) return { ok: true, answer: printed };
+  // Under load a child may end by itself just as it is killed: then there is no error, and no output either.
+  if (error?.killed || (error === null && late)) {
+    return failed(503, 'timeout', `predict.py gave no answer within ${TIMEOUT_MS} ms`);
   }
-  if (error.killed) return failed(503, 'timeout', `predict.py gave no answer within ${TIMEOUT_MS} ms`);
+  if (error === null) return failed(500, 'unreadable', 'predict.py printed no answer');
   if (error.signal) return failed(503, 'killed', `predict.py was stopped by ${error.signal}`);
-  if (typeof error.code !== 'number') return failed(500, 'not_started', `predict.py could not be run (${error.code})`);
+  if (typeof error.code !== 'number') return notStarted(error.code);
   const status = STATUS_OF_EXIT[error.code] ?? 500;
-  return isFailure(printed)
-    ? failed(status, printed.error.code, printed.error.message)
-    : failed(status, 'unreadable', `predict.py ended with exit code ${error.code} and no JSON`);
+  if (isFailure(printed)) return failed(status, printed.error.code, printed.error.message);
+  // Python itself ends with 2 where it finds no script: that is not the caller's mistake.
+  if (error.code === 2) return notStarted('exit code 2, no JSON');
+  return failed(status < 500 ? 500 : status, 'unreadable', `predict.py ended with exit code ${error.code} and no JSON`);
+}
+
+function notStarted(why: unknown): Prediction {
+  return failed(500, 'not_started', `predict.py could not be run (${why})`);
 }
 
 function failed(status: Failure['status'], code: string, message: string): Prediction {
