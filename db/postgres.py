@@ -8,6 +8,7 @@ set for the session, and nothing by start-up options, so that PgBouncer may pool
 from __future__ import annotations
 
 import json
+import math
 import select
 import time
 
@@ -74,8 +75,12 @@ class PostgreSQLConnection:
             "client_encoding": "UTF8",
         }
         try:
-            self._connection = psycopg2.connect(async_=True, **keywords)
-            self._wait()
+            while True:
+                self._connection = psycopg2.connect(async_=True, **keywords)
+                if (others := self._establish(keywords)) is None:
+                    break
+                self.abandon()
+                keywords = others
             if self._keeps_plans:
                 from db.postgres_plans import Plans
 
@@ -87,6 +92,37 @@ class PostgreSQLConnection:
             self.abandon()
             raise
         return self._connection
+
+    def _establish(self, keywords: dict[str, str]) -> dict[str, str] | None:
+        """Waits for the connection. Where the server is silent and there is another, returns the keywords without it.
+
+        libpq observes connect_timeout only where it does the waiting, so it is observed here, per server. A server
+        that is not the last one has at most a share of the deadline to say each thing.
+        """
+        from psycopg2.extensions import POLL_OK
+
+        connection = self._connection
+        if connection is None:
+            raise self._too_late()
+        others = keywords.get("host", "").count(",")
+        began = time.monotonic()
+        share_s = (self._give_up_at - began) / max(2, 1 + others)
+        allowed_s = int(keywords.get("connect_timeout") or 0) or math.inf
+        server = None
+        while (state := connection.poll()) != POLL_OK:
+            if others and server != (server := (connection.info.host, connection.info.port)):
+                began = time.monotonic()  # libpq has gone on to the next one by itself
+            while not self._ready(state, min(began + allowed_s, time.monotonic() + share_s)):
+                from db.postgres_hosts import without_the_silent
+
+                if (without := without_the_silent(keywords, connection.info)) is not None:
+                    return without
+                if time.monotonic() >= began + allowed_s:
+                    raise DatabaseUnavailable(
+                        f"The PostgreSQL database {self.label} cannot be reached: no answer within connect_timeout."
+                    )
+                share_s = math.inf
+        return None
 
     def begin(self, give_up_at: float) -> None:
         """Starts a snapshot that must be done by give_up_at; the server hears of it with the first queries."""
@@ -180,18 +216,34 @@ class PostgreSQLConnection:
 
     def _wait(self) -> None:
         """Until the connection has what it waits for. Raises DatabaseUnavailable at the deadline."""
-        from psycopg2.extensions import POLL_OK, POLL_READ
+        from psycopg2.extensions import POLL_OK
 
         connection = self._connection
         if connection is None:
             raise self._too_late()
         while (state := connection.poll()) != POLL_OK:
-            left_s = self._give_up_at - time.monotonic()
-            if left_s <= 0 or self._interrupted:
+            self._ready(state, math.inf)
+
+    def _ready(self, state: int, until: float) -> bool:
+        """Whether the socket is ready before `until`; libpq's state machine breaks when it is polled earlier.
+
+        Raises DatabaseUnavailable at the deadline and after an interrupt.
+        """
+        from psycopg2.extensions import POLL_READ
+
+        if self._connection is None:
+            raise self._too_late()
+        poller = select.poll()
+        poller.register(self._connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+        while True:
+            now = time.monotonic()
+            if now >= self._give_up_at or self._interrupted:
                 raise self._too_late()
-            poller = select.poll()
-            poller.register(connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
-            poller.poll(min(left_s, _LONGEST_NAP_S) * 1000)
+            nap_s = min(self._give_up_at - now, until - now, _LONGEST_NAP_S)
+            if poller.poll(max(0.0, nap_s) * 1000):
+                return True
+            if now >= until:
+                return False
 
     def end(self) -> None:
         """Ends the snapshot, so that neither a pooler nor the server's clean-up waits for us."""

@@ -7,6 +7,7 @@ import json
 from db.dialects import POSTGRESQL
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, WriteRefused
 from db.postgres import refusal
+from db.postgres_hosts import servers
 from db.tables import TABLES
 from db.timestamps import postgres_ms, stored_text
 from db.writer import ROWS_AT_ONCE, Writer, chunks, quoted
@@ -40,9 +41,11 @@ class PostgreSQLWriter(Writer):
         self._patience_s = patience_s
         self._begun = False
         self._execute_values = psycopg2.extras.execute_values
+        share = max(2, int(patience_s) // servers(where.keywords))
+        named = int(where.keywords.get("connect_timeout") or share)
         keywords: dict[str, Any] = {
-            "connect_timeout": str(max(2, int(patience_s))),
             **where.keywords,
+            "connect_timeout": str(min(named or share, share)),  # libpq takes 0 for no limit
             "client_encoding": "UTF8",
         }
         try:
