@@ -36,6 +36,7 @@ from db import errors as database
 from ml import errors
 from ml.answer import answer, failure
 from ml.deadline import DeadlinePassed, within
+from ml.degraded import SENTENCES
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
@@ -89,12 +90,15 @@ def predict_from_features(request: Request, model: StrugglePredictionModel) -> d
     return answer(request.user_id, request.objective_id, features, model.predict(features))
 
 
-def predict_by_default(request: Request, model: StrugglePredictionModel, why: str) -> dict[str, object]:
-    """What the route still gets when the learner's rows cannot be had: neutral features, and why."""
+def predict_by_default(request: Request, model: StrugglePredictionModel, code: str, why: str) -> dict[str, object]:
+    """What the route still gets when the learner's rows cannot be had: neutral features, and why.
+
+    code is one of ml.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
+    """
     if request.strict:
-        raise database.DatabaseUnavailable(why)
+        raise database.DatabaseUnavailable(why, code)
     say(f"default features: {why}")
-    features = FeatureVector.of({}, moment_ms(request), degraded=why)
+    features = FeatureVector.of({}, moment_ms(request), degraded=SENTENCES[code])
     return answer(request.user_id, request.objective_id, features, model.predict(features))
 
 
@@ -107,10 +111,14 @@ def respond(request: Request) -> dict[str, object]:
         return within(left_s, lambda: way(request, model))
     except (database.UnknownLearner, database.UnknownObjective, database.DatabaseConfiguration, errors.PredictorError):
         raise
-    except (database.DatabaseUnavailable, DeadlinePassed) as error:
-        return predict_by_default(request, model, str(error))
+    except database.DatabaseUnavailable as error:
+        return predict_by_default(request, model, error.code, str(error))
+    except DeadlinePassed as error:
+        return predict_by_default(request, model, "deadline", str(error))
     except Exception as error:
-        return predict_by_default(request, model, f"features cannot be extracted ({place_of(error)})")
+        return predict_by_default(
+            request, model, "extraction_failed", f"features cannot be extracted ({place_of(error)})"
+        )
 
 
 class Usage(Exception):
@@ -147,7 +155,8 @@ def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
         code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
         message = str(error) if code != 70 else f"internal error ({place_of(error)})"
         say(message)
-        text = dumps(failure(name, message))
+        public = SENTENCES[error.code] if isinstance(error, database.DatabaseUnavailable) else message
+        text = dumps(failure(name, public))
     return code if write(indented(text) if pretty else text) else STDOUT_GONE
 
 

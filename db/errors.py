@@ -27,7 +27,15 @@ class UnknownObjective(DatabaseError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """Raised when the database cannot be reached, refuses the connection, or stops answering."""
+    """Raised when the database cannot be reached, refuses the connection, or stops answering.
+
+    Its text names host, database or file, and is for the operator. `code` says the same to anybody, learners included:
+    "database_unreachable", "database_late", "database_broke_off", "database_locked" or "database_unreadable".
+    """
+
+    def __init__(self, text: str, code: str = "database_unreachable") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class WriteRefused(DatabaseError):

@@ -278,7 +278,7 @@ class PostgreSQLConnection:
         self.abandon()
 
     def _too_late(self) -> DatabaseUnavailable:
-        return DatabaseUnavailable(f"The PostgreSQL database {self.label} did not answer in time.")
+        return DatabaseUnavailable(f"The PostgreSQL database {self.label} did not answer in time.", "database_late")
 
     def _failure(self, error: psycopg2.Error) -> DatabaseConfiguration | DatabaseUnavailable:
         code = error.pgcode or ""
@@ -289,7 +289,7 @@ class PostgreSQLConnection:
         said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
         if code.startswith(_MISCONFIGURED):
             return DatabaseConfiguration(f"The PostgreSQL database {self.label} refuses a query ({code}): {said}.")
-        return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}")
+        return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}", "database_broke_off")
 
 
 def selection(texts: Sequence[str], batch: Sequence[Query]) -> str:

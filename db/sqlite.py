@@ -39,7 +39,7 @@ class SQLiteConnection:
             self._connection = self._unpacked(path)
             return
         if 0 < os.path.getsize(path) < SMALLEST_DATABASE:  # SQLite itself would take it for an empty one
-            raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.")
+            raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.", "database_unreadable")
         try:
             self._connection = self._open(path, "mode=ro")
         except _ERRORS as error:
@@ -141,10 +141,12 @@ class SQLiteConnection:
 
     def _failure(self, error: Exception) -> DatabaseUnavailable:
         if time.monotonic() >= self._give_up_at or "interrupted" in str(error):
-            return DatabaseUnavailable(f"The SQLite database {self.label!r} did not answer in time.")
+            return DatabaseUnavailable(f"The SQLite database {self.label!r} did not answer in time.", "database_late")
         if isinstance(error, UnicodeDecodeError):
-            return DatabaseUnavailable(f"The SQLite database {self.label!r} is damaged.")
-        return DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be read: {error}.")
+            return DatabaseUnavailable(f"The SQLite database {self.label!r} is damaged.", "database_unreadable")
+        locked = "locked" in str(error) or "busy" in str(error)
+        code = "database_locked" if locked else "database_unreadable"
+        return DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be read: {error}.", code)
 
 
 _NO_ROOM_FOR_THE_INDEX = (sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml.degraded import code_of
 from ml.instants import iso
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ def answer(
         "source": prediction.source,
         "missing_sources": list(missing_sources),
         "degraded": features.degraded,
+        "degraded_code": code_of(features.degraded),
         "features": features.judged_by(prediction.model_version, prediction.source).to_dict(),
     }
 

@@ -17,6 +17,7 @@ from db.loader import Batch, Opened
 from db.rows import ObjectiveRows
 from db.templates import Template
 from ml.batch import features_facing
+from ml.degraded import SENTENCES
 from ml.errors import ModelRefused
 from ml.features import FeatureVector
 from ml.history import WINDOW, LearnerHistory
@@ -149,7 +150,8 @@ class Bench:
         except Exception as error:  # one learner's rows must not end the whole batch
             why = f"features cannot be extracted ({place_of(error)})"
             tally.failures.append(f"{past.learner.id}: {why}")
-            return [FeatureVector.of({}, past.as_of_ms, degraded=why) for _ in objectives]
+            degraded = SENTENCES["extraction_failed"]
+            return [FeatureVector.of({}, past.as_of_ms, degraded) for _ in objectives]
 
 
 def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[tuple[str, str]]]:

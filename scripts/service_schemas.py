@@ -82,6 +82,7 @@ class PredictionResponse(BaseModel):
     source: Literal["model", "rules"]
     missing_sources: list[str]
     degraded: str
+    degraded_code: str
     features: dict[str, float | str | list[str] | None]
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import pytest
 
+from ml.degraded import SENTENCES
+
 PREDICT = str(Path(__file__).resolve().parent.parent / "predict.py")
 LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
 SECRET = "pa55-w0rd"
@@ -48,11 +50,16 @@ class Ran:
         return printed
 
     def degraded(self) -> str:
-        """Why an answer with exit code 0 rests on default features; it must be one that does."""
+        """What the operator reads of an answer that rests on default features: its sentence, and stderr's detail.
+
+        What others read, the JSON, names no host, port, database, role or path.
+        """
         answer = self.answer()
-        assert answer["degraded"]
+        assert answer["degraded"] == SENTENCES[str(answer["degraded_code"])]
         assert answer["confidence"] <= 0.2
-        return str(answer["degraded"])
+        for private in (b"127.0.0.1", b"localhost", b"postgres", b"/tmp", b".py"):
+            assert private not in self.stdout, self.stdout
+        return f"{answer['degraded']} {self.stderr.decode()}"
 
     def error(self, code: int, name: str) -> str:
         """The message of a failure of this name; stderr says it too, in one line."""

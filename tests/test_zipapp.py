@@ -75,7 +75,8 @@ def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path
     unknown = run(*BARE, archive, "nobody", OBJECTIVE)
     assert (unknown.returncode, json.loads(unknown.stdout)["error"]["code"]) == (66, "unknown_learner")
     absent = run(*BARE, archive, LEARNER, OBJECTIVE, DATABASE_URL=f"file:{tmp_path}/absent.db")
-    assert "There is no SQLite database" in json.loads(absent.stdout)["degraded"]
+    assert json.loads(absent.stdout)["degraded_code"] == "database_unreachable"
+    assert b"There is no SQLite database" in absent.stderr
     assert b"--as-of" in run(*BARE, archive, "--help").stdout
     no_model = run(*BARE, archive, "--model", "models/none.pkl", LEARNER, OBJECTIVE)
     assert (no_model.returncode, json.loads(no_model.stdout)["error"]["code"]) == (78, "model_not_found")

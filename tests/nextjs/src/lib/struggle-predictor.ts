@@ -32,8 +32,10 @@ export interface Answer {
   model_version: string;
   source: 'model' | 'rules';
   missing_sources: string[];
-  /** Why the answer rests on default features; empty when all is well. */
+  /** Why the answer rests on default features, in words for anybody; empty when all is well. */
   degraded: string;
+  /** The same for programs, such as "database_late". */
+  degraded_code: string;
   features: Features;
 }
 
