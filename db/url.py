@@ -24,6 +24,10 @@ _FOREIGN = {
 }
 
 
+_PRISMAS = ("schema", "sslidentity")
+"""Words of Prisma's own whose value may hold any character."""
+
+
 class DatabaseURL:
     """Where the database is. Its repr and its label hold no secret; `keywords` does.
 
@@ -74,7 +78,7 @@ def parse(text: str, relative_to: str, schema_directory: str | None = None) -> D
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower().partition("+")[0] if colon else ""
     if scheme == "file":
-        return _sqlite(rest.partition("?")[0], schema_directory or relative_to)
+        return _sqlite(_file(rest, schema_directory or relative_to), schema_directory or relative_to)
     if scheme == "sqlite":
         if not rest.startswith("///"):
             raise _unusable("SQLite is written sqlite:///relative.db, sqlite:////absolute.db or file:./relative.db")
@@ -87,8 +91,21 @@ def parse(text: str, relative_to: str, schema_directory: str | None = None) -> D
     raise _unusable(_FOREIGN.get(scheme.removesuffix("srv"), "it must start with postgresql://, file: or sqlite:///"))
 
 
+def _file(written: str, relative_to: str) -> str:
+    """The path in a file: URL: as it stands where such a file exists, else as a URL is read.
+
+    Prisma's engine and its better-sqlite3 adapter take %XX for itself; its libSQL adapter decodes it, and allows
+    file://localhost/path and a fragment.
+    """
+    path = written.partition("?")[0]
+    if path.startswith("//") and path[2:].partition("/")[0] in ("", "localhost"):
+        path = "/" + path[2:].partition("/")[2]
+    if ("%" in path or "#" in path) and not os.path.exists(os.path.join(relative_to, path)):
+        return _decoded(path.partition("#")[0])
+    return path
+
+
 def _sqlite(path: str, relative_to: str) -> DatabaseURL:
-    # Neither Prisma nor SQLAlchemy decodes %XX in a file's name.
     if path in ("", ":memory:"):
         raise _unusable("it names no file")
     path = os.path.normpath(os.path.join(os.path.abspath(relative_to), path))
@@ -100,7 +117,7 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
 
     rest, _, query = rest.partition("?")
     authority, _, database = rest.partition("/")
-    if "@" in database or "@" in query:
+    if "@" in database or not all(map(_is_parameter, query.split("&"))):
         # Taken as it stands, half of a password with a / or ? in it would pass for a host and a database.
         raise _unusable("in user, password and database, @ : / ? must be written %40 %3A %2F %3F")
     credentials, _, hosts = authority.rpartition("@")
@@ -117,6 +134,16 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
     keywords = libpq.keywords(place, written, relative_to)
     schema, pooled = written.get("schema") or None, written.get("pgbouncer") == "true"
     return DatabaseURL("postgresql", _label(keywords), keywords=keywords, schema=schema, pooled=pooled)
+
+
+def _is_parameter(pair: str) -> bool:
+    """Whether an @ in it is a value's, and not the one between credentials and host."""
+    if "@" not in pair:
+        return True
+    from db import libpq
+
+    word, _, value = pair.partition("=")
+    return word in libpq.WORDS or word in _PRISMAS or ("@" not in word and "/" not in value.rpartition("@")[2])
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

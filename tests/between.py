@@ -7,9 +7,13 @@ import select
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+from tests.conftest import need
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 _REFUSAL = b"SFATAL\0VFATAL\0C08P01\0MSSL required\0\0"
@@ -134,3 +138,11 @@ def between(port: int, accident: Accident | None = None, tls: ssl.SSLContext | N
                 conversation.ended.set()
             for conversation in conversations:
                 conversation.join()
+
+
+def self_signed(directory: Path) -> tuple[str, str]:
+    """The files of a certificate for localhost, signed by itself, and of its key."""
+    files = str(directory / "certificate.pem"), str(directory / "key.pem")
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([need("openssl"), *words, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files

@@ -115,3 +115,23 @@ def filled_pipe() -> tuple[int, int]:
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
     os.write(writing, b"x" * 4096)
     return reading, writing
+
+
+def without_roots_privilege() -> None:
+    """Between fork and exec: file permissions hold for this process, even where the tests run as root."""
+    import ctypes
+
+    drop_from_bounding_set = 24  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH are 1 and 2
+    if os.geteuid() == 0:
+        for capability in (1, 2):
+            ctypes.CDLL(None, use_errno=True).prctl(drop_from_bounding_set, capability, 0, 0, 0)
+
+
+def permissions_hold(directory: Path) -> bool:
+    """Whether that worked: a container's root may lack the right to give up rights."""
+    probe = directory / "probe"
+    probe.touch(0o000)
+    words = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(probe)]
+    held = subprocess.run(words, preexec_fn=without_roots_privilege, capture_output=True).returncode != 0
+    probe.unlink()
+    return held

@@ -35,7 +35,7 @@ from db.writing import open_writer
 from ml import whole_files
 from scripts.scratch_postgres import ScratchServer, scratch_postgres
 from scripts.terminal import WRITING_S
-from tests.between import between
+from tests.between import between, self_signed
 from tests.conftest import need
 from tests.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
 from tests.running_predict import (
@@ -49,8 +49,10 @@ from tests.running_predict import (
     altered,
     filled_pipe,
     finished,
+    permissions_hold,
     ran,
     started,
+    without_roots_privilege,
 )
 from tests.trained_models import save_model
 
@@ -83,13 +85,6 @@ def test_postgresql_answers_and_no_connection_is_left(app):
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The files of a certificate for localhost, signed by itself, and of its key."""
     return self_signed(tmp_path_factory.mktemp("certificate"))
-
-
-def self_signed(directory: Path) -> tuple[str, str]:
-    files = str(directory / "certificate.pem"), str(directory / "key.pem")
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    subprocess.run([need("openssl"), *words, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
-    return files
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -313,26 +308,6 @@ def test_the_sqlite_file_is_something_else(tmp_path, kind):
     elif kind == "pipe":
         os.mkfifo(path)
     ran(url=f"file:{path}").degraded()
-
-
-def without_roots_privilege() -> None:
-    """Between fork and exec: file permissions hold for this process, even where the tests run as root."""
-    import ctypes
-
-    drop_from_bounding_set = 24  # PR_CAPBSET_DROP; CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH are 1 and 2
-    if os.geteuid() == 0:
-        for capability in (1, 2):
-            ctypes.CDLL(None, use_errno=True).prctl(drop_from_bounding_set, capability, 0, 0, 0)
-
-
-def permissions_hold(directory: Path) -> bool:
-    """Whether that worked: a container's root may lack the right to give up rights."""
-    probe = directory / "probe"
-    probe.touch(0o000)
-    words = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(probe)]
-    held = subprocess.run(words, preexec_fn=without_roots_privilege, capture_output=True).returncode != 0
-    probe.unlink()
-    return held
 
 
 @pytest.fixture

@@ -110,6 +110,10 @@ def test_an_unencoded_password_is_refused_not_taken_for_a_host_or_database(url):
     assert "hunter2" not in str(refusal.value)
 
 
+NONE = "/dev/null/none"
+"""Stands for a certificate file that libpq shall not look for."""
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -119,7 +123,18 @@ def test_an_unencoded_password_is_refused_not_taken_for_a_host_or_database(url):
         ("sslmode=require&sslaccept=strict", {"sslmode": "verify-full", "sslrootcert": "system"}),
         ("sslaccept=strict&sslcert=ca.pem", {"sslmode": "verify-full", "sslrootcert": "/app/ca.pem"}),
         ("sslmode=disable&sslaccept=strict", {"sslmode": "disable"}),
-        ("sslmode=require&sslaccept=accept_invalid_certs&sslcert=ca.pem", {"sslmode": "require"}),
+        ("sslmode=require&sslaccept=accept_invalid_certs&sslcert=ca.pem", {"sslmode": "require", "sslrootcert": NONE}),
+        ("sslmode=no-verify", {"sslmode": "require", "sslrootcert": NONE}),
+        ("ssl=no-verify&sslrootcert=ca.pem", {"sslmode": "require", "sslrootcert": NONE}),
+        ("ssl=no-verify&sslmode=verify-full&sslrootcert=system", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        ("sslmode=require&uselibpqcompat=true", {"sslmode": "require"}),
+        ("sslmode=no-verify&sslaccept=strict", {"sslmode": "verify-full", "sslrootcert": "system"}),
+        (
+            "target_session_attrs=any&load_balance_hosts=random",
+            {"target_session_attrs": "any", "load_balance_hosts": "random"},
+        ),
+        ("application_name=cron@app&user=ann@corp", {"application_name": "cron@app", "user": "ann@corp"}),
+        ("password=p@s/s?&unheard=a@b&schema=a@b/c", {"password": "p@s/s?"}),
         ("ssl=true", {"sslmode": "require"}),
         ("ssl=verify-full", {"sslmode": "verify-full"}),
         ("options=-c%20statement_timeout%3D5s", {"options": "-c statement_timeout=5s"}),
@@ -130,6 +145,20 @@ def test_an_unencoded_password_is_refused_not_taken_for_a_host_or_database(url):
 def test_the_words_of_prisma_become_the_words_of_libpq(query, expected):
     found = keywords(f"postgresql://h/d?{query}", schema_directory="/app")
     assert {word: found[word] for word in found.keys() - {"host", "port", "dbname"}} == expected
+
+
+def test_a_file_whose_name_holds_such_a_pair_is_opened_as_it_is_written(tmp_path):
+    """As Prisma's own engine does; decoded, as libSQL does, where there is no such file."""
+    written = f"file:{tmp_path}/a%20b#c.db"
+    assert parse(written, "/here").path == f"{tmp_path}/a b"
+    (tmp_path / "a%20b#c.db").touch()
+    assert parse(written, "/here").path == f"{tmp_path}/a%20b#c.db"
+
+
+def test_pgsslmode_may_be_node_postgress_no_verify(monkeypatch):
+    monkeypatch.setenv("PGSSLMODE", "no-verify")
+    assert keywords("postgresql://h/d")["sslmode"] == "require"
+    assert keywords("postgresql://h/d?sslmode=verify-full")["sslmode"] == "verify-full"
 
 
 def test_psycopg2_knows_every_word_that_is_kept():
@@ -145,7 +174,10 @@ def test_psycopg2_knows_every_word_that_is_kept():
         ("file:../dev.db", "/app/dev.db"),
         ("file:/data/a b.db", "/data/a b.db"),
         ("file:///data/x.db", "/data/x.db"),
-        ("file:50%25.db", "/app/prisma/50%25.db"),
+        ("file:50%25.db", "/app/prisma/50%.db"),
+        ("file:/data/My%20App/dev.db?mode=ro", "/data/My App/dev.db"),
+        ("file://localhost/data/a%2Bb+c.db#part", "/data/a+b+c.db"),
+        ("file:/data/100%.db", "/data/100%.db"),
         ("sqlite:///dev.db", "/here/dev.db"),
         ("sqlite:////data/dev.db", "/data/dev.db"),
         ("sqlite+aiosqlite:///dev.db?timeout=3", "/here/dev.db"),
@@ -183,6 +215,7 @@ def test_a_file_url_starts_at_the_given_directory_without_a_schema(tmp_path):
         ("file:", "no file"),
         ("file:?x=1", "no file"),
         ("file:a\0b", "control"),
+        ("file:/data/%FF.db", "UTF-8"),
         ("postgresql://u:hunter2\0@h/d", "control"),
         ("postgresql://u:hunter2%00@h/d", "UTF-8"),
         ("postgresql://u:hunter2%FF@h/d", "UTF-8"),
