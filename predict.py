@@ -75,10 +75,11 @@ class Request:
 
 def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
     """The whole way: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> one JSON object."""
+    difficulty = model.difficulty  # opened at once: what must not be used is refused whatever the database does
     with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
     history = StudyHistory.before(rows)
-    features = StruggleFeatureExtractor(records, model.difficulty).features_of(history)
+    features = StruggleFeatureExtractor(records, difficulty).features_of(history)
     prediction = model.predict(features)
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources)
 

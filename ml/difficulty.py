@@ -7,12 +7,13 @@ in prediction alike, so that no learner's own outcome ever reaches that learner'
 
 from __future__ import annotations
 
+from _thread import allocate_lock
 from binascii import crc32
 from math import log
 from struct import Struct
+from time import monotonic
 
 from ml.errors import ModelRefused
-from ml.places import packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ runs of prompts, of them failed, opening answers of first visits, of them wrong,
 CARD = Struct("<B2I")
 """fold; answers, wrong."""
 _IDS_PER_QUERY = 500
+_PATIENCE_S = 5.0
+"""For one query, which takes a few milliseconds: no table is waited for beyond any caller's deadline."""
 
 ERROR_WEIGHT = 10.0
 STRUGGLE_WEIGHT = 8.0
@@ -213,33 +216,36 @@ class DifficultyTable:
     """An open difficulty file. Shared by all predictions of a process; every method only reads."""
 
     def __init__(self, path: str, connection: sqlite3.Connection) -> None:
+        from ml.difficulty_file import LONGEST_ID, STEPS_BETWEEN_LOOKS
+
         self.path = path
         self._connection = connection
         self._totals: dict[int, Totals] = {}
+        self._longest_id = LONGEST_ID
+        self._asking = allocate_lock()  # two threads that ask the same at once would share one prepared statement
+        self._give_up_at = monotonic() + _PATIENCE_S
+        connection.set_progress_handler(lambda: monotonic() > self._give_up_at, STEPS_BETWEEN_LOOKS)
 
     @classmethod
     def open(cls, path: str) -> DifficultyTable:
-        """Opens the file read-only. Raises ModelRefused when it is absent, damaged, or of another format."""
-        import sqlite3  # the one place that needs it here; a deployment on PostgreSQL without a table never does
+        """Opens the file read-only. Raises ModelRefused when it is absent, damaged, or no table of this format."""
+        from ml.difficulty_file import connection_to
 
-        location = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        table = cls(path, connection_to(path))
         try:
-            try:
-                connection = sqlite3.connect(f"file:{location}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-            except sqlite3.OperationalError:
-                content = packed(path)  # inside predict.pyz it is no file, and is read into memory
-                connection = sqlite3.connect(":memory:", check_same_thread=False)
-                connection.deserialize(content)
-            table = cls(path, connection)
-            found = connection.execute("SELECT value FROM about WHERE name = 'format'").fetchone()
-        except FileNotFoundError:
-            raise ModelRefused(f"the difficulty table {path} cannot be opened") from None
-        except sqlite3.Error as error:
-            raise ModelRefused(f"the difficulty table {path} cannot be read ({error})") from None
-        if found is None or found[0] != FORMAT:
+            if table._rows("SELECT value FROM about WHERE name = 'format'") != [(FORMAT,)]:
+                raise ModelRefused(f"the difficulty table {path} is of another format than {FORMAT}")
+        except ModelRefused:
             table.close()
-            raise ModelRefused(f"the difficulty table {path} is of another format than {FORMAT}")
+            raise
         return table
+
+    def check(self, sha256: str) -> None:
+        """Holds the whole file against its hash, in little memory. Raises ModelRefused where they differ."""
+        from ml.difficulty_file import checksum
+
+        if checksum(self.path) != sha256:
+            raise ModelRefused(f"the difficulty table {self.path} does not match its checksum")
 
     def close(self) -> None:
         """Closes the file; the table answers nothing afterwards."""
@@ -276,13 +282,14 @@ class DifficultyTable:
         self, table: str, record: Struct, row_ids: Iterable[str], fold: int
     ) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Per row found: its counts over everybody less the fold's own."""
-        ids = list(row_ids)
+        ids = [row_id for row_id in row_ids if len(row_id) <= self._longest_id]
         for start in range(0, len(ids), _IDS_PER_QUERY):
             chunk = ids[start : start + _IDS_PER_QUERY]
             marks = ",".join("?" * len(chunk))
             for row_id, content, checksum in self._rows(
                 f"SELECT id, counts, checksum FROM {table} WHERE id IN ({marks})",  # noqa: S608  (our own names)
                 chunk,
+                (FOLDS + 1) * record.size,
             ):
                 if type(content) is not bytes or len(content) % record.size or not content:
                     raise self._damaged(row_id)
@@ -299,6 +306,8 @@ class DifficultyTable:
                 yield row_id, counts
 
     def _relations(self, objective_id: str, fold: int) -> Relations | None:
+        if len(objective_id) > self._longest_id:
+            return None
         found = self._rows(
             "SELECT content, checksum FROM relations WHERE id = ? AND fold IN (?, ?) ORDER BY fold LIMIT 1",
             (objective_id, fold, EVERYBODY),
@@ -324,10 +333,18 @@ class DifficultyTable:
     def _damaged(self, row_id: str) -> ModelRefused:
         return ModelRefused(f"the difficulty table {self.path} is damaged at {row_id!r}")
 
-    def _rows(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, parameters: Sequence[object] = (), most: int | None = None) -> list[tuple[Any, ...]]:
+        """The rows, of which none may hold more than `most` bytes beside its checksum."""
         import sqlite3
 
-        try:
-            return self._connection.execute(query, parameters).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise ModelRefused(f"the difficulty table {self.path} is damaged ({error})") from None
+        rows: list[tuple[Any, ...]] = []
+        with self._asking:
+            self._give_up_at = monotonic() + _PATIENCE_S
+            try:
+                for row in self._connection.execute(query, parameters):
+                    if most is not None and (type(row[-2]) is not bytes or len(row[-2]) > most):
+                        raise ModelRefused(f"the difficulty table {self.path} is damaged: a row is no record")
+                    rows.append(row)
+            except sqlite3.DatabaseError as error:
+                raise ModelRefused(f"the difficulty table {self.path} is damaged ({error})") from None
+        return rows

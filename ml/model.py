@@ -85,14 +85,32 @@ class StrugglePredictionModel:
 
     @property
     def difficulty(self) -> DifficultyTable | None:
-        """The deployment's objective difficulties, opened on first use; None where the model names none."""
-        named = self._saved.difficulty if self._saved is not None else None
-        if self._difficulty is None and named is not None:
+        """The deployment's objective difficulties, opened on first use; None where the model names none.
+
+        Raises ModelRefused where the table is absent or must not be used.
+        """
+        path = self.difficulty_path
+        if self._difficulty is None and path is not None:
             from ml.difficulty import DifficultyTable
 
-            directory = os.path.dirname(self._path or resolve(CURRENT))
-            self._difficulty = DifficultyTable.open(os.path.join(directory, named[0]))
+            self._difficulty = DifficultyTable.open(path)
         return self._difficulty
+
+    @property
+    def difficulty_path(self) -> str | None:
+        """Where the difficulty table that the model names should lie; None where it names none."""
+        if self._saved is None or self._saved.difficulty is None:
+            return None
+        return os.path.join(os.path.dirname(self._path or resolve(CURRENT)), self._saved.difficulty[0])
+
+    def check(self) -> None:
+        """Judges the model whole, its difficulty table included: sound, and the one whose hash the model names.
+
+        For processes that keep a model; it reads the whole table. Raises ModelRefused.
+        """
+        table = self.difficulty
+        if table is not None and self._saved is not None and self._saved.difficulty is not None:
+            table.check(self._saved.difficulty[1])
 
     def predict(self, features: FeatureVector) -> Prediction:
         """The probability that the learner struggles, with its confidence, interval, and the factors it is made of."""
@@ -180,3 +198,10 @@ def load(name: str | None) -> StrugglePredictionModel:
     if name == "rules":
         return StrugglePredictionModel()
     return StrugglePredictionModel.load(os.path.abspath(name) if name and os.path.exists(name) else name)
+
+
+def load_whole(name: str | None) -> StrugglePredictionModel:
+    """What `load` gives, judged whole before it answers anything. Raises ModelNotFound, ModelRefused."""
+    model = load(name)
+    model.check()
+    return model

@@ -11,7 +11,7 @@ import os
 
 from ml.errors import ModelNotFound, ModelRefused
 from ml.features import FEATURE_NAMES
-from ml.places import packed
+from ml.places import content_of, packed
 from ml.plain_pickle import NotPlain, loads
 from ml.scorecard import Deviations, Scorecard, Table
 
@@ -101,11 +101,8 @@ def read(path: str) -> SavedModel:
 
 
 def _content(path: str) -> bytes:
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise OSError(0, "it is no regular file")
     try:
-        with open(path, "rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return content_of(path, MAX_BYTES)
     except NotADirectoryError:
         return packed(path)
 
@@ -138,28 +135,12 @@ def dump(model: SavedModel) -> bytes:
 
 def write(model: SavedModel, path: str) -> None:
     """Put the model at path whole: a reader sees the old file or the new one, a crash leaves the old one."""
-    import tempfile
+    from ml import whole_files
 
     content = dump(model)
     parse(content)  # what could not be read again is never written
-    directory = os.path.dirname(os.path.abspath(path))
-    os.makedirs(directory, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(prefix=".unfinished-", suffix=".pkl", dir=directory)
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would shut out the server's user
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-    directory_handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(directory_handle)
-    finally:
-        os.close(directory_handle)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    whole_files.put(path, content)
 
 
 def _payload_of(model: SavedModel) -> dict[str, object]:

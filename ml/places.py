@@ -1,8 +1,9 @@
-"""Where models lie, for the prediction path."""
+"""Where models lie, for the prediction path, and how their files are opened."""
 
 from __future__ import annotations
 
 import os
+import stat
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The directory of predict.py: relative model paths start here, wherever the caller stands."""
@@ -13,6 +14,27 @@ PRETRAINED = "pretrained.pkl"
 def resolve(path: str | os.PathLike[str]) -> str:
     """The absolute form of a model path; a relative one starts at predict.py's directory."""
     return os.path.normpath(os.path.join(HOUSE, os.fspath(path)))
+
+
+def opened(path: str) -> int:
+    """A descriptor of the regular file at path, to read from; the caller closes it. Raises OSError.
+
+    Opening a pipe waits for its writer unless it is told not to, and a device may never end: neither is a model.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(0, "it is no regular file")
+    return handle
+
+
+def content_of(path: str, most: int) -> bytes:
+    """The bytes of the regular file at path. Raises OSError where it is none, or holds more than `most` bytes."""
+    with open(opened(path), "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(0, f"it is larger than {most} bytes")
+    return content
 
 
 def packed(path: str) -> bytes:

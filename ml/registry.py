@@ -2,7 +2,7 @@
 
     models/struggle_prediction_v1.0_2026-11-23.pkl     a version; .2, .3 ... when a day has several
     models/struggle_prediction_v1.0_2026-11-23.json    its card
-    models/difficulty-<hash>.sqlite3                   objective difficulties that versions name by their hash
+    models/difficulty-<hash>-<size>-<stamp>.sqlite3    objective difficulties that versions name by their hash
     models/current.pkl                                 a copy of the version that answers
     models/promotions.jsonl                            what replaced what, when and why; rollback reads it
 
@@ -20,6 +20,8 @@ import re
 from contextlib import contextmanager
 
 from ml import model_file, whole_files
+from ml.difficulty import DifficultyTable
+from ml.difficulty_file import name_of
 from ml.errors import ModelNotFound, ModelRefused
 
 TYPE_CHECKING = False
@@ -110,7 +112,7 @@ class Registry:
     def add_difficulty(self, content: bytes) -> tuple[str, str]:
         """Keep a difficulty table under its hash; returns what a model names it by: (file name, sha256)."""
         digest = model_file.sha256(content)
-        name = f"difficulty-{digest[:16]}.sqlite3"
+        name = name_of(content, digest)
         self._put(name, content, replace=True)
         return name, digest
 
@@ -179,13 +181,11 @@ class Registry:
             return None
 
     def _check_difficulty(self, name: str, sha256: str) -> None:
+        table = DifficultyTable.open(self._path(name))
         try:
-            with open(self._path(name), "rb") as file:
-                whole = model_file.sha256(file.read()) == sha256
-        except OSError:
-            whole = False
-        if not whole:
-            raise ModelRefused(f"the difficulty table {name} is absent or damaged")
+            table.check(sha256)
+        finally:
+            table.close()
 
     def _put(self, name: str, content: bytes, replace: bool) -> None:
         os.makedirs(self.directory, exist_ok=True)

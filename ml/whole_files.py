@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 
@@ -67,7 +68,11 @@ def sweep(directory: str) -> list[str]:
     for name in _names(directory):
         path = os.path.join(directory, name)
         try:
-            handle = os.open(path, os.O_RDONLY)
+            if not stat.S_ISREG(kind := os.lstat(path).st_mode) and not stat.S_ISDIR(kind):
+                os.unlink(path)  # a link, a pipe: none of ours in the making is one
+                removed.append(name)
+                continue
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # whatever it has become meanwhile
         except OSError:  # finished meanwhile, or another user's
             continue
         try:
@@ -103,7 +108,7 @@ def _opened(path: str) -> tuple[int, str]:
 
 
 def _remove(path: str) -> None:
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
-    elif os.path.exists(path):
+    elif os.path.lexists(path):
         os.unlink(path)

@@ -21,7 +21,7 @@ from ml.degraded import SENTENCES
 from ml.errors import ModelRefused
 from ml.features import FeatureVector
 from ml.history import WINDOW, LearnerHistory
-from ml.model import StrugglePredictionModel, load
+from ml.model import StrugglePredictionModel, load_whole
 from ml.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
 from scripts.terminal import place_of
 from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
@@ -86,7 +86,7 @@ class Bench:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.model = load(settings.model)
+        self.model = load_whole(settings.model)
         if mark_of(self.model) != settings.model_mark:
             raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
         self.client: Client = db.connect(settings.database_url, schema_path=settings.schema, timeout_s=TIMEOUT_S)

@@ -24,7 +24,7 @@ if __package__ in (None, ""):
 import click
 
 from ml import model_file
-from ml.errors import PredictorError
+from ml.errors import ModelRefused, PredictorError
 from ml.model import StrugglePredictionModel
 from scripts.refusal import Refused
 
@@ -73,11 +73,13 @@ def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
         return {}
     members = {CURRENT: model_file.dump(saved)}
     if saved.difficulty is not None:
-        name, digest = saved.difficulty
-        content = _bytes(os.path.join(os.path.dirname(model.path), name))
-        if model_file.sha256(content) != digest:
-            raise Refused(f"the difficulty table {name} does not match its checksum", 78)
-        members[f"models/{name}"] = content
+        try:
+            model.check()
+        except ModelRefused as error:
+            raise Refused(str(error), 78) from None
+        members[f"models/{saved.difficulty[0]}"] = _bytes(
+            os.path.join(os.path.dirname(model.path), saved.difficulty[0])
+        )
     return members
 
 

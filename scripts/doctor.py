@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 import db
 from db.errors import DatabaseConfiguration, DatabaseError
 from ml import model_file
-from ml.errors import ModelRefused, PredictorError
+from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import load
-from ml.places import packed
+from ml.places import content_of, packed
 
 if TYPE_CHECKING:
     from predict import Request
@@ -57,10 +56,8 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
             report["file"] = model.path
             report["file_sha256"] = model_file.sha256(_content(model.path))
             if model.saved is not None and model.saved.difficulty is not None:
-                name, sha256 = model.saved.difficulty
-                report["difficulty_file"] = name
-                if model_file.sha256(_content(os.path.join(os.path.dirname(model.path), name))) != sha256:
-                    raise ModelRefused(f"the difficulty table {name} does not match its checksum")
+                report["difficulty_file"] = model.saved.difficulty[0]
+                model.check()
     except (PredictorError, OSError) as error:
         return {"error": str(error)}, CONFIGURATION
     return report, 0
@@ -68,7 +65,6 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return content_of(path, model_file.MAX_BYTES)
     except NotADirectoryError:  # inside predict.pyz
         return packed(path)

@@ -29,7 +29,7 @@ from ml.extractor import StruggleFeatureExtractor
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.instants import iso, parse_iso
-from ml.model import StrugglePredictionModel, load
+from ml.model import StrugglePredictionModel, load_whole
 from ml.training.card import answers_of
 from ml.training.evaluation import Evaluation, Figure, evaluate
 from ml.training.examples import ExampleSet, vector_of
@@ -111,7 +111,7 @@ def evaluate_model(
     """
     workers = workers_of(**engine)
     try:
-        judge = load(model)
+        judge = load_whole(model)
         with db.connect(database_url, schema_path=schema) as client:
             if explain is not None:
                 found = explained(client, judge, *explain)

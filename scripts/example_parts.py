@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 import db
 from ml.difficulty import DifficultyTable
+from ml.difficulty_file import MOST_BYTES
 from ml.errors import ModelRefused
 from ml.model_file import sha256
+from ml.places import content_of
 from ml.training.examples import ExampleSet, joined, labelled_examples
 from scripts.worker_bench import TIMEOUT_S, KeptObjectives, bench_of, patiently
 
@@ -83,8 +85,7 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
 def packed(path: str) -> tuple[Content, str]:
     """A difficulty table ready to travel, and its sha256. Raises ModelRefused."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = content_of(path, MOST_BYTES)
     except OSError as error:
         raise ModelRefused(f"the difficulty table {path} cannot be opened ({error.strerror})") from None
     return np.frombuffer(content, np.uint8), sha256(content)

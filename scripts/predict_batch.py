@@ -26,7 +26,7 @@ from db.client import Client
 from db.errors import DatabaseError
 from ml.errors import PredictorError
 from ml.instants import iso, parse_iso
-from ml.model import load
+from ml.model import load_whole
 from ml.upcoming import MOST_OBJECTIVES
 from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
@@ -109,7 +109,7 @@ def run(options: Mapping[str, Any]) -> dict[str, object]:
     """The whole batch; returns its summary."""
     began = time.monotonic()
     url, schema = options["database_url"], options["schema"]
-    model = load(options["model"])
+    model = load_whole(options["model"])
     wanted = Wanted(_lines_wanted(options), options["store"])
     learners = _listed(options["users"])
     with db.connect(url, schema_path=schema, timeout_s=600) as client:

@@ -10,6 +10,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from ml.difficulty import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
+from ml.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
 from ml.training.relations import PairCounts
 from ml.visits import GRADES, Visit, is_correct, visits_of
 
@@ -69,8 +70,8 @@ def build_difficulty_table(
         if not rows.learner.include_in_analytics:
             continue
         fold = fold_of(rows.learner.id)
-        reviews = [r for r in rows.reviews if r.reviewed_at_ms < cutoff_ms and r.rating in GRADES]
-        validations = [v for v in rows.validations if v.responded_at_ms < cutoff_ms]
+        reviews = [r for r in rows.reviews if r.reviewed_at_ms < cutoff_ms and r.rating in GRADES and _named(r)]
+        validations = [v for v in rows.validations if v.responded_at_ms < cutoff_ms and _short(v.objective_id)]
         if not reviews and not validations:
             continue
         seen += 1
@@ -88,6 +89,14 @@ def build_difficulty_table(
         totals.add("", 0, [0] * _OBJECTIVE_FIELDS)
     _write(path, totals, objectives, cards, pairs, cutoff_ms)
     return TableSize(seen, answers, len(objectives.rows), len(cards.rows))
+
+
+def _named(review: ports.Review) -> bool:
+    return _short(review.card_id) and _short(review.objective_id)
+
+
+def _short(row_id: str | None) -> bool:
+    return row_id is None or len(row_id) <= LONGEST_ID
 
 
 def _count_answers(objectives: _Tally, cards: _Tally, fold: int, reviews: list[ports.Review]) -> None:
@@ -131,22 +140,22 @@ def _write(path: str, totals: _Tally, objectives: _Tally, cards: _Tally, pairs: 
         os.unlink(path)
     connection = sqlite3.connect(path)
     try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("CREATE TABLE about (name TEXT PRIMARY KEY, value) WITHOUT ROWID")
-        for table in ("totals", "objectives", "cards"):
-            connection.execute(
-                f"CREATE TABLE {table} (id TEXT PRIMARY KEY, counts BLOB, checksum INTEGER) WITHOUT ROWID"
-            )
-        connection.execute(
-            "CREATE TABLE relations (id TEXT, fold INTEGER, content BLOB, checksum INTEGER, PRIMARY KEY (id, fold))"
-            " WITHOUT ROWID"
-        )
+        for statement in SCHEMA.values():
+            connection.execute(statement)
         about = (("cutoff_ms", cutoff_ms), ("folds", FOLDS), ("format", FORMAT))
         connection.executemany("INSERT INTO about VALUES (?, ?)", about)
         connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.packed(OBJECTIVE))
         connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.packed(OBJECTIVE))
         connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.packed(CARD))
         connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", _packed_relations(pairs))
+        # Tables of one size and schema have the same first page but for this: their rows' checksums, in its header.
+        stamp = 0
+        for table in ("totals", "objectives", "cards", "relations"):
+            found = connection.execute(f"SELECT sum(checksum) FROM {table}")  # noqa: S608  (our own names)
+            stamp = (stamp + (found.fetchone()[0] or 0)) & 0x7FFFFFFF
+        connection.execute(f"PRAGMA user_version = {stamp}")
         connection.commit()
     finally:
         connection.close()
