@@ -41,6 +41,7 @@ from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel, load
+from ml.occasion import occasion_of
 from ml.plain_json import dumps
 from scripts.terminal import keep_stderr_free, place_of, say, stdout_is_open, write
 
@@ -81,7 +82,8 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
     history = StudyHistory.before(rows)
     features = StruggleFeatureExtractor(records, difficulty).features_of(history)
     prediction = model.predict(features)
-    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources)
+    occasion = occasion_of(history.past, history.objective)
+    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
 
 
 def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:

@@ -75,10 +75,16 @@ class Writer:
         return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", len(fields), conflict, stored)
 
     def select(
-        self, model: str, fields: Sequence[str], among: str | None = None, values: Sequence[str] = ()
+        self,
+        model: str,
+        fields: Sequence[str],
+        among: str | None = None,
+        values: Sequence[str] = (),
+        within: tuple[str, int, int] | None = None,
     ) -> list[tuple[object, ...]]:
         """The fields of the rows whose field `among` holds one of `values` (of all rows where none is named).
 
+        within = (field, from, until): only where that DateTime lies from the one instant to just before the other.
         Types as in `insert`: a DateTime comes back in milliseconds, a Json field decoded. Unordered.
         """
         kinds = [TABLES[model].fields[field].type for field in fields]
@@ -89,7 +95,11 @@ class Writer:
             found = self.query(sql)
         for chunk in chunks(list(values), ROWS_AT_ONCE) if among is not None else ():
             marks = ", ".join("?" * len(chunk))
-            found += self.query(f"{sql} WHERE {self._column(model, str(among))} IN ({marks})", chunk)
+            where, bounds = f"{self._column(model, str(among))} IN ({marks})", []
+            if within is not None:
+                at = self._read("DateTime", self._column(model, within[0]))
+                where, bounds = f"{where} AND {at} >= ? AND {at} < ?", list(within[1:])
+            found += self.query(f"{sql} WHERE {where}", [*chunk, *bounds])
         return [tuple(_given(kind, value) for kind, value in zip(kinds, row)) for row in found]
 
     def update(self, model: str, identifier: str, **values: object) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from ml.degraded import code_of
+from ml.history import DAY_MS
+from ml.indicators import indicators_of
 from ml.instants import iso
+from ml.occasion import Occasion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +25,14 @@ def answer(
     features: FeatureVector,
     prediction: Prediction,
     missing_sources: Sequence[str] = (),
+    occasion: Occasion | None = None,
 ) -> dict[str, object]:
-    """The answer's fields in the order people read them; `features` is stored by the route as it is."""
+    """The answer's fields in the order people read them; `features` is stored by the route as it is.
+
+    occasion: the day that the prediction is about; None where no plans were read, which makes it the day of as_of.
+    """
+    if occasion is None:
+        occasion = Occasion(user_id, objective_id, features.extracted_at_ms // DAY_MS)
     return {
         "schema_version": SCHEMA_VERSION,
         "user_id": user_id,
@@ -41,6 +50,10 @@ def answer(
         "missing_sources": list(missing_sources),
         "degraded": features.degraded,
         "degraded_code": code_of(features.degraded),
+        "prediction_id": occasion.prediction_id,
+        "prediction_date": iso(occasion.date_ms),
+        "topic_id": occasion.topic_id,
+        "indicators": [sign.to_dict() for sign in indicators_of(features, prediction)],
         "features": features.judged_by(prediction.model_version, prediction.source).to_dict(),
     }
 

@@ -221,4 +221,5 @@ class FeatureVector:
         return vector.judged_by(str(version), str(source)) if version and source else vector
 
 
-_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source"}
+# earlier: what a stored row said before; no part of the vector, but it lies in the same column.
+_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier"}

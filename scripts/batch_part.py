@@ -22,6 +22,7 @@ from ml.errors import ModelRefused
 from ml.features import FeatureVector
 from ml.history import WINDOW, LearnerHistory
 from ml.model import StrugglePredictionModel, load_whole
+from ml.occasion import Occasion, occasion_of
 from ml.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
 from scripts.terminal import place_of
 from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
@@ -55,11 +56,12 @@ class Settings(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One learner: the features of each objective ahead, in the order of upcoming()."""
+    """One learner: the features and the occasion of each objective ahead, in the order of upcoming()."""
 
     learner_id: str
     objective_ids: list[str]
     vectors: list[FeatureVector]
+    occasions: list[Occasion]
 
 
 class Tally:
@@ -125,7 +127,9 @@ class Bench:
                 tally.counts["left_out"] += len(known[MOST_OBJECTIVES:])
                 known = known[:MOST_OBJECTIVES]
                 tally.counts["learners"] += 1
-                yield Judged(past.learner.id, known, self._features(past, [objectives[each] for each in known], tally))
+                rows = [objectives[each] for each in known]
+                vectors = self._features(past, rows, tally)
+                yield Judged(past.learner.id, known, vectors, [occasion_of(past, each.objective) for each in rows])
 
     def _ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
         plans = [Plans(past, self.settings.days_ahead) for past in histories]

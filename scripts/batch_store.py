@@ -1,130 +1,181 @@
-"""A batch's predictions in the platform's own tables: one row a learner, objective and UTC day, however often it runs.
+"""A batch's predictions in the platform's own tables: one row per learner, objective and day that it is about.
 
-The row's id follows from learner, objective and day. A row that is still PENDING takes the newer numbers; one that was
-decided, or dismissed, stays as it is, and so does its indicator. A risk that is not LOW has one indicator, the severest
-sign, with the others in its context.
+The row's id follows from those three (ml/occasion.py). A row that is still PENDING takes the newer numbers and keeps
+what it said before in featureVector.earlier; one that was decided, or dismissed, stays as it is, and so do its
+indicators. A row of that learner, objective and day under another id, which an earlier release or another program made,
+is the same row.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from db.writing import Writer
 from ml.features import FeatureVector
 from ml.history import DAY_MS
-from ml.indicators import signs_of
-from ml.prediction import Prediction
+from ml.indicators import indicators_of
+from ml.instants import iso
+from ml.occasion import NAME_SPACE, Occasion
+from ml.plain_json import dumps
+from ml.prediction import Factor, Prediction
 
-IDS = UUID("5bb4ad44-6a11-5a3e-8e63-0f3c2c6f1f0e")
-"""The name space of the ids below; another one would store a day's predictions a second time."""
 FIELDS = (
-    *("id", "userId", "learningObjectiveId", "predictedStruggleProbability", "predictionConfidence"),
+    *("id", "userId", "learningObjectiveId", "topicId", "predictedStruggleProbability", "predictionConfidence"),
     *("predictionStatus", "featureVector", "strugglingFactors", "predictionDate", "predictedAt"),
 )
-UPDATED = ("predictedStruggleProbability", "predictionConfidence", "featureVector", "strugglingFactors", "predictedAt")
+UPDATED = (
+    *("topicId", "predictedStruggleProbability", "predictionConfidence", "featureVector", "strugglingFactors"),
+    *("predictionDate", "predictedAt"),
+)
 INDICATOR_FIELDS = (
     *("id", "userId", "learningObjectiveId", "predictionId"),
     *("indicatorType", "severity", "context", "detectedAt"),
 )
-
-
 MOST_FACTORS = 8
 """The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""
+MOST_EARLIER = 8
+"""So many of the last things that a row said before are kept in it."""
 
 
 class Made(NamedTuple):
     """A prediction to be stored."""
 
-    learner_id: str
-    objective_id: str
+    occasion: Occasion
     features: FeatureVector
     prediction: Prediction
 
 
 class Stored(NamedTuple):
-    """What came of it: predictions written, predictions of an earlier run kept as decided, indicators written."""
+    """What came of it: predictions written, rows kept as they were, indicators written."""
 
     written: int
     kept: int
     indicators: int
 
 
-def prediction_id(learner_id: str, objective_id: str, day: int) -> str:
-    """The id of the day's prediction; day: days since 1970-01-01 in UTC."""
-    return _of_day(day, json.dumps(["prediction", learner_id, objective_id, day]))
+class Held(NamedTuple):
+    """The row that a prediction's learner, objective and day have already."""
 
-
-def indicator_id(of_prediction: str, day: int) -> str:
-    """The id of a prediction's indicator."""
-    return _of_day(day, json.dumps(["indicator", of_prediction]))
-
-
-def _of_day(day: int, name: str) -> str:
-    """A UUID of version 7 that begins with the day: a day's rows lie together, and can be a partition by id."""
-    named = uuid5(IDS, name).int
-    return str(UUID(int=day * DAY_MS << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))
+    id: str
+    status: str
+    predicted_at_ms: int | None
+    probability: object
+    features: object
 
 
 def store(writer: Writer, made: Sequence[Made]) -> Stored:
     """Writes them in the writer's transaction; committing is left to the caller."""
-    ids = {prediction_id(each.learner_id, each.objective_id, _day_of(each)): each for each in made}
-    stored = writer.select("StrugglePrediction", ("id", "predictionStatus"), "id", list(ids))
-    statuses = {str(identifier): status for identifier, status in stored}
-    open_ids = [each for each in sorted(ids) if statuses.get(each, "PENDING") == "PENDING"]  # sorted: no deadlocks
+    held = _held(writer, [each.occasion for each in made])
+    rows: dict[str, tuple[Made, Held | None]] = {}
+    for each in made:
+        row = held.get(_key(each.occasion))
+        if row is None or _takes(row, each):
+            rows[each.occasion.prediction_id if row is None else row.id] = each, row
+    ids = sorted(rows)  # sorted: no deadlocks
     written = writer.insert(
         "StrugglePrediction",
         FIELDS,
-        (_prediction_row(each, ids[each]) for each in open_ids),
+        (_prediction_row(each, *rows[each]) for each in ids),
         on_conflict="update",
         update=UPDATED,
         only_where=("predictionStatus", "PENDING"),
     )
-    indicators = [row for each in open_ids if (row := _indicator_row(each, ids[each])) is not None]
-    standing = {row[0] for row in indicators}
-    earlier = [indicator_id(each, _day_of(ids[each])) for each in open_ids if each in statuses]
-    writer.delete("StruggleIndicator", "id", [each for each in earlier if each not in standing])
-    found = writer.insert(
-        "StruggleIndicator",
-        INDICATOR_FIELDS,
-        indicators,
-        on_conflict="update",
-        update=("indicatorType", "severity", "context", "detectedAt"),
+    writer.delete("StruggleIndicator", "predictionId", [each for each in ids if rows[each][1] is not None])
+    signs = [row for each in ids for row in _indicator_rows(each, rows[each][0])]
+    found = writer.insert("StruggleIndicator", INDICATOR_FIELDS, signs, on_conflict="ignore")
+    return Stored(written, len(made) - len(rows), found)
+
+
+def _key(occasion: Occasion) -> tuple[str, str, int]:
+    return occasion.learner_id, occasion.objective_id, occasion.day
+
+
+def _held(writer: Writer, occasions: Sequence[Occasion]) -> dict[tuple[str, str, int], Held]:
+    """The rows there are, by learner, objective and day; of several for one day the PENDING one, else the newest."""
+    if not occasions:
+        return {}
+    days = [occasion.day for occasion in occasions]
+    fields = (
+        *("id", "userId", "learningObjectiveId", "predictionDate", "predictionStatus", "predictedAt"),
+        *("predictedStruggleProbability", "featureVector"),
     )
-    return Stored(written, len(ids) - len(open_ids), found)
+    stored = writer.select(
+        "StrugglePrediction",
+        fields,
+        "userId",
+        sorted({occasion.learner_id for occasion in occasions}),
+        within=("predictionDate", min(days) * DAY_MS, (max(days) + 1) * DAY_MS),
+    )
+    wanted = set(map(_key, occasions))
+    found: dict[tuple[str, str, int], Held] = {}
+    for identifier, learner, objective, date_ms, status, *said in stored:
+        key = str(learner), str(objective), int(str(date_ms)) // DAY_MS
+        if key in wanted:
+            row = Held(str(identifier), str(status), *said)  # type: ignore[arg-type]
+            if key not in found or _standing(row) > _standing(found[key]):
+                found[key] = row
+    return found
 
 
-def _day_of(made: Made) -> int:
-    return made.features.extracted_at_ms // DAY_MS
+def _standing(row: Held) -> tuple[bool, int]:
+    return row.status == "PENDING", row.predicted_at_ms or 0
 
 
-def _prediction_row(identifier: str, made: Made) -> tuple[object, ...]:
-    prediction, at_ms = made.prediction, made.features.extracted_at_ms
+def _takes(row: Held, made: Made) -> bool:
+    """Whether the row takes these numbers: while it is open, unless it holds newer ones."""
+    return row.status == "PENDING" and (row.predicted_at_ms or 0) <= made.features.extracted_at_ms
+
+
+def _prediction_row(identifier: str, made: Made, held: Held | None) -> tuple[object, ...]:
+    occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
+    features = made.features.judged_by(prediction.model_version, prediction.source).to_dict()
+    earlier = [] if held is None else _earlier(held, at_ms)
     return (
-        *(identifier, made.learner_id, made.objective_id, prediction.probability, prediction.confidence, "PENDING"),
-        made.features.judged_by(prediction.model_version, prediction.source).to_dict(),
-        [factor.to_dict() for factor in prediction.factors[:MOST_FACTORS]],
-        *(_day_of(made) * DAY_MS, at_ms),
+        *(identifier, occasion.learner_id, occasion.objective_id, occasion.topic_id),
+        *(prediction.probability, prediction.confidence, "PENDING"),
+        features | {"earlier": earlier} if earlier else features,
+        [_factor(factor) for factor in prediction.factors[:MOST_FACTORS]],
+        *(occasion.date_ms, at_ms),
     )
 
 
-def _indicator_row(prediction: str, made: Made) -> tuple[object, ...] | None:
-    signs = signs_of(made.features) if made.prediction.risk_level != "LOW" else []
-    if not signs:
-        return None
-    first, *others = signs
-    context = {**first.to_dict(), "probability": made.prediction.probability, "reasoning": made.prediction.reasoning}
-    return (
-        *(
-            indicator_id(prediction, _day_of(made)),
-            made.learner_id,
-            made.objective_id,
-            prediction,
-            first.kind,
-            first.severity,
-        ),
-        {**context, "others": [sign.to_dict() for sign in others]},
-        made.features.extracted_at_ms,
-    )
+def _earlier(held: Held, at_ms: int) -> list[object]:
+    """What the row said before, oldest first; the same moment judged again says nothing new."""
+    features: Mapping[str, object] = held.features if isinstance(held.features, dict) else {}
+    listed = features.get("earlier")
+    said = list(listed) if isinstance(listed, list) else []
+    if held.predicted_at_ms is not None and held.predicted_at_ms != at_ms:
+        said.append(
+            {
+                "predicted_at": iso(held.predicted_at_ms),
+                "probability": held.probability,
+                "model_version": features.get("model_version"),
+            }
+        )
+    return said[-MOST_EARLIER:]
+
+
+def _factor(factor: Factor) -> dict[str, object]:
+    """Our names, and beside them those that the app's readers look for."""
+    theirs = {"factor": factor.feature, "weight": factor.contribution, "description": factor.text}
+    return {**factor.to_dict(), **theirs}
+
+
+def _indicator_rows(prediction_id: str, made: Made) -> Iterable[tuple[object, ...]]:
+    occasion, day_ms = made.occasion, made.occasion.day * DAY_MS
+    for place, sign in enumerate(indicators_of(made.features, made.prediction)):
+        yield (
+            indicator_id(prediction_id, place, day_ms),
+            *(occasion.learner_id, occasion.objective_id, prediction_id, sign.kind, sign.severity),
+            {**sign.context, "probability": made.prediction.probability},
+            made.features.extracted_at_ms,
+        )
+
+
+def indicator_id(prediction_id: str, place: int, day_ms: int) -> str:
+    """The id of a prediction's sign number `place`; like the prediction's it begins with the day."""
+    named = uuid5(UUID(bytes=NAME_SPACE), dumps(["indicator", prediction_id, place])).int
+    began_ms = day_ms & (1 << 48) - 1
+    return str(UUID(int=began_ms << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))

@@ -76,15 +76,20 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
         found = [Verdict(one.probability, one.confidence, *one.interval) for one in predictions]
         short = _lines(each, found, bench.model, tally)
         lines += short if wanted.lines == "short" else ()
-        mine = [Made(each.learner_id, *rest) for rest in zip(each.objective_ids, each.vectors, predictions)]
+        mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
         if wanted.lines == "full":
-            lines += (json.dumps(answer(*one, missing), allow_nan=False) + "\n" for one in mine)
+            lines += (json.dumps(_answer(one, missing), allow_nan=False) + "\n" for one in mine)
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
     if wanted.stored and made:
         with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:
             for name, count in store(writer, made)._asdict().items():
                 tally.counts[name] += count
     return lines
+
+
+def _answer(made: Made, missing: Sequence[str]) -> dict[str, object]:
+    occasion = made.occasion
+    return answer(occasion.learner_id, occasion.objective_id, made.features, made.prediction, missing, occasion)
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[Verdict]:

@@ -34,6 +34,7 @@ from ml.answer import answer
 from ml.errors import ModelRefused
 from ml.extractor import StruggleFeatureExtractor
 from ml.history import WINDOW, StudyHistory
+from ml.occasion import occasion_of
 from ml.plain_json import dumps
 from scripts.service_resources import Connections, CurrentModel, log
 from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse, Problem
@@ -94,10 +95,12 @@ class Predictor:
         """One answer. Raises what PROBLEMS lists."""
         model = self.current.model()
         rows = self.connections.read(user_id, objective_id, as_of_ms, WINDOW)
-        features = StruggleFeatureExtractor(self.connections, model.difficulty).features_of(StudyHistory.before(rows))
+        history = StudyHistory.before(rows)
+        features = StruggleFeatureExtractor(self.connections, model.difficulty).features_of(history)
         prediction = model.predict(features)
         self.metrics.predictions.labels(prediction.risk_level, prediction.source).inc()
-        return answer(user_id, objective_id, features, prediction, rows.missing_sources)
+        occasion = occasion_of(history.past, history.objective)
+        return answer(user_id, objective_id, features, prediction, rows.missing_sources, occasion)
 
     def predict_all(self, request: BatchRequest) -> list[dict[str, object]]:
         """The answers in the order asked; what a pair lacks is its own problem, a lost database is everybody's."""

@@ -62,6 +62,14 @@ class Factor(BaseModel):
     text: str
 
 
+class Indicator(BaseModel):
+    """A sign of struggle as a row of struggle_indicators stores it; context holds the feature and its value."""
+
+    indicator_type: str
+    severity: Literal["MEDIUM", "HIGH"]
+    context: dict[str, float | str | None]
+
+
 class PredictionResponse(BaseModel):
     """The object that predict.py prints, to the byte."""
 
@@ -83,6 +91,10 @@ class PredictionResponse(BaseModel):
     missing_sources: list[str]
     degraded: str
     degraded_code: str
+    prediction_id: str
+    prediction_date: str
+    topic_id: str | None
+    indicators: list[Indicator]
     features: dict[str, float | str | list[str] | None]
 
 

@@ -270,9 +270,12 @@ def test_stored_once_a_day_and_decided_rows_stay(platform):
         features = FeatureVector.from_dict(again[1][2])
         assert features.source == "rules"
         indicators = writer.select("StruggleIndicator", ("userId", "learningObjectiveId", "predictionId", "severity"))
-        assert len({row[:2] for row in indicators}) == len(indicators)
-        assert len(indicators) == second["indicators"] + any(row[2] == kept[0][0] for row in indicators)
+        assert len(indicators) == second["indicators"] + sum(row[2] == kept[0][0] for row in indicators)
+        assert {row[3] for row in indicators} == {"MEDIUM", "HIGH"}
         assert {row[2] for row in indicators} <= {row[0] for row in again}
+    with open_writer(platform) as writer:
+        for exam_id, date_ms in writer.select("Exam", ("id", "date")):
+            writer.update("Exam", str(exam_id), date=int(str(date_ms)) + DAY_MS)
     batch(*arguments, "--as-of", iso(NOW_MS + DAY_MS))
     with open_writer(platform) as writer:
         days = writer.select("StrugglePrediction", ("id", "predictionDate"))

@@ -1,0 +1,278 @@
+"""The rows that a batch stores are those that the app shows, groups, and raises its alerts from."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from db.mapping import DEMO_CLOCK
+from db.writing import open_writer
+from ml.features import FeatureVector
+from ml.history import DAY_MS
+from ml.indicators import indicators_of
+from ml.instants import iso, parse_iso
+from ml.occasion import Occasion, occasion_of
+from ml.prediction import Factor, Prediction
+from ml.rules import predict as by_rules
+from scripts.predict_batch import predict_batch
+from tests.history_builder import AS_OF_MS, exam, mission, objective, study
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TODAY = AS_OF_MS // DAY_MS
+FIRST_NIGHT_MS = 1_760_605_200_000 // DAY_MS * DAY_MS + 3 * 3_600_000
+PLANNED = mission({"objectiveId": "faced"}, days_ahead=4)
+MISSION_DAY = FIRST_NIGHT_MS // DAY_MS + 7
+ALERTS = """
+    SELECT CASE WHEN high >= 2 OR high = 1 AND medium >= 2 THEN 'HIGH' WHEN high = 1 OR medium >= 2 THEN 'MEDIUM' END
+    FROM (SELECT count(CASE WHEN severity = 'HIGH' THEN 1 END) AS high,
+        count(CASE WHEN severity = 'MEDIUM' THEN 1 END) AS medium
+        FROM struggle_indicators WHERE "userId" = ?) AS counted
+"""
+"""The app's own alert rule for one learner."""
+
+
+def day_of(**rows: object) -> int:
+    past = study(faced=objective("faced", course="here", topic_tags=("Limbs",)), **rows)
+    return occasion_of(past.past, past.objective).day - TODAY
+
+
+@pytest.mark.parametrize(
+    ("rows", "days_ahead"),
+    [
+        ({}, 0),
+        ({"exams": [exam(9, "here")]}, 9),
+        ({"exams": [exam(9, "elsewhere", ["limbs"])]}, 9),
+        ({"exams": [exam(9, "elsewhere"), exam(-2, "here")]}, 0),
+        ({"exams": [exam(3, "here")], "missions": [mission({"objectiveId": "faced"}, days_ahead=20)]}, 20),
+        ({"missions": [mission({"objectiveId": "faced"}, days_ahead=d) for d in (5, 2, -1)]}, 2),
+        ({"missions": [mission({"objective": {"id": "faced"}}, days_ahead=4, status="IN_PROGRESS")]}, 4),
+        ({"missions": [mission({"objectiveId": "faced"}, days_ahead=-0.1)]}, 0),
+        ({"missions": [mission({"objectiveId": "faced"}, days_ahead=4, status="SKIPPED")]}, 0),
+        ({"missions": [mission({"objectiveId": "faced", "completed": True}, days_ahead=4)]}, 0),
+        ({"missions": [mission({"objectiveId": "other"}, None, 7, days_ahead=4)]}, 0),
+        (
+            {
+                "missions": [mission({"objectiveId": "faced"}, days_ahead=4)],
+                "exams": [exam(6, "here")],
+                "is_now": False,
+            },
+            6,
+        ),
+    ],
+)
+def test_a_prediction_is_about_the_next_mission_else_the_next_exam_else_today(rows, days_ahead):
+    assert day_of(**rows) == days_ahead
+
+
+def test_the_date_is_the_last_millisecond_of_the_day_and_the_id_begins_with_the_day():
+    occasion = Occasion("ada", "limits", 20_000)
+    assert iso(occasion.date_ms) == "2024-10-04T23:59:59.999Z"
+    assert occasion.prediction_id == "019254d3-8000-7509-872e-c91a2bae1866"
+    assert len({Occasion(*of, 3).prediction_id for of in (("a", "bc"), ("ab", "c"), ("", "abc"))}) == 3
+    assert Occasion("a", "b", -1).prediction_id.startswith("ffff")  # before 1970, and no error
+
+
+def prediction(probability: float, **contributions: float) -> Prediction:
+    factors = [Factor(name, 0.5, weight, f"{name} is bad") for name, weight in contributions.items()]
+    return Prediction(probability, 0.9, (0.1, 0.9), factors, 0.0, "", "m", "model")
+
+
+def alert(signs) -> str | None:
+    """The app's rule."""
+    high, medium = (sum(sign.severity == level for sign in signs) for level in ("HIGH", "MEDIUM"))
+    return "HIGH" if high >= 2 or (high == 1 and medium >= 2) else "MEDIUM" if high == 1 or medium >= 2 else None
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {},
+        {"retention_score": 0.1},
+        {"retention_score": 0.6},
+        {"prerequisite_gap_count": 1.0, "cognitive_load_indicator": 0.99, "historical_struggle_score": 0.6},
+    ],
+)
+@pytest.mark.parametrize("contributions", [{}, {"expected_struggle": 1.2}, {"ability": 0.4, "workload_level": -0.3}])
+def test_the_apps_alert_finds_every_high_risk_and_says_high_of_no_other(known, contributions):
+    features = FeatureVector.of(known, AS_OF_MS)
+    assert alert(indicators_of(features, prediction(0.7, **contributions))) == "HIGH"
+    assert alert(indicators_of(features, prediction(0.69, **contributions))) in (None, "MEDIUM")
+    assert indicators_of(features, prediction(0.39, **contributions)) == []
+
+
+def test_no_sign_is_made_of_features_that_could_not_be_read():
+    features = FeatureVector.of({}, AS_OF_MS, degraded="the database is down")
+    assert indicators_of(features, prediction(0.9, retention_score=2.0)) == []
+
+
+def test_each_sign_names_its_feature_and_what_it_says():
+    features = FeatureVector.of({"retention_score": 0.2, "prerequisite_gap_count": 0.3}, AS_OF_MS)
+    first, second = (sign.to_dict() for sign in indicators_of(features, by_rules(features)))
+    assert (first["indicator_type"], first["severity"]) == ("LOW_RETENTION", "HIGH")
+    assert first["context"].keys() == {"feature", "value", "contribution", "text"}
+    assert (second["indicator_type"], second["context"]["value"]) == ("PREREQUISITE_GAP", 0.3)
+
+
+@pytest.fixture
+def platform(database: str) -> str:
+    """A learner at risk and one who is not, with a mission a week after the first night."""
+    with open_writer(database) as writer:
+        writer.insert("User", ("id",), [("weak",), ("strong",)])
+        writer.insert("Course", ("id", "userId", "name"), [("physiology", "weak", "Physiology")])
+        writer.insert(
+            "Lecture",
+            ("id", "userId", "courseId", "title"),
+            [("l", "weak", "physiology", "Cells")],
+        )
+        writer.insert(
+            "LearningObjective",
+            ("id", "lectureId", "objective", "complexity"),
+            [("osmosis", "l", "Osmosis", "ADVANCED"), ("before", "l", "Before", "BASIC")],
+        )
+        writer.insert("ObjectivePrerequisite", ("id", "objectiveId", "prerequisiteId"), [("e", "osmosis", "before")])
+        metrics = [
+            (f"{learner}-{day}", learner, "osmosis", FIRST_NIGHT_MS - day * DAY_MS, retention, 10)
+            for learner, retention in (("weak", 0.1), ("strong", 0.97))
+            for day in range(1, 20)
+        ]
+        fields = ("id", "userId", "learningObjectiveId", "date", "retentionScore", "reviewCount")
+        writer.insert("PerformanceMetric", fields, metrics)
+        writer.insert("Card", ("id", "courseId", "objectiveId"), [("c", "physiology", "before")])
+        answered = [(f"r{n}", "strong", "c", "EASY", FIRST_NIGHT_MS - n * DAY_MS) for n in range(1, 20)]
+        writer.insert("Review", ("id", "userId", "cardId", "rating", "reviewedAt"), answered)
+        entries = [{"objectiveId": "osmosis"}]
+        missions = [(f"of-{each}", each, MISSION_DAY * DAY_MS + 9, entries) for each in ("weak", "strong")]
+        writer.insert("Mission", ("id", "userId", "date", "objectives"), missions)
+    return database
+
+
+def night(url: str, at_ms: int, *more: str) -> dict[str, object]:
+    """A batch of that moment, which the database's own clock stands at."""
+    with open_writer(url) as writer:
+        kind = "TIMESTAMP(3)" if writer.dialect == "postgresql" else "DATETIME"
+        writer.execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
+        writer.execute(f'DELETE FROM "{DEMO_CLOCK}"')
+        writer.execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))
+    done = CliRunner().invoke(
+        predict_batch, ["--database-url", url, "--model", "rules", "--store", "--json", "--quiet", *more]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    return json.loads(done.stdout)
+
+
+def rows_of(url: str, *fields: str) -> list[tuple[object, ...]]:
+    with open_writer(url) as writer:
+        return sorted(writer.select("StrugglePrediction", fields), key=str)
+
+
+def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform):
+    for nth in range(7):
+        counts = night(platform, FIRST_NIGHT_MS + nth * DAY_MS)
+        assert counts["written"] == 2
+    _, weak = rows_of(
+        platform, "userId", "id", "predictionDate", "predictedAt", "topicId", "predictionStatus", "featureVector"
+    )
+    assert weak[:6] == (
+        "weak",
+        Occasion("weak", "osmosis", MISSION_DAY).prediction_id,
+        (MISSION_DAY + 1) * DAY_MS - 1,
+        FIRST_NIGHT_MS + 6 * DAY_MS,
+        "physiology",
+        "PENDING",
+    )
+    earlier = weak[6]["earlier"]
+    assert [said["predicted_at"] for said in earlier] == [iso(FIRST_NIGHT_MS + n * DAY_MS) for n in range(6)]
+    assert {said["model_version"] for said in earlier} == {"rules-1"}
+    assert all(0.7 <= said["probability"] < 1 for said in earlier)
+    assert FeatureVector.from_dict(weak[6]).source == "rules"  # what stands beside the features does no harm
+    with open_writer(platform) as writer:
+        assert writer.query(ALERTS, ["weak"]) == [("HIGH",)]
+        assert writer.query(ALERTS, ["strong"]) == [(None,)]
+        signs = writer.select("StruggleIndicator", ("predictionId", "indicatorType", "detectedAt", "context"))
+        factors = writer.select("StrugglePrediction", ("strugglingFactors",), "userId", ["weak"])[0][0]
+    assert len({sign[1] for sign in signs}) == len(signs) >= 2
+    assert {sign[0] for sign in signs} == {weak[1]}
+    assert {sign[2] for sign in signs} == {FIRST_NIGHT_MS + 6 * DAY_MS}
+    for factor in factors:
+        assert factor["factor"] == factor["feature"]
+        assert factor["weight"] == factor["contribution"]
+        assert factor["description"] == factor["text"]
+
+
+def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform):
+    for minute in range(11):
+        night(platform, FIRST_NIGHT_MS + minute * 60_000)
+    night(platform, FIRST_NIGHT_MS + 10 * 60_000)
+    (*_, (features,)) = rows_of(platform, "featureVector")
+    said = [parse_iso(each["predicted_at"]) for each in features["earlier"]]
+    assert said == [FIRST_NIGHT_MS + minute * 60_000 for minute in range(2, 10)]
+
+
+def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform):
+    night(platform, FIRST_NIGHT_MS)
+    before = rows_of(platform, "id", "predictedAt", "featureVector")
+    night(platform, FIRST_NIGHT_MS - 3_600_000)
+    assert rows_of(platform, "id", "predictedAt", "featureVector") == before
+
+
+@pytest.mark.parametrize("status", ["CONFIRMED", "DISMISSED", "RESOLVED"])
+def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform, status):
+    night(platform, FIRST_NIGHT_MS)
+    row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", row_id, predictionStatus=status)
+    counts = night(platform, FIRST_NIGHT_MS + DAY_MS)
+    assert (counts["written"], counts["kept"]) == (1, 1)
+    with open_writer(platform) as writer:
+        assert writer.select("StrugglePrediction", ("predictedAt", "predictionStatus"), "id", [row_id]) == [
+            (FIRST_NIGHT_MS, status)
+        ]
+        writer.update("Mission", "of-weak", date=(MISSION_DAY + 1) * DAY_MS)
+    night(platform, FIRST_NIGHT_MS + DAY_MS + 60_000)
+    mine = [row for row in rows_of(platform, "userId", "predictionStatus", "predictionDate") if row[0] == "weak"]
+    assert sorted(row[1:] for row in mine) == sorted(
+        [(status, (MISSION_DAY + 1) * DAY_MS - 1), ("PENDING", (MISSION_DAY + 2) * DAY_MS - 1)]
+    )
+
+
+@pytest.mark.parametrize("moment_of_day_ms", [0, 3 * 3_600_000])
+def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, moment_of_day_ms):
+    """It dated them at the day's start, or at as_of, under ids of its own; the day here is the mission's."""
+    row = {"id": "of-the-old-route", "userId": "weak", "learningObjectiveId": "osmosis"}
+    row |= {"predictedStruggleProbability": 0.6, "predictionConfidence": 0.5, "predictionStatus": "PENDING"}
+    row |= {"featureVector": {"model_version": "old"}, "strugglingFactors": [], "predictedAt": FIRST_NIGHT_MS - DAY_MS}
+    row |= {"predictionDate": MISSION_DAY * DAY_MS + moment_of_day_ms}
+    with open_writer(platform) as writer:
+        writer.insert("StrugglePrediction", tuple(row), [tuple(row.values())])
+        sign = ("sign", "weak", "osmosis", "of-the-old-route", "LOW_RETENTION", "CRITICAL")
+        fields = ("id", "userId", "learningObjectiveId", "predictionId", "indicatorType", "severity")
+        writer.insert("StruggleIndicator", fields, [sign])
+    night(platform, FIRST_NIGHT_MS)
+    mine = [row for row in rows_of(platform, "userId", "id", "predictionDate", "featureVector") if row[0] == "weak"]
+    ((_, row_id, date_ms, features),) = mine
+    assert (row_id, date_ms) == ("of-the-old-route", (MISSION_DAY + 1) * DAY_MS - 1)
+    assert features["earlier"] == [
+        {"predicted_at": iso(FIRST_NIGHT_MS - DAY_MS), "probability": 0.6, "model_version": "old"}
+    ]
+    with open_writer(platform) as writer:
+        severities = writer.select("StruggleIndicator", ("severity",), "predictionId", ["of-the-old-route"])
+    assert ("CRITICAL",) not in severities
+    assert len(severities) >= 2
+
+
+def test_the_answer_names_the_row_that_the_batch_stores(platform):
+    night(platform, FIRST_NIGHT_MS)
+    argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--database-url", platform, "--model", "rules"]
+    said = json.loads(subprocess.run([*argv, "weak", "osmosis"], capture_output=True, check=True, timeout=60).stdout)
+    with open_writer(platform) as writer:
+        ((row_id, date_ms, topic),) = writer.select(
+            "StrugglePrediction", ("id", "predictionDate", "topicId"), "userId", ["weak"]
+        )
+        signs = writer.select("StruggleIndicator", ("indicatorType", "severity"), "predictionId", [str(row_id)])
+    assert (said["prediction_id"], said["prediction_date"], said["topic_id"]) == (row_id, iso(date_ms), topic)
+    assert sorted((sign["indicator_type"], sign["severity"]) for sign in said["indicators"]) == sorted(signs)
