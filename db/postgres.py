@@ -14,6 +14,7 @@ import time
 
 from db.dialects import POSTGRESQL
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
+from db.libpq_environment import SetAside, in_force, overriding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,16 +72,17 @@ class PostgreSQLConnection:
             raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
         keywords: dict[str, Any] = {
             "fallback_application_name": "struggle-predictor",
-            **self._url.keywords,
+            **overriding(self._url.keywords),
             "client_encoding": "UTF8",
         }
         try:
-            while True:
-                self._connection = psycopg2.connect(async_=True, **keywords)
-                if (others := self._establish(keywords)) is None:
-                    break
-                self.abandon()
-                keywords = others
+            with SetAside():
+                while True:
+                    self._connection = psycopg2.connect(async_=True, **keywords)
+                    if (others := self._establish(keywords)) is None:
+                        break
+                    self.abandon()
+                    keywords = others
             if self._keeps_plans:
                 from db.postgres_plans import Plans
 
@@ -307,9 +309,14 @@ _LONGEST_NAP_S = 0.1
 
 
 def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
-    """What the server or libpq said when no connection came about, without the password."""
+    """What the server or libpq said when no connection came about, without the password.
+
+    Variables of the environment that may be the cause are named.
+    """
     said = " ".join(str(error).split())
     secret = url.keywords.get("password")
-    if not said or (secret and secret in said):
-        return f"The PostgreSQL database {url.label} cannot be reached."
-    return f"The PostgreSQL database {url.label} cannot be reached: {said}"
+    told = f"The PostgreSQL database {url.label} cannot be reached"
+    told += "." if not said or (secret and secret in said) else f": {said}"
+    if variables := in_force(url.keywords):
+        told += f" (The environment sets {', '.join(variables)}, and the URL says nothing about it.)"
+    return told

@@ -6,6 +6,7 @@ import json
 
 from db.dialects import POSTGRESQL
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, WriteRefused
+from db.libpq_environment import SetAside, overriding
 from db.postgres import refusal
 from db.postgres_hosts import servers
 from db.tables import TABLES
@@ -44,12 +45,13 @@ class PostgreSQLWriter(Writer):
         share = max(2, int(patience_s) // servers(where.keywords))
         named = int(where.keywords.get("connect_timeout") or share)
         keywords: dict[str, Any] = {
-            **where.keywords,
+            **overriding(where.keywords),
             "connect_timeout": str(min(named or share, share)),  # libpq takes 0 for no limit
             "client_encoding": "UTF8",
         }
         try:
-            connection = psycopg2.connect(**keywords)
+            with SetAside():
+                connection = psycopg2.connect(**keywords)
         except psycopg2.Error as error:
             raise DatabaseUnavailable(refusal(where, error)) from None
         connection.autocommit = True

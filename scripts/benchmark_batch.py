@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from db.libpq_environment import WITHOUT_EFFECT
 from scripts.benchmark_startup import ONE_PROCESS, REFERENCE, ROOT, CannotMeasure
 
 OBJECTIVES = 20
@@ -208,6 +209,7 @@ def _cpu_s() -> float:
 
 def _run(argv: Sequence[str], environment: Mapping[str, str]) -> str:
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTHON"))}
+    ours = {name: value for name, value in ours.items() if name not in WITHOUT_EFFECT}
     done = subprocess.run(argv, env={**ours, **environment}, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise CannotMeasure(f"{os.path.basename(argv[1])} failed: {(done.stderr or done.stdout).strip()[-500:]}")

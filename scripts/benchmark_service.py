@@ -27,6 +27,7 @@ import click
 
 from db.connecting import DEMO
 from db.demo import LEARNER, OBJECTIVES
+from db.libpq_environment import WITHOUT_EFFECT
 from scripts.benchmark_startup import ROOT, CannotMeasure, _demo_on_postgres
 
 REFERENCE = os.path.join(ROOT, "scripts", "reference")
@@ -182,11 +183,12 @@ def _process(workshop: str, arguments: Sequence[str], **environment: str) -> Ite
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     log = os.path.join(workshop, f"{port}.log")
+    ours = {name: value for name, value in os.environ.items() if name not in WITHOUT_EFFECT}
     with open(log, "wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
             [sys.executable, *arguments, "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, **environment},
+            env={**ours, **environment},
             stdout=out,
             stderr=out,
         )

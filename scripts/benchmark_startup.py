@@ -193,8 +193,11 @@ def _without_parameters(url: str) -> str:
 
 def environment_of(command: Command) -> dict[str, str]:
     """Ours, without what would reach into a prediction, and with the command's own."""
+    from db.libpq_environment import WITHOUT_EFFECT
+
     # PYTHONDONTWRITEBYTECODE, common in containers, would have a checkout's modules compiled in every run
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTHON"))}
+    ours = {name: value for name, value in ours.items() if name not in WITHOUT_EFFECT}
     return {**ours, **command.environment}
 
 

@@ -20,6 +20,7 @@ if __package__ in (None, ""):
 
 from db.connecting import located
 from db.errors import DatabaseError
+from db.libpq_environment import SetAside, overriding
 from db.tables import TABLES, ddl
 from db.writing import Writer, open_writer
 from scripts.refusal import USAGE, Refused, of_database
@@ -112,8 +113,10 @@ def _vacuum(url: str) -> None:
     import psycopg2
 
     where, _ = located(url)
-    schema = f"-c search_path={where.schema}" if where.schema else None
-    with contextlib.closing(psycopg2.connect(**{"options": schema, **where.keywords})) as connection:
+    schema = {"options": f"-c search_path={where.schema}"} if where.schema else {}
+    with SetAside():
+        made = psycopg2.connect(**{**schema, **overriding(where.keywords)})
+    with contextlib.closing(made) as connection:
         connection.autocommit = True
         connection.cursor().execute("VACUUM (ANALYZE)")
 

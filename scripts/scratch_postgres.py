@@ -18,6 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import glob
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from db.libpq_environment import SetAside, overriding
+from db.url import parse
+
+if TYPE_CHECKING:
+    import psycopg2
 
 START_WITHIN_S = 60.0
 UNPRIVILEGED_USERS = ("postgres", "nobody")
@@ -59,11 +66,9 @@ class ScratchServer:
 
     def new_database(self) -> str:
         """Makes an empty database and returns its URL."""
-        import psycopg2
-
         self._made += 1
         name = f"scratch_{self._made}"
-        connection = psycopg2.connect(self.url())
+        connection = _connected(self.url())
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -179,6 +184,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _connected(url: str) -> psycopg2.extensions.connection:
+    """To the server of the URL, whatever the environment says."""
+    import psycopg2
+
+    with SetAside():
+        return psycopg2.connect(**overriding(parse(url, os.sep).keywords))  # type: ignore[call-overload,no-any-return]
+
+
 def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log_path: str) -> None:
     import psycopg2
 
@@ -188,7 +201,7 @@ def _wait_until_it_answers(server: subprocess.Popen[bytes], url: str, log_path: 
             with open(log_path, encoding="utf-8", errors="replace") as log:
                 raise NoPostgres(f"PostgreSQL ended at once: {log.read()[-500:]}")
         try:
-            psycopg2.connect(url).close()
+            _connected(url).close()
             return
         except psycopg2.OperationalError:
             time.sleep(0.05)

@@ -10,12 +10,13 @@ import pytest
 
 from db import connecting
 from db.demo import load_demo
+from db.libpq_environment import SAFETY, WITHOUT_EFFECT
 from db.writing import open_writer
 from scripts.scratch_postgres import postgres_programs
 from tests.app_shapes import make_app
 from tests.postgres_server import Databases, databases
 
-OUTSIDE = ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGPASSFILE")
+OUTSIDE = ("DATABASE_URL", "PGUSER", "PGPASSWORD", "PGPASSFILE", *WITHOUT_EFFECT, *SAFETY)
 
 
 def need(tool: str) -> str:
