@@ -3,17 +3,17 @@
 
 The same pipeline as predict.py, and the same bytes for the same as_of. Settings come from the environment:
 DATABASE_URL, STRUGGLE_SCHEMA (the app's schema.prisma), STRUGGLE_MODEL (a path, or "rules"), STRUGGLE_TOKEN (asks for
-`Authorization: Bearer`), STRUGGLE_CONNECTIONS (8), STRUGGLE_TIMEOUT (4 s a database call).
+`Authorization: Bearer`), STRUGGLE_CONNECTIONS (8), STRUGGLE_TIMEOUT (4 s per database call).
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
+import contextlib
+import multiprocessing
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal
 
 if __package__ in (None, ""):
@@ -22,65 +22,34 @@ if __package__ in (None, ""):
 import click
 import uvicorn
 from anyio import to_thread
-from fastapi import Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from fastapi import FastAPI, Request, Response
+from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.supervisors import Multiprocess
 
-from db.errors import DatabaseConfiguration, DatabaseUnavailable, UnknownLearner, UnknownObjective
+from db.connecting import DEMO
+from db.errors import DatabaseConfiguration, DatabaseUnavailable
 from ml.answer import answer
-from ml.errors import ModelRefused
+from ml.errors import PredictorError
 from ml.extractor import StruggleFeatureExtractor
 from ml.history import WINDOW, StudyHistory
 from ml.occasion import occasion_of
 from ml.plain_json import dumps
-from scripts.service_resources import Connections, CurrentModel, log
-from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse, Problem
+from ml.prediction import Prediction
+from scripts import service_docs
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, Refused
+from scripts.service_batch import Batch
+from scripts.service_connections import Connections
+from scripts.service_gate import Gate, Metrics, PunctualProtocol
+from scripts.service_model import LOOK_AGAIN_S, CurrentModel
+from scripts.service_problems import DOCUMENTED, add_handlers, log
+from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse
+from scripts.service_settings import SettingRefused, Settings, from_environment, refuse_an_open_door
+from scripts.service_work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
 
-MOST_BODY_BYTES = 1 << 20
-
-PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (UnknownLearner, 404, "unknown_learner", "Unknown learner"),
-    (UnknownObjective, 404, "unknown_objective", "Unknown objective"),
-    (DatabaseUnavailable, 503, "database_unavailable", "Database unavailable"),
-    (DatabaseConfiguration, 500, "configuration", "Configuration"),
-    (ModelRefused, 500, "model_refused", "Model refused"),
-    (Exception, 500, "bug", "Internal error"),
-)
-"""Failure -> status, the command's code, title."""
-
-SPOKEN = {
-    "database_unavailable": "the database does not answer; ask again",
-    "configuration": "the service cannot use its database as configured; its log says why",
-    "model_refused": "the service cannot use its model; its log says why",
-    "bug": "see the service's log",
-}
-"""What a caller is told of the service's own troubles: hosts, paths and queries are the log's."""
-
-DOCUMENTED: dict[int | str, dict[str, object]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}}
-    for status in (400, 401, 404, 413, 422, 500, 503)
-}
-
-
-class Metrics:
-    """What /metrics tells Prometheus."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "struggle_requests", "Requests by path and status", ["path", "status"], registry=self.registry
-        )
-        self.seconds = Histogram("struggle_request_seconds", "Time to answer", ["path"], registry=self.registry)
-        self.predictions = Counter(
-            "struggle_predictions",
-            "Predictions by risk level and source",
-            ["risk_level", "source"],
-            registry=self.registry,
-        )
-        self.model = Gauge("struggle_model_info", "The model that answers", ["model_version"], registry=self.registry)
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENDS_WITHIN_S = 5
+"""After SIGTERM, what is under way may take so long; a container gives ten seconds."""
 
 
 class Predictor:
@@ -91,40 +60,53 @@ class Predictor:
         self.current = current
         self.metrics = metrics
 
-    def predict(self, user_id: str, objective_id: str, as_of_ms: int | None) -> dict[str, object]:
-        """One answer. Raises what PROBLEMS lists."""
+    def predict(self, asked: PredictionRequest) -> str:
+        """One answer as JSON text. Raises what PROBLEMS lists."""
         model = self.current.model()
-        rows = self.connections.read(user_id, objective_id, as_of_ms, WINDOW)
+        rows = self.connections.read(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
         history = StudyHistory.before(rows)
         features = StruggleFeatureExtractor(self.connections, model.difficulty).features_of(history)
         prediction = model.predict(features)
-        self.metrics.predictions.labels(prediction.risk_level, prediction.source).inc()
-        occasion = occasion_of(history.past, history.objective)
-        return answer(user_id, objective_id, features, prediction, rows.missing_sources, occasion)
+        self._count(prediction)
+        ids, occasion = (asked.user_id, asked.objective_id), occasion_of(history.past, history.objective)
+        return dumps(answer(*ids, features, prediction, rows.missing_sources, occasion))
 
-    def predict_all(self, request: BatchRequest) -> list[dict[str, object]]:
-        """The answers in the order asked; what a pair lacks is its own problem, a lost database is everybody's."""
-        found = []
-        for pair in request.pairs:
-            try:
-                found.append(self.predict(pair.user_id, pair.objective_id, request.as_of))
-            except (UnknownLearner, UnknownObjective) as error:
-                found.append(_problem(error))
-        return found
+    def predict_all(self, asked: BatchRequest, leave: Leave) -> str:
+        """Many answers as JSON text."""
+        return Batch(self.connections, self.current.model(), leave.check, self._count).answered(asked)
+
+    def probe(self) -> None:
+        """Raises DatabaseError or ModelRefused where a prediction would."""
+        self.connections.probe()
+        self.current.check()
+
+    def _count(self, prediction: Prediction) -> None:
+        self.metrics.predictions.labels(prediction.risk_level, prediction.source).inc()
 
 
 def create_app() -> FastAPI:
-    """The application, configured from the environment."""
-    metrics = Metrics()
+    """The application, configured from the environment; where that cannot work, one sentence and the process ends."""
+    try:
+        return application(from_environment(os.environ))
+    except (SettingRefused, PredictorError) as error:
+        log.critical("%s", error)
+        # uvicorn's supervisor starts a worker again and again unless it ends with this code.
+        raise SystemExit(3 if multiprocessing.parent_process() else CONFIGURATION) from None
 
-    @asynccontextmanager
+
+def application(settings: Settings) -> FastAPI:
+    """The application. Raises PredictorError where the model must not be used."""
+    metrics = Metrics()
+    current = CurrentModel(settings.model)
+
+    @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        size = int(os.environ.get("STRUGGLE_CONNECTIONS", "8"))
-        timeout_s = float(os.environ.get("STRUGGLE_TIMEOUT", "4"))
-        connections = Connections(os.environ.get("DATABASE_URL"), os.environ.get("STRUGGLE_SCHEMA"), size, timeout_s)
-        to_thread.current_default_thread_limiter().total_tokens = 2 * size
-        app.state.predictor = Predictor(connections, CurrentModel(os.environ.get("STRUGGLE_MODEL")), metrics)
+        connections = Connections(settings.database_url, settings.schema, settings.connections, settings.timeout_s)
+        app.state.predictor = Predictor(connections, current, metrics)
+        app.state.rooms = Rooms(settings.connections, settings.timeout_s)
+        looking = asyncio.create_task(_look_again_and_again(current))
         yield
+        looking.cancel()
         connections.close()
 
     app = FastAPI(
@@ -133,150 +115,136 @@ def create_app() -> FastAPI:
         description="Whether a learner will struggle with an objective, why, and how sure we are. Advisory only.",
         lifespan=lifespan,
         responses=DOCUMENTED,
+        docs_url=None,
+        redoc_url=None,
     )
-    app.add_middleware(MeasuredAndBounded, metrics=metrics)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
-    for kind, *_ in PROBLEMS:
-        app.add_exception_handler(kind, _failed)
-    _add_routes(app, metrics)
+    app.add_middleware(Gate, metrics=metrics, token=settings.token)
+    add_handlers(app)
+    app.add_exception_handler(CallerGone, _unheard)
+    _add_predictions(app)
+    _add_probes(app, metrics)
     return app
 
 
-def _add_routes(app: FastAPI, metrics: Metrics) -> None:
-    secured = [Depends(_authorized)]
+async def _look_again_and_again(current: CurrentModel) -> None:
+    while True:
+        await asyncio.sleep(LOOK_AGAIN_S)
+        try:
+            await to_thread.run_sync(current.look)
+        except Exception as error:  # the model in service goes on, and so does the looking
+            log.error("the model's file cannot be looked at: %s", type(error).__name__)
 
-    @app.post("/predict", response_model=PredictionResponse, dependencies=secured)
-    def predict(body: PredictionRequest, request: Request) -> Response:
+
+def _add_predictions(app: FastAPI) -> None:
+    @app.post("/predict", response_model=PredictionResponse)
+    async def predict(body: PredictionRequest, request: Request) -> Response:
         """Predict for one learner and one objective."""
-        found = request.app.state.predictor.predict(body.user_id, body.objective_id, body.as_of)
-        return _json(found)
+        predictor, rooms = request.app.state.predictor, request.app.state.rooms
+        return _json(await rooms.predictions.do(request, lambda _leave: predictor.predict(body)))
 
-    @app.post("/predict/batch", response_model=BatchResponse, dependencies=secured)
-    def predict_batch(body: BatchRequest, request: Request) -> Response:
+    @app.post("/predict/batch", response_model=BatchResponse)
+    async def predict_batch(body: BatchRequest, request: Request) -> Response:
         """Predict for up to 500 pairs, answered in their order."""
-        return _json({"predictions": request.app.state.predictor.predict_all(body)})
+        predictor, rooms = request.app.state.predictor, request.app.state.rooms
+        work = lambda leave: predictor.predict_all(body, leave)  # noqa: E731
+        return _json(await rooms.batches.do(request, work, BATCH_WITHIN_S))
 
-    @app.get("/health", response_model=Health)
-    async def health(request: Request) -> Health:
-        """Alive, with which model. Answers at once however long the queue for the database is, and asks it nothing."""
-        predictor = request.app.state.predictor
+
+def _add_probes(app: FastAPI, metrics: Metrics) -> None:
+    async def health(request: Request, response: Response) -> Health:
+        """Alive, with which model; asks the database nothing. 503 when predictions wait and none comes to an end."""
+        state = request.app.state
+        if state.rooms.are_stuck:
+            response.status_code = 503
         return Health(
-            status="healthy",
-            model_version=predictor.current.model().model_version,
-            database=predictor.connections.state,
+            status="unhealthy" if state.rooms.are_stuck else "healthy",
+            model_version=state.predictor.current.model().model_version,
+            database=state.predictor.connections.state,
         )
 
-    @app.get("/ready", response_model=Health)
-    def ready(request: Request, response: Response) -> Health:
-        """Ready to predict: 503 while the database does not answer."""
-        predictor = request.app.state.predictor
+    async def ready(request: Request, response: Response) -> Health:
+        """Ready to predict: 503 while the database does not answer, 500 while the model must not be used."""
+        state = request.app.state
         try:
-            predictor.connections.now()
+            await state.rooms.probes.do(request, lambda _leave: state.predictor.probe())
             status: Literal["healthy", "unhealthy"] = "healthy"
         except (DatabaseUnavailable, DatabaseConfiguration):
             status, response.status_code = "unhealthy", 503
         return Health(
             status=status,
-            model_version=predictor.current.model().model_version,
+            model_version=state.predictor.current.model().model_version,
             database="reachable" if status == "healthy" else "unreachable",
         )
 
+    for path, route in (("/health", health), ("/ready", ready)):
+        app.add_api_route(path, route, response_model=Health)
+        app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)
+
     @app.get("/metrics", include_in_schema=False)
-    def metrics_text(request: Request) -> Response:
+    async def metrics_text(request: Request) -> Response:
         """Prometheus exposition."""
         metrics.model.clear()
         metrics.model.labels(request.app.state.predictor.current.model().model_version).set(1)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-
-async def _authorized(request: Request) -> None:
-    token = os.environ.get("STRUGGLE_TOKEN")
-    given = request.headers.get("authorization", "")
-    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-        raise HTTPException(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        """The schema for people."""
+        return Response(service_docs.page(app.openapi()), 200, service_docs.HEADERS, "text/html")
 
 
-class MeasuredAndBounded:
-    """Counts and times every request, and refuses bodies that are too large or of undeclared length."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app = app
-        self.metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        status = 500
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        started = time.perf_counter()
-        headers = dict(scope["headers"])
-        length = headers.get(b"content-length", b"0")
-        try:
-            if not length.isdigit() or int(length) > MOST_BODY_BYTES or b"transfer-encoding" in headers:
-                told = "at most 1 MiB, with its length declared"
-                await _problem_response(413, "too_large", "Request too large", told)(scope, receive, noted)
-            else:
-                await self.app(scope, receive, noted)
-        finally:
-            path = getattr(scope.get("route"), "path", "(none)")
-            self.metrics.seconds.labels(path).observe(time.perf_counter() - started)
-            self.metrics.requests.labels(path, str(status)).inc()
+async def _unheard(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=499)  # for /metrics: nobody is there to read it
 
 
-def _json(found: dict[str, object]) -> Response:
-    return Response(dumps(found) + "\n", media_type="application/json")
-
-
-def _problem(error: Exception) -> dict[str, object]:
-    status, code, title = next(
-        (status, code, title) for kind, status, code, title in PROBLEMS if isinstance(error, kind)
-    )
-    detail = str(error) if status < 500 else SPOKEN[code]
-    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
-
-
-def _problem_response(
-    status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None
-) -> Response:
-    text = dumps({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code})
-    return Response(text, status, headers, "application/problem+json")
-
-
-async def _failed(_request: Request, error: Exception) -> Response:
-    found = _problem(error)
-    if found["code"] in ("configuration", "model_refused"):
-        log.error("%s", error)
-    retry = {"Retry-After": "1"} if found["status"] == 503 else None
-    return Response(dumps(found), int(str(found["status"])), retry, "application/problem+json")
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
-    details = error.errors() if isinstance(error, RequestValidationError) else []
-    where = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in details[:5])
-    return _problem_response(422, "invalid_request", "Invalid request", where)
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 500)
-    headers = dict(getattr(error, "headers", None) or {})
-    return _problem_response(status, "refused", "Refused", str(getattr(error, "detail", "")), headers)
+def _json(text: str) -> Response:
+    return Response(text + "\n", media_type="application/json")
 
 
 @click.command(help=__doc__.partition("\n\n")[2])
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Beyond this machine only with STRUGGLE_TOKEN.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-def serve(host: str, port: int, workers: int) -> None:
-    uvicorn.run("scripts.service:create_app", factory=True, host=host, port=port, workers=workers, access_log=False)
+@click.option("--no-token", is_flag=True, help="Listen beyond this machine though no token is asked for.")
+@click.option("--demo", is_flag=True, help="Serve the embedded demo database.")
+def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> None:
+    if demo:
+        os.environ["DATABASE_URL"] = f"sqlite:///{DEMO}"  # workers read it there
+    try:
+        settings = from_environment(os.environ)
+        refuse_an_open_door(host, settings.token, no_token)
+        app = application(settings)
+    except (SettingRefused, PredictorError) as error:
+        raise Refused(str(error), CONFIGURATION) from None
+    config = uvicorn.Config(
+        app if workers == 1 else "scripts.service:create_app",
+        factory=workers > 1,
+        host=host,
+        port=port,
+        workers=workers,
+        http=PunctualProtocol,
+        ws="none",
+        access_log=False,
+        timeout_graceful_shutdown=ENDS_WITHIN_S,
+    )
+    try:
+        if workers == 1:
+            uvicorn.Server(config).run()
+        else:
+            _supervise(config)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except SystemExit as end:  # uvicorn has logged why: mostly a port that is taken
+        raise SystemExit(UNAVAILABLE if end.code else 0) from None
+
+
+def _supervise(config: uvicorn.Config) -> None:
+    """Holds worker processes until SIGTERM. Ends with an error where they cannot start."""
+    sys.path.insert(0, ROOT)  # they import the application by name, and must not take another's `scripts`
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    if any((process.exitcode or 0) > 0 for process in supervisor.processes):
+        raise SystemExit("the workers cannot start")
 
 
 if __name__ == "__main__":

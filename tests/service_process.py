@@ -13,12 +13,14 @@ from pathlib import Path
 
 import httpx
 
+from db.connecting import DEMO
 from db.demo import LEARNER
 from ml import model_file
 from ml.features import FEATURE_NAMES
 from ml.scorecard import Scorecard, Table
 
 ROOT = Path(__file__).resolve().parent.parent
+DEMO_URL = f"sqlite:///{DEMO}"
 STARTS_WITHIN_S = 60.0
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
 AS_OF = "2025-03-01T12:00:00Z"
@@ -33,10 +35,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def serving(log: Path, command: Sequence[str] = (), cwd: Path = ROOT, **environment: str) -> Iterator[str]:
-    """The base URL of a service that answers; command: one other than ours, to be given --port. It ends cleanly."""
+    """The base URL of a service that answers, by default on the embedded demo database; it ends cleanly.
+
+    command: one other than ours, to be given --port.
+    """
     port = free_port()
     argv = [sys.executable, "-W", "error", *(command or ["-m", "scripts.service"]), "--port", str(port)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    ours = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": DEMO_URL}
+    environment = {**os.environ, **ours, **environment}
     with open(log, "wb") as out:
         process = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=out, stderr=out)
     url = f"http://127.0.0.1:{port}"

@@ -10,7 +10,7 @@ from db.client import Client
 from db.demo import LEARNER, OBJECTIVES, load_demo
 from db.writing import open_writer
 from ml.history import WINDOW
-from scripts.service_resources import Connections
+from scripts.service_connections import Connections
 from tests.study_database import execute, lay_out
 from tests.test_db_reading import UUID, retype
 
@@ -78,7 +78,7 @@ def test_plans_that_are_lost_are_noticed_once_and_not_made_again(demo_url):
     try:
         for _ in range(OFTEN):
             before = connections.read(LEARNER, OBJECTIVE, None, WINDOW)
-        client = connections._places.queue[0]
+        client = connections._idle[0].client
         assert kept(client)
         execute_in(client, "DISCARD ALL")
         after = connections.read(LEARNER, OBJECTIVE, before.as_of_ms, WINDOW)

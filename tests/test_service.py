@@ -22,8 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from db.demo import LEARNER, load_demo
 from db.writing import open_writer
 from ml import model_file
-from scripts.service import SPOKEN
-from scripts.service_resources import LOOK_AGAIN_S
+from scripts.service_model import LOOK_AGAIN_S
+from scripts.service_problems import SPOKEN
 from tests.conftest import need
 from tests.guide import snippet
 from tests.postgres_server import databases
@@ -36,7 +36,7 @@ REQUIRED = {"probability", "confidence", "risk_level", "reasoning", "features"}
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a service on the embedded demo database."""
     with (
-        serving(tmp_path_factory.mktemp("service") / "log", DATABASE_URL="") as url,
+        serving(tmp_path_factory.mktemp("service") / "log") as url,
         httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
@@ -141,7 +141,7 @@ def test_a_batch_keeps_its_order_and_a_pairs_problem_is_its_own(service: httpx.C
 
 
 def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path):
-    with serving(tmp_path / "log", DATABASE_URL="", STRUGGLE_TOKEN="s3cret") as url:
+    with serving(tmp_path / "log", STRUGGLE_TOKEN="s3cret") as url:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
             for path, body in (("/predict", PAIR), ("/predict/batch", {"pairs": [PAIR]})):
                 refused = httpx.post(f"{url}{path}", json=body, headers=headers)
@@ -185,7 +185,7 @@ def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Pat
             time.sleep(0.1)
         return version(url) == expected
 
-    with serving(tmp_path / "log", DATABASE_URL="", STRUGGLE_MODEL=str(current)) as url:
+    with serving(tmp_path / "log", STRUGGLE_MODEL=str(current)) as url:
         before = httpx.post(f"{url}/predict", json=PAIR).json()
         assert (before["model_version"], before["source"]) == ("first", "model")
         model_file.write(a_model("second", 2.0), str(current))

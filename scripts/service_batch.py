@@ -1,0 +1,98 @@
+"""A batch of pairs: each learner's rows are read once, however many objectives the learner is asked about.
+
+The answers are those of single predictions, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from db.errors import UnknownLearner, UnknownObjective
+from db.rows import ObjectiveRows, StudyRows
+from ml.answer import answer
+from ml.batch import features_facing
+from ml.extractor import OBJECTIVE_WINDOW
+from ml.history import WINDOW, LearnerHistory
+from ml.model import StrugglePredictionModel
+from ml.plain_json import dumps
+from ml.prediction import Prediction
+from scripts.service_connections import Connections
+from scripts.service_problems import problem
+from scripts.service_schemas import BatchRequest
+
+OBJECTIVES_AT_ONCE = 50
+"""Between two looks at whether the caller is still there."""
+
+
+class Batch:
+    """One request's pairs, answered learner by learner. go_on raises what ends the batch early."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        model: StrugglePredictionModel,
+        go_on: Callable[[], None],
+        noted: Callable[[Prediction], None],
+    ) -> None:
+        self._connections = connections
+        self._model = model
+        self._go_on = go_on
+        self._noted = noted
+
+    def answered(self, request: BatchRequest) -> str:
+        """The JSON text: answers in the order asked; what a pair lacks is its own problem, a lost database is
+        everybody's."""
+        self._go_on()
+        of_learner: dict[str, dict[str, str]] = {}  # learner -> objective -> JSON text
+        for pair in request.pairs:
+            of_learner.setdefault(pair.user_id, {})[pair.objective_id] = ""
+        objectives = self._connections.read_objectives(
+            list(dict.fromkeys(pair.objective_id for pair in request.pairs)), WINDOW
+        )
+        for user_id, found in of_learner.items():
+            self._answer(user_id, found, objectives, request.as_of)
+        texts = (of_learner[pair.user_id][pair.objective_id] for pair in request.pairs)
+        return '{"predictions": [' + ", ".join(texts) + "]}"
+
+    def _answer(
+        self, user_id: str, found: dict[str, str], objectives: dict[str, ObjectiveRows], as_of_ms: int | None
+    ) -> None:
+        """Fills in the learner's texts."""
+        rows: StudyRows | None = None
+        known: list[tuple[str, ObjectiveRows]] = []
+        for objective_id in found:
+            self._go_on()
+            try:
+                if objective_id not in objectives:
+                    # Unknown, or known under another spelling of its id; the learner's rows can wait.
+                    asked = self._connections.read(user_id, objective_id, as_of_ms, OBJECTIVE_WINDOW)
+                    objectives[objective_id] = asked.objective
+                if rows is None:
+                    rows = self._connections.read(user_id, objective_id, as_of_ms, WINDOW)
+                known.append((objective_id, objectives[objective_id]))
+            except UnknownObjective as error:
+                found[objective_id] = dumps(problem(error))
+            except UnknownLearner as error:
+                found.update(dict.fromkeys(found, dumps(problem(error))))
+                return
+        if rows is None:
+            return
+        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now)
+        for start in range(0, len(known), OBJECTIVES_AT_ONCE):
+            self._go_on()
+            found.update(self._texts(user_id, past, known[start : start + OBJECTIVES_AT_ONCE], rows.missing_sources))
+
+    def _texts(
+        self,
+        user_id: str,
+        past: LearnerHistory,
+        known: Sequence[tuple[str, ObjectiveRows]],
+        missing_sources: Sequence[str],
+    ) -> dict[str, str]:
+        vectors = features_facing(past, [rows for _, rows in known], self._model.difficulty)
+        texts = {}
+        for (objective_id, _), features in zip(known, vectors):
+            prediction = self._model.predict(features)
+            self._noted(prediction)
+            texts[objective_id] = dumps(answer(user_id, objective_id, features, prediction, missing_sources))
+        return texts

@@ -1,0 +1,227 @@
+"""The service's database connections: a few sessions, each lent to one question at a time.
+
+Three things happen to sessions while nobody looks, and each is met before a caller has to pay for it: they break (all
+at once, when the database restarts or the network has swallowed their packets), the file behind them is replaced, and
+the server allows fewer of them than we were told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import db
+from db.client import Client
+from db.connecting import located
+from db.errors import DatabaseError, DatabaseUnavailable
+from db.rows import ObjectiveRows, StudyRows
+from ml.history import Window
+
+WAIT_FOR_CONNECTION_S = 30.0
+PROBE_WAITS_S = 0.8
+"""How long /ready waits for a place: it has one of its own, so that only other probes stand before it."""
+STALE_WITHIN_S = 0.5
+"""A session that broke while nobody used it fails sooner than this; what takes longer is a database in trouble."""
+TRY_FOR_MORE_S = 30.0
+"""After the server refused one session more than there were, so long until one more is tried."""
+
+log = logging.getLogger("uvicorn.error")  # where a person on call looks
+
+Answer = TypeVar("Answer")
+FileMark = tuple[int, int, int, int]
+
+
+class Session(NamedTuple):
+    """A connected client, and what its file was when it was opened (None where the database is a server)."""
+
+    client: Client
+    file: FileMark | None
+
+
+class Connections:
+    """At most `size` sessions, the healthy ones lent first; itself a reader of study records.
+
+    A session that breaks is closed, and with it all that lie idle: what broke one has broken them. A question that
+    fails at once on a session that had worked before is asked again on a new one: that is what a restarted database
+    leaves behind, and reading twice does no harm. One place of several is kept for `probe`.
+    """
+
+    def __init__(self, url: str | None, schema: str | None, size: int, timeout_s: float) -> None:
+        self._url, self._schema, self._timeout_s, self._size = url, schema, timeout_s, size
+        self._path = located(url, schema)[0].path
+        self.state = "not asked yet"
+        """Of the database: "reachable" or "unreachable", as the last question found it."""
+        self._lock = threading.Lock()
+        # Apart, so that one place given back wakes one question, and never one that may not have it.
+        self._room, self._room_for_others = threading.Condition(self._lock), threading.Condition(self._lock)
+        self._idle: list[Session] = []  # none at first: the service starts before its database
+        self._lent = 0
+        self._working = 0  # sessions that are lent out and had answered before
+        self._most = size  # what the server is known to allow
+        self._try_for_more_at = 0.0
+        self._closed = False
+
+    def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
+        """Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""
+        return self._asked(lambda client: client.read(user_id, objective_id, as_of_ms, window))
+
+    async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
+        """The same for an event loop, which goes on meanwhile."""
+        return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
+
+    def read_objectives(self, objective_ids: Sequence[str], window: Window) -> dict[str, ObjectiveRows]:
+        """Those of the objectives that exist under exactly these ids."""
+        return self._asked(lambda client: client.read_objectives(objective_ids, window))
+
+    def objectives_of_topic(self, topic_area: str) -> list[str]:
+        """Ids of the objectives of a topic area."""
+        return self._asked(lambda client: client.objectives_of_topic(topic_area))
+
+    def now(self) -> int:
+        """The database's clock, in milliseconds since 1970. Raises DatabaseUnavailable."""
+        return self._asked(lambda client: client.now())
+
+    def probe(self) -> None:
+        """Asks the database for the time, at a place that predictions leave free. Raises DatabaseError."""
+        self._asked(lambda client: client.now(), probing=True)
+
+    def _asked(self, question: Callable[[Client], Answer], probing: bool = False) -> Answer:
+        session = self._borrowed(probing)
+        started = time.monotonic()
+        try:
+            while True:
+                had_worked = session is not None
+                try:
+                    if session is None:
+                        session = self._opened()
+                    answered = question(session.client)
+                except DatabaseUnavailable as error:
+                    session = self._dropped(session, had_worked)
+                    at_once = time.monotonic() - started < STALE_WITHIN_S
+                    if not had_worked and at_once:  # the server allows no more: another's session will do
+                        session = self._handed_over(started)
+                    if not (at_once and had_worked) and session is None:
+                        self._note("unreachable", str(error))
+                        raise
+                except DatabaseError:
+                    if session is not None:
+                        self._proven(session, had_worked)
+                    raise
+                except BaseException:
+                    session = self._dropped(session, had_worked)
+                    raise
+                else:
+                    self._proven(session, had_worked)
+                    return answered
+        finally:
+            self._give_back(session)
+
+    def _borrowed(self, probing: bool) -> Session | None:
+        """A place, with the session that was used last where one is idle. Raises DatabaseUnavailable."""
+        wait_s = PROBE_WAITS_S if probing else WAIT_FOR_CONNECTION_S
+        room = self._room_for_others if probing else self._room
+        with self._lock:
+            if not room.wait_for(lambda: self._has_room(probing), wait_s):
+                raise DatabaseUnavailable("All database connections are in use.")
+            self._drop_idle_of_another_file()
+            if not self._idle and self._lent >= self._most:  # one more than the server allowed, and only one
+                self._try_for_more_at = time.monotonic() + TRY_FOR_MORE_S
+            self._lent += 1
+            return self._idle_one()
+
+    def _has_room(self, probing: bool) -> bool:
+        kept_free = 0 if probing or self._size == 1 else 1
+        if self._lent >= self._size - kept_free:
+            return False
+        if self._idle or self._lent < self._most:
+            return True
+        return time.monotonic() >= self._try_for_more_at
+
+    def _opened(self) -> Session:
+        file = self._file_mark()
+        client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s, keeps_plans=True)
+        return Session(client, file)
+
+    def _dropped(self, session: Session | None, had_worked: bool) -> None:
+        """After a failure: closes the session, and draws the conclusion for the others."""
+        if session is not None:
+            session.client.close()
+        with self._lock:
+            if had_worked:
+                self._working -= 1
+                self._close_idle()
+                self._most = self._size  # what broke an old session says nothing about how many there may be
+            elif self._working or self._idle:
+                self._most = max(1, self._working + len(self._idle))
+                self._try_for_more_at = time.monotonic() + TRY_FOR_MORE_S
+
+    def _handed_over(self, started: float) -> Session | None:
+        """A session that another question is done with, while there are any; our own place is given up meanwhile."""
+        with self._lock:
+            left_s = started + self._timeout_s - time.monotonic()
+            self._lent -= 1
+            self._room_for_others.wait_for(lambda: self._idle or not self._working, left_s)
+            self._lent += 1
+            return self._idle_one()
+
+    def _idle_one(self) -> Session | None:
+        if not self._idle:
+            return None
+        self._working += 1
+        return self._idle.pop()
+
+    def _proven(self, session: Session, had_worked: bool) -> None:
+        with self._lock:
+            if not had_worked:
+                self._working += 1
+                self._most = min(self._size, max(self._most, self._working + len(self._idle)))
+                self._try_for_more_at = 0.0
+        self._note("reachable", session.client.label)
+
+    def _give_back(self, session: Session | None) -> None:
+        with self._lock:
+            self._lent -= 1
+            if session is not None:
+                self._working -= 1
+                if self._closed:
+                    session.client.close()
+                else:
+                    self._idle.append(session)
+            self._room.notify()
+            self._room_for_others.notify_all()
+
+    def _drop_idle_of_another_file(self) -> None:
+        """An open file goes on being read after another has taken its name, or none."""
+        if self._path is not None and self._idle and self._idle[-1].file != self._file_mark():
+            self._close_idle()
+
+    def _file_mark(self) -> FileMark | None:
+        if self._path is None:
+            return None
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _close_idle(self) -> None:
+        for session in self._idle:
+            session.client.close()
+        self._idle.clear()
+
+    def _note(self, state: str, what: str) -> None:
+        """A change goes to the log once, however many requests it meets."""
+        if state != self.state:
+            log.warning("database %s: %s", state, what)
+            self.state = state
+
+    def close(self) -> None:
+        """Closes what is not lent out; what is lent is closed when it comes back."""
+        with self._lock:
+            self._closed = True
+            self._close_idle()

@@ -1,0 +1,91 @@
+"""How the service says no: problem details (RFC 9457) whose code is the command's own name of the failure."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from db.errors import DatabaseConfiguration, DatabaseUnavailable, UnknownLearner, UnknownObjective
+from ml.errors import ModelRefused
+from ml.plain_json import dumps
+from scripts.service_schemas import Problem
+
+log = logging.getLogger("uvicorn.error")  # where a person on call looks
+
+
+class TooBusy(Exception):
+    """Raised when a request's share of the service's time is used up before its work is done."""
+
+
+PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (UnknownLearner, 404, "unknown_learner", "Unknown learner"),
+    (UnknownObjective, 404, "unknown_objective", "Unknown objective"),
+    (DatabaseUnavailable, 503, "database_unavailable", "Database unavailable"),
+    (TooBusy, 503, "busy", "Busy"),
+    (DatabaseConfiguration, 500, "configuration", "Configuration"),
+    (ModelRefused, 500, "model_refused", "Model refused"),
+    (Exception, 500, "bug", "Internal error"),
+)
+"""Failure -> status, the command's code, title."""
+
+SPOKEN = {
+    "database_unavailable": "the database does not answer; ask again",
+    "busy": "the service had no time for the whole request; ask again, or for fewer pairs at once",
+    "configuration": "the service cannot use its database as configured; its log says why",
+    "model_refused": "the service cannot use its model; its log says why",
+    "bug": "see the service's log",
+}
+"""What a caller is told of the service's own troubles: hosts, paths and queries are the log's."""
+
+DOCUMENTED: dict[int | str, dict[str, object]] = {
+    status: {"model": Problem, "content": {"application/problem+json": {}}}
+    for status in (400, 401, 404, 408, 413, 422, 500, 503)
+}
+
+
+def problem(error: Exception) -> dict[str, object]:
+    """The failure as a JSON object, without the service's internals."""
+    status, code, title = next(
+        (status, code, title) for kind, status, code, title in PROBLEMS if isinstance(error, kind)
+    )
+    detail = str(error) if status < 500 else SPOKEN[code]
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
+
+
+def problem_response(
+    status: int, code: str, title: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """A problem as a response."""
+    text = dumps({"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code})
+    return Response(text, status, headers, "application/problem+json")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Every failure of a request becomes a problem."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    for kind, *_ in PROBLEMS:
+        app.add_exception_handler(kind, _failed)
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    found = problem(error)
+    if found["code"] in ("configuration", "model_refused"):
+        log.error("%s", error)
+    retry = {"Retry-After": "1"} if found["status"] == 503 else None
+    return Response(dumps(found), int(str(found["status"])), retry, "application/problem+json")
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    details = error.errors() if isinstance(error, RequestValidationError) else []
+    where = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in details[:5])
+    return problem_response(422, "invalid_request", "Invalid request", where)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    headers = dict(getattr(error, "headers", None) or {})
+    return problem_response(status, "refused", "Refused", str(getattr(error, "detail", "")), headers)

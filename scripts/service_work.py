@@ -1,0 +1,111 @@
+"""Who may work when: single predictions, batches and probes have rooms of their own, and nobody works for a caller
+who has gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from fastapi import Request
+
+from scripts.service_problems import TooBusy
+
+BATCH_WITHIN_S = 60.0
+"""From its arrival on, waiting included: what is not done by then is 503."""
+STUCK_AFTER_S = 10.0
+
+Result = TypeVar("Result")
+
+
+class CallerGone(Exception):
+    """Raised where the caller has closed the connection; nobody reads the answer."""
+
+
+class Leave:
+    """A batch's leave to go on: until its caller has gone, or its time is up."""
+
+    def __init__(self, within_s: float) -> None:
+        self.gone = threading.Event()
+        self._until = time.monotonic() + within_s
+
+    def check(self) -> None:
+        """Raises CallerGone, TooBusy. To be asked between any two pieces of work."""
+        if self.gone.is_set():
+            raise CallerGone
+        if time.monotonic() > self._until:
+            raise TooBusy
+
+
+class Room:
+    """So many threads for one kind of work; knows whether it moves."""
+
+    def __init__(self, threads: int) -> None:
+        self._limiter = anyio.CapacityLimiter(threads)
+        self._at_work = 0
+        self._moved_at = time.monotonic()
+
+    def is_stuck(self, after_s: float) -> bool:
+        """Whether work is waiting, and none has been finished for so long."""
+        return self._at_work > 0 and time.monotonic() - self._moved_at > after_s
+
+    async def do(self, request: Request, work: Callable[[Leave], Result], within_s: float = 3600.0) -> Result:
+        """work(leave), in a thread of this room. Raises CallerGone, and what the work raises.
+
+        A caller who goes away while the work waits takes it along; work under way is told by its leave.
+        """
+        leave = Leave(within_s)
+        if not self._at_work:
+            self._moved_at = time.monotonic()
+        self._at_work += 1
+        try:
+            if within_s == 3600.0 and self._limiter.available_tokens >= 1:  # short, and begun at once
+                return await to_thread.run_sync(work, leave, limiter=self._limiter)
+            return await self._unless_gone(request, work, leave)
+        finally:
+            self._at_work -= 1
+            self._moved_at = time.monotonic()
+
+    async def _unless_gone(self, request: Request, work: Callable[[Leave], Result], leave: Leave) -> Result:
+        results: list[Result] = []
+        failures: list[Exception] = []  # a task group would wrap them
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_watch, request, leave, tasks.cancel_scope)
+            try:
+                results.append(await to_thread.run_sync(work, leave, limiter=self._limiter))
+            except Exception as error:
+                failures.append(error)
+            finally:
+                leave.gone.set()
+            tasks.cancel_scope.cancel()
+        if failures:
+            raise failures[0]
+        if not results:
+            raise CallerGone
+        return results[0]
+
+
+async def _watch(request: Request, leave: Leave, scope: anyio.CancelScope) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    leave.gone.set()
+    scope.cancel()
+
+
+class Rooms:
+    """One room per kind of work. Predictions: twice as many threads as connections, so that one computes while
+    another reads. Batches: a quarter of the connections. Probes: /ready."""
+
+    def __init__(self, connections: int, timeout_s: float) -> None:
+        self.predictions = Room(2 * connections)
+        self.batches = Room(max(1, connections // 4))
+        self.probes = Room(2)
+        self._stuck_after_s = max(STUCK_AFTER_S, 3 * timeout_s)
+
+    @property
+    def are_stuck(self) -> bool:
+        """Whether predictions or probes wait and none comes to an end: the process is alive and of no use."""
+        return self.predictions.is_stuck(self._stuck_after_s) or self.probes.is_stuck(self._stuck_after_s)
