@@ -114,7 +114,8 @@ def test_the_compose_file_is_clean_yaml_and_joins_the_web_to_the_service():
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-    assert any(entry.startswith("DATABASE_URL=${DATABASE_URL:?") for entry in service["environment"])
+    for name in ("DATABASE_URL", "STRUGGLE_TOKEN"):
+        assert any(entry.startswith(f"{name}=${{{name}:?") for entry in service["environment"]), name
     assert "models:/app/models" in service["volumes"]
 
 
@@ -140,6 +141,7 @@ def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tm
 
     app = copy_of(final, tmp_path / "app")
     clean["PATH"] = f"{venv / 'bin'}:/usr/bin:/bin"
+    clean |= {"DATABASE_URL": f"sqlite:///{app}/db/demo.sqlite3", "STRUGGLE_TOKEN": "s3cret"}
     run(["sh", "-ec", only(final, "RUN")], app, clean)
     port = str(free_port())
     command = [port if word == "8000" else word for word in json.loads(only(final, "CMD"))]
@@ -155,7 +157,8 @@ def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tm
             assert service.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        answered = httpx.post(f"http://127.0.0.1:{port}/predict", json={**PAIR, "as_of": AS_OF}, timeout=60)
+        url, shown = f"http://127.0.0.1:{port}/predict", {"authorization": "Bearer s3cret"}
+        answered = httpx.post(url, json={**PAIR, "as_of": AS_OF}, headers=shown, timeout=60)
     finally:
         service.terminate()
         service.wait(20)
