@@ -28,15 +28,15 @@ class CallerGone(Exception):
 class Leave:
     """A batch's leave to go on: until its caller has gone, or its time is up."""
 
-    def __init__(self, within_s: float) -> None:
+    def __init__(self, within_s: float | None) -> None:
         self.gone = threading.Event()
-        self._until = time.monotonic() + within_s
+        self._until = None if within_s is None else time.monotonic() + within_s
 
     def check(self) -> None:
         """Raises CallerGone, TooBusy. To be asked between any two pieces of work."""
         if self.gone.is_set():
             raise CallerGone
-        if time.monotonic() > self._until:
+        if self._until is not None and time.monotonic() > self._until:
             raise TooBusy
 
 
@@ -44,6 +44,7 @@ class Room:
     """So many threads for one kind of work; knows whether it moves."""
 
     def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._limiter = anyio.CapacityLimiter(threads)
         self._at_work = 0
         self._moved_at = time.monotonic()
@@ -52,9 +53,10 @@ class Room:
         """Whether work is waiting, and none has been finished for so long."""
         return self._at_work > 0 and time.monotonic() - self._moved_at > after_s
 
-    async def do(self, request: Request, work: Callable[[Leave], Result], within_s: float = 3600.0) -> Result:
+    async def do(self, request: Request, work: Callable[[Leave], Result], within_s: float | None = None) -> Result:
         """work(leave), in a thread of this room. Raises CallerGone, and what the work raises.
 
+        within_s: for long work, when its leave ends; None for work that is short anyway.
         A caller who goes away while the work waits takes it along; work under way is told by its leave.
         """
         leave = Leave(within_s)
@@ -62,7 +64,7 @@ class Room:
             self._moved_at = time.monotonic()
         self._at_work += 1
         try:
-            if within_s == 3600.0 and self._limiter.available_tokens >= 1:  # short, and begun at once
+            if within_s is None and self._at_work <= self._threads:  # short, and begun at once
                 return await to_thread.run_sync(work, leave, limiter=self._limiter)
             return await self._unless_gone(request, work, leave)
         finally:
