@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Literal
 
 if __package__ in (None, ""):
@@ -146,8 +147,7 @@ def _add_predictions(app: FastAPI) -> None:
     async def predict_batch(body: BatchRequest, request: Request) -> Response:
         """Predict for up to 500 pairs, answered in their order."""
         predictor, rooms = request.app.state.predictor, request.app.state.rooms
-        work = lambda leave: predictor.predict_all(body, leave)  # noqa: E731
-        return _json(await rooms.batches.do(request, work, BATCH_WITHIN_S))
+        return _json(await rooms.batches.do(request, partial(predictor.predict_all, body), BATCH_WITHIN_S))
 
 
 def _add_probes(app: FastAPI, metrics: Metrics) -> None:

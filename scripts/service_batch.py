@@ -12,8 +12,9 @@ from db.rows import ObjectiveRows, StudyRows
 from ml.answer import answer
 from ml.batch import features_facing
 from ml.extractor import OBJECTIVE_WINDOW
-from ml.history import WINDOW, LearnerHistory
+from ml.history import WINDOW, LearnerHistory, StudyHistory
 from ml.model import StrugglePredictionModel
+from ml.occasion import occasion_of
 from ml.plain_json import dumps
 from ml.prediction import Prediction
 from scripts.service_connections import Connections
@@ -91,8 +92,9 @@ class Batch:
     ) -> dict[str, str]:
         vectors = features_facing(past, [rows for _, rows in known], self._model.difficulty)
         texts = {}
-        for (objective_id, _), features in zip(known, vectors):
+        for (objective_id, objective), features in zip(known, vectors):
             prediction = self._model.predict(features)
             self._noted(prediction)
-            texts[objective_id] = dumps(answer(user_id, objective_id, features, prediction, missing_sources))
+            occasion = occasion_of(past, StudyHistory(past, objective).objective)
+            texts[objective_id] = dumps(answer(user_id, objective_id, features, prediction, missing_sources, occasion))
         return texts

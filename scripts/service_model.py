@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 
-from ml.errors import ModelRefused, PredictorError
+from ml.errors import PredictorError
 from ml.model import RULES, StrugglePredictionModel, load
 from ml.places import CURRENT, resolve
 
@@ -51,9 +50,7 @@ class CurrentModel:
 
     def check(self) -> None:
         """Raises ModelRefused where the model in service can no longer read its difficulty table."""
-        table = self._model.difficulty
-        if table is not None:
-            table.facing("", ("",), ("",))
+        _try(self._model)
 
     def _loaded(self) -> StrugglePredictionModel:
         """Raises PredictorError. Marks are taken before the reading, so that what changes meanwhile is read again."""
@@ -63,41 +60,22 @@ class CurrentModel:
         self._files = asked
         self._mark = self._marks()
         model = load(self._name)
-        table = table_path(model)
-        found = {model.path, table} - {None, *asked}
+        found = {model.path, model.difficulty_path} - {None, *asked}
         self._files = asked + sorted(str(each) for each in found)
         self._mark += tuple(map(_mark_of, self._files[len(asked) :]))
-        check_table(model)
+        model.check()
+        _try(model)
         return model
 
     def _marks(self) -> Mark:
         return tuple(map(_mark_of, self._files))
 
 
-def check_table(model: StrugglePredictionModel) -> None:
-    """Raises ModelRefused unless the difficulty table that the model names is there, whole, and can be read."""
-    path, saved = table_path(model), model.saved
-    if path is None or saved is None or saved.difficulty is None:
-        return
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for its writer
-        raise ModelRefused(f"the difficulty table {path} is no regular file")
+def _try(model: StrugglePredictionModel) -> None:
+    """Reads from the difficulty table what every prediction reads. Raises ModelRefused."""
     table = model.difficulty
     if table is not None:
         table.facing("", ("",), ("",))
-    try:
-        with open(path, "rb") as file:
-            whole = hashlib.file_digest(file, "sha256").hexdigest() == saved.difficulty[1]
-    except OSError as error:
-        raise ModelRefused(f"the difficulty table {path} cannot be read: {error.strerror}") from None
-    if not whole:
-        raise ModelRefused(f"the difficulty table {path} is not the one that the model was trained with")
-
-
-def table_path(model: StrugglePredictionModel) -> str | None:
-    """Where the difficulty table lies that the model names; None where it names none."""
-    if model.saved is None or model.saved.difficulty is None or model.path is None:
-        return None
-    return os.path.join(os.path.dirname(model.path), model.saved.difficulty[0])
 
 
 def _mark_of(path: str) -> tuple[int, int, int, int] | None:
