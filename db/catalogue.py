@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Catalogue:
     """Per model, the declared types of its fields by name; a model whose needed fields are not all there is absent.
 
-    missing_sources: the default names of the absent optional tables.
+    missing_sources: the default names of the absent optional tables ("missions"), and of absent columns of tables that
+    are there ("users.includeInAnalytics").
     """
 
     __slots__ = ("_fields", "has_own_clock", "mapping", "missing_sources")
@@ -29,6 +30,7 @@ class Catalogue:
             types[str(column)] = str(kind)
         self.mapping = mapping
         self._fields: dict[str, dict[str, str]] = {}
+        missing: list[str] = []
         for model, known in MODELS.items():
             types = _columns(found, mapping.table_schema(model), mapping.table(model))
             fields = {field: types[name] for field in known.fields if (name := mapping.column(model, field)) in types}
@@ -36,10 +38,14 @@ class Catalogue:
                 self._fields[model] = fields
             elif model in REQUIRED_MODELS:
                 raise RequiredTableAbsent(_absence(mapping, model, types))
+            if not types:
+                missing.append(known.table)
+            elif len(fields) < len(known.fields):
+                missing += [f"{known.table}.{field}" for field in known.fields if field not in fields]
         self.has_own_clock = "now" in found.get((None, DEMO_CLOCK), {})
         if self.has_own_clock:
             self._fields["DemoClock"] = found[None, DEMO_CLOCK]
-        self.missing_sources = tuple(MODELS[model].table for model in MODELS if model not in self._fields)
+        self.missing_sources = tuple(missing)
 
     def __contains__(self, model: str) -> bool:
         return model in self._fields
@@ -67,6 +73,22 @@ class Catalogue:
         except UnicodeEncodeError:  # bytes of a command line that are no text
             return False
         return "\0" not in identifier
+
+
+MOST_VALUES = 3
+LONGEST_VALUE = 40
+
+
+def with_unknown(missing: tuple[str, ...], unknown: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What is missing, and the columns with values that mean nothing to us: "reviews.rating (unknown value 'ok')"."""
+    values: dict[str, set[str]] = {}
+    for column, value in unknown:
+        values.setdefault(column, set()).add(ascii(value[:LONGEST_VALUE]))
+    told = list(missing)
+    for column, found in values.items():
+        shown = ", ".join(sorted(found)[:MOST_VALUES]) + (", ..." if len(found) > MOST_VALUES else "")
+        told.append(f"{column} (unknown value{'s' if len(found) > 1 else ''} {shown})")
+    return tuple(told)
 
 
 def tables(mapping: Mapping) -> str:

@@ -111,8 +111,14 @@ class Client:
             page = self.converse(partial(following, after=page[-1]))
 
     def missing_sources(self) -> tuple[str, ...]:
-        """Default names of the optional tables that the database lacks or does not let us read."""
+        """Default names of the optional tables and columns that the database lacks or does not let us read."""
         return self.converse(_missing)
+
+    def unknown_values(self) -> list[tuple[str, str]]:
+        """Stored enum values that mean nothing to us, as (column, value), found in a sample of each table's rows."""
+        from db.vocabulary import unknown_values
+
+        return self.converse(unknown_values)
 
     def converse(self, begin: Callable[[loader.Opened], Conversation[Answer]]) -> Answer:
         """Holds a conversation of db/loader.py within one snapshot."""

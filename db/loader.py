@@ -7,7 +7,7 @@ answered within one snapshot of the database; `yield` gives the results of its q
 from __future__ import annotations
 
 from db import queries, rows
-from db.catalogue import Catalogue, tables
+from db.catalogue import Catalogue, tables, with_unknown
 from db.errors import UnknownLearner, UnknownObjective
 from db.readings import instant_ms, integer
 from db.records import Records
@@ -153,13 +153,12 @@ def study_rows(
         raise _unknown_objective(objective_id)
     found.update((yield from crowded(renderer, found, user_id, as_of_ms, window)))
     make = Records(catalogue.mapping)
-    return rows.StudyRows(
-        as_of_ms,
-        is_now,
-        make.learner_rows(found, window.outcomes),
-        make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"]),
-        catalogue.missing_sources,
-    )
+    past = make.learner_rows(found, window.outcomes)
+    faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
+    missing = catalogue.missing_sources
+    if past.unknown_values or faced.unknown_values:
+        missing = with_unknown(missing, (*past.unknown_values, *faced.unknown_values))
+    return rows.StudyRows(as_of_ms, is_now, past, faced, missing)
 
 
 def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:

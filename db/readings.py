@@ -47,15 +47,24 @@ _FLAGS = ("true", "t", "1", "false", "f", "0")
 
 
 def decoded(value: object) -> object:
-    """A JSON column's content, None where its text is broken; numbers that are not finite are null."""
+    """A JSON column's content, None where its text is broken; numbers that are not finite are null.
+
+    JSON that was stored as a JSON string, as JSON.stringify before Prisma's own encoding leaves it, is decoded too.
+    """
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if not isinstance(value, str):
         return value
     try:
-        return loads(value)
+        found = loads(value)
     except (ValueError, RecursionError):
         return None
+    if not isinstance(found, str) or found.lstrip()[:1] not in ("{", "["):
+        return found
+    try:
+        return loads(found)
+    except (ValueError, RecursionError):
+        return found
 
 
 def texts(value: object) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from db.readings import decoded, flag, instant_ms, integer, number, text, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from db.mapping import Mapping as Naming
 
@@ -20,12 +20,30 @@ ORDER_ONLY_SESSION = "order-only:"
 """Starts the sessionId of an imported review whose time is only its place in the learner's order of answers."""
 
 
-class Records:
-    """Makes records; knows the app's enum values that its schema stores under another text."""
+RATINGS = frozenset(("AGAIN", "HARD", "GOOD", "EASY"))
+COMPLEXITIES = frozenset(("BASIC", "INTERMEDIATE", "ADVANCED"))
+MASTERY_LEVELS = frozenset(("NOT_STARTED", "BEGINNER", "INTERMEDIATE", "ADVANCED", "MASTERED"))
+MISSION_STATUSES = frozenset(("PENDING", "IN_PROGRESS", "COMPLETED", "SKIPPED"))
+PATTERN_TYPES = frozenset(
+    (
+        *("OPTIMAL_STUDY_TIME", "SESSION_DURATION_PREFERENCE", "CONTENT_TYPE_PREFERENCE", "PERFORMANCE_PEAK"),
+        *("ATTENTION_CYCLE", "FORGETTING_CURVE", "STRUGGLE_TOPIC"),
+    )
+)
+"""The values of the app's enums that a prediction tells apart."""
 
-    __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status")
+
+class Records:
+    """Makes records; knows the app's enum values that its schema stores under another text.
+
+    A value that is none of the app's is no data, and is noted: without the app's schema.prisma (--schema) a renamed
+    one would otherwise pass for a wrong answer, or for a mastered objective.
+    """
+
+    __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status", "_unknown")
 
     def __init__(self, mapping: Naming) -> None:
+        self._unknown: dict[tuple[str, str], None] = {}
         self._complexity = mapping.stored_values("LearningObjective", "complexity")
         self._mastery = mapping.stored_values("LearningObjective", "masteryLevel")
         self._pattern = mapping.stored_values("BehavioralPattern", "patternType")
@@ -34,6 +52,7 @@ class Records:
 
     def learner_rows(self, found: Mapping[str, Results], newest_outcomes: int | None) -> rows.LearnerRows:
         """All of one learner; found: results by source, newest first."""
+        self._unknown = {}
         return rows.LearnerRows(
             learner=self.learner(found["learner"][0]),
             reviews=self.reviews(found["reviews"]),
@@ -47,11 +66,27 @@ class Records:
             missions=self.missions(found["missions"]),
             outcomes=self.outcomes(found["recorded"], found["answered"], newest_outcomes),
             masteries=self.masteries(found["masteries"]),
+            unknown_values=tuple(self._unknown),
         )
 
     def objective_rows(self, result: Sequence[object], prerequisites: Results, cards: Results) -> rows.ObjectiveRows:
         """All of one objective."""
-        return rows.ObjectiveRows(self.objective(result), self.prerequisites(prerequisites), self.cards(cards))
+        self._unknown = {}
+        return rows.ObjectiveRows(
+            self.objective(result), self.prerequisites(prerequisites), self.cards(cards), tuple(self._unknown)
+        )
+
+    def _level(self, value: object, field: str) -> str | None:
+        """A learning objective's complexity or masteryLevel; None where it is none of the app's."""
+        names, known = (self._complexity, COMPLEXITIES) if field == "complexity" else (self._mastery, MASTERY_LEVELS)
+        named = _named(value, names)
+        if named is None or named in known:
+            return named
+        self._unknown["learning_objectives." + field, named] = None
+        return None
+
+    def _note(self, column: str, values: Iterable[str | None], known: frozenset[str]) -> None:
+        self._unknown.update(((column, value), None) for value in values if value is not None and value not in known)
 
     def learner(self, result: Sequence[object]) -> rows.LearnerRow:
         identifier, created_at, analytics, performance, behaviour = result
@@ -68,8 +103,8 @@ class Records:
         return rows.ObjectiveRow(
             text(identifier) or "",
             text(wording) or "",
-            _named(complexity, self._complexity),
-            _named(mastery, self._mastery),
+            self._level(complexity, "complexity"),
+            self._level(mastery, "masteryLevel"),
             number(weakness),
             instant_ms(studied_at),
             text(owner),
@@ -84,8 +119,8 @@ class Records:
             rows.PrerequisiteRow(
                 text(identifier) or "",
                 text(wording) or "",
-                _named(complexity, self._complexity),
-                _named(mastery, self._mastery),
+                self._level(complexity, "complexity"),
+                self._level(mastery, "masteryLevel"),
                 text(owner),
                 number(strength),
             )
@@ -124,7 +159,10 @@ class Records:
                     )
                 )
         reviewed.reverse()
-        return reviewed
+        known = [review for review in reviewed if review.rating in RATINGS]
+        if len(known) != len(reviewed):
+            self._note("reviews.rating", (review.rating for review in reviewed), RATINGS)
+        return known
 
     def metrics(self, results: Results) -> list[rows.MetricRow]:
         measured = [
@@ -168,6 +206,7 @@ class Records:
             if (at_ms := instant_ms(last_seen)) is not None
         ]
         seen.reverse()
+        self._note("behavioral_patterns.patternType", (pattern.pattern_type for pattern in seen), PATTERN_TYPES)
         return seen
 
     def events(self, results: Results) -> list[rows.EventRow]:
@@ -200,6 +239,7 @@ class Records:
             for date, status, minutes, objectives in results
             if (at_ms := instant_ms(date)) is not None
         ]
+        self._note("missions.status", (mission.status for mission in planned), MISSION_STATUSES)
         return sorted(planned, key=lambda mission: mission.date_ms)
 
     def outcomes(self, recorded: Results, answers: Results, newest: int | None) -> list[rows.OutcomeRow]:
@@ -218,7 +258,10 @@ class Records:
     def masteries(self, results: Results) -> list[rows.MasteryRow]:
         return [
             rows.MasteryRow(
-                text(objective) or "", text(course), _named(complexity, self._complexity), _named(level, self._mastery)
+                text(objective) or "",
+                text(course),
+                self._level(complexity, "complexity"),
+                self._level(level, "masteryLevel"),
             )
             for objective, course, complexity, level in results
         ]

@@ -19,7 +19,9 @@ else:
         def __new__(mcs, name, bases, body):
             if not bases:
                 return super().__new__(mcs, name, bases, body)
-            base = namedtuple(name, tuple(body["__annotations__"]), module=body["__module__"])
+            fields = tuple(body["__annotations__"])
+            defaults = [body[field] for field in fields if field in body]
+            base = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
             base.__doc__ = body.get("__doc__")
             return base
 
@@ -185,7 +187,10 @@ class MasteryRow(NamedTuple):
 
 
 class LearnerRows(NamedTuple):
-    """Everything read once per learner. Time-ordered sources run oldest first."""
+    """Everything read once per learner. Time-ordered sources run oldest first.
+
+    unknown_values: enum columns that held a value of no meaning to us, as (column, value); such a value is no data.
+    """
 
     learner: LearnerRow
     reviews: Sequence[ReviewRow]
@@ -199,18 +204,23 @@ class LearnerRows(NamedTuple):
     missions: Sequence[MissionRow]
     outcomes: Sequence[OutcomeRow]
     masteries: Sequence[MasteryRow]
+    unknown_values: Sequence[tuple[str, str]] = ()
 
 
 class ObjectiveRows(NamedTuple):
-    """Everything read once per objective."""
+    """Everything read once per objective; unknown_values as in LearnerRows."""
 
     objective: ObjectiveRow
     prerequisites: Sequence[PrerequisiteRow]
     cards: Sequence[CardRow]
+    unknown_values: Sequence[tuple[str, str]] = ()
 
 
 class StudyRows(NamedTuple):
-    """One learner and one objective as of one moment; is_now: as_of was the client's now."""
+    """One learner and one objective as of one moment; is_now: as_of was the client's now.
+
+    missing_sources: what the answer had to do without, in the words of db/catalogue.py.
+    """
 
     as_of_ms: int
     is_now: bool

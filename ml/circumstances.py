@@ -149,9 +149,9 @@ def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
 
 
 def objective_named(entry: object) -> str | None:
-    """The objective that a mission's JSON entry names, as `objectiveId` or as `objective.id`; None once completed."""
+    """The objective that a mission's entry names, as `objectiveId`, `objective.id` or `id`; None once completed."""
     if not isinstance(entry, dict) or entry.get("completed") is True:
         return None
     nested = entry.get("objective")
-    named = entry.get("objectiveId") or (nested.get("id") if isinstance(nested, dict) else None)
+    named = entry.get("objectiveId") or (nested.get("id") if isinstance(nested, dict) else None) or entry.get("id")
     return str(named) if named else None

@@ -56,12 +56,16 @@ class Settings(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One learner: the features and the occasion of each objective ahead, in the order of upcoming()."""
+    """One learner: the features and the occasion of each objective ahead, in the order of upcoming().
+
+    unknown: the enum values met on the way that mean nothing to us, as (column, value), for each objective.
+    """
 
     learner_id: str
     objective_ids: list[str]
     vectors: list[FeatureVector]
     occasions: list[Occasion]
+    unknown: list[tuple[tuple[str, str], ...]]
 
 
 class Tally:
@@ -121,15 +125,16 @@ class Bench:
             histories = [LearnerHistory(rows, settings.as_of_ms, settings.is_now) for rows in learners]
             ahead = self._ahead(histories)
             objectives = self.objectives.of(each for ids in ahead for each in ids)
-            for past, ids in zip(histories, ahead):
+            for rows, past, ids in zip(learners, histories, ahead):
                 known = [each for each in ids if each in objectives]
                 tally.counts["unknown_objectives"] += len(ids) - len(known)
                 tally.counts["left_out"] += len(known[MOST_OBJECTIVES:])
                 known = known[:MOST_OBJECTIVES]
                 tally.counts["learners"] += 1
-                rows = [objectives[each] for each in known]
-                vectors = self._features(past, rows, tally)
-                yield Judged(past.learner.id, known, vectors, [occasion_of(past, each.objective) for each in rows])
+                facing = [objectives[each] for each in known]
+                unknown = [(*rows.unknown_values, *each.unknown_values) for each in facing]
+                occasions = [occasion_of(past, each.objective) for each in facing]
+                yield Judged(past.learner.id, known, self._features(past, facing, tally), occasions, unknown)
 
     def _ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
         plans = [Plans(past, self.settings.days_ahead) for past in histories]

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
+from db.catalogue import with_unknown
 from db.writing import open_writer
 from ml.answer import answer
 from ml.features import FeatureVector
@@ -78,7 +79,10 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
         lines += short if wanted.lines == "short" else ()
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
         if wanted.lines == "full":
-            lines += (json.dumps(_answer(one, missing), allow_nan=False) + "\n" for one in mine)
+            lines += (
+                json.dumps(_answer(one, with_unknown(missing, unknown)), allow_nan=False) + "\n"
+                for one, unknown in zip(mine, each.unknown)
+            )
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
     if wanted.stored and made:
         with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:

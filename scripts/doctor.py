@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 import db
+from db.catalogue import with_unknown
 from db.errors import DatabaseConfiguration, DatabaseError
 from ml import model_file
 from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import load
 from ml.places import content_of, packed
+from scripts.doctor_costs import costs
 
 if TYPE_CHECKING:
     from predict import Request
@@ -39,7 +41,9 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
         with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
             report.update(kind=records.kind, where=records.label)
             report["now"] = iso(records.now())
-            report["missing_sources"] = list(records.missing_sources())
+            missing = with_unknown(records.missing_sources(), records.unknown_values())
+            report["missing_sources"] = list(missing)
+            report["missing_costs"] = costs(missing)
     except DatabaseError as error:
         report["error"] = str(error)
         return report, CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNREACHABLE

@@ -33,6 +33,8 @@ def parsed(stored: str | None) -> dict[str, object] | None:
         return None
     try:
         features = orjson.loads(stored)
+        if isinstance(features, str):  # JSON stored as a JSON string
+            features = orjson.loads(features)
     except orjson.JSONDecodeError:
         return None
     return features if isinstance(features, dict) else None

@@ -356,7 +356,7 @@ def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(
     try:
         with db.connect(postgres_course.replace("postgres@", "predictor_reader@")) as client:
             found = read(client)
-        assert found.missing_sources == ("behavioral_events", "missions")
+        assert found.missing_sources == ("reviews.sessionId", "behavioral_events", "missions")
         assert len(found.learner.reviews) == 1
     finally:
         execute(postgres_course, "DROP OWNED BY predictor_reader", "DROP ROLE predictor_reader")

@@ -121,11 +121,14 @@ def test_null_in_every_column_that_may_be_null(course):
     assert found.objective.cards == []
 
 
-def test_unknown_enum_values_are_handed_on(course):
+def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course):
     if course.startswith("postgresql"):
         execute(course, 'ALTER TABLE "reviews" ALTER COLUMN "rating" TYPE text')
-    reviews(course, [NOW_MS - 1], rating="MEH")
-    assert read(course).learner.reviews[0].rating == "MEH"
+    reviews(course, [NOW_MS - 2], rating="MEH")
+    reviews(course, [NOW_MS - 1])
+    found = read(course)
+    assert [review.rating for review in found.learner.reviews] == ["GOOD"]
+    assert found.missing_sources == ("reviews.rating (unknown value 'MEH')",)
 
 
 def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course):

@@ -86,7 +86,12 @@ def dated_rows(at_ms: int) -> dict[str, dict[str, object]]:
         "PerformanceMetric": {"learningObjectiveId": OBJECTIVE, "date": at_ms, "retentionScore": 0.5},
         "StudySession": {"startedAt": at_ms},
         "ValidationResponse": {"promptId": "p", "score": 0.5, "respondedAt": at_ms},
-        "BehavioralPattern": {"patternType": "X", "patternData": {}, "confidence": 0.5, "lastSeenAt": at_ms},
+        "BehavioralPattern": {
+            "patternType": "PERFORMANCE_PEAK",
+            "patternData": {},
+            "confidence": 0.5,
+            "lastSeenAt": at_ms,
+        },
         "BehavioralEvent": {"eventType": "X", "timestamp": at_ms},
         "StrugglePrediction": {
             "learningObjectiveId": OBJECTIVE,
@@ -285,10 +290,11 @@ def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_i
     reviews(course, [NOW_MS - 1])
     execute(course, 'ALTER TABLE "reviews" DROP COLUMN "sessionId"')
     assert len(read(course).learner.reviews) == 1
+    assert read(course).missing_sources == ("reviews.sessionId",)
     execute(course, 'ALTER TABLE "reviews" DROP COLUMN "rating"')
     found = read(course)
     assert found.learner.reviews == []
-    assert found.missing_sources == ("reviews",)
+    assert found.missing_sources == ("reviews.rating", "reviews.sessionId")
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
@@ -439,7 +445,7 @@ def test_whole_numbers_and_uuids_serve_as_ids(course):
     found = read(course, learner="42", objective=objective)
     assert found.learner.learner.id == "42"
     assert len(found.learner.reviews) == 1
-    assert found.missing_sources == ()
+    assert all(source.startswith("users.") for source in found.missing_sources)  # SQLite's table has only the id
     for other in ("042", "42.0", " 42", "4e1", "43", "x", "99999999999999999999", "-42"):
         with pytest.raises(errors.UnknownLearner):
             read(course, learner=other, objective=objective)

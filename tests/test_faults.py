@@ -368,7 +368,7 @@ def test_a_renamed_column(demo_copy, table, column):
     altered(demo_copy, f'ALTER TABLE {table} RENAME COLUMN "{column}" TO renamed')
     result = ran(url=demo_copy)
     if result.code == 0:
-        assert table in result.answer()["missing_sources"]
+        assert result.answer()["missing_sources"] == [f"{table}.{column}"]
     else:
         assert column in result.error(78, "configuration")
 
