@@ -86,7 +86,7 @@ def app() -> Path:
 
     def build() -> None:
         run("npm", "run", "generate")
-        run("npm", "run", "build")
+        run("npm", "run", "build", EVERYBODY_IS_SIGNED_IN="yes")
 
     once(APP / "node_modules" / ".installed-from", digest("package.json", "package-lock.json"), install)
     once(APP / ".next" / "built-from", digest(*SOURCES), build)
@@ -189,11 +189,16 @@ def unit_tests(*files: str, **more: str) -> None:
 
 def test_the_library_with_real_child_processes(app: Path):
     files = sorted(path.name for path in (APP / "tests").glob("*.test.ts"))
-    unit_tests(*(f"tests/{name}" for name in files if name != "routes.test.ts"))
+    unit_tests(*(f"tests/{name}" for name in files if name not in ("routes.test.ts", "signed-out.test.ts")))
+
+
+def test_nobody_is_let_in_before_the_session_check_is_filled_in(app: Path):
+    unit_tests("tests/signed-out.test.ts")
 
 
 def test_the_routes_against_a_real_database(app: Path, demo_url: str):
-    unit_tests("tests/routes.test.ts", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW)
+    signed_in = str(APP / "tests" / "support" / "tsconfig.json")
+    unit_tests("tests/routes.test.ts", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW, TSX_TSCONFIG_PATH=signed_in)
 
 
 def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
@@ -256,6 +261,15 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     assert seen["accessible"]["leastContrast"] >= 4.5
 
 
+def test_an_odd_address_is_not_found(server: str):
+    learners = ("%E0%A4%A", "%00", "nobody", "x" * 300, "somebody-else")
+    for path in (*(f"/learners/{each}" for each in learners), "/api/analytics/predictions/%E0%A4%A/feedback"):
+        with pytest.raises(urllib.error.HTTPError) as answered, urllib.request.urlopen(server + path, timeout=20):
+            pass
+        answered.value.close()
+        assert answered.value.code == 404, path
+
+
 def stored_prediction(url: str, row_id: str) -> dict[str, object]:
     """A row of struggle_predictions, as Python reads what Prisma wrote."""
     fields = (
@@ -292,7 +306,10 @@ async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_
 
     def post(path: str, body: dict[str, object]) -> dict[str, object]:
         request = urllib.request.Request(
-            server + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+            server + path,
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json", "Origin": server},
+            method="POST",
         )
         with urllib.request.urlopen(request, timeout=20) as response:
             return json.load(response)

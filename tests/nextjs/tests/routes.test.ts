@@ -1,5 +1,5 @@
 // The routes, called as Next.js calls them, on the demo tables in the database that DATABASE_URL names; what they store
-// is read back through Prisma.
+// is read back through Prisma. The session is that of tests/support/session.ts, by tests/support/tsconfig.json.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,8 +20,10 @@ after(() => prisma.$disconnect());
 /** Node's JSON as it comes back from a column: what was written, without undefined. */
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
-function post(body: string): Request {
-  return new Request('http://localhost/', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+const OURS = { 'Content-Type': 'application/json', Origin: 'http://localhost', Host: 'localhost' };
+
+function post(body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = OURS): Request {
+  return new Request('http://localhost/', { method: 'POST', headers, body });
 }
 
 function asked(userId: unknown, objectiveId: unknown): Promise<Response> {
@@ -62,9 +64,10 @@ test('nothing is stored when there is no answer', async () => {
   assert.deepEqual(await codeOf(await asked(LEARNER, '; touch x #')), [404, 'unknown_objective']);
   assert.deepEqual(await codeOf(await asked('a\0b', OBJECTIVE)), [400, 'invalid_id']);
   assert.deepEqual(await codeOf(await asked(undefined, 7)), [400, 'invalid_id']);
-  for (const body of ['', '{', 'null', '[]', '3', '"x"', '{"userId": {}}']) {
+  for (const body of ['null', '[]', '3', '"x"', '{"userId": {}}']) {
     assert.deepEqual(await codeOf(await generate(post(body))), [400, 'invalid_id'], body);
   }
+  for (const body of ['', '{', '\ufffe']) assert.deepEqual(await codeOf(await generate(post(body))), [400, 'not_json'], body);
   assert.equal(await prisma.strugglePrediction.count(), before);
 });
 
@@ -90,6 +93,71 @@ test('a degraded answer is returned and not stored', async () => {
   assert.equal(await prisma.strugglePrediction.count(), before);
 });
 
+test('what another page can send with our cookies is refused, and so is a learner whom one may not see', async () => {
+  const before = await prisma.strugglePrediction.count();
+  const body = JSON.stringify({ userId: LEARNER, objectiveId: OBJECTIVE });
+  const { Origin: _, ...withoutOrigin } = OURS;
+  for (const headers of [
+    withoutOrigin,
+    { ...OURS, Origin: 'null' },
+    { ...OURS, Origin: 'http://evil.example' },
+    { ...OURS, Origin: 'http://localhost.evil.example' },
+    { ...OURS, Origin: 'http://localhost:8080' },
+  ]) {
+    assert.deepEqual(await codeOf(await generate(post(body, headers))), [403, 'other_origin'], JSON.stringify(headers));
+  }
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/jsonp', '']) {
+    assert.deepEqual(await codeOf(await generate(post(body, { ...OURS, 'Content-Type': type }))), [415, 'not_json'], type);
+  }
+  const proxied = { ...OURS, Origin: 'https://app.example', Host: '10.0.0.7:3000', 'X-Forwarded-Host': 'app.example' };
+  assert.equal((await generate(post(body, proxied))).status, 201);
+  assert.equal((await generate(post(body, { ...OURS, 'Content-Type': 'Application/JSON; charset=utf-8' }))).status, 201);
+  assert.deepEqual(await codeOf(await asked('somebody-else', OBJECTIVE)), [404, 'unknown_learner']);
+  assert((await prisma.strugglePrediction.count()) <= before + 2);
+});
+
+test('a body is read no further than it may be long', async () => {
+  const long = JSON.stringify({ userId: LEARNER, objectiveId: OBJECTIVE, comments: 'x'.repeat(20_000) });
+  assert.deepEqual(await codeOf(await generate(post(long))), [413, 'too_large']);
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({ pull: (to) => (to.enqueue(new Uint8Array(1024)), void (sent += 1024)) });
+  const init = { method: 'POST', headers: OURS, body: endless, duplex: 'half' } as RequestInit;
+  assert.deepEqual(await codeOf(await generate(new Request('http://localhost/', init))), [413, 'too_large']);
+  assert(sent < 64 * 1024, `${sent} bytes were taken`);
+});
+
+test('an answer that cannot be stored is given all the same', async () => {
+  await prisma.$executeRawUnsafe('ALTER TABLE struggle_predictions RENAME TO away');
+  try {
+    const response = await asked(LEARNER, OBJECTIVE);
+    const { stored, answer } = await response.json();
+    assert.deepEqual([response.status, stored, answer.risk_level], [200, null, 'HIGH']);
+  } finally {
+    await prisma.$executeRawUnsafe('ALTER TABLE away RENAME TO struggle_predictions');
+  }
+});
+
+test('twenty at once are answered, each stored or said not to be', async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => asked(LEARNER, OBJECTIVE)));
+  for (const response of all) {
+    const reply = await response.json();
+    if (response.status === 503) continue; // a busy machine: clean, and the caller may ask again
+    assert([200, 201].includes(response.status), JSON.stringify(reply));
+    assert(reply.stored === null ? response.status === 200 : response.status === 201);
+    assert(reply.answer.probability > 0);
+  }
+});
+
+test('what the set-up lacks is said without a path', async () => {
+  const predict = process.env.STRUGGLE_PREDICT;
+  process.env.STRUGGLE_PREDICT = '/nowhere/predict.py';
+  const response = await asked(LEARNER, OBJECTIVE);
+  process.env.STRUGGLE_PREDICT = predict;
+  const reply = await response.text();
+  assert.equal(response.status, 500);
+  assert(!reply.includes('/'), reply);
+});
+
 test('feedback is stored with its prediction', async () => {
   const { stored } = await (await asked(LEARNER, OBJECTIVE)).json();
   const response = await feedback(stored.id, '{"actualStruggle": true, "comments": "the \\"pump\\" confused me"}');
@@ -101,14 +169,17 @@ test('feedback is stored with its prediction', async () => {
   assert.equal(row.comments, 'the "pump" confused me');
   assert(Math.abs(row.submittedAt.getTime() - Date.now()) < 60_000);
   assert.equal((await (await feedback(stored.id, '{"actualStruggle": false}')).json()).feedbackType, 'INACCURATE');
+  const words = await prisma.predictionFeedback.findMany({ where: { predictionId: stored.id } });
+  assert.deepEqual(words.map(({ actualStruggle }) => actualStruggle), [false], 'one word per prediction and learner');
 });
 
 test('feedback that says nothing, or on nothing, is refused', async () => {
   const before = await prisma.predictionFeedback.count();
-  const refused = ['', 'null', '{}', '{"actualStruggle": "yes"}', '{"actualStruggle": true, "feedbackType": "DROP"}',
+  const refused = ['null', '{}', '{"actualStruggle": "yes"}', '{"actualStruggle": true, "feedbackType": "DROP"}',
     '{"actualStruggle": true, "comments": 3}', '{"actualStruggle": true, "comments": "a\\u0000b"}',
     `{"actualStruggle": true, "comments": "${'x'.repeat(2001)}"}`];
   for (const body of refused) assert.deepEqual(await codeOf(await feedback('p', body)), [400, 'invalid_feedback'], body);
+  assert.deepEqual(await codeOf(await feedback('p', '')), [400, 'not_json']);
   assert.deepEqual(await codeOf(await feedback('nothing', '{"actualStruggle": true}')), [404, 'unknown_prediction']);
   assert.deepEqual(await codeOf(await feedback('a\0', '{"actualStruggle": true}')), [400, 'invalid_feedback']);
   assert.equal(await prisma.predictionFeedback.count(), before);
@@ -141,7 +212,7 @@ test('the performance of the last days counts what is judged and within them', a
 test('the performance route answers in JSON and refuses nonsense', async () => {
   const measured = await (await performanceOfLately(new Request('http://localhost/?days=30'))).json();
   assert.equal(typeof measured.judged, 'number');
-  for (const days of ['0', '-1', 'x', '1e3', '99999', '']) {
+  for (const days of ['0', '-1', 'x', '1e3', '367', '99999', '']) {
     assert.deepEqual(await codeOf(await performanceOfLately(new Request(`http://localhost/?days=${days}`))), [400, 'invalid_days']);
   }
 });

@@ -1,9 +1,14 @@
+import { headers } from 'next/headers';
 import Link from 'next/link';
+import { forbidden } from 'next/navigation';
 import { prisma } from '@/lib/prisma';
+import { sessionOf } from '@/lib/session';
 
 export const dynamic = 'force-dynamic';
 
 export default async function Learners() {
+  const session = await sessionOf(await headers());
+  if (!session?.maySeeEverybody) forbidden();
   const learners = await prisma.user.findMany({ orderBy: { createdAt: 'asc' }, take: 50 });
   return (
     <main>

@@ -5,6 +5,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const SAYS_STRUGGLE_FROM = 0.5;
 const LEAST_ACCURACY = 0.75;
 const LEAST_RECALL = 0.7;
+const MOST_JUDGED = 100_000; // the newest; their intervals are as narrow as anybody needs
 
 export interface JudgedPrediction {
   predictedStruggleProbability: number;
@@ -74,20 +75,29 @@ function percent(value: number): string {
   return `${(100 * value).toFixed(1)} %`;
 }
 
-/** The performance over the days before `until`; `alert` is called once when a target is missed. */
-export async function trackPredictionAccuracy({
+/** The performance over the days before `until`. */
+export async function measurePredictions({
   days = 7,
   until = new Date(),
-  alert = sendAlert,
-}: { days?: number; until?: Date; alert?: (message: string) => Promise<void> } = {}): Promise<Performance> {
+}: { days?: number; until?: Date } = {}): Promise<Performance> {
   const predictions = await prisma.strugglePrediction.findMany({
     where: {
       predictionDate: { gte: new Date(until.getTime() - days * DAY_MS), lt: until },
       actualOutcome: { not: null },
     },
     select: { predictedStruggleProbability: true, actualOutcome: true },
+    orderBy: { predictedAt: 'desc' },
+    take: MOST_JUDGED,
   });
-  const performance = performanceOf(predictions);
+  return performanceOf(predictions);
+}
+
+/** The same; `alert` is called once when a target is missed. For a nightly job. */
+export async function trackPredictionAccuracy({
+  alert = sendAlert,
+  ...period
+}: { days?: number; until?: Date; alert?: (message: string) => Promise<void> } = {}): Promise<Performance> {
+  const performance = await measurePredictions(period);
   if (performance.alerts.length > 0) await alert(`Struggle predictions: ${performance.alerts.join('; ')}.`);
   return performance;
 }

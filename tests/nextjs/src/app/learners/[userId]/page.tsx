@@ -1,7 +1,9 @@
 import type { Metadata } from 'next';
+import { headers } from 'next/headers';
 import Link from 'next/link';
-import { notFound } from 'next/navigation';
+import { forbidden, notFound } from 'next/navigation';
 import { riskLevel } from '@/lib/risk';
+import { sessionOf } from '@/lib/session';
 import { isId } from '@/lib/struggle-predictor';
 import { inDays, upcomingFor } from '@/lib/upcoming';
 import { ObjectiveList } from './objective-list';
@@ -10,8 +12,10 @@ export const dynamic = 'force-dynamic';
 export const metadata: Metadata = { title: 'Upcoming objectives' };
 
 export default async function UpcomingObjectives({ params }: { params: Promise<{ userId: string }> }) {
-  const userId = decodeURIComponent((await params).userId);
-  const learner = isId(userId) ? await upcomingFor(userId) : null;
+  const session = await sessionOf(await headers());
+  if (session === null) forbidden();
+  const userId = decoded((await params).userId);
+  const learner = isId(userId) && session.maySee(userId) ? await upcomingFor(userId) : null;
   if (learner === null) notFound();
 
   const levels = learner.objectives.flatMap(({ prediction }) => (prediction ? [riskLevel(prediction.probability)] : []));
@@ -53,4 +57,13 @@ export default async function UpcomingObjectives({ params }: { params: Promise<{
       </footer>
     </main>
   );
+}
+
+/** A part of the path as it was before it was encoded; null where it never was. */
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
