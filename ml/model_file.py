@@ -28,6 +28,9 @@ the names in the file no longer match, and the file is refused until it is train
 MAX_BYTES = 4 * 1024 * 1024
 _MAX_EDGES = 4096
 _MAX_BAGS = 64
+_LONGEST_NAME = 200
+_LONGEST_SOURCE = 2000
+_MOST_TEXTS = 1000
 _MOST_IN_ALL = 1e9
 """Of the sum of all numbers' sizes: far above any model, far below what overflows."""
 
@@ -157,7 +160,7 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
         "model_version": model.model_version,
         "struggle_below": float(model.struggle_below),
         "until_ms": model.until_ms,
-        "sources": list(model.sources),
+        "sources": [_printable(source) for source in model.sources],
         "figures": {name: float(figure) for name, figure in model.figures.items()},
         "difficulty": None if model.difficulty is None else list(model.difficulty),
         "features": list(FEATURE_NAMES),
@@ -168,6 +171,11 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
         "spread": [len(part.edges) for part in card.spread],
         "numbers": [float(x) for x in numbers],
     }
+
+
+def _printable(source: str) -> str:
+    """A source as a file may hold it: its name may be a path, and a path may be any bytes."""
+    return "".join(letter if letter.isprintable() else "?" for letter in source[:_LONGEST_SOURCE]) or "?"
 
 
 class _Fields:
@@ -267,8 +275,16 @@ def _model_of(fields: _Fields) -> SavedModel:
         raise ModelRefused("its tables do not fit its numbers")
     figures, sources = fields.take(dict, "figures"), fields.take(list, "sources")
     _numbers(list(figures.values()), "figures")
-    if not set(map(type, sources)) <= {str}:
-        raise ModelRefused("its sources are no texts")
+    if len(figures) > _MOST_TEXTS or len(sources) > _MOST_TEXTS:
+        raise ModelRefused("it has too many figures or sources")
+    for text, name, longest in (
+        (fields.take(str, "model_version"), "model_version", _LONGEST_NAME),
+        *((figure, "figures", _LONGEST_NAME) for figure in figures),
+        *((source, "sources", _LONGEST_SOURCE) for source in sources),
+    ):
+        # What is shown in answers, logs, metrics and pages: no control character, and nothing that UTF-8 lacks.
+        if not 0 < len(_of(str, text, name)) <= longest or not text.isprintable():
+            raise ModelRefused(f"its {name} holds what is no short printable text")
     until_ms, difficulty = fields.entries.get("until_ms"), fields.entries.get("difficulty")
     return SavedModel(
         fields.take(str, "model_version"),
@@ -283,7 +299,9 @@ def _model_of(fields: _Fields) -> SavedModel:
 
 def _side_file(entry: object) -> tuple[str, str]:
     name, digest = [*_of(list, entry, "difficulty"), None, None][:2]
-    if type(name) is not str or type(digest) is not str or not name or os.path.basename(name) != name or "\0" in name:
+    if type(name) is not str or type(digest) is not str or os.path.basename(name) != name:
+        raise ModelRefused("its difficulty table is no file beside it")
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable() or len(digest) > _LONGEST_NAME:
         raise ModelRefused("its difficulty table is no file beside it")
     return name, digest
 

@@ -23,6 +23,8 @@ from ml import model_file, whole_files
 from ml.difficulty import DifficultyTable
 from ml.difficulty_file import name_of
 from ml.errors import ModelNotFound, ModelRefused
+from ml.places import content_of
+from ml.promotions import ROLLBACK, Promotions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
 
 CURRENT = "current.pkl"
 PREFIX = "struggle_prediction_v1.0_"
-_VERSION = re.compile(re.escape(PREFIX) + r"(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
+_VERSION = re.compile(re.escape(PREFIX) + r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([0-9]{1,9}))?")
+_TABLE = re.compile(rb"difficulty-[0-9a-f-]+\.sqlite3")
 _PROMOTIONS = "promotions.jsonl"
 _LOCK = ".lock"
+_MOST_BYTES_OF_A_CARD = 4 * 1024 * 1024
 
 
 class Registry:
@@ -40,16 +44,21 @@ class Registry:
 
     def __init__(self, directory: str) -> None:
         self.directory = os.path.abspath(directory)
+        self._promotions = Promotions(self._path(_PROMOTIONS))
 
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
         """The right to write, held by one process at a time and given back even by a kill.
 
         With wait=False raises BlockingIOError while another holds it. Not reentrant. Whoever comes in removes what
-        killed processes left in the making.
+        killed processes left in the making. Raises ModelRefused where the directory cannot be written to.
         """
-        os.makedirs(self.directory, exist_ok=True)
-        handle = os.open(self._path(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            os.makedirs(self.directory, exist_ok=True)
+            handle = os.open(self._path(_LOCK), flags, 0o644)
+        except OSError as error:
+            raise ModelRefused(f"the model directory {self.directory} cannot be locked: {error.strerror}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             whole_files.sweep(self.directory)
@@ -58,11 +67,8 @@ class Registry:
             os.close(handle)
 
     def versions(self) -> list[str]:
-        """The names of all versions, oldest first."""
-        try:
-            files = os.listdir(self.directory)
-        except FileNotFoundError:
-            return []
+        """The names of all versions, oldest first. Raises ModelRefused where the directory is none."""
+        files = self._files()
         found = [(order, name[:-4]) for name in files if name.endswith(".pkl") and (order := _order(name[:-4]))]
         return [name for _, name in sorted(found)]
 
@@ -77,19 +83,21 @@ class Registry:
         return model_file.read(self.path(version))
 
     def card(self, version: str) -> Mapping[str, object]:
-        """A version's card; empty where it was saved without one."""
+        """A version's card; empty where it was saved without one, or what lies there is none."""
         try:
-            with open(self._path(version + ".json"), encoding="utf-8") as file:
-                found = json.load(file)
-        except (FileNotFoundError, ValueError):
+            found = json.loads(content_of(self._path(version + ".json"), _MOST_BYTES_OF_A_CARD))
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
     def current(self) -> str | None:
         """The name of the model that answers; None where current.pkl is absent. Raises ModelRefused."""
+        path = self._path(CURRENT)
         try:
-            return model_file.read(self._path(CURRENT)).model_version
+            return model_file.read(path).model_version
         except ModelNotFound:
+            if os.path.islink(path):
+                raise ModelRefused(f"{path} is a link that leads nowhere") from None
             return None
 
     def add(self, saved: model_file.SavedModel, date: str, card: Mapping[str, object] | None = None) -> str:
@@ -124,61 +132,117 @@ class Registry:
         saved = self.read(version)
         if saved.difficulty is not None:
             self._check_difficulty(*saved.difficulty)
-        before = self._current_or_damaged()
-        line = json.dumps({"at": at, "from": before, "to": version, "why": why})
-        handle = os.open(self._path(_PROMOTIONS), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode() + b"\n")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        before = self._answering()
+        if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
+            raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
+        self._promotions.append(at, before, version, why)
         self._put(CURRENT, model_file.dump(saved), replace=True)
         return before
 
     def promotions(self) -> list[Mapping[str, str | None]]:
-        """What replaced what, oldest first; a line torn by a crash is passed over."""
-        try:
-            with open(self._path(_PROMOTIONS), encoding="utf-8", errors="replace") as file:
-                lines = file.read().splitlines()
-        except FileNotFoundError:
-            return []
-        found: list[Mapping[str, str | None]] = []
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict) and {"at", "from", "to", "why"} <= entry.keys():
-                found.append(entry)
-        return found
+        """What replaced what, oldest first; a damaged line is passed over. Raises ModelRefused."""
+        return self._promotions.entries()
 
     def rollback(self, at: str, why: str) -> str | None:
         """Return to the version that answered before; with none before it, current.pkl is taken away.
 
-        Returns the version that answers now (None: the shipped model, or the rules). Raises ModelNotFound where
-        nothing was ever promoted. Two rollbacks go two versions back, not to and fro.
+        Returns the version that answers now (None: the shipped model, or the rules). Raises ModelNotFound where there
+        is no current.pkl. Two rollbacks go two versions back, not to and fro; a version that is gone or damaged is
+        passed over.
         """
-        now = self.current()
-        if now is None:
+        if not os.path.lexists(self._path(CURRENT)):
             raise ModelNotFound(f"there is no current model in {self.directory} to roll back from")
-        before = self._before(now)
-        if before is not None:
-            self.promote(before, at, f"rollback: {why}")
+        for before in list(self._earlier()):
+            try:
+                self.promote(before, at, ROLLBACK + why)
+            except (ModelNotFound, ModelRefused):
+                continue
             return before
-        os.unlink(self._path(CURRENT))
+        try:
+            os.unlink(self._path(CURRENT))
+        except OSError as error:
+            raise ModelRefused(f"{self._path(CURRENT)} cannot be taken away: {error.strerror}") from None
         return None
 
-    def _before(self, version: str) -> str | None:
-        """What answered before `version` was first promoted by other than a rollback."""
-        came = [entry for entry in self.promotions() if not str(entry["why"]).startswith("rollback: ")]
-        before = next((entry["from"] for entry in reversed(came) if entry["to"] == version), None)
-        return before if before is not None and before in self.versions() else None
+    def predecessor(self) -> str | None:
+        """The version that a rollback would return to; None where it would return to the shipped model."""
+        return next((version for version in self._earlier() if version in self.versions()), None)
 
-    def _current_or_damaged(self) -> str | None:
+    def remove(self, version: str) -> list[str]:
+        """Take a version away for good, with its card and the table that no other model names.
+
+        Returns the files' names. Raises ModelNotFound, and ModelRefused for the version that answers.
+        """
+        self.path(version)
+        if version == self._sound_current():
+            raise ModelRefused(f"{version} answers now; promote another or roll back first")
+        return self._take_away([version])
+
+    def prune(self, keep: int) -> list[str]:
+        """Take away all versions but the newest `keep`, the one that answers and the one before it.
+
+        With them go their cards, the tables that no model names any more, and cards without a version. Returns the
+        files' names. Raises ModelRefused.
+        """
+        versions = self.versions()
+        kept = {self._sound_current(), self.predecessor(), *versions[len(versions) - keep if keep else len(versions) :]}
+        return self._take_away([version for version in versions if version not in kept])
+
+    def _take_away(self, versions: list[str]) -> list[str]:
+        gone = [version + suffix for version in versions for suffix in (".pkl", ".json")]
+        removed = [name for name in gone if self._unlinked(name)]
+        files = self._files()
+        # Also a model that is refused today, of another format say, keeps the table whose name is written in it.
+        named = {found for name in files if name.endswith(".pkl") for found in _TABLE.findall(self._content(name))}
+        cards = [n for n in files if n.endswith(".json") and _order(n[:-5]) and n[:-5] + ".pkl" not in files]
+        tables = [n for n in files if _TABLE.fullmatch(os.fsencode(n)) and os.fsencode(n) not in named]
+        return removed + [name for name in cards + tables if self._unlinked(name)]
+
+    def _unlinked(self, name: str) -> bool:
+        try:
+            os.unlink(self._path(name))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise ModelRefused(f"{self._path(name)} cannot be removed: {error.strerror}") from None
+        return True
+
+    def _content(self, name: str) -> bytes:
+        """Of a model file; none where it must not be read."""
+        try:
+            return content_of(self._path(name), model_file.MAX_BYTES)
+        except OSError:
+            return b""
+
+    def _files(self) -> list[str]:
+        try:
+            return os.listdir(self.directory)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ModelRefused(f"the model directory {self.directory} cannot be read: {error.strerror}") from None
+
+    def _earlier(self) -> Iterator[str]:
+        """The versions that answered before the one that answers now, going back from it."""
+        version = self._answering()
+        met = {version}
+        while version is not None and (version := self._promotions.before(version)) not in met | {None}:
+            met.add(version)
+            yield version
+
+    def _sound_current(self) -> str | None:
+        """As `current`, for those who must not guess: what answers is not taken away because it cannot be read."""
         try:
             return self.current()
-        except ModelRefused:  # promoting is how one mends it
-            return None
+        except ModelRefused as refusal:
+            raise ModelRefused(f"{refusal}; promote a version or roll back first") from None
+
+    def _answering(self) -> str | None:
+        """The version that answers; where current.pkl is damaged, the one it was by the last promotion."""
+        try:
+            return self.current()
+        except ModelRefused:
+            return self._promotions.last()
 
     def _check_difficulty(self, name: str, sha256: str) -> None:
         table = DifficultyTable.open(self._path(name))
@@ -197,5 +261,5 @@ class Registry:
 
 def _order(version: str) -> tuple[str, int] | None:
     """(date, number) of a version's name, None of any other name."""
-    named = _VERSION.match(version)
+    named = _VERSION.fullmatch(version)
     return (named[1], int(named[2] or 1)) if named else None

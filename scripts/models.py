@@ -1,9 +1,11 @@
-"""Which model answers: list the versions, look at one, promote one, or go back to the one before.
+"""Which model answers: list the versions, look at one, promote one, go back to the one before, take old ones away.
 
 python scripts/models.py list
 python scripts/models.py show struggle_prediction_v1.0_2026-11-23
 python scripts/models.py promote struggle_prediction_v1.0_2026-11-23 --why "checked by hand"
 python scripts/models.py rollback --why "alerts since Monday"
+python scripts/models.py remove struggle_prediction_v1.0_2026-11-16
+python scripts/models.py prune --keep 4
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 
 if __package__ in (None, ""):
@@ -20,11 +23,12 @@ import click
 
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
-from ml.places import HOUSE
+from ml.places import HOUSE, content_of
 from ml.registry import Registry
+from scripts.refusal import CANNOT_WRITE, CONFIGURATION
+from scripts.terminal import in_one_line
 
 MODELS_DIR = os.path.join(HOUSE, "models")
-CONFIGURATION = 78
 
 
 @click.group(help=__doc__.partition("\n\n")[0])
@@ -32,6 +36,8 @@ CONFIGURATION = 78
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def cli(context: click.Context, models_dir: str, as_json: bool) -> None:
+    if not os.path.isdir(models_dir):
+        raise ModelNotFound(f"there is no model directory {models_dir}")
     context.obj = Registry(models_dir), as_json
 
 
@@ -40,20 +46,22 @@ def cli(context: click.Context, models_dir: str, as_json: bool) -> None:
 def list_versions(obj: tuple[Registry, bool]) -> None:
     """All versions, oldest first; a star marks the one that answers."""
     registry, as_json = obj
-    current = registry.current()
+    current, refused = _current(registry)
     rows = [_summary(registry, version, version == current) for version in registry.versions()]
     if as_json:
-        click.echo(json.dumps({"current": current, "versions": rows}))
+        click.echo(json.dumps({"current": current, "versions": rows} | ({"refused": refused} if refused else {})))
         return
     for row in rows:
         note = row.get("refused") or ", ".join(
             f"{name} {row[name]:.3f}" for name in ("auc", "log_loss", "ece") if name in row
         )
-        click.echo(f"{'*' if row['current'] else ' '} {row['version']}  {note}")
-    if current is None:
+        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {note}"))
+    if refused:
+        click.echo(in_one_line(f"{refused}; promote a version or roll back"), err=True)
+    elif current is None:
         click.echo("No current.pkl: the shipped pretrained model answers, or the rules where there is none.", err=True)
     elif current not in registry.versions():
-        click.echo(f"* {current}  (current.pkl; its version file is gone)")
+        click.echo(in_one_line(f"* {current}  (current.pkl; its version file is gone)"))
 
 
 @cli.command()
@@ -63,18 +71,17 @@ def show(obj: tuple[Registry, bool], version: str) -> None:
     """One version's sources, figures and card."""
     registry, as_json = obj
     saved = registry.read(version)
-    with open(registry.path(version), "rb") as file:
-        checksum = model_file.sha256(file.read())
+    checksum = model_file.sha256(content_of(registry.path(version), model_file.MAX_BYTES))
     found = {
         "version": version,
-        "current": registry.current() == version,
+        "current": _current(registry)[0] == version,
         "file_sha256": checksum,
         "sources": list(saved.sources),
         "figures": saved.figures,
         "struggle_below": saved.struggle_below,
         "difficulty": saved.difficulty and saved.difficulty[0],
         "card": registry.card(version),
-        "promotions": [entry for entry in registry.promotions() if version in (entry["from"], entry["to"])],
+        "promotions": _promotions(registry, version),
     }
     click.echo(json.dumps(found, indent=None if as_json else 2))
 
@@ -100,21 +107,63 @@ def rollback(obj: tuple[Registry, bool], why: str) -> None:
     """Return to the version that answered before the current one."""
     registry, as_json = obj
     with registry.locked():
-        left = registry.current()
+        left, _ = _current(registry)
         now = registry.rollback(_now(), why)
     _say(as_json, {"current": now, "before": left}, f"{now or 'the shipped model'} answers now; before: {left}")
+
+
+@cli.command()
+@click.argument("version")
+@click.pass_obj
+def remove(obj: tuple[Registry, bool], version: str) -> None:
+    """Take VERSION away for good, with its card and difficulty table. The one that answers stays."""
+    registry, as_json = obj
+    with registry.locked():
+        removed = registry.remove(version)
+    _say(as_json, {"removed": removed}, f"removed: {', '.join(removed)}")
+
+
+@cli.command()
+@click.option("--keep", type=click.IntRange(0), required=True, metavar="N", help="How many of the newest stay.")
+@click.pass_obj
+def prune(obj: tuple[Registry, bool], keep: int) -> None:
+    """Take old versions away, with their cards and difficulty tables.
+
+    The newest N stay, and always the one that answers and the one before it, which a rollback returns to.
+    """
+    registry, as_json = obj
+    with registry.locked():
+        removed = registry.prune(keep)
+    _say(as_json, {"removed": removed}, f"removed: {', '.join(removed) or 'nothing'}")
+
+
+def _current(registry: Registry) -> tuple[str | None, str | None]:
+    """The version that answers, and why there is none where current.pkl must not be used."""
+    try:
+        return registry.current(), None
+    except ModelRefused as refusal:
+        return None, str(refusal)
+
+
+def _promotions(registry: Registry, version: str) -> list[Mapping[str, str | None]]:
+    try:
+        entries = registry.promotions()
+    except ModelRefused as refusal:
+        click.echo(in_one_line(str(refusal)), err=True)
+        return []
+    return [entry for entry in entries if version in (entry["from"], entry["to"])]
 
 
 def _summary(registry: Registry, version: str, current: bool) -> dict[str, object]:
     try:
         saved = registry.read(version)
-    except ModelRefused as error:
+    except (ModelNotFound, ModelRefused) as error:
         return {"version": version, "current": current, "refused": str(error)}
     return {"version": version, "current": current, **saved.figures}
 
 
 def _say(as_json: bool, found: dict[str, object], sentence: str) -> None:
-    click.echo(json.dumps(found) if as_json else sentence)
+    click.echo(json.dumps(found) if as_json else in_one_line(sentence))
 
 
 def _now() -> str:
@@ -122,12 +171,17 @@ def _now() -> str:
 
 
 def main() -> None:
-    """The command; errors of the registry are one sentence and exit code 78."""
+    """The command; errors of the registry are one sentence and exit code 78, of a full or read-only disk 74."""
     try:
         cli()
     except (ModelNotFound, ModelRefused) as error:
-        click.echo(f"models: {error}", err=True)
+        click.echo(in_one_line(f"models: {error}"), err=True)
         sys.exit(CONFIGURATION)
+    except OSError as error:
+        click.echo(
+            in_one_line(f"models: {error.filename or 'the directory'} cannot be written: {error.strerror}"), err=True
+        )
+        sys.exit(CANNOT_WRITE)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,17 @@ def write(text: str) -> bool:
 
 
 def say(message: str) -> None:
-    """One line for people, on stderr; where there is no stderr, nobody listens.
+    """One line for people, on stderr; where there is no stderr, nobody listens."""
+    _sent(2, f"predict.py: {in_one_line(message)}\n".encode("ascii"), SAYING_S)
+
+
+def in_one_line(text: str) -> str:
+    """The text with everything escaped that is no printable ASCII.
 
     A file's name may hold line ends and escape sequences: in a log they would pass for lines of others' making.
     """
-    shown = message.translate({control: f"\\x{control:02x}" for control in (*range(32), 127)})
-    _sent(2, f"predict.py: {shown}\n".encode("ascii", "backslashreplace"), SAYING_S)
+    shown = text.translate({control: f"\\x{control:02x}" for control in (*range(32), 127)})
+    return shown.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _sent(stream: int, octets: bytes, within_s: float) -> bool:

@@ -238,3 +238,27 @@ def test_an_oversized_file_is_refused_before_it_is_read(tmp_path):
         file.truncate(10 * 1024**3)
     with pytest.raises(ModelRefused, match="larger"):
         model_file.read(str(path))
+
+
+def changed(**attributes: object) -> SavedModel:
+    model = a_model()
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+@pytest.mark.parametrize("version", ["\ud800", "v" * 1_000_000, "", "two\nlines", "\x1b[2J", "a\u2028b", "\u202etxt"])
+def test_a_version_that_is_no_short_printable_text_is_refused(version):
+    with pytest.raises(ModelRefused, match="printable"):
+        parse(dump(changed(model_version=version)))
+
+
+def test_what_else_is_shown_of_a_model_is_short_and_printable():
+    for changes in ({"figures": {"\ud800": 0.5}}, {"figures": {"f" * 1000: 0.5}}, {"figures": {"": 0.5}}):
+        with pytest.raises(ModelRefused, match="printable"):
+            parse(dump(changed(**changes)))
+    with pytest.raises(ModelRefused, match="too many"):
+        parse(dump(changed(sources=["s"] * 5000)))
+    odd = parse(dump(changed(sources=["/a\udcff\n/b", "x" * 100_000, ""])))  # a source's name may be a path
+    assert [len(source) for source in odd.sources] == [6, 2000, 1]
+    assert all(source.isprintable() for source in odd.sources)
