@@ -59,7 +59,7 @@ def copied(stage: list[Instruction]) -> list[str]:
 
 def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody():
     for stage in stages():
-        assert re.match(r"python:3\.\d+-slim( AS \w+)?$", stage[0].rest)
+        assert re.match(r"python:3\.\d+-slim-bookworm@sha256:[0-9a-f]{64}( AS \w+)?$", stage[0].rest)
         assert {each.word for each in stage} <= {
             *("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "CMD"),
         }
@@ -82,6 +82,7 @@ def test_a_build_takes_only_tracked_files_and_no_secret():
             assert not re.search(r"(?i)(token|password|secret|database_url)\s*=", each.rest)
             if "pip install" in each.rest:
                 assert "--no-cache-dir" in each.rest
+                assert "--require-hashes" in each.rest
     ignored = (DEPLOY / f"{DOCKERFILE.name}.dockerignore").read_text().split("\n")
     assert ignored[1] == "*"
     taken = {line[1:] for line in ignored if line.startswith("!")}

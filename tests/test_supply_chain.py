@@ -43,6 +43,42 @@ class Advisories(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+def pinned(path: str) -> dict[str, list[str]]:
+    """The lines of a lock file's packages, without comments and environment markers, by name and version."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    with open(os.path.join(ROOT, path), encoding="utf-8") as lines:
+        for line in lines:
+            for word in line.split("#")[0].replace("\\", "").split():
+                if "==" in word and not word.startswith("--hash="):
+                    name = word
+                    found[name] = []
+                elif word.startswith("--hash="):
+                    found[name].append(word)
+    return found
+
+
+def test_the_service_is_installed_by_the_hashes_of_the_lock():
+    locked, service = pinned("requirements-lock.txt"), pinned("scripts/deploy/service-lock.txt")
+    assert {name.partition("==")[0] for name in service} >= {"click", "fastapi", "psycopg2-binary", "uvicorn"}
+    for name, hashes in service.items():
+        assert hashes, name
+        assert hashes == locked[name], name
+
+
+def test_workflows_name_actions_and_images_by_digest():
+    folder = os.path.join(ROOT, ".github", "workflows")
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            text = file.read()
+        used = re.findall(r"uses: (\S+)", text)
+        assert used
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each) for each in used), used
+        images = re.findall(r"image: (python\S+)", text)
+        assert images
+        assert all(re.search(r"@sha256:[0-9a-f]{64}$", each) for each in images), images
+
+
 @pytest.fixture(scope="module")
 def service():
     with ThreadingHTTPServer(("127.0.0.1", 0), Advisories) as server:
