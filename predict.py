@@ -49,6 +49,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from db.client import Client
+
 __version__ = "1.0.0"
 TIMEOUT_S = 4.0  # below the route's own five seconds: an exec() that gives up leaves its child running
 
@@ -56,14 +58,17 @@ TIMEOUT_S = 4.0  # below the route's own five seconds: an exec() that gives up l
 class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 
-    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now.
+    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
+    person should hear about the database that was read. on_demo: whether it is the demo because nobody named another.
+    warning: what a person should hear about the arguments.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
         self.user_id = in_utf8(user_id)
         self.objective_id = in_utf8(objective_id)
         self.database_url: str | None = None
-        self.schema: str | None = None
+        self.env_file: str | None = None
+        self.schema = os.environ.get("STRUGGLE_SCHEMA") or None
         self.model: str | None = None
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
@@ -72,18 +77,29 @@ class Request:
         self.strict = False
         self.pretty = False
         self.doctor = False
+        self.remark = ""
+        self.on_demo = False
+        self.warning = ""
 
 
 def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
     """The whole way: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> one JSON object."""
     difficulty = model.difficulty  # opened at once: what must not be used is refused whatever the database does
-    with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
+    with opened(request) as records:
+        request.remark, request.on_demo = records.origin.told(records.label), records.origin.is_demo_by_default
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
     history = StudyHistory.before(rows)
     features = StruggleFeatureExtractor(records, difficulty).features_of(history)
     prediction = model.predict(features)
     occasion = occasion_of(history.past, history.objective)
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
+
+
+def opened(request: Request) -> Client:
+    """The database that the request names, else the one that the environment names, else the demo."""
+    return db.connect(
+        request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
+    )
 
 
 def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
@@ -111,8 +127,10 @@ def respond(request: Request) -> dict[str, object]:
     way = predict if request.given_features is None else predict_from_features
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
-        return within(left_s, lambda: way(request, model))
-    except (database.UnknownLearner, database.UnknownObjective, database.DatabaseConfiguration, errors.PredictorError):
+        response = within(left_s, lambda: way(request, model))
+    except (database.UnknownLearner, database.UnknownObjective) as error:
+        raise type(error)(f"{error} {request.remark}." if request.on_demo else str(error)) from None
+    except (database.DatabaseConfiguration, errors.PredictorError):
         raise
     except database.DatabaseUnavailable as error:
         return predict_by_default(request, model, error.code, str(error))
@@ -122,6 +140,9 @@ def respond(request: Request) -> dict[str, object]:
         return predict_by_default(
             request, model, "extraction_failed", f"features cannot be extracted ({place_of(error)})"
         )
+    if request.remark:
+        say(request.remark)
+    return response
 
 
 class Usage(Exception):
@@ -148,16 +169,18 @@ def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
     if not stdout_is_open():
         return STDOUT_GONE
     keep_stderr_free()
-    code, pretty = 0, False
+    code, pretty, warning = 0, False, ""
     try:
         request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv)
-        pretty = request.pretty
+        pretty, warning = request.pretty, request.warning
         response, code = examine(request) if request.doctor else (respond(request), 0)
         text = dumps(response)
+        if warning:
+            say(warning)
     except Exception as error:
         code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
         message = str(error) if code != 70 else f"internal error ({place_of(error)})"
-        say(message)
+        say(f"{message} {warning}" if warning else message)
         public = SENTENCES[error.code] if isinstance(error, database.DatabaseUnavailable) else message
         text = dumps(failure(name, public))
     return code if write(indented(text) if pretty else text) else STDOUT_GONE

@@ -8,6 +8,7 @@ from functools import partial
 
 from db import loader
 from db.errors import DatabaseUnavailable
+from db.url import GIVEN, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ class Client:
 
     timeout_s bounds each call, not their sum; None stands for an hour. A call raises DatabaseUnavailable when the
     database cannot be reached or the time is up, and RequiredTableAbsent when it lacks what every prediction needs.
+    origin: what named this database.
     """
 
-    def __init__(self, connection: Connection, mapping: Mapping, timeout_s: float | None) -> None:
+    def __init__(
+        self, connection: Connection, mapping: Mapping, timeout_s: float | None, origin: Origin = GIVEN
+    ) -> None:
         self.timeout_s = timeout_s
+        self.origin = origin
         self._connection = connection
         self._mapping = mapping
         self._known: loader.Opened | None = None

@@ -23,6 +23,40 @@ _FOREIGN = {
     "sqlserver": "SQL Server is not supported",
 }
 
+CALLER, VARIABLE_ITSELF, FILE, SCHEMA, DEMO_BY_DEFAULT = "caller", "variable", "file", "schema", "default"
+
+
+class Origin:
+    """What named a database.
+
+    kind: one of the constants above. variable: the one that names databases here. path: of the file, else "".
+    """
+
+    __slots__ = ("kind", "path", "variable")
+
+    def __init__(self, variable: str, kind: str, path: str = "") -> None:
+        self.variable = variable
+        self.kind = kind
+        self.path = path
+
+    @property
+    def is_demo_by_default(self) -> bool:
+        """Whether nobody named a database."""
+        return self.kind == DEMO_BY_DEFAULT
+
+    def told(self, label: str) -> str:
+        """What a person should hear about the database so labelled; "" where it was named in plain sight."""
+        if self.kind == DEMO_BY_DEFAULT:
+            return f"{self.variable} is not set, so the embedded demo database was read"
+        if self.kind == FILE:
+            return f"database {label.replace(':5432/', '/')}, from {self.path}"
+        if self.kind == SCHEMA:
+            return f"database {label.replace(':5432/', '/')}, from the schema"
+        return ""
+
+
+GIVEN = Origin("DATABASE_URL", CALLER)
+
 
 _PRISMAS = ("schema", "sslidentity")
 """Words of Prisma's own whose value may hold any character."""
@@ -34,10 +68,10 @@ class DatabaseURL:
     kind: "sqlite" or "postgresql". path: the SQLite file, absolute; None for PostgreSQL. keywords: arguments of
     psycopg2.connect, all text; empty for SQLite. schema: PostgreSQL's search_path, one unquoted identifier, None
     where the URL names none. pooled: whether it says pgbouncer=true, so that every transaction may meet another
-    session. label: host:port/database, or the file, fit for messages.
+    session. label: host:port/database, or the file, fit for messages. origin: what named this database.
     """
 
-    __slots__ = ("keywords", "kind", "label", "path", "pooled", "schema")
+    __slots__ = ("keywords", "kind", "label", "origin", "path", "pooled", "schema")
 
     def __init__(
         self,
@@ -47,6 +81,7 @@ class DatabaseURL:
         keywords: dict[str, str] | None = None,
         schema: str | None = None,
         pooled: bool = False,
+        origin: Origin = GIVEN,
     ) -> None:
         self.kind = kind
         self.label = label
@@ -54,6 +89,7 @@ class DatabaseURL:
         self.keywords = keywords or {}
         self.schema = schema
         self.pooled = pooled
+        self.origin = origin
 
     def __repr__(self) -> str:
         return f"<DatabaseURL {self.kind} {self.label}>"

@@ -16,21 +16,19 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.demo import load_demo
-from db.errors import DatabaseConfiguration, DatabaseError, DatabaseUnavailable
+from db.errors import DatabaseError
 from db.tables import ddl
 from db.writing import open_writer
-
-
-class Refused(click.ClickException):
-    """One sentence on stderr, and the exit code that predict.py gives the same cause."""
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+from scripts.database_options import database_options
+from scripts.refusal import CONFIGURATION, Refused, of_database
 
 
 @click.command()
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, help="file:./dev.db or postgresql://...")
+@database_options(
+    schema=False,
+    demo=False,
+    needed=lambda options: not options["sql"],
+)
 @click.option("--demo", is_flag=True, help="Fill the tables with the demo learner's six weeks of study.")
 @click.option("--if-not-exists", is_flag=True, help="Do nothing where the tables are there already.")
 @click.option("--sql", type=click.Choice(["sqlite", "postgresql"]), help="Only print the statements for this database.")
@@ -39,25 +37,19 @@ def create_database(database_url: str | None, demo: bool, if_not_exists: bool, s
     if sql:
         click.echo("".join(f"{statement};\n" for statement in ddl(sql)), nl=False)
         return
-    if not database_url:
-        raise Refused("No database to write to: give --database-url or set DATABASE_URL.", 2)
     try:
         with open_writer(database_url, create=True) as writer:
             existing = writer.existing_tables()
             if existing and not if_not_exists:
                 found = f"{writer.label} already has the table {existing[0]!r}"
-                raise Refused(f"{found}; --if-not-exists accepts that.", 78)
+                raise Refused(f"{found}; --if-not-exists accepts that.", CONFIGURATION)
             if not existing:
                 writer.create_tables()
                 if demo:
                     load_demo(writer)
             label = writer.label
-    except DatabaseUnavailable as error:
-        raise Refused(str(error), 69) from None
-    except DatabaseConfiguration as error:
-        raise Refused(str(error), 78) from None
     except DatabaseError as error:
-        raise Refused(str(error), 69) from None
+        raise of_database(error) from None
     click.echo(f"{label}: {'the tables were there already' if existing else 'tables created'}.")
 
 

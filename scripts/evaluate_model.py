@@ -1,4 +1,4 @@
-"""How good a model is on the history in a database: `python scripts/evaluate_model.py --database-url URL`.
+"""How good a model is on the history in a database: `python scripts/evaluate_model.py`.
 
 Every labelled visit is predicted as predict.py would have done at its first answer. Evaluate on learners whom the
 model was not trained on (--learners FILE): on its own it looks better than it is.
@@ -37,6 +37,7 @@ from ml.training.many import ManyAtOnce, Verdict
 from ml.training.slices import Slice, history_band, slices
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import learners_named_in, read_examples
@@ -49,10 +50,7 @@ LAST_ROWS = 10
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL, else the demo database.")
-@click.option(
-    "--schema", type=click.Path(exists=True), help="The app's schema.prisma; its @map and @@map are followed."
-)
+@database_options()
 @click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
 @click.option("--learners", metavar="FILE", help="Only the learners named in FILE, one id a line.")
 @click.option(
@@ -83,7 +81,7 @@ LAST_ROWS = 10
     help="Write all figures here; - is stdout, in place of the table.",
 )
 def evaluate_model(
-    database_url: str | None,
+    database_url: str,
     schema: str | None,
     model: str | None,
     learners: str | None,

@@ -16,19 +16,21 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db import get_prisma_client
+from db.connecting import located
 from db.errors import DatabaseError, UnknownLearner, UnknownObjective
 from ml import PredictorError, StruggleFeatureExtractor, StrugglePredictionModel, UnknownTopic
 from ml.features import FEATURE_NAMES
 from ml.prediction import Prediction
+from scripts.database_options import database_options
 from scripts.refusal import Refused, of_database
 
 BAR = 20
 COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
 
 
-async def show(url: str | None, user_id: str, topic: str) -> None:
+async def show(url: str | None, schema: str | None, user_id: str, topic: str) -> None:
     """Every objective of the topic, then the topic as a whole."""
-    client = await get_prisma_client(url)
+    client = await get_prisma_client(url, schema_path=schema)
     async with client:
         model = StrugglePredictionModel.load()
         extractor = StruggleFeatureExtractor(client, model.difficulty)
@@ -38,6 +40,8 @@ async def show(url: str | None, user_id: str, topic: str) -> None:
             show_prediction(objective_id, model.predict(features), features.data_quality)
         features = await extractor.extract_features_for_topic(user_id, topic)
         show_prediction(f"{topic} as a whole", model.predict(features), features.data_quality)
+        if client.origin.is_demo_by_default:
+            click.echo(f"{client.origin.told(client.label)}.", err=True)
 
 
 def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:
@@ -56,19 +60,25 @@ def show_prediction(title: str, prediction: Prediction, data_quality: float) -> 
 
 
 @click.command()
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, help="Default: the embedded demo database.")
+@database_options(demo_by_default=True)
 @click.option("--user", "user_id", default="demo-learner", show_default=True, help="The learner's id.")
 @click.option("--topic", default="physiology", show_default=True, help="A course's id or name, or a topic tag.")
-def example_usage(database_url: str | None, user_id: str, topic: str) -> None:
+def example_usage(database_url: str | None, schema: str | None, user_id: str, topic: str) -> None:
     """Show what the Python API says about one learner and one topic."""
     try:
-        asyncio.run(show(database_url, user_id, topic))
+        asyncio.run(show(database_url, schema, user_id, topic))
     except (UnknownLearner, UnknownObjective, UnknownTopic) as error:
-        raise Refused(str(error), 66) from None
+        raise Refused(_with_demo(str(error), database_url, schema), 66) from None
     except DatabaseError as error:
         raise of_database(error) from None
     except PredictorError as error:
         raise Refused(str(error), 78) from None
+
+
+def _with_demo(message: str, url: str | None, schema: str | None) -> str:
+    """The message, and that the database is the demo, where nobody named another."""
+    where, _ = located(url, schema)
+    return f"{message} {where.origin.told(where.label)}." if where.origin.is_demo_by_default else message
 
 
 if __name__ == "__main__":

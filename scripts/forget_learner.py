@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The right to leave: `python scripts/forget_learner.py USER_ID --database-url URL` removes what we keep of a learner.
+"""The right to leave: `python scripts/forget_learner.py USER_ID` removes what we keep of a learner.
 
 Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
 the app's to erase. Models hold weights, not learners; a deployment's difficulty table holds counts in which the
@@ -21,6 +21,7 @@ if __package__ in (None, ""):
 
 from db.errors import DatabaseError
 from db.writing import Writer, open_writer
+from scripts.database_options import database_options
 from scripts.refusal import of_database
 
 
@@ -41,10 +42,9 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
 
 @click.command(help=__doc__.partition("\n\n")[2])
 @click.argument("user_id")
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL")
-@click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
+@database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def forget_learner(user_id: str, database_url: str | None, schema: str | None, as_json: bool) -> None:
+def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:
     try:
         with open_writer(database_url, schema_path=schema) as writer:
             removed = forget(writer, user_id)

@@ -23,6 +23,7 @@ from db.errors import DatabaseError
 from db.libpq_environment import SetAside, overriding
 from db.tables import TABLES, ddl
 from db.writing import Writer, open_writer
+from scripts.database_options import database_options
 from scripts.refusal import USAGE, Refused, of_database
 from scripts.synthetic_platform import CROWD, Size, insertions
 
@@ -122,7 +123,7 @@ def _vacuum(url: str) -> None:
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, required=True, metavar="URL")
+@database_options(schema=False, demo=False, looks_for_env_file=lambda options: False)
 @click.option("--reviews", type=click.IntRange(1, 100_000_000), default=10_000, help="Rounded up to whole learners.")
 @click.option("--crowd", type=click.IntRange(min=0), default=0, help=f"Reviews of one learner more, {CROWD!r}.")
 @click.option("--prerequisites", type=click.IntRange(min=0), default=0, help=f"Of one objective more, {HUB!r}.")

@@ -1,4 +1,4 @@
-"""Real answer logs into the platform's tables: `python -m scripts.import_history FILE --database-url URL`.
+"""Real answer logs into the platform's tables: `python -m scripts.import_history FILE`.
 
 Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
 become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the
@@ -24,6 +24,7 @@ from db.errors import DatabaseError
 from db.writing import Writer, open_writer
 from scripts import imported_rows
 from scripts.answer_log import STUDY, AnswerLog, MalformedLog, read_log
+from scripts.database_options import database_options
 from scripts.history_merge import Changes, LearnerLog, Stored, by_learner, changes
 from scripts.imported_rows import Table
 from scripts.refusal import USAGE, Refused, of_database
@@ -91,12 +92,9 @@ def _store(writer: Writer, table: Table, written: Counts) -> None:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL.")
-@click.option(
-    "--schema", type=click.Path(exists=True), help="The app's schema.prisma; its @map and @@map are followed."
-)
+@database_options(demo=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
-def import_history(file: str, database_url: str | None, schema: str | None, as_json: bool) -> None:
+def import_history(file: str, database_url: str, schema: str | None, as_json: bool) -> None:
     """Import the answer log FILE into the platform's tables, in one transaction.
 
     FILE is tab-separated or CSV, plain or gzip, one answer a row: user_id, item_id, timestamp (seconds), correct (1
@@ -122,7 +120,7 @@ def import_history(file: str, database_url: str | None, schema: str | None, as_j
     click.echo(json.dumps(summary) if as_json else _sentence(summary))
 
 
-def _import_file(log: AnswerLog, database_url: str | None, schema: str | None) -> dict[str, int | float | bool]:
+def _import_file(log: AnswerLog, database_url: str, schema: str | None) -> dict[str, int | float | bool]:
     with open_writer(database_url, schema_path=schema, create=True) as writer:
         create_tables = schema is None and not writer.existing_tables()
         if create_tables:

@@ -28,6 +28,7 @@ from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from ml.training.evaluation import BOOTSTRAP
 from scripts import monitor_page, monitor_prometheus, monitor_text
+from scripts.database_options import database_options
 from scripts.monitor_readings import Codes, Predictions, read_period
 from scripts.monitor_reasons import reasons
 from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
@@ -55,8 +56,7 @@ Exit codes:
 @click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), show_default=True, help="Length of the period.")
 @click.option("--as-of", metavar="TIME", help="End of the period, ISO 8601; default: the database's now.")
 @click.option("--weeks", default=8, type=click.IntRange(1, 520), show_default=True, help="Length of the trend.")
-@click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL, else the demo database.")
-@click.option("--schema", metavar="PATH", help="The app's schema.prisma, where it renames tables or columns.")
+@database_options()
 @click.option(
     "--group-by",
     "group_by",
@@ -81,7 +81,7 @@ def monitor(
     days: float,
     as_of: str | None,
     weeks: int,
-    database_url: str | None,
+    database_url: str,
     schema: str | None,
     group_by: Sequence[str],
     minimum: int,

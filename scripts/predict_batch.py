@@ -33,6 +33,7 @@ from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
 from scripts.batch_part import Settings, Tally, mark_of
 from scripts.batch_work import Wanted
 from scripts.batch_work import do_part as do_part
+from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.learner_ranges import count_learners, ranges
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
@@ -43,8 +44,11 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL", help="Default: a demo.")
-@click.option("--schema", type=click.Path(), metavar="FILE", help="The app's schema.prisma, for its @@map and @map.")
+@database_options(
+    writes=lambda options: options["store"],
+    looks_for_env_file=lambda options: not options["store"],
+    needed=lambda options: _checked(options),
+)
 @click.option("--users", type=click.File("r"), metavar="FILE", help="Learners' ids, one a line; - is stdin.")
 @click.option("--days-ahead", type=click.IntRange(0, 3650), default=14, show_default=True, help="Missions and exams.")
 @click.option(
@@ -75,7 +79,6 @@ def predict_batch(**options: Any) -> None:
     \b
     Exit codes: 0 done, 2 usage, 69 database or workers unreachable, 78 configuration or model, 130 interrupted.
     """
-    _check(options)
     try:
         summary = run(options)
     except DatabaseError as error:
@@ -91,7 +94,8 @@ def predict_batch(**options: Any) -> None:
     click.echo(json.dumps(summary) if options["as_json"] else _told(summary), err=not options["as_json"])
 
 
-def _check(options: Mapping[str, Any]) -> None:
+def _checked(options: Mapping[str, Any]) -> bool:
+    """True; refuses options that make no batch before a database is looked for."""
     output = options["output"] or ""
     if options["full"] and output.endswith(PARQUET):
         raise Refused("--full writes JSON lines: give --output a name that ends in .jsonl.", USAGE)
@@ -103,6 +107,7 @@ def _check(options: Mapping[str, Any]) -> None:
             parse_iso(options["as_of"])
         except PredictorError as error:
             raise Refused(str(error), USAGE) from None
+    return True
 
 
 def run(options: Mapping[str, Any]) -> dict[str, object]:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from db.errors import DatabaseConfiguration
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
+from scripts.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
+from scripts.refusal import USAGE, Refused
 
 if TYPE_CHECKING:
     from predict import Request
@@ -49,9 +52,15 @@ def parse_request(
     if not options["doctor"] and (options["user_id"] is None or options["objective_id"] is None):
         raise usage_error("USER_ID and OBJECTIVE_ID are needed; see predict.py --help")
     request = make_request(options["user_id"] or "", options["objective_id"] or "")
-    request.database_url = options["database_url"]
-    request.schema = options["schema"]
+    try:
+        refuse_two_databases(options["database_url"], options["env_file"], options["demo"])
+    except Refused as refusal:
+        raise (usage_error if refusal.exit_code == USAGE else DatabaseConfiguration)(refusal.message) from None
+    request.database_url = DEMO_URL if options["demo"] else options["database_url"]
+    request.env_file = options["env_file"]
+    request.schema = options["schema"] or request.schema
     request.model = options["model"]
+    request.warning = warning_of_passwords([options["database_url"]])
     request.as_of_ms = parse_iso(options["as_of"]) if options["as_of"] is not None else None
     if options["features"] is not None:
         request.given_features = partial(_read_features, options["features"])  # read later, under the deadline
@@ -75,9 +84,8 @@ def _command(version: str) -> click.Command:
     @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
     @click.argument("user_id", required=False)
     @click.argument("objective_id", required=False)
-    @click.option("--database-url", metavar="URL", help="Default: $DATABASE_URL, else the embedded demo database.")
+    @declared()
     @click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
-    @click.option("--schema", metavar="FILE", help="The app's schema.prisma; its @map and @@map are followed.")
     @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
     @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
     @click.option("--timeout", type=_Seconds(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")

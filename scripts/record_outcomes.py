@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What became of stored predictions: `python scripts/record_outcomes.py --database-url URL [--dry-run]`.
+"""What became of stored predictions: `python scripts/record_outcomes.py [--dry-run]`.
 
 A PENDING prediction is decided once its learner has studied the objective since: the first visit that the platform's
 definition can judge, or, where answers trickle in over several short visits, the first five of them together. A
@@ -29,6 +29,7 @@ from db.writing import Writer, open_writer
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from ml.visits import FEWEST_ANSWERS, Visit, is_correct, visits_of
+from scripts.database_options import database_options
 from scripts.refusal import USAGE, Refused, of_database
 
 SAID_FROM = 0.5
@@ -155,7 +156,7 @@ def _words(writer: Writer, predictions: Sequence[Stored], now_ms: int) -> dict[s
     return {identifier: word for at, identifier, word in heard if at < now_ms}  # type: ignore[operator]
 
 
-def record(url: str | None, schema: str | None, now_ms: int | None, dry_run: bool, quiet: bool) -> Counter[str]:
+def record(url: str, schema: str | None, now_ms: int | None, dry_run: bool, quiet: bool) -> Counter[str]:
     """Decides what can be decided, page by page of learners, each page kept as it is done; counts by status."""
     counts: Counter[str] = Counter()
     with db.connect(url, schema_path=schema) as client, open_writer(url, schema_path=schema) as writer:
@@ -188,14 +189,11 @@ def record(url: str | None, schema: str | None, now_ms: int | None, dry_run: boo
 
 
 @click.command(help=__doc__.partition("\n\n")[2])
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL")
-@click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
+@database_options(writes=lambda options: True)
 @click.option("--as-of", metavar="ISO", help="Decide by what had happened by then. Default: now.")
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def record_outcomes(
-    database_url: str | None, schema: str | None, as_of: str | None, dry_run: bool, as_json: bool
-) -> None:
+def record_outcomes(database_url: str, schema: str | None, as_of: str | None, dry_run: bool, as_json: bool) -> None:
     try:
         now_ms = None if as_of is None else parse_iso(as_of)
         counts = record(database_url, schema, now_ms, dry_run, quiet=as_json or not sys.stderr.isatty())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Weekly retraining: `python scripts/retrain_model.py --since "7 days ago" --database-url URL`.
+"""Weekly retraining: `python scripts/retrain_model.py --since "7 days ago"`.
 
 The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
 known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
@@ -50,6 +50,7 @@ from ml.training.tables import Additive
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import build_table, read_examples
@@ -182,15 +183,14 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 
 @click.command(help=__doc__.partition("\n\n")[2])
 @click.option("--since", default="7 days ago", show_default=True, help="Any human or ISO time; what is newer judges.")
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, metavar="URL")
-@click.option("--schema", metavar="FILE", help="The app's schema.prisma, for its names of tables and columns.")
+@database_options(models=True, looks_for_env_file=lambda options: False)
 @click.option("--models-dir", default=os.path.join(HOUSE, "models"), show_default="models/", metavar="DIR")
 @click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
 @engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def retrain_model(
     since: str,
-    database_url: str | None,
+    database_url: str,
     schema: str | None,
     models_dir: str,
     as_of: str | None,

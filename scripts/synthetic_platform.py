@@ -22,6 +22,7 @@ if __package__ in (None, ""):
 from db.errors import DatabaseError
 from db.tables import TABLES
 from db.writing import Writer, open_writer
+from scripts.database_options import database_options
 from scripts.refusal import of_database
 
 DAY_MS = 86_400_000
@@ -266,7 +267,7 @@ def _study(size: Size, sql: _Numbers) -> Making:
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.option("--database-url", envvar="DATABASE_URL", show_envvar=True, required=True, metavar="URL")
+@database_options(schema=False, demo=False, looks_for_env_file=lambda options: False)
 @click.option("--learners", type=click.IntRange(min=1), default=1000)
 @click.option("--objectives", type=click.IntRange(min=2), default=20, help="Of each course, and so of each learner.")
 @click.option("--answers", type=click.IntRange(min=1), default=100, help="Of each learner.")

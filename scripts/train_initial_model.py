@@ -1,4 +1,4 @@
-"""Train a model on the history in a database: `python scripts/train_initial_model.py --database-url URL`.
+"""Train a model on the history in a database: `python scripts/train_initial_model.py`.
 
 Writes models/struggle_prediction_v1.0_DATE.pkl with its card and its difficulty table, and lets it answer
 (models/current.pkl). With --pretrained, several databases give the model that the repository ships.
@@ -35,6 +35,7 @@ from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, 
 from ml.training.slices import Slice
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
@@ -56,11 +57,11 @@ HOW_PRETRAINED = (
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--database-url", "urls", multiple=True, metavar="URL", help="Default: $DATABASE_URL. Several with --pretrained."
-)
-@click.option(
-    "--schema", type=click.Path(exists=True), help="The app's schema.prisma; its @map and @@map are followed."
+@database_options(
+    several=True,
+    models=True,
+    looks_for_env_file=lambda options: False,
+    needed=lambda options: not options["pretrained"],
 )
 @click.option("--models-dir", default=MODELS, show_default="models/", metavar="DIR", help="Where models are kept.")
 @click.option("--prior", metavar="PATH", help="The model to start from. Default: pretrained.pkl.")
@@ -116,7 +117,7 @@ def train_initial_model(
             raise Refused("several --database-url need --pretrained", USAGE)
         else:
             chosen = learners_named_in(learners)
-            url, until_ms = urls[0] if urls else None, None if as_of is None else parse_iso(as_of)
+            url, until_ms = urls[0], None if as_of is None else parse_iso(as_of)
             said = _own(url, schema, models_dir, prior, struggle_below, chosen, difficulty_only, until_ms, workers)
     except NotEnoughExamples as refusal:
         raise Refused(str(refusal), NOT_ENOUGH) from None
@@ -132,7 +133,7 @@ def train_initial_model(
 
 
 def _own(
-    url: str | None,
+    url: str,
     schema: str | None,
     models_dir: str,
     prior_path: str | None,

@@ -265,7 +265,9 @@ def test_a_database_that_cannot_be_read(url, code):
 
 def test_a_bug_does_not_pass_for_an_alert(tmp_path):
     broken = "import scripts.monitor as m; m.observe = None; m.main()"
-    done = subprocess.run([sys.executable, "-c", broken], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", broken, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 70
     assert "Traceback" in done.stderr
 
@@ -282,8 +284,8 @@ def test_a_stream_left_early_leaves_the_client_usable(database):
 @pytest.mark.parametrize(
     "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
 )
-def test_the_demo_database_is_monitored_by_default(command):
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_demo_database_is_monitored_where_it_is_asked_for(command):
+    done = subprocess.run([sys.executable, *command, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout.startswith("Predictions from ")
 

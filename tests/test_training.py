@@ -23,6 +23,8 @@ from tests.small_platform import make_platform
 STEADY, SEEN = FEATURE_NAMES.index("overall_accuracy"), FEATURE_NAMES.index("expected_struggle")
 TIMED = FEATURE_NAMES.index("retention_estimate")
 
+ON_THE_DEMO = ("--demo", "--models-dir", "/nowhere")
+
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
@@ -117,11 +119,11 @@ def test_too_few_labels_write_nothing_and_say_so(platform: str, tmp_path):
     ("script", "arguments", "code"),
     [
         ("train_initial_model.py", ("--pretrained",), 2),
-        ("train_initial_model.py", ("--learners", "/nowhere"), 2),
-        ("train_initial_model.py", ("--prior", "/nowhere.pkl"), 78),
-        ("evaluate_model.py", ("--model", "/nowhere.pkl"), 78),
-        ("evaluate_model.py", ("--explain", "nobody", "action-potentials", "2026-01-01"), 66),
-        ("evaluate_model.py", ("--explain", "demo-learner", "action-potentials", "yesterday"), 2),
+        ("train_initial_model.py", ("--learners", "/nowhere", *ON_THE_DEMO), 2),
+        ("train_initial_model.py", ("--prior", "/nowhere.pkl", *ON_THE_DEMO), 78),
+        ("evaluate_model.py", ("--model", "/nowhere.pkl", "--demo"), 78),
+        ("evaluate_model.py", ("--demo", "--explain", "nobody", "action-potentials", "2026-01-01"), 66),
+        ("evaluate_model.py", ("--demo", "--explain", "demo-learner", "action-potentials", "yesterday"), 2),
         ("explain_model.py", ("--model", "rules", "--out", "/tmp/never.html"), 78),
     ],
 )
