@@ -32,7 +32,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, for every member: a build's own time would make each build another file."""
-OF_SCRIPTS = ("__init__", "database_options", "doctor", "predict_options", "refusal", "terminal")
+OF_SCRIPTS = ("__init__", "database_options", "doctor", "doctor_costs", "predict_options", "refusal", "terminal")
 CURRENT = "models/current.pkl"
 
 
