@@ -14,9 +14,9 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from scripts.service_problems import problem_response
 
 MOST_BODY_BYTES = 1 << 20
-HEAD_WITHIN_S = 8.0
+HEAD_WITHIN_S = 5.0
 BODY_WITHIN_S = 8.0
-READ_WITHIN_S = 20.0
+READ_WITHIN_S = 10.0
 """How long a caller may take to send a request's head, to send its body, and to read on with its answer."""
 
 OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
