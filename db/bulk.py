@@ -6,10 +6,9 @@ reviews they have. A learner is never split over two pages.
 
 from __future__ import annotations
 
-import json
-
 from db import queries
 from db.loader import SOURCES, Batch, ask_for_learner, crowded, newest
+from db.plain_json import listed
 from db.records import Records
 from db.timestamps import bounded
 
@@ -54,7 +53,7 @@ def pages(opened: Opened, learner_ids: Sequence[str], window: Window | None) -> 
     """The learners, in their order, in pages of at most REVIEWS_AT_ONCE reviews, or of one learner with more."""
     ids = [identifier for identifier in learner_ids if opened.renderer.catalogue.admits("User", "id", identifier)]
     batch = Batch(opened.renderer)
-    batch.add("counts", queries.REVIEW_COUNTS, ids=json.dumps(ids))
+    batch.add("counts", queries.REVIEW_COUNTS, ids=listed(ids))
     found = yield from batch.ask()
     reviews = {str(learner): int(str(count)) for learner, count in found["counts"]}
     most = NO_LIMIT if window is None else window.reviews
@@ -84,7 +83,7 @@ def learners(
             return []
         found.update((yield from crowded(opened.renderer, found, only, as_of_ms, window)))
         return [make.learner_rows(found, window.outcomes)]
-    whose: dict[str, object] = {"ids": json.dumps(list(learner_ids)), "as_of": bounded(as_of_ms)}
+    whose: dict[str, object] = {"ids": listed(learner_ids), "as_of": bounded(as_of_ms)}
     batch.add("learner", queries.LEARNERS, ids=whose["ids"])
     batch.add("profile", queries.PROFILES, ids=whose["ids"])
     batch.add(
@@ -112,7 +111,7 @@ def objectives(
     """Those of the objectives that exist, by id; most: of prerequisites and of cards each."""
     most_prerequisites, most_cards = most
     catalogue = opened.renderer.catalogue
-    ids = json.dumps([each for each in objective_ids if catalogue.admits("LearningObjective", "id", each)])
+    ids = listed(each for each in objective_ids if catalogue.admits("LearningObjective", "id", each))
     batch = Batch(opened.renderer)
     batch.add("objectives", queries.OBJECTIVES, ids=ids)
     batch.add("prerequisites", queries.PREREQUISITES_OF_MANY, ids=ids, limit=most_prerequisites)

@@ -20,15 +20,19 @@ class Catalogue:
     are there ("users.includeInAnalytics").
     """
 
-    __slots__ = ("_fields", "has_own_clock", "mapping", "missing_sources")
+    __slots__ = ("_encoding", "_fields", "has_own_clock", "mapping", "missing_sources")
 
-    def __init__(self, mapping: Mapping, columns: Iterable[Sequence[object]]) -> None:
-        """Takes the dialect's rows of (schema or None, table, column, type). Raises RequiredTableAbsent."""
+    def __init__(self, mapping: Mapping, columns: Iterable[Sequence[object]], encoding: str = "UTF8") -> None:
+        """Takes the dialect's rows of (schema or None, table, column, type), and the encoding of the database.
+
+        Raises RequiredTableAbsent.
+        """
         found: dict[tuple[str | None, str], dict[str, str]] = {}
         for schema, table, column, kind in columns:
             types = found.setdefault((_text(schema), str(table)), {})
             types[str(column)] = str(kind)
         self.mapping = mapping
+        self._encoding = encoding
         self._fields: dict[str, dict[str, str]] = {}
         missing: list[str] = []
         for model, known in MODELS.items():
@@ -72,6 +76,11 @@ class Catalogue:
             identifier.encode()
         except UnicodeEncodeError:  # bytes of a command line that are no text
             return False
+        if self._encoding != "UTF8":
+            from db.encodings import can_hold
+
+            if not can_hold(self._encoding, identifier):
+                return False
         return "\0" not in identifier
 
 

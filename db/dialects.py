@@ -117,7 +117,9 @@ class PostgreSQL:
         " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
     )
-    CLOCK: str | None = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0"
+    CLOCK: str | None = (
+        "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0, getdatabaseencoding() AS c1"
+    )
     WALKS = ("early",)
     _TEMPORAL = ("timestamp", "timestamptz", "date")
     _NUMERIC = ("int8", "int4", "numeric", "float8")
@@ -132,11 +134,16 @@ class PostgreSQL:
         return f"CAST({column.sql} AS text)"
 
     def words(self, column: Column) -> str:
-        return f"left({self.text(column)}, {LONGEST_WORDS})"
+        # left() and length() refuse a text with a damaged byte; most texts need neither.
+        text = self.text(column)
+        return f"CASE WHEN octet_length({text}) <= {LONGEST_WORDS} THEN {text} ELSE left({text}, {LONGEST_WORDS}) END"
 
     def document(self, column: Column) -> str:
         text = self.text(column)
-        return f"CASE WHEN length({text}) <= {LONGEST_DOCUMENT} THEN {text} END"
+        return (
+            f"CASE WHEN octet_length({text}) <= {LONGEST_DOCUMENT} THEN {text}"
+            f" WHEN length({text}) <= {LONGEST_DOCUMENT} THEN {text} END"
+        )
 
     def ms(self, column: Column) -> str:
         if column.type in self._TEMPORAL:

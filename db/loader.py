@@ -117,12 +117,13 @@ def opened(
     tables are the same. Raises RequiredTableAbsent."""
     asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping)}, 4)]
     if dialect.CLOCK is not None:
-        asked.append(Query(dialect.CLOCK, {}, 1))
+        asked.append(Query(dialect.CLOCK, {}, 2))
     columns, *clock = yield asked
     if known is not None and list(known.columns) == list(columns):
         renderer = known.renderer
     else:
-        renderer = Renderer(dialect, Catalogue(mapping, columns))
+        encoding = (str(clock[0][0][1]),) if clock else ()
+        renderer = Renderer(dialect, Catalogue(mapping, columns, *encoding))
     if renderer.catalogue.has_own_clock:
         clock = list((yield [renderer.query(queries.DEMO_CLOCK)]))
     now_ms = instant_ms(clock[0][0][0]) if clock and clock[0] else None

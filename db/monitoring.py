@@ -6,10 +6,9 @@ in that one column, and sorts every number before every text: there each form ge
 
 from __future__ import annotations
 
-import json
-
 from db.dialects import POSTGRESQL, SQLITE
 from db.errors import RequiredTableAbsent
+from db.plain_json import listed
 from db.readings import decoded, flag, instant_ms, integer, number, text
 from db.templates import Template
 from db.timestamps import bounded, local_dates
@@ -114,7 +113,7 @@ def reasons(client: Client, prediction_ids: Sequence[str]) -> dict[str, StoredRe
     def ask(opened: Opened) -> Conversation[dict[str, StoredReasons]]:
         if "StrugglePrediction" not in opened.renderer.catalogue or not prediction_ids:
             return {}
-        (found,) = yield [opened.renderer.query(_REASONS, ids=json.dumps(list(prediction_ids)))]
+        (found,) = yield [opened.renderer.query(_REASONS, ids=listed(prediction_ids))]
         rows = (StoredReasons(text(key) or "", decoded(why), decoded(seen)) for key, why, seen in found)
         return {row.id: row for row in rows}
 
@@ -141,7 +140,7 @@ def groups(client: Client, column: str, ids: Iterable[str]) -> dict[str, str | N
         cast = f"CAST({alias}.{quoted} AS text)"
         template = Template(model, (f"{{{alias}.id:text}}", cast), f"FROM {{{alias}}} WHERE {{{alias}.id:among}}")
         return [
-            opened.renderer.query(template, ids=json.dumps(wanted[start : start + BATCH_ROWS]))
+            opened.renderer.query(template, ids=listed(wanted[start : start + BATCH_ROWS]))
             for start in range(0, len(wanted), BATCH_ROWS)
         ]
 

@@ -36,17 +36,17 @@ def loads(text: str) -> object:
 
 
 def listed(names: Iterable[str]) -> str:
-    """A JSON list of texts, in ASCII."""
+    """A JSON list of texts, without \\u: a server whose encoding is not UTF8 cannot translate that."""
     return f"[{', '.join(map(_quoted, names))}]"
 
 
 try:
-    from _json import encode_basestring_ascii as _quoted
+    from _json import encode_basestring as _quoted
     from _json import make_scanner
 
     _scan: Callable[[str, int], tuple[object, int]] = make_scanner(_Python)  # type: ignore[arg-type]
 except ImportError:  # an interpreter without CPython's accelerator
     from json import JSONDecoder
-    from json.encoder import encode_basestring_ascii as _quoted
+    from json.encoder import encode_basestring as _quoted
 
     _scan = JSONDecoder(parse_constant=_Python.parse_constant).raw_decode

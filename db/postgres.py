@@ -62,6 +62,8 @@ class PostgreSQLConnection:
         self._interrupted = False
         self._keeps_plans = keeps_plans
         self._plans: Plans | None = None
+        self._encoding = "UTF8"
+        self._codec: str | None = None  # of the server's own encoding, where its bytes come unconverted
         self._connection: psycopg2.extensions.connection | None = None
         self._connect()
 
@@ -83,6 +85,7 @@ class PostgreSQLConnection:
                         break
                     self.abandon()
                     keywords = others
+            self._learn_encoding(self._connection)
             if self._keeps_plans:
                 from db.postgres_plans import Plans
 
@@ -94,6 +97,21 @@ class PostgreSQLConnection:
             self.abandon()
             raise
         return self._connection
+
+    def _learn_encoding(self, connection: psycopg2.extensions.connection) -> None:
+        self._encoding = connection.get_parameter_status("server_encoding") or "UTF8"
+        if self._encoding != "UTF8":
+            from db.encodings import single_byte_codec
+
+            self._codec = single_byte_codec(self._encoding)
+
+    def _cursor(self, connection: psycopg2.extensions.connection) -> psycopg2.extensions.cursor:
+        """A cursor that gives texts as bytes: psycopg2, and a server that converts, give up at the first odd one."""
+        from psycopg2.extensions import BYTES, register_type
+
+        cursor = connection.cursor()
+        register_type(BYTES, cursor)
+        return cursor
 
     def _establish(self, keywords: dict[str, str]) -> dict[str, str] | None:
         """Waits for the connection. Where the server is silent and there is another, returns the keywords without it.
@@ -166,12 +184,12 @@ class PostgreSQLConnection:
         import psycopg2
 
         try:
-            cursor = self._connection.cursor()
+            cursor = self._cursor(self._connection)
             asked = self._plans.call(cursor, batch) if self._plans is not None else None
             if asked is None:
                 asked = selection([cursor.mogrify(each.sql, each.parameters).decode() for each in batch], batch)
             self._execute(cursor, f"{self._opening()}{asked}")
-            return [json.loads(rows) if rows else [] for rows in cursor.fetchone() or ()]
+            return [json.loads(self._text(rows)) if rows else [] for rows in cursor.fetchone() or ()]
         except psycopg2.Error as error:
             self.abandon()
             raise self._failure(error) from None
@@ -186,14 +204,14 @@ class PostgreSQLConnection:
         import psycopg2
 
         try:
-            cursor = self._connection.cursor()
+            cursor = self._cursor(self._connection)
             sql = cursor.mogrify(query.sql, query.parameters).decode()
             self._execute(cursor, f"{self._opening()}DECLARE batches NO SCROLL CURSOR FOR {sql}")
             fetch = f"FETCH FORWARD {rows} FROM batches"
             self._execute(cursor, fetch)
             while batch := cursor.fetchall():
                 cursor.execute(fetch)  # the server reads on while the caller works
-                yield batch
+                yield [tuple(self._text(cell) if type(cell) is bytes else cell for cell in row) for row in batch]
                 self._wait()
             self._execute(cursor, "CLOSE batches")
         except psycopg2.Error as error:
@@ -205,15 +223,20 @@ class PostgreSQLConnection:
             return ""
         self._begun = True
         left_ms = max(1, int((self._give_up_at - time.monotonic()) * 1000))
-        return _SNAPSHOT.format(timeout_ms=left_ms) + self._search_path()
+        unconverted = f"SET LOCAL client_encoding = '{self._encoding}';" if self._codec else ""
+        return _SNAPSHOT.format(timeout_ms=left_ms) + unconverted + self._search_path()
 
     def _search_path(self) -> str:
         if not self._url.schema:
             return ""
         return f"SET LOCAL search_path = {self.dialect.identifier(self._url.schema).replace('%%', '%')};"
 
+    def _text(self, octets: bytes) -> str:
+        return octets.decode(self._codec or "utf-8", "replace")
+
     def _execute(self, cursor: psycopg2.extensions.cursor, sql: str) -> None:
-        cursor.execute(sql)
+        unconverted = self._codec and cursor.connection.get_parameter_status("client_encoding") == self._encoding
+        cursor.execute(sql.encode(self._codec or "utf-8", "replace") if unconverted else sql)
         self._wait()
 
     def _wait(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from db.dialects import POSTGRESQL
+from db.encodings import can_hold
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, WriteRefused
 from db.libpq_environment import SetAside, overriding
 from db.postgres import refusal
@@ -34,6 +35,7 @@ class PostgreSQLWriter(Writer):
     def __init__(self, where: DatabaseURL, mapping: Mapping, patience_s: float) -> None:
         try:
             import psycopg2
+            import psycopg2.extensions
             import psycopg2.extras
         except ImportError:
             raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
@@ -55,6 +57,9 @@ class PostgreSQLWriter(Writer):
         except psycopg2.Error as error:
             raise DatabaseUnavailable(refusal(where, error)) from None
         connection.autocommit = True
+        self._register_type = psycopg2.extensions.register_type
+        self._octets = psycopg2.extensions.BYTES
+        self._encoding = connection.get_parameter_status("server_encoding") or "UTF8"
         super().__init__(mapping, where.label, connection)
 
     def _begin(self) -> None:
@@ -63,10 +68,13 @@ class PostgreSQLWriter(Writer):
     def _cursor(self) -> Any:
         """A cursor inside the transaction, which is begun where none is open."""
         cursor = self._connection.cursor()
+        self._register_type(self._octets, cursor)  # psycopg2 itself gives up at an odd byte
         if not self._begun:
             opening = (
                 f"BEGIN;SET LOCAL TimeZone = 'UTC';SET LOCAL lock_timeout = {max(1, int(self._patience_s * 1000))}"
             )
+            if self._encoding == "SQL_ASCII":  # the server would refuse to send what is no UTF-8
+                opening += ";SET LOCAL client_encoding = 'SQL_ASCII'"
             if self._schema:
                 opening += f";SET LOCAL search_path = {quoted(self._schema)}"
             cursor.execute(opening)
@@ -95,6 +103,12 @@ class PostgreSQLWriter(Writer):
         except self._error as error:
             raise self._failure(error) from None
         return cursor
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        return [tuple(map(_decoded, row)) for row in super().query(sql, parameters)]
+
+    def _possible(self, values: Sequence[str]) -> list[str]:
+        return [value for value in values if can_hold(self._encoding, value)]
 
     def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
         stored = 0
@@ -137,6 +151,10 @@ class PostgreSQLWriter(Writer):
         if kind == "DateTime":
             return postgres_ms(column)
         return column if kind in ("Int", "Float", "Boolean", "String[]") else f"CAST({column} AS text)"
+
+
+def _decoded(cell: object) -> object:
+    return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
 
 
 def _percent_style(sql: str) -> str:

@@ -105,7 +105,7 @@ class SQLiteConnection:
         except _ERRORS as error:
             if _UNDECODABLE not in str(error):
                 raise self._failure(error) from None
-        self._connection.text_factory = _readable
+        self._connection.text_factory = readable
         try:
             return self._connection.execute(query.sql, query.parameters).fetchall()
         except _ERRORS as error:
@@ -115,12 +115,31 @@ class SQLiteConnection:
 
     def batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
         """The rows of a query, at most so many at a time; for readings too long for the memory."""
+        delivered = 0
         try:
-            cursor = self._connection.execute(query.sql, query.parameters)
-            while batch := cursor.fetchmany(rows):
+            for batch in self._batches(query, rows):
                 yield batch
+                delivered += len(batch)
+            return
+        except _ERRORS as error:
+            if _UNDECODABLE not in str(error):
+                raise self._failure(error) from None
+        self._connection.text_factory = readable
+        try:
+            # Within one snapshot the rows come again in the same order.
+            for batch in self._batches(query, rows):
+                if len(batch) > delivered:
+                    yield batch[delivered:]
+                delivered = max(0, delivered - len(batch))
         except _ERRORS as error:
             raise self._failure(error) from None
+        finally:
+            self._connection.text_factory = str
+
+    def _batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
+        cursor = self._connection.execute(query.sql, query.parameters)
+        while batch := cursor.fetchmany(rows):
+            yield batch
 
     def end(self) -> None:
         """Ends the snapshot."""
@@ -164,5 +183,6 @@ def _size(path: str) -> int:
         return 0
 
 
-def _readable(stored: bytes) -> str:
+def readable(stored: bytes) -> str:
+    """A text with what is no UTF-8 replaced; sqlite3 itself gives up at the first odd byte."""
     return stored.decode(errors="replace")

@@ -7,6 +7,7 @@ import sqlite3
 
 from db.dialects import SQLITE
 from db.errors import DatabaseUnavailable, WriteRefused
+from db.sqlite import readable
 from db.tables import TABLES
 from db.timestamps import sqlite_ms, stored_text
 from db.writer import Writer
@@ -32,6 +33,7 @@ class SQLiteWriter(Writer):
             )
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"The SQLite database {path!r} cannot be opened: {error}.") from None
+        connection.text_factory = readable
         super().__init__(mapping, path, connection)
         try:
             self._begin()

@@ -93,7 +93,7 @@ class Writer:
         found: list[tuple[object, ...]] = []
         if among is None:
             found = self.query(sql)
-        for chunk in chunks(list(values), ROWS_AT_ONCE) if among is not None else ():
+        for chunk in chunks(self._possible(values), ROWS_AT_ONCE) if among is not None else ():
             marks = ", ".join("?" * len(chunk))
             where, bounds = f"{self._column(model, str(among))} IN ({marks})", []
             if within is not None:
@@ -112,7 +112,7 @@ class Writer:
     def delete(self, model: str, field: str, values: Sequence[str]) -> int:
         """Deletes the rows whose field holds one of the values; returns how many they were."""
         deleted = 0
-        for chunk in chunks(list(values), ROWS_AT_ONCE):
+        for chunk in chunks(self._possible(values), ROWS_AT_ONCE):
             marks = ", ".join("?" * len(chunk))
             where = f"{self._column(model, field)} IN ({marks})"
             deleted += self.execute(f"DELETE FROM {self._table(model)} WHERE {where}", chunk)
@@ -155,6 +155,10 @@ class Writer:
         schema = self.mapping.table_schema(model) if self.dialect == "postgresql" else None
         table = quoted(self.mapping.table(model))
         return f"{quoted(schema)}.{table}" if schema else table
+
+    def _possible(self, values: Sequence[str]) -> list[str]:
+        """Those of the values that the database can hold; a server refuses to look for any other."""
+        return list(values)
 
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:
         raise NotImplementedError

@@ -55,6 +55,8 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
         return
     for table, rows in removed.items():
         click.echo(f"{rows:8d} rows removed from {table}")
+    if not any(removed.values()):
+        click.echo("This id is unknown: no prediction, indicator or feedback was stored under it.", err=True)
     click.echo(
         "The learner's answers stay in the counts of the current difficulty table until the next training"
         " (python scripts/retrain_model.py). Files that you had written may name the learner:"

@@ -1,0 +1,32 @@
+"""The encodings that a PostgreSQL database may have besides UTF8: what they can hold, and how Python calls them."""
+
+from __future__ import annotations
+
+_CODECS = {
+    **{f"LATIN{number}": f"iso8859_{part}" for number, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)},
+    **{f"ISO_8859_{part}": f"iso8859_{part}" for part in (5, 6, 7, 8)},
+    **{f"WIN{page}": f"cp{page}" for page in (866, 874, *range(1250, 1259))},
+    "KOI8R": "koi8_r",
+    "KOI8U": "koi8_u",
+}
+_OF_SEVERAL_BYTES = {name: name.lower() for name in ("EUC_JP", "EUC_KR", "EUC_JIS_2004")} | {"EUC_CN": "gb2312"}
+
+
+def single_byte_codec(encoding: str | None) -> str | None:
+    """The codec by which a database's own bytes are read here, None where the server had better convert them.
+
+    SQL_ASCII promises nothing about its bytes: most often they are UTF-8.
+    """
+    return "utf-8" if encoding == "SQL_ASCII" else _CODECS.get(encoding or "")
+
+
+def can_hold(encoding: str, text: str) -> bool:
+    """Whether a database of that encoding can hold the text; no query about another text gets past its server."""
+    codec = _CODECS.get(encoding) or _OF_SEVERAL_BYTES.get(encoding)
+    if codec is None or text.isascii():
+        return True
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
