@@ -10,6 +10,8 @@ import { POST as giveFeedback } from '@/app/api/analytics/predictions/[id]/feedb
 import { POST as generate } from '@/app/api/analytics/predictions/generate/route';
 import { trackPredictionAccuracy } from '@/lib/ml-monitoring';
 import { prisma } from '@/lib/prisma';
+import { storePrediction } from '@/lib/stored-prediction';
+import type { Factor, Indicator } from '@/lib/struggle-predictor';
 import { upcomingFor } from '@/lib/upcoming';
 
 const LEARNER = 'demo-learner';
@@ -46,16 +48,81 @@ test('an answer is stored with the numbers that predict.py printed', async () =>
   assert.equal(row.predictedStruggleProbability, answer.probability);
   assert.equal(row.predictionConfidence, answer.confidence);
   assert.equal(row.predictionStatus, 'PENDING');
-  assert.equal(row.predictionDate.getTime(), Date.parse(answer.as_of));
+  assert.equal(row.id, answer.prediction_id);
+  assert.equal(row.topicId, answer.topic_id);
+  assert.equal(row.predictionDate.getTime(), Date.parse(answer.prediction_date));
+  assert.equal(row.predictedAt.getTime(), Date.parse(answer.as_of));
   assert.deepEqual([row.userId, row.learningObjectiveId], [LEARNER, OBJECTIVE]);
   assert.deepEqual(plain(row.featureVector), answer.features);
-  assert.deepEqual(plain(row.strugglingFactors), answer.factors);
+  assert.deepEqual(plain(row.strugglingFactors), answer.factors.map((factor: Factor) => ({
+    ...factor, factor: factor.feature, weight: factor.contribution, description: factor.text,
+  })));
+  const signs = await prisma.struggleIndicator.findMany({ where: { predictionId: row.id } });
+  assert.deepEqual(
+    signs.map(({ indicatorType, severity }) => [indicatorType, severity]).sort(),
+    answer.indicators.map((sign: Indicator) => [sign.indicator_type, sign.severity]).sort(),
+  );
+  assert(signs.filter(({ severity }) => severity === 'HIGH').length >= 2); // what the app's alert asks for
   assert.equal(row.actualOutcome, null);
 
   const learner = await upcomingFor(LEARNER);
   const shown = learner?.objectives.find(({ id }) => id === OBJECTIVE);
   assert.equal(shown?.prediction?.probability, answer.probability);
   assert.deepEqual(shown?.prediction?.factors, answer.factors);
+});
+
+/** The rows of one prediction, as the batch and the route make them. */
+const rowsOf = (id: string) => prisma.strugglePrediction.findMany({ where: { id } });
+
+test('many predictions of one pair are one row, which keeps what it said before', async () => {
+  const { answer } = await (await asked(LEARNER, OBJECTIVE)).json();
+  const before = await prisma.strugglePrediction.count();
+  const minute = (count: number) => new Date(Date.parse(answer.as_of) + count * 60_000).toISOString();
+  for (let count = 1; count <= 10; count += 1) await storePrediction({ ...answer, as_of: minute(count), probability: count / 100 });
+  await storePrediction({ ...answer, as_of: minute(10), probability: 0.5 }); // the same moment again
+  await storePrediction({ ...answer, as_of: minute(3), probability: 0.6 }); // an earlier one
+  const [row] = await rowsOf(answer.prediction_id);
+  assert.equal(row?.predictedStruggleProbability, 0.5);
+  const { earlier } = row?.featureVector as unknown as { earlier: { predicted_at: string; probability: number; model_version: string }[] };
+  assert.deepEqual(earlier.map(({ predicted_at }) => predicted_at), [2, 3, 4, 5, 6, 7, 8, 9].map(minute));
+  assert.equal(earlier[0]?.probability, 0.02);
+  assert.equal(earlier[0]?.model_version, answer.model_version);
+  assert.equal(await prisma.strugglePrediction.count(), before);
+  const signs = await prisma.struggleIndicator.count({ where: { predictionId: answer.prediction_id } });
+  assert.equal(signs, answer.indicators.length);
+});
+
+test('predictions stored at the same time are one row with one set of indicators', async () => {
+  const { answer } = await (await asked(LEARNER, OBJECTIVE)).json();
+  await prisma.strugglePrediction.deleteMany({ where: { id: answer.prediction_id } });
+  await Promise.all([0, 1, 2, 3].map(() => storePrediction(answer)));
+  assert.equal((await rowsOf(answer.prediction_id)).length, 1);
+  const signs = await prisma.struggleIndicator.count({ where: { predictionId: answer.prediction_id } });
+  assert.equal(signs, answer.indicators.length);
+});
+
+test('a decided row stays as it is, and a row of the same day under another id is the same row', async () => {
+  const { answer } = await (await asked(LEARNER, OBJECTIVE)).json();
+  const later = { ...answer, as_of: new Date(Date.parse(answer.as_of) + 3_600_000).toISOString(), probability: 0.01 };
+  for (const predictionStatus of ['CONFIRMED', 'DISMISSED'] as const) {
+    await prisma.strugglePrediction.update({ where: { id: answer.prediction_id }, data: { predictionStatus } });
+    const kept = await rowsOf(answer.prediction_id);
+    assert.equal((await storePrediction(later)).id, answer.prediction_id);
+    assert.deepEqual(await rowsOf(answer.prediction_id), kept);
+  }
+  await prisma.strugglePrediction.delete({ where: { id: answer.prediction_id } });
+  const day = answer.prediction_date.slice(0, 10);
+  const old = await prisma.strugglePrediction.create({
+    data: {
+      userId: LEARNER, learningObjectiveId: OBJECTIVE, predictedStruggleProbability: 0.3, predictionConfidence: 0.3,
+      strugglingFactors: [], predictionDate: new Date(day), predictedAt: new Date(Date.parse(answer.as_of) - 1),
+    },
+  });
+  const stored = await storePrediction(answer);
+  assert.equal(stored.id, old.id);
+  assert.equal(stored.predictionDate.toISOString(), answer.prediction_date);
+  assert.equal((await rowsOf(answer.prediction_id)).length, 0);
+  await prisma.strugglePrediction.delete({ where: { id: old.id } });
 });
 
 test('nothing is stored when there is no answer', async () => {
@@ -188,13 +255,16 @@ test('feedback that says nothing, or on nothing, is refused', async () => {
 test('the performance of the last days counts what is judged and within them', async () => {
   const until = new Date('2031-05-08T00:00:00Z');
   const days = (count: number) => new Date(until.getTime() - count * 24 * 60 * 60 * 1000);
-  const row = { userId: LEARNER, learningObjectiveId: OBJECTIVE, predictionConfidence: 0.5, strugglingFactors: [] };
+  const row = {
+    userId: LEARNER, learningObjectiveId: OBJECTIVE, predictionConfidence: 0.5, strugglingFactors: [],
+    predictionDate: days(-9), // the day it is about says nothing of when it was made
+  };
   const rows = [
-    { predictionDate: days(1), predictedStruggleProbability: 0.8, actualOutcome: true },
-    { predictionDate: days(7), predictedStruggleProbability: 0.5, actualOutcome: false },
-    { predictionDate: days(2), predictedStruggleProbability: 0.9, actualOutcome: null },
-    { predictionDate: days(7.01), predictedStruggleProbability: 0.1, actualOutcome: true },
-    { predictionDate: days(0), predictedStruggleProbability: 0.1, actualOutcome: true },
+    { predictedAt: days(1), predictedStruggleProbability: 0.8, actualOutcome: true },
+    { predictedAt: days(7), predictedStruggleProbability: 0.5, actualOutcome: false },
+    { predictedAt: days(2), predictedStruggleProbability: 0.9, actualOutcome: null },
+    { predictedAt: days(7.01), predictedStruggleProbability: 0.1, actualOutcome: true },
+    { predictedAt: days(0), predictedStruggleProbability: 0.1, actualOutcome: true },
   ];
   await prisma.strugglePrediction.createMany({ data: rows.map((one) => ({ ...row, ...one })) });
   const rung: string[] = [];
@@ -202,7 +272,7 @@ test('the performance of the last days counts what is judged and within them', a
   assert.deepEqual([measured.judged, measured.truePositives, measured.falsePositives], [2, 1, 1]);
   assert.equal(rung.length, 0);
 
-  const wrong = { ...row, predictionDate: days(3), predictedStruggleProbability: 0.1, actualOutcome: true };
+  const wrong = { ...row, predictedAt: days(3), predictedStruggleProbability: 0.1, actualOutcome: true };
   await prisma.strugglePrediction.createMany({ data: Array.from({ length: 60 }, () => wrong) });
   await trackPredictionAccuracy({ until, alert: async (message) => void rung.push(message) });
   assert.equal(rung.length, 1);

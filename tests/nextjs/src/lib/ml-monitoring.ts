@@ -75,14 +75,14 @@ function percent(value: number): string {
   return `${(100 * value).toFixed(1)} %`;
 }
 
-/** The performance over the days before `until`. */
+/** The performance of what was predicted in the days before `until`. */
 export async function measurePredictions({
   days = 7,
   until = new Date(),
 }: { days?: number; until?: Date } = {}): Promise<Performance> {
   const predictions = await prisma.strugglePrediction.findMany({
     where: {
-      predictionDate: { gte: new Date(until.getTime() - days * DAY_MS), lt: until },
+      predictedAt: { gte: new Date(until.getTime() - days * DAY_MS), lt: until },
       actualOutcome: { not: null },
     },
     select: { predictedStruggleProbability: true, actualOutcome: true },

@@ -16,6 +16,13 @@ export interface Factor {
 /** Every feature as a number in 0..1, and what retraining and monitoring need; store it as it is. */
 export type Features = Record<string, number | string | string[] | null>;
 
+/** A sign of struggle, for the app's struggle_indicators; `context` holds the feature behind it and its value. */
+export interface Indicator {
+  indicator_type: string;
+  severity: 'MEDIUM' | 'HIGH';
+  context: Record<string, number | string | null>;
+}
+
 /** What predict.py prints on exit code 0. */
 export interface Answer {
   schema_version: number;
@@ -36,6 +43,12 @@ export interface Answer {
   degraded: string;
   /** The same for programs, such as "database_late". */
   degraded_code: string;
+  /** The id of the row for this learner, this objective and the day of `prediction_date`. */
+  prediction_id: string;
+  /** The last millisecond of the day that the prediction is about. */
+  prediction_date: string;
+  topic_id: string | null;
+  indicators: Indicator[];
   features: Features;
 }
 

@@ -98,7 +98,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
             interval: null, // the table has no column for it
             reasoning: null,
             factors: factorsOf(stored.strugglingFactors),
-            asOf: stored.predictionDate.toISOString(),
+            asOf: stored.predictedAt.toISOString(),
             outcome: stored.actualOutcome,
             degraded: '',
           }
@@ -120,10 +120,12 @@ export function objectiveIds(entries: unknown): string[] {
 /** The factors of a stored JSON column; what is no factor is left out. */
 export function factorsOf(stored: unknown): Factor[] {
   if (!Array.isArray(stored)) return [];
-  return stored.filter(
-    (factor): factor is Factor =>
-      typeof factor?.feature === 'string' && typeof factor?.contribution === 'number' && typeof factor?.text === 'string',
-  );
+  return stored
+    .filter(
+      (factor): factor is Factor =>
+        typeof factor?.feature === 'string' && typeof factor?.contribution === 'number' && typeof factor?.text === 'string',
+    )
+    .map(({ feature, value, contribution, text }) => ({ feature, value, contribution, text }));
 }
 
 export function inDays(days: number): string {

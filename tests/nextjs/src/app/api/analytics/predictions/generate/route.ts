@@ -1,6 +1,6 @@
 // POST {userId, objectiveId}: asks predict.py, stores the answer as a StrugglePrediction, and returns the stored row.
 import { refuse, written } from '@/lib/guard';
-import { prisma } from '@/lib/prisma';
+import { storePrediction } from '@/lib/stored-prediction';
 import { type Answer, isId, predictStruggle } from '@/lib/struggle-predictor';
 
 export const runtime = 'nodejs'; // a child process is started
@@ -30,18 +30,7 @@ export async function POST(request: Request): Promise<Response> {
 /** The stored row; null where the database does not take it, which is no reason to keep the answer from anybody. */
 async function store(answer: Answer) {
   try {
-    return await prisma.strugglePrediction.create({
-      data: {
-        userId: answer.user_id,
-        learningObjectiveId: answer.objective_id,
-        predictedStruggleProbability: answer.probability,
-        predictionConfidence: answer.confidence,
-        predictionStatus: 'PENDING',
-        featureVector: answer.features,
-        strugglingFactors: answer.factors.map((factor) => ({ ...factor })),
-        predictionDate: new Date(answer.as_of),
-      },
-    });
+    return await storePrediction(answer);
   } catch (error) {
     console.error('The prediction could not be stored:', error);
     return null;

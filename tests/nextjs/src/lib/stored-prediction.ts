@@ -1,0 +1,84 @@
+// Stores predict.py's answer as the batch does: one row per learner, objective and day that the prediction is about.
+import { prisma } from '@/lib/prisma';
+import type { Answer } from '@/lib/struggle-predictor';
+
+const MOST_EARLIER = 8;
+const MOST_ATTEMPTS = 5;
+const TRY_AGAIN = ['P2002', 'P2034']; // somebody else made the row, or changed it, at the same time
+
+type Transaction = Parameters<Parameters<typeof prisma.$transaction>[0]>[0];
+
+/** The answer's row, made or brought up to date. One that was decided or dismissed, or is newer, stays as it is. */
+export async function storePrediction(answer: Answer) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await prisma.$transaction((tx) => store(tx, answer), { isolationLevel: 'Serializable' });
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      if (attempt === MOST_ATTEMPTS || typeof code !== 'string' || !TRY_AGAIN.includes(code)) throw error;
+    }
+  }
+}
+
+async function store(tx: Transaction, answer: Answer) {
+  const predictedAt = new Date(answer.as_of);
+  const until = new Date(answer.prediction_date); // the last millisecond of its day
+  const from = new Date(until);
+  from.setUTCHours(0, 0, 0, 0);
+  const whose = { userId: answer.user_id, learningObjectiveId: answer.objective_id };
+  const ofTheDay = await tx.strugglePrediction.findMany({
+    where: { ...whose, predictionDate: { gte: from, lte: until } },
+    orderBy: { predictedAt: 'desc' },
+  });
+  const held = ofTheDay.find(({ predictionStatus }) => predictionStatus === 'PENDING') ?? ofTheDay[0];
+  if (held && (held.predictionStatus !== 'PENDING' || held.predictedAt > predictedAt)) return held;
+
+  const said = {
+    topicId: answer.topic_id,
+    predictedStruggleProbability: answer.probability,
+    predictionConfidence: answer.confidence,
+    featureVector: held ? { ...answer.features, ...earlier(held, predictedAt) } : answer.features,
+    strugglingFactors: answer.factors.map((factor) => ({
+      ...factor, // our names, and those that other readers of the column look for
+      factor: factor.feature,
+      weight: factor.contribution,
+      description: factor.text,
+    })),
+    predictionDate: until,
+    predictedAt,
+  };
+  const stored = held
+    ? await tx.strugglePrediction.update({ where: { id: held.id }, data: said })
+    : await tx.strugglePrediction.create({
+        data: { id: answer.prediction_id, ...whose, predictionStatus: 'PENDING', ...said },
+      });
+  await tx.struggleIndicator.deleteMany({ where: { predictionId: stored.id } });
+  await tx.struggleIndicator.createMany({
+    data: answer.indicators.map((sign) => ({
+      ...whose,
+      predictionId: stored.id,
+      indicatorType: sign.indicator_type,
+      severity: sign.severity,
+      context: { ...sign.context, probability: answer.probability },
+      detectedAt: predictedAt,
+    })),
+  });
+  return stored;
+}
+
+/** What the row said before, oldest first; the same moment predicted again says nothing new. */
+function earlier(
+  held: { predictedAt: Date; predictedStruggleProbability: number; featureVector: unknown },
+  predictedAt: Date,
+) {
+  const { earlier: listed, model_version } = (held.featureVector ?? {}) as { earlier?: unknown; model_version?: string };
+  const said: object[] = Array.isArray(listed) ? listed : [];
+  if (held.predictedAt.getTime() !== predictedAt.getTime()) {
+    said.push({
+      predicted_at: held.predictedAt.toISOString(),
+      probability: held.predictedStruggleProbability,
+      model_version: model_version ?? null,
+    });
+  }
+  return said.length > 0 ? { earlier: said.slice(-MOST_EARLIER) } : {};
+}
