@@ -1,7 +1,8 @@
 """Stored predictions with what became of them, as a stream: what monitoring reads.
 
-The period is cut out on the bare date column, which is what the app's index holds. SQLite may hold numbers and texts
-in that one column, and sorts every number before every text: there each form gets a range, and a query, of its own.
+A period is one of predictedAt, when a prediction was made: predictionDate is the day it is about, which lies ahead. It
+is cut out on the bare column, which is what an index holds. SQLite may hold numbers and texts in that one column, and
+sorts every number before every text: there each form gets a range, and a query, of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ else:
 
 BATCH_ROWS = 2000
 
-_DATE_FIELDS = ("predictionDate", "predictedAt")
+_DATE_FIELDS = ("predictedAt", "predictionDate")
 _TEMPORAL = ("timestamp", "timestamptz", "date")
 _ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
 
@@ -86,7 +87,7 @@ def stream_predictions(
 
 
 def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
-    """About how many predictions were made in [since_ms, until_ms): the index alone tells, to a day or two."""
+    """About how many predictions were made in [since_ms, until_ms): the bare column alone tells, to a day or two."""
 
     def ask(opened: Opened) -> list[Query]:
         field = _date_field(opened)
@@ -197,9 +198,9 @@ _REASONS = Template(
 
 
 def _date_field(opened: Opened) -> str:
-    """predictionDate, which the app indexes; predictedAt where an app has only that."""
-    dated = opened.renderer.catalogue.type("StrugglePrediction", "predictionDate") is not None
-    return "predictionDate" if dated else "predictedAt"
+    """predictedAt; predictionDate where an app has only that."""
+    dated = opened.renderer.catalogue.type("StrugglePrediction", "predictedAt") is not None
+    return "predictedAt" if dated else "predictionDate"
 
 
 def _within(

@@ -49,7 +49,7 @@ StrugglePrediction struggle_predictions: userId String, learningObjectiveId Stri
     predictedStruggleProbability Float, predictionConfidence Float, predictionStatus PredictionStatus 'PENDING',
     featureVector Json?, strugglingFactors Json?, predictionDate DateTime now, predictedAt DateTime now,
     actualOutcome Boolean?, actualOutcomeRecordedAt DateTime?, interventionApplied Boolean false;
-    index userId; index learningObjectiveId; index predictionDate
+    index userId; index learningObjectiveId; index predictionDate; index predictedAt
 StruggleIndicator struggle_indicators: userId String, learningObjectiveId String, predictionId String?,
     indicatorType String, severity Severity, context Json?, detectedAt DateTime now; index userId; index predictionId
 PredictionFeedback prediction_feedbacks: predictionId String, userId String, feedbackType String,

@@ -157,6 +157,16 @@ def test_the_period_holds_its_start_and_not_its_end(database):
     assert observed(database)["predictions"] == 3
 
 
+@pytest.mark.parametrize("about_days", [-400, 0, 14])
+def test_a_period_is_one_of_when_predictions_were_made(database, about_days):
+    """Whatever the day is that they are about."""
+    start = UNTIL_MS - 7 * DAY_MS
+    rows = list(certain_rows(3))
+    instants = (start - 1, start, UNTIL_MS - 1)
+    store(database, [(*row[:6], at + about_days * DAY_MS, at, *row[8:]) for row, at in zip(rows, instants)])
+    assert observed(database)["predictions"] == 2
+
+
 def test_learners_who_opted_out_of_analytics_are_left_out(database):
     store(database, certain_rows(600, learners=60))
     with open_writer(database) as writer:
@@ -176,7 +186,7 @@ def test_every_stored_form_of_an_instant_is_read(tmp_path):
     outside = [UNTIL_MS + 1, "2025-10-09T22:53:21+14:00"]
     connection = sqlite3.connect(f"{tmp_path}/forms.sqlite3")
     for place, form in enumerate(inside + outside):
-        connection.execute('UPDATE struggle_predictions SET "predictionDate" = ? WHERE id = ?', (form, f"p{place}"))
+        connection.execute('UPDATE struggle_predictions SET "predictedAt" = ? WHERE id = ?', (form, f"p{place}"))
     connection.commit()
     connection.close()
     assert observed(url)["predictions"] == len(inside)
@@ -334,7 +344,7 @@ def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows):
     assert false_alarms(learners, rows, runs) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
-def test_the_queries_use_the_apps_indexes(database):
+def test_the_queries_use_the_indexes(database):
     store(database, simulated(3000, 50, UNTIL_MS, days=100))
     with db.connect(database) as client:
 
@@ -342,19 +352,19 @@ def test_the_queries_use_the_apps_indexes(database):
             yield from ()
             made = []
             for template in (
-                monitoring._PREDICTIONS["predictionDate", True],
-                monitoring._COUNT["predictionDate"],
-                monitoring._PREDICTIONS["predictionDate", False],
+                monitoring._PREDICTIONS["predictedAt", True],
+                monitoring._COUNT["predictedAt"],
+                monitoring._PREDICTIONS["predictedAt", False],
             ):
                 made += monitoring._within(
-                    client, opened, template, "StrugglePrediction", "predictionDate", UNTIL_MS - DAY_MS, UNTIL_MS
+                    client, opened, template, "StrugglePrediction", "predictedAt", UNTIL_MS - DAY_MS, UNTIL_MS
                 )
             made.append(opened.renderer.query(monitoring._REASONS, ids='["a"]'))
             return made
 
         queries = client.converse(ask)
     plans = [explained(database, query) for query in queries]
-    assert all("predictionDate" in plan for plan in plans[:-1]), plans
+    assert all("predictedAt" in plan for plan in plans[:-1]), plans
     assert re.search(r"id=\?|_pkey", plans[-1])
     assert not any(re.search(r"SCAN (g|h)\b|Seq Scan", plan) for plan in plans), plans
 
