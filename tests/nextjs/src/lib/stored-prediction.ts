@@ -4,15 +4,13 @@ import type { Answer } from '@/lib/struggle-predictor';
 
 const MOST_EARLIER = 8;
 const MOST_ATTEMPTS = 5;
-const TRY_AGAIN = ['P2002', 'P2034']; // somebody else made the row, or changed it, at the same time
-
-type Transaction = Parameters<Parameters<typeof prisma.$transaction>[0]>[0];
+const TRY_AGAIN = ['P2002', 'P2025', 'P2034']; // somebody else made the row, or changed it, at the same time
 
 /** The answer's row, made or brought up to date. One that was decided or dismissed, or is newer, stays as it is. */
 export async function storePrediction(answer: Answer) {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await prisma.$transaction((tx) => store(tx, answer), { isolationLevel: 'Serializable' });
+      return await store(answer);
     } catch (error) {
       const { code } = error as { code?: unknown };
       if (attempt === MOST_ATTEMPTS || typeof code !== 'string' || !TRY_AGAIN.includes(code)) throw error;
@@ -20,19 +18,20 @@ export async function storePrediction(answer: Answer) {
   }
 }
 
-async function store(tx: Transaction, answer: Answer) {
+async function store(answer: Answer) {
   const predictedAt = new Date(answer.as_of);
   const until = new Date(answer.prediction_date); // the last millisecond of its day
   const from = new Date(until);
   from.setUTCHours(0, 0, 0, 0);
   const whose = { userId: answer.user_id, learningObjectiveId: answer.objective_id };
-  const ofTheDay = await tx.strugglePrediction.findMany({
+  const ofTheDay = await prisma.strugglePrediction.findMany({
     where: { ...whose, predictionDate: { gte: from, lte: until } },
     orderBy: { predictedAt: 'desc' },
   });
   const held = ofTheDay.find(({ predictionStatus }) => predictionStatus === 'PENDING') ?? ofTheDay[0];
   if (held && (held.predictionStatus !== 'PENDING' || held.predictedAt > predictedAt)) return held;
 
+  const predictionId = held?.id ?? answer.prediction_id;
   const said = {
     topicId: answer.topic_id,
     predictedStruggleProbability: answer.probability,
@@ -47,22 +46,21 @@ async function store(tx: Transaction, answer: Answer) {
     predictionDate: until,
     predictedAt,
   };
-  const stored = held
-    ? await tx.strugglePrediction.update({ where: { id: held.id }, data: said })
-    : await tx.strugglePrediction.create({
-        data: { id: answer.prediction_id, ...whose, predictionStatus: 'PENDING', ...said },
-      });
-  await tx.struggleIndicator.deleteMany({ where: { predictionId: stored.id } });
-  await tx.struggleIndicator.createMany({
-    data: answer.indicators.map((sign) => ({
-      ...whose,
-      predictionId: stored.id,
-      indicatorType: sign.indicator_type,
-      severity: sign.severity,
-      context: { ...sign.context, probability: answer.probability },
-      detectedAt: predictedAt,
-    })),
-  });
+  const signs = answer.indicators.map((sign) => ({
+    ...whose,
+    predictionId,
+    indicatorType: sign.indicator_type,
+    severity: sign.severity,
+    context: { ...sign.context, probability: answer.probability },
+    detectedAt: predictedAt,
+  }));
+  const [stored] = await prisma.$transaction([
+    held // a row that is decided meanwhile is no longer found, and read again
+      ? prisma.strugglePrediction.update({ where: { id: held.id, predictionStatus: 'PENDING' }, data: said })
+      : prisma.strugglePrediction.create({ data: { id: predictionId, ...whose, predictionStatus: 'PENDING', ...said } }),
+    prisma.struggleIndicator.deleteMany({ where: { predictionId } }),
+    prisma.struggleIndicator.createMany({ data: signs }),
+  ]);
   return stored;
 }
 
