@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from db import loader
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseError, DatabaseUnavailable
 from db.url import GIVEN, Origin
 
 TYPE_CHECKING = False
@@ -131,12 +131,21 @@ class Client:
             if self._closed:
                 raise DatabaseUnavailable("The database client has been closed.")
             connection = self._connection
-            connection.begin(time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s))
-            try:
-                answer = self._hold(begin(self._opened()))
-            finally:
-                connection.end()
-            return answer
+            give_up_at = time.monotonic() + (3600 if self.timeout_s is None else self.timeout_s)
+            while True:
+                connection.begin(give_up_at)
+                try:
+                    answer = self._hold(begin(self._opened()))
+                except DatabaseError:
+                    if not connection.overtaken():
+                        raise
+                else:
+                    if not connection.overtaken():
+                        return answer
+                finally:
+                    connection.end()
+                if time.monotonic() > give_up_at:
+                    raise _restless(connection)
 
     def stream(
         self, ask: Callable[[loader.Opened], Sequence[Query]], rows: int
@@ -150,6 +159,8 @@ class Client:
             try:
                 for query in ask(self._opened()):
                     yield from connection.batches(query, rows)
+                if connection.overtaken():
+                    raise _restless(connection)
             finally:
                 connection.end()
 
@@ -203,6 +214,11 @@ class Client:
     def is_connected(self) -> bool:
         """Whether the client may be used."""
         return not self._closed
+
+
+def _restless(connection: Connection) -> DatabaseUnavailable:
+    told = f"The database {connection.label!r} was changed while it was read; read it again."
+    return DatabaseUnavailable(told, "database_unreadable")
 
 
 def _moment(opened: loader.Opened) -> Conversation[int]:

@@ -290,6 +290,10 @@ class PostgreSQLConnection:
         self._plans = None
         self._begun = False
 
+    def overtaken(self) -> bool:
+        """Never: the server gives each read a snapshot."""
+        return False
+
     def clock_ms(self) -> int:
         """Unused: the server's clock comes with the catalogue."""
         return time.time_ns() // 1_000_000

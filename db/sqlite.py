@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os.path
 import sqlite3
 import time
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from db.sqlite_wal import Stamp
     from db.templates import Query
 
 STEPS_BETWEEN_LOOKS = 20_000
@@ -35,19 +37,60 @@ class SQLiteConnection:
         """Opens the file. give_up_at is on time.monotonic's clock. Raises DatabaseUnavailable."""
         self.label = path
         self._give_up_at = give_up_at
-        if not os.path.isfile(path):
-            self._connection = self._unpacked(path)
-            return
+        self._stamp: Stamp | None = None
+        """Set where the file is not shared with its writers: what it must still be after a reading."""
+        self._held: list[int] | None = None
+        self._connection = self._opened(path) if os.path.isfile(path) else self._unpacked(path)
+
+    def _opened(self, path: str) -> sqlite3.Connection:
         if 0 < os.path.getsize(path) < SMALLEST_DATABASE:  # SQLite itself would take it for an empty one
             raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.", "database_unreadable")
         try:
-            self._connection = self._open(path, "mode=ro")
+            self._held, header = _hold(path)
+            logged = header[18:20] == _WAL_MODE or os.path.exists(path + "-wal")
+            return self._as_found(path) if logged else self._open(path, "mode=ro")
         except _ERRORS as error:
-            # A WAL database on a read-only or full disk opens only if SQLite need not share it; without a log (or with
-            # the empty one that our own attempt left on a full disk) nobody writes.
-            if not _cannot_open(error) or _size(path + "-wal"):
+            if not _cannot_open(error):
                 raise self._failure(error) from None
-            self._connection = self._open(path, "mode=ro&immutable=1")
+        except OSError as error:
+            raise self._failure(error) from None
+        # A disk that is read-only or full, or a log or journal that a crash has left: neither lets a reader join in.
+        try:
+            return self._as_found(path, may_share=False)
+        except (OSError, *_ERRORS) as error:
+            raise self._failure(error) from None
+
+    def _as_found(self, path: str, may_share: bool = True) -> sqlite3.Connection:
+        """Opens the file in the way that leaves nothing behind (db/sqlite_wal.py). Raises OSError or _ERRORS."""
+        from db import sqlite_wal
+
+        while True:
+            stamp = sqlite_wal.settled_stamp(path)
+            way = sqlite_wal.way_of(path, stamp)
+            if way == sqlite_wal.SHARED and may_share:
+                return self._open(path, "mode=ro")
+            if way == sqlite_wal.ALONE and stamp[3] is None:
+                self._stamp = stamp
+                return self._open(path, "mode=ro&immutable=1")
+            copy = sqlite_wal.copied(path)
+            try:
+                if sqlite_wal.stamp_of(path) == stamp:
+                    connection = self._open(copy, "mode=rw")
+                    connection.execute("PRAGMA query_only = ON")
+                    self._stamp = stamp
+                    return connection
+            finally:
+                sqlite_wal.unlinked(copy)
+            if self._too_late():
+                raise sqlite3.OperationalError("interrupted")
+
+    def overtaken(self) -> bool:
+        """Whether the file was written to since it was opened for us alone: what was read since then may be torn."""
+        if self._stamp is None:
+            return False
+        from db.sqlite_wal import stamp_of
+
+        return stamp_of(self.label) != self._stamp
 
     def _open(self, path: str, options: str) -> sqlite3.Connection:
         """Opens the file and looks into it: a file that is no database is noticed here."""
@@ -84,6 +127,10 @@ class SQLiteConnection:
     def begin(self, give_up_at: float) -> None:
         """Starts a snapshot that must be done by give_up_at."""
         self._give_up_at = give_up_at
+        if self.overtaken():
+            self.close()
+            self._stamp = None
+            self._connection = self._opened(self.label)
         try:
             self._be_patient(self._connection)
             self._connection.execute("BEGIN")
@@ -157,10 +204,18 @@ class SQLiteConnection:
     def close(self) -> None:
         """Closes the file; later calls fail."""
         self._connection.close()
+        if self._held is not None:
+            self._held[0] -= 1
+            self._held = None
 
     def _failure(self, error: Exception) -> DatabaseUnavailable:
         if time.monotonic() >= self._give_up_at or "interrupted" in str(error):
             return DatabaseUnavailable(f"The SQLite database {self.label!r} did not answer in time.", "database_late")
+        if isinstance(error, OSError):
+            why = error.strerror or type(error).__name__
+            return DatabaseUnavailable(
+                f"The SQLite database {self.label!r} cannot be read: {why}.", "database_unreadable"
+            )
         if isinstance(error, UnicodeDecodeError):
             return DatabaseUnavailable(f"The SQLite database {self.label!r} is damaged.", "database_unreadable")
         locked = "locked" in str(error) or "busy" in str(error)
@@ -176,11 +231,28 @@ def _cannot_open(error: Exception) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) or code in _NO_ROOM_FOR_THE_INDEX
 
 
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
+_WAL_MODE = b"\x02\x02"
+_holding: dict[tuple[int, int], list[int]] = {}
+"""By device and inode: how many connections, and the descriptors over which headers were read.
+
+Closing any descriptor of a file drops the locks that this process has on it, those of other connections among them
+(sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled). So they stay open until no connection is left.
+"""
+_holding_lock = _thread.allocate_lock()
+
+
+def _hold(path: str) -> tuple[list[int], bytes]:
+    """(what the file's connections share, the database's header). Raises OSError."""
+    with _holding_lock:
+        for key in [key for key, held in _holding.items() if not held[0]]:
+            for descriptor in _holding.pop(key)[1:]:
+                os.close(descriptor)
+        found = os.stat(path)
+        held = _holding.setdefault((found.st_dev, found.st_ino), [0])
+        if len(held) == 1:
+            held.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        held[0] += 1
+        return held, os.pread(held[1], 20, 0)
 
 
 def readable(stored: bytes) -> str:
