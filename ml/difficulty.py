@@ -240,6 +240,10 @@ class DifficultyTable:
             raise
         return table
 
+    def about(self) -> dict[str, object]:
+        """What the table says of itself: its cut-off and how it was counted."""
+        return dict(self._rows("SELECT name, value FROM about LIMIT 100"))
+
     def check(self, sha256: str) -> None:
         """Holds the whole file against its hash, in little memory. Raises ModelRefused where they differ."""
         from ml.difficulty_file import checksum

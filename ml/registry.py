@@ -133,11 +133,18 @@ class Registry:
         if saved.difficulty is not None:
             self._check_difficulty(*saved.difficulty)
         before = self._answering()
+        self._switch(saved, version, before, at, why)
+        return before
+
+    def supersede(self, version: str, before: str | None, at: str, why: str) -> None:
+        """Let a version answer as `promote` does, with `before` as the one that a rollback returns to."""
+        self._switch(self.read(version), version, before, at, why)
+
+    def _switch(self, saved: model_file.SavedModel, version: str, before: str | None, at: str, why: str) -> None:
         if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
             raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
         self._promotions.append(at, before, version, why)
         self._put(CURRENT, model_file.dump(saved), replace=True)
-        return before
 
     def promotions(self) -> list[Mapping[str, str | None]]:
         """What replaced what, oldest first; a damaged line is passed over. Raises ModelRefused."""

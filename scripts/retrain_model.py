@@ -5,7 +5,8 @@ The challenger learns from everything before --since: the learners' history, and
 known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
 challenger are then compared on what came after both trainings. The challenger is promoted only when it is proven
 better; else it is kept as a version, and the champion answers on. Degraded predictions never train, nor do those
-after which somebody intervened.
+after which somebody intervened. Whichever model answers then, and the one that a rollback returns to, have a difficulty
+table of what the database still holds: learners who left are in it no longer.
 
 Exit codes: 0 promoted, or kept and why; 2 usage; 69 database unreachable; 75 another retraining is under way; 78
 configuration.
@@ -56,6 +57,7 @@ from scripts.example_parts import Extraction
 from scripts.labelled_history import build_table, read_examples
 from scripts.moments import moment_ms
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+from scripts.table_renewal import renew
 
 UNDER_WAY = 75
 FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
@@ -206,6 +208,7 @@ def retrain_model(
             if since_ms >= now_ms:
                 raise Refused(f"--since {since!r} does not lie in the past", USAGE)
             done = retrain(client, registry, since_ms, Extraction(database_url, schema, now_ms, None), workers)
+            renewed = renew(client, registry, now_ms, done.version)
     except BlockingIOError:
         raise Refused(f"another retraining holds the lock of {models_dir}", UNDER_WAY) from None
     except ValueError as error:
@@ -217,12 +220,14 @@ def retrain_model(
     except DatabaseError as error:
         raise of_database(error) from None
     if as_json:
-        click.echo(json.dumps(done.to_dict()))
+        click.echo(json.dumps({**done.to_dict(), "renewed": renewed}))
         return
     click.echo(f"{done.version or 'no new version'}: {done.note}")
     click.echo(
         f"trained on {done.trained_on} examples, judged on {done.judged_on} newer ones; left out: {done.left_out}"
     )
+    for before, after in renewed.items():
+        click.echo(f"{after} takes the place of {before}: its learners' history has changed")
     for check in done.verdict.checks if done.verdict else ():
         click.echo(f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}")
 

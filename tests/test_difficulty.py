@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from time import process_time
@@ -13,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.rows import LearnerRows, ReviewRow, ValidationRow
-from ml.difficulty import NO_DIFFICULTY, DifficultyTable, fold_of, row_checksum
+from ml.difficulty import EVERYBODY, NO_DIFFICULTY, DifficultyTable, fold_of, row_checksum
+from ml.difficulty import OBJECTIVE as COUNTS
 from ml.errors import ModelRefused
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates, difficulty_facing
 from ml.features import ESTIMATED_FEATURES
-from ml.training.difficulty_tables import build_difficulty_table
+from ml.training.difficulty_tables import FEWEST_OF_A_CROWD, build_difficulty_table, crowds_of
 from tests.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
 
 OBJECTIVES = ("a", "b", "c")
@@ -272,3 +274,62 @@ def test_a_prediction_reads_little_of_a_hundred_thousand_objectives(tmp_path: Pa
 
 def test_the_checksum_covers_id_and_content() -> None:
     assert row_checksum("a", b"x") != row_checksum("b", b"x") != row_checksum("b", b"y")
+
+
+def fold_counts(path: Path) -> dict[str, dict[int, tuple[int, ...]]]:
+    """Of each row of totals and objectives: the counts of each fold, as anybody can read them out of the file."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT id, counts FROM totals UNION ALL SELECT id, counts FROM objectives").fetchall()
+    connection.close()
+    found = {}
+    for row_id, content in rows:
+        records = [COUNTS.unpack_from(content, at) for at in range(0, len(content), COUNTS.size)]
+        found[row_id] = {fold: counts for fold, *counts in records if fold != EVERYBODY}
+    return {row_id: {fold: tuple(counts) for fold, counts in folds.items()} for row_id, folds in found.items()}
+
+
+def test_of_sixty_learners_nobodys_record_can_be_read_off_a_fold(tmp_path: Path) -> None:
+    everyone = [learner(f"learner-{n}", answers("AGG", 5, OBJECTIVES[n % 3]) + answers("G" * 3, 2)) for n in range(60)]
+    learners_of = Counter(fold_of(rows.learner.id) for rows in everyone)
+    assert 1 in learners_of.values()  # with a fold of its own, a learner's record would be the fold's
+    table_of(tmp_path, everyone).close()
+    folds = fold_counts(tmp_path / "table.sqlite3")
+    crowds = [set(crowd) for crowd in crowds_of(learners_of)]
+    assert all(sum(learners_of[fold] for fold in crowd) >= FEWEST_OF_A_CROWD for crowd in crowds)
+    assert set().union(*crowds) == learners_of.keys()
+    # What is told of one of a crowd's folds is told of all of them.
+    assert all(folds[""].keys() >= told.keys() for told in folds.values())
+    for told in folds.values():
+        for crowd in crowds:
+            assert len({told.get(fold) for fold in crowd}) == 1
+    connection = sqlite3.connect(tmp_path / "table.sqlite3")
+    related = dict[int, set[bytes]]()
+    for fold, content in connection.execute("SELECT fold, content FROM relations WHERE id = ?", (OBJECTIVE,)):
+        related.setdefault(next((min(c) for c in crowds if fold in c), EVERYBODY), set()).add(content)
+    connection.close()
+    assert related
+    assert all(len(contents) == 1 for contents in related.values())
+
+
+def test_a_crowd_is_left_out_whole_and_exactly(tmp_path: Path) -> None:
+    everyone = [learner(f"learner-{n}", answers("AGG" if n % 2 else "GGG", 5)) for n in range(60)]
+    table = table_of(tmp_path, everyone)
+    crowds = crowds_of(Counter(fold_of(rows.learner.id) for rows in everyone))
+    for rows in everyone[:7]:
+        own = next(crowd for crowd in crowds if fold_of(rows.learner.id) in crowd)
+        others = [each for each in everyone if fold_of(each.learner.id) not in own]
+        (tmp_path / "others").mkdir(exist_ok=True)
+        without = table_of(tmp_path / "others", others)
+        found = [each.facing(rows.learner.id, [OBJECTIVE], [f"{OBJECTIVE}/0"]) for each in (table, without)]
+        assert found[0].objectives[OBJECTIVE].learners == len(others)
+        assert len({each.objectives[OBJECTIVE].error_rate for each in found}) == 1
+        assert len({each.card_error_rate(OBJECTIVE, f"{OBJECTIVE}/0") for each in found}) == 1
+        without.close()
+    table.close()
+
+
+def test_few_learners_have_folds_of_their_own_and_no_learner_none() -> None:
+    assert crowds_of({}) == []
+    assert crowds_of({3: 1, 1: 2}) == [[1], [3]]
+    assert crowds_of({0: 30, 1: 3, 2: 1, 5: 4, 9: 20, 31: 1}) == [[0], [1, 2, 5], [9, 31]]
+    assert crowds_of(dict.fromkeys(range(32), 10)) == [[fold] for fold in range(32)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
     from ml import ports
 
 _OBJECTIVE_FIELDS, _CARD_FIELDS = 13, 2
+
+
+FEWEST_OF_A_CROWD = 5
+FEWEST_FOR_CROWDS = 50
+"""From so many learners on, folds are counted together until each count is of a handful of them. With fewer, leaving
+out a whole crowd would cost more than about an eighth of what the others tell."""
+
+Crowds = Sequence[Sequence[int]]
+"""The folds that learners belong to, in groups that are left out together."""
+
+
+def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
+    """Folds in their order, put together until each crowd has enough learners. learners_of: how many each fold has."""
+    folds = sorted(fold for fold, learners in learners_of.items() if learners)
+    if sum(learners_of.values()) < FEWEST_FOR_CROWDS:
+        return [[fold] for fold in folds]
+    crowds: list[list[int]] = []
+    crowd: list[int] = []
+    for fold in folds:
+        crowd.append(fold)
+        if sum(learners_of[each] for each in crowd) >= FEWEST_OF_A_CROWD:
+            crowds.append(crowd)
+            crowd = []
+    crowds[-1].extend(crowd)
+    return crowds
 
 
 class TableSize(NamedTuple):
@@ -47,11 +73,17 @@ class _Tally:
                 for field, count in enumerate(field_counts):
                     have[field] += count
 
-    def packed(self, record: Struct) -> Iterator[tuple[str, bytes, int]]:
+    def packed(self, record: Struct, crowds: Crowds) -> Iterator[tuple[str, bytes, int]]:
         for row_id in sorted(self.rows):
             folds = self.rows[row_id]
             content = record.pack(EVERYBODY, *folds[EVERYBODY])
-            content += b"".join(record.pack(fold, *folds[fold]) for fold in sorted(folds) if fold != EVERYBODY)
+            by_fold: dict[int, list[int]] = {}
+            for crowd in crowds:
+                present = [folds[fold] for fold in crowd if fold in folds]
+                if present:
+                    sums = [sum(counts) for counts in zip(*present)]
+                    by_fold.update((fold, sums) for fold in crowd)
+            content += b"".join(record.pack(fold, *by_fold[fold]) for fold in sorted(by_fold))
             yield row_id, content, row_checksum(row_id, content)
 
 
@@ -61,11 +93,13 @@ def build_difficulty_table(
     """Writes the file anew from everything the learners did strictly before cutoff_ms.
 
     Learners who keep out of analytics are left out. struggle_below as in Visit.struggled. The same learners in the
-    same order give the same bytes. Memory: per objective, card and contributing fold a few counts, plus those of the
-    pairs of objectives that learners met in turn.
+    same order give the same bytes. Where learners are many enough, what is counted for a fold is what a crowd of at
+    least FEWEST_OF_A_CROWD learners did: no learner's whole record can be read off the counts of a fold. Memory: per
+    objective, card and contributing fold a few counts, plus those of the pairs of objectives that learners met in turn.
     """
     objectives, cards, pairs = _Tally(_OBJECTIVE_FIELDS), _Tally(_CARD_FIELDS), PairCounts()
-    seen = answers = 0
+    answers = 0
+    learners_of = Counter[int]()
     for rows in learners:
         if not rows.learner.include_in_analytics:
             continue
@@ -74,7 +108,7 @@ def build_difficulty_table(
         validations = [v for v in rows.validations if v.responded_at_ms < cutoff_ms and _short(v.objective_id)]
         if not reviews and not validations:
             continue
-        seen += 1
+        learners_of[fold] += 1
         answers += len(reviews)
         visits = visits_of(reviews, validations)
         _count_answers(objectives, cards, fold, reviews)
@@ -87,8 +121,9 @@ def build_difficulty_table(
                 totals.add("", fold, counts)
     if not totals.rows:
         totals.add("", 0, [0] * _OBJECTIVE_FIELDS)
-    _write(path, totals, objectives, cards, pairs, cutoff_ms)
-    return TableSize(seen, answers, len(objectives.rows), len(cards.rows))
+    about = {"cutoff_ms": cutoff_ms, "folds": FOLDS, "format": FORMAT, "struggle_below": struggle_below}
+    _write(path, about, (totals, objectives, cards), pairs, crowds_of(learners_of))
+    return TableSize(learners_of.total(), answers, len(objectives.rows), len(cards.rows))
 
 
 def _named(review: ports.Review) -> bool:
@@ -135,7 +170,14 @@ def _count_visits(objectives: _Tally, fold: int, visits: list[Visit], struggle_b
         objectives.add(visit.objective_id, fold, counts)
 
 
-def _write(path: str, totals: _Tally, objectives: _Tally, cards: _Tally, pairs: PairCounts, cutoff_ms: int) -> None:
+def _write(
+    path: str,
+    about: Mapping[str, object],
+    tallies: tuple[_Tally, _Tally, _Tally],
+    pairs: PairCounts,
+    crowds: Crowds,
+) -> None:
+    totals, objectives, cards = tallies
     if os.path.exists(path):
         os.unlink(path)
     connection = sqlite3.connect(path)
@@ -144,12 +186,11 @@ def _write(path: str, totals: _Tally, objectives: _Tally, cards: _Tally, pairs: 
         connection.execute("PRAGMA journal_mode = OFF")
         for statement in SCHEMA.values():
             connection.execute(statement)
-        about = (("cutoff_ms", cutoff_ms), ("folds", FOLDS), ("format", FORMAT))
-        connection.executemany("INSERT INTO about VALUES (?, ?)", about)
-        connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.packed(OBJECTIVE))
-        connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.packed(OBJECTIVE))
-        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.packed(CARD))
-        connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", _packed_relations(pairs))
+        connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
+        connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.packed(OBJECTIVE, crowds))
+        connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.packed(OBJECTIVE, crowds))
+        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.packed(CARD, crowds))
+        connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", _packed_relations(pairs, crowds))
         # Tables of one size and schema have the same first page but for this: their rows' checksums, in its header.
         stamp = 0
         for table in ("totals", "objectives", "cards", "relations"):
@@ -161,7 +202,7 @@ def _write(path: str, totals: _Tally, objectives: _Tally, cards: _Tally, pairs: 
         connection.close()
 
 
-def _packed_relations(pairs: PairCounts) -> Iterator[tuple[str, int, bytes, int]]:
-    for objective_id, fold, weights, predecessors in pairs.relations():
+def _packed_relations(pairs: PairCounts, crowds: Crowds) -> Iterator[tuple[str, int, bytes, int]]:
+    for objective_id, fold, weights, predecessors in pairs.relations(crowds):
         content = json.dumps([weights, predecessors], separators=(",", ":")).encode()
         yield objective_id, fold, content, row_checksum(objective_id, content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +73,11 @@ class PairCounts:
         self._keys, self._sums, self._pending = [keys], [sums], 0
         return keys, sums
 
-    def relations(self) -> Iterator[tuple[str, int, list[list[object]], list[str]]]:
+    def relations(self, crowds: Sequence[Sequence[int]]) -> Iterator[tuple[str, int, list[list[object]], list[str]]]:
         """(objective id, fold left out or EVERYBODY, [[related id, weight], ...], predecessor ids), ordered by id.
 
-        Folds that contributed nothing to an objective have no entry: theirs is everybody's.
+        crowds: folds that are left out together. Folds that contributed nothing to an objective have no entry: theirs
+        is everybody's.
         """
         keys, sums = self._merge()
         names = np.argsort(np.argsort(np.array(self._ids)))  # ties go by id, so that no learner's presence decides them
@@ -96,6 +97,8 @@ class PairCounts:
             by_fold[fold[rows], position, :6] = sums[rows]
             by_fold[fold[rows], position, 6] = backward[rows]
             total = by_fold.sum(axis=0)
+            for crowd in crowds:
+                by_fold[crowd] = by_fold[crowd].sum(axis=0)
             contributing = [int(f) for f in np.flatnonzero(by_fold.any(axis=(1, 2)))]
             for left_out in (*contributing, EVERYBODY):
                 counts = total if left_out == EVERYBODY else total - by_fold[left_out]

@@ -1,0 +1,79 @@
+"""Models that go on answering after learners have left: the same weights beside tables that no longer count them."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import TYPE_CHECKING
+
+from ml import model_file, whole_files
+from ml.difficulty import DifficultyTable
+from ml.errors import ModelNotFound, ModelRefused
+from ml.instants import iso
+from ml.registry import Registry
+from ml.visits import PERFORMANCE_BELOW
+from scripts.labelled_history import build_table
+
+if TYPE_CHECKING:
+    from db.client import Client
+
+WHY = "its difficulty table was counted anew"
+
+
+def renew(client: Client, registry: Registry, now_ms: int, fresh: str | None = None) -> dict[str, str]:
+    """Count the tables of the model that answers and of the one before it anew, each up to its own cut-off.
+
+    Where the database says the same as then, nothing changes. Where it does not (a learner was erased or has opted
+    out, answers arrived late), the version gives way to a new one with the same weights, and is removed with its
+    table. fresh: a version whose table has just been made. Returns {old version: new version}. The caller holds the
+    registry's lock. Raises ModelRefused.
+    """
+    current, before = registry.current(), registry.predecessor()
+    renewed = {}
+    for version in (before, current):
+        if version is not None and version != fresh:
+            new = _counted_anew(client, registry, version, now_ms)
+            if new is not None:
+                renewed[version] = new
+    if renewed and current is not None:
+        before = None if before is None else renewed.get(before, before)
+        registry.supersede(renewed.get(current, current), before, iso(now_ms), WHY)
+        for version in renewed:
+            registry.remove(version)
+    return renewed
+
+
+def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int) -> str | None:
+    """The version that has the new table; None where the old one is as good, or its table cannot be told anew."""
+    try:
+        saved = registry.read(version)
+    except (ModelNotFound, ModelRefused):
+        return None
+    if saved.difficulty is None or saved.until_ms is None:
+        return None
+    below = _struggle_below(os.path.join(registry.directory, saved.difficulty[0]), saved)
+    with whole_files.workshop(registry.directory) as at:
+        path = os.path.join(at, "difficulty")
+        size = build_table(client, path, saved.until_ms, None, below)
+        with open(path, "rb") as file:
+            content = file.read()
+    if model_file.sha256(content) == saved.difficulty[1]:
+        return None
+    changed = copy.copy(saved)
+    changed.difficulty = registry.add_difficulty(content)
+    card = {**registry.card(version), "difficulty": size._asdict(), "difficulty_counted_anew_for": version}
+    return registry.add(changed, iso(now_ms)[:10], card)
+
+
+def _struggle_below(path: str, saved: model_file.SavedModel) -> float | None:
+    """The label's threshold that a table was counted with; None is the platform's own."""
+    try:
+        table = DifficultyTable.open(path)
+        try:
+            about = table.about()
+        finally:
+            table.close()
+    except ModelRefused:  # it is replaced all the same
+        about = {}
+    told = about.get("struggle_below", saved.struggle_below)
+    return told if isinstance(told, float) and abs(told - PERFORMANCE_BELOW) > 1e-9 else None
