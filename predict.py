@@ -42,6 +42,7 @@ from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel, load
 from ml.occasion import occasion_of
+from ml.places import setting
 from ml.plain_json import dumps
 from scripts.terminal import keep_stderr_free, place_of, say, stdout_is_open, write
 
@@ -68,7 +69,8 @@ class Request:
         self.objective_id = in_utf8(objective_id)
         self.database_url: str | None = None
         self.env_file: str | None = None
-        self.schema = os.environ.get("STRUGGLE_SCHEMA") or None
+        self.demo = False
+        self.schema = setting("STRUGGLE_SCHEMA")
         self.model: str | None = None
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
@@ -128,7 +130,7 @@ def respond(request: Request) -> dict[str, object]:
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
         response = within(left_s, lambda: way(request, model))
-    except (database.UnknownLearner, database.UnknownObjective) as error:
+    except (database.UnknownLearner, database.UnknownObjective, database.RequiredTableAbsent) as error:
         raise type(error)(f"{error} {request.remark}." if request.on_demo else str(error)) from None
     except (database.DatabaseConfiguration, errors.PredictorError):
         raise

@@ -87,7 +87,7 @@ def _named(url: str | None, names: SchemaNames | None, env_file: str | None) -> 
     text = None if env_file else _set(variable)
     if text is not None:
         return text, Origin(variable, VARIABLE_ITSELF)
-    env_file = env_file or os.environ.get("STRUGGLE_ENV_FILE")
+    env_file = env_file or os.environ.get("STRUGGLE_ENV_FILE", "").strip()
     if env_file:
         from db import env_file as env_files
 

@@ -24,7 +24,7 @@ def open_writer(
     """
     where, mapping = connecting.located(url, schema_path)
     if where.path == connecting.DEMO and not url:
-        raise DatabaseConfiguration("No database to write to: give --database-url or set DATABASE_URL.")
+        raise DatabaseConfiguration(f"No database to write to: give --database-url or set {where.origin.variable}.")
     if where.path is not None:
         from db.sqlite_writer import SQLiteWriter
 

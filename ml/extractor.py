@@ -7,7 +7,7 @@ from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import WINDOW, LearnerHistory, StudyHistory, Window
-from ml.places import CURRENT, resolve
+from ml.places import current
 from ml.platform_features import platform_features
 
 TYPE_CHECKING = False
@@ -121,7 +121,7 @@ def _difficulty_of_current_model() -> DifficultyTable | None:
     from ml import model_file
     from ml.difficulty import DifficultyTable
 
-    path = resolve(CURRENT)
+    path = current()
     try:
         named = model_file.read(path).difficulty
     except ModelNotFound:  # the shipped model knows no objectives

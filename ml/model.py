@@ -6,7 +6,7 @@ import os
 
 from ml import model_file
 from ml.errors import ModelNotFound, NotEnoughExamples
-from ml.places import CURRENT, PRETRAINED, resolve
+from ml.places import CURRENT, MODEL, MODELS_DIR, PRETRAINED, current, models_directory, resolve, setting, shipped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,22 +40,27 @@ class StrugglePredictionModel:
     def load(cls, path: str | os.PathLike[str] | None = None) -> StrugglePredictionModel:
         """The model at path; relative paths start at predict.py's directory.
 
-        No path means models/current.pkl. Where current.pkl is absent, pretrained.pkl beside it answers (the model the
-        repository ships), and where the default directory has neither, the rules do. Any other absent path raises
-        ModelNotFound; a file that must not be used raises ModelRefused. "rules" in place of a path means the rules.
+        No path means current.pkl in the directory that STRUGGLE_MODELS_DIR names, by default models/. Where current.pkl
+        is absent, pretrained.pkl beside it answers, else the model that the repository ships, else the rules. Any other
+        absent path, and a directory that is not there, raises ModelNotFound; a file that must not be used raises
+        ModelRefused. "rules" in place of a path means the rules.
         """
         if path == RULES:
             return cls()
-        asked = resolve(CURRENT if path is None else path)
+        asked = current() if path is None else resolve(path)
+        is_default = asked in (current(), resolve(CURRENT))
         candidates = [asked]
         if os.path.basename(asked) == os.path.basename(CURRENT):
             candidates.append(os.path.join(os.path.dirname(asked), PRETRAINED))
+        if is_default:
+            candidates.append(shipped())
         for candidate in candidates:
             try:
                 return cls(model_file.read(candidate), candidate)
             except ModelNotFound:
-                continue
-        if asked == resolve(CURRENT):
+                if path is None and setting(MODELS_DIR) and not os.path.isdir(models_directory()):
+                    raise ModelNotFound(f"{MODELS_DIR} names no directory: {models_directory()}") from None
+        if is_default:
             return cls()
         raise ModelNotFound(f"no model file at {asked}")
 
@@ -101,7 +106,7 @@ class StrugglePredictionModel:
         """Where the difficulty table that the model names should lie; None where it names none."""
         if self._saved is None or self._saved.difficulty is None:
             return None
-        return os.path.join(os.path.dirname(self._path or resolve(CURRENT)), self._saved.difficulty[0])
+        return os.path.join(os.path.dirname(self._path or current()), self._saved.difficulty[0])
 
     def check(self) -> None:
         """Judges the model whole, its difficulty table included: sound, and the one whose hash the model names.
@@ -149,7 +154,7 @@ class StrugglePredictionModel:
             from ml.training import updating
         except ModuleNotFoundError as absent:
             raise ModuleNotFoundError(
-                f"training needs {absent.name}: pip install 'struggle-predictor[train]'", name=absent.name
+                f"training needs {absent.name}: pip install '.[train]'", name=absent.name
             ) from None
         metrics, self._saved = updating.update(self._prior(), examples)
         self._previous_accuracy = metrics.previous_accuracy
@@ -158,7 +163,7 @@ class StrugglePredictionModel:
     def _prior(self) -> model_file.SavedModel:
         if self._saved is not None:
             return self._saved
-        return model_file.read(resolve(os.path.join(os.path.dirname(CURRENT), PRETRAINED)))
+        return model_file.read(shipped())
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Write the model, whole or not at all, and return the absolute path; its name becomes the model's version."""
@@ -167,7 +172,7 @@ class StrugglePredictionModel:
         target = resolve(path)
         stem = os.path.splitext(os.path.basename(target))[0]
         saved = self._saved
-        if target != resolve(CURRENT):
+        if target not in (current(), resolve(CURRENT)):
             saved = saved.named(stem)
         model_file.write(saved, target)
         self._saved, self._path = saved, target
@@ -191,10 +196,12 @@ class StrugglePredictionModel:
 
 
 def load(name: str | None) -> StrugglePredictionModel:
-    """What --model names: a path, "rules", or nothing for the default order (current, pretrained, rules).
+    """What --model names: a path, "rules", or nothing for what STRUGGLE_MODEL names, else for the default order
+    (current, pretrained, rules).
 
     A relative path that a person types starts where that person stands; failing that, at predict.py's directory.
     """
+    name = name or setting(MODEL)
     if name == "rules":
         return StrugglePredictionModel()
     return StrugglePredictionModel.load(os.path.abspath(name) if name and os.path.exists(name) else name)

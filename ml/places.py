@@ -9,6 +9,31 @@ HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The directory of predict.py: relative model paths start here, wherever the caller stands."""
 CURRENT = "models/current.pkl"
 PRETRAINED = "pretrained.pkl"
+MODELS_DIR = "STRUGGLE_MODELS_DIR"
+"""The variable that names the directory of this deployment's models; without it, models/ beside predict.py."""
+MODEL = "STRUGGLE_MODEL"
+"""The variable that names the model to answer with, as --model does."""
+
+
+def setting(variable: str) -> str | None:
+    """The variable's text; None where it is not set or blank, which means the default."""
+    return os.environ.get(variable, "").strip() or None
+
+
+def current() -> str:
+    """The absolute path of the model that answers where nobody names one."""
+    return os.path.join(models_directory(), os.path.basename(CURRENT))
+
+
+def models_directory() -> str:
+    """Where this deployment's models are kept; a relative STRUGGLE_MODELS_DIR starts where the caller stands."""
+    directory = setting(MODELS_DIR)
+    return os.path.abspath(directory) if directory else resolve(os.path.dirname(CURRENT))
+
+
+def shipped() -> str:
+    """The absolute path of the model that the repository ships."""
+    return resolve(os.path.join(os.path.dirname(CURRENT), PRETRAINED))
 
 
 def resolve(path: str | os.PathLike[str]) -> str:

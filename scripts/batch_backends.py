@@ -41,7 +41,7 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
     try:
         from joblib import parallel_config
     except ImportError:
-        raise ExtraMissing("more than one process needs joblib: pip install 'struggle-predictor[train]'") from None
+        raise ExtraMissing("more than one process needs joblib: pip install '.[train]'") from None
     if backend != "dask":
         with parallel_config(backend, n_jobs=jobs):
             yield
@@ -49,7 +49,7 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
     try:
         from distributed import Client
     except ImportError:
-        raise ExtraMissing("--backend dask needs Dask: pip install 'struggle-predictor[cluster]'") from None
+        raise ExtraMissing("--backend dask needs Dask: pip install '.[cluster]'") from None
     try:
         client = Client(scheduler, timeout=CONNECT_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

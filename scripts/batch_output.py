@@ -138,5 +138,5 @@ def _parquet() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ExtraMissing("a .parquet file needs pyarrow: pip install 'struggle-predictor[parquet]'") from None
+        raise ExtraMissing("a .parquet file needs pyarrow: pip install '.[parquet]'") from None
     return pyarrow, pyarrow.parquet

@@ -25,14 +25,18 @@ import click
 
 from ml import model_file
 from ml.errors import ModelRefused, PredictorError
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, load
+from scripts.model_options import model_option
 from scripts.refusal import Refused
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, for every member: a build's own time would make each build another file."""
-OF_SCRIPTS = ("__init__", "database_options", "doctor", "doctor_costs", "predict_options", "refusal", "terminal")
+OF_SCRIPTS = (
+    *("__init__", "database_options", "doctor", "doctor_costs", "model_options", "predict_options"),
+    *("refusal", "terminal"),
+)
 CURRENT = "models/current.pkl"
 
 
@@ -40,16 +44,12 @@ CURRENT = "models/current.pkl"
 @click.option(
     "--output", default="predict.pyz", show_default=True, type=click.Path(dir_okay=False), help="The archive."
 )
-@click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+@model_option()
 @click.option("--json", "as_json", is_flag=True, help="Tell what was packed as JSON.")
 def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
     """Pack predict.py, a model and the demo database into one file that bare Python runs."""
     try:
-        packed = (
-            StrugglePredictionModel()
-            if model == "rules"
-            else StrugglePredictionModel.load(model and os.path.abspath(model))
-        )
+        packed = load(model)
     except PredictorError as error:
         raise Refused(str(error), 78) from None
     members = {

@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from db import connecting
 from db.errors import DatabaseConfiguration, DatabaseError
 from db.url import Origin, parse
+from ml.places import setting
 from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
 
 DEMO_URL = f"file:{connecting.DEMO}"
@@ -84,7 +85,8 @@ def database_options(
             is_needed = needed(options)
             refuse_two_databases(given[0] if given else None, env_file, wants_demo)
             if schema:
-                options["schema"] = options["schema"] or os.environ.get("STRUGGLE_SCHEMA") or None
+                # The names of the app that the variable speaks of are not the demo's.
+                options["schema"] = options["schema"] or (None if wants_demo else setting("STRUGGLE_SCHEMA"))
             if wants_demo:
                 _refuse_misuse_of_the_demo(models, writes(options))
                 given = [DEMO_URL]

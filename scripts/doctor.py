@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 import db
 from db.catalogue import with_unknown
 from db.errors import DatabaseConfiguration, DatabaseError
+from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
 from ml import model_file
 from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import load
-from ml.places import content_of, packed
+from ml.places import MODEL, MODELS_DIR, content_of, current, packed, setting
 from scripts.doctor_costs import costs
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ UNREACHABLE, CONFIGURATION = 69, 78
 def examine(request: Request) -> tuple[dict[str, object], int]:
     """A report of plain builtins, and the exit code: 0 all well, 69 unreachable, 78 misconfigured."""
     database, database_code = _database(request)
+    schema = {"file": request.schema, "chosen_by": _schema_chooser(request)} if request.schema else None
     model, model_code = _model(request)
     code = database_code or model_code
     return {
         "ok": code == 0,
         "database": database,
+        "schema": schema,
         "model": model,
         "deadline_s": request.timeout_s,
     }, code
@@ -38,8 +42,12 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
     report: dict[str, object] = {"reachable": False}
     started = time.monotonic()
     try:
-        with db.connect(request.database_url, schema_path=request.schema, timeout_s=request.timeout_s) as records:
-            report.update(kind=records.kind, where=records.label)
+        with db.connect(
+            request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
+        ) as records:
+            report.update(kind=records.kind, where=records.label, chosen_by=_chooser(records.origin, request.demo))
+            if remark := records.origin.told(records.label):
+                report["why"] = remark
             report["now"] = iso(records.now())
             missing = with_unknown(records.missing_sources(), records.unknown_values())
             report["missing_sources"] = list(missing)
@@ -55,7 +63,10 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
 def _model(request: Request) -> tuple[dict[str, object], int]:
     try:
         model = load(request.model)
-        report: dict[str, object] = {"version": model.model_version, "source": model.source}
+        report: dict[str, object] = {"version": model.model_version, "source": model.source, **_model_choice(request)}
+        if request.model is None and setting(MODEL) is None and model.path != current():
+            found = "the rules answer" if model.path is None else f"{os.path.basename(model.path)} answers"
+            report["why"] = f"there is no {current()}, so {found}"
         if model.path is not None:
             report["file"] = model.path
             report["file_sha256"] = model_file.sha256(_content(model.path))
@@ -63,8 +74,31 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
                 report["difficulty_file"] = model.saved.difficulty[0]
                 model.check()
     except (PredictorError, OSError) as error:
-        return {"error": str(error)}, CONFIGURATION
+        return {"error": str(error), **_model_choice(request)}, CONFIGURATION
     return report, 0
+
+
+def _chooser(origin: Origin, demo: bool) -> str:
+    """What named the database, in a word that a person can look for."""
+    if demo:
+        return "--demo"
+    return {
+        CALLER: "--database-url",
+        VARIABLE_ITSELF: origin.variable,
+        FILE: f"{origin.variable} in {origin.path}",
+        SCHEMA: "the schema's datasource",
+        DEMO_BY_DEFAULT: "default",
+    }[origin.kind]
+
+
+def _schema_chooser(request: Request) -> str:
+    return "STRUGGLE_SCHEMA" if request.schema == setting("STRUGGLE_SCHEMA") else "--schema"
+
+
+def _model_choice(request: Request) -> dict[str, object]:
+    """What named the model, and where this deployment's models are looked for."""
+    by = "--model" if request.model else next((name for name in (MODEL, MODELS_DIR) if setting(name)), "default")
+    return {"chosen_by": by, "directory": os.path.dirname(current())}
 
 
 def _content(path: str) -> bytes:

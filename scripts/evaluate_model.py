@@ -41,6 +41,7 @@ from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import learners_named_in, read_examples
+from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
@@ -51,7 +52,7 @@ LAST_ROWS = 10
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @database_options()
-@click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+@model_option()
 @click.option("--learners", metavar="FILE", help="Only the learners named in FILE, one id a line.")
 @click.option(
     "--struggle-below",

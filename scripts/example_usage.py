@@ -18,8 +18,9 @@ if __package__ in (None, ""):
 from db import get_prisma_client
 from db.connecting import located
 from db.errors import DatabaseError, UnknownLearner, UnknownObjective
-from ml import PredictorError, StruggleFeatureExtractor, StrugglePredictionModel, UnknownTopic
+from ml import PredictorError, StruggleFeatureExtractor, UnknownTopic
 from ml.features import FEATURE_NAMES
+from ml.model import load
 from ml.prediction import Prediction
 from scripts.database_options import database_options
 from scripts.refusal import Refused, of_database
@@ -32,7 +33,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
     """Every objective of the topic, then the topic as a whole."""
     client = await get_prisma_client(url, schema_path=schema)
     async with client:
-        model = StrugglePredictionModel.load()
+        model = load(None)
         extractor = StruggleFeatureExtractor(client, model.difficulty)
         click.echo(f"Model {model.model_version}, {len(FEATURE_NAMES)} features, database {client.label}")
         for objective_id in client.objectives_of_topic(topic):

@@ -22,8 +22,8 @@ import click
 from ml.errors import PredictorError
 from ml.features import FEATURES
 from ml.model import StrugglePredictionModel, load
-from ml.places import CURRENT, resolve
 from ml.scorecard import Table
+from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, Refused
 
@@ -44,7 +44,7 @@ table{border-collapse:collapse}td,th{padding:.15rem .8rem .15rem 0;text-align:le
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--model", metavar="PATH", help="Default: models/current.pkl, else pretrained.pkl.")
+@model_option(rules=False)
 @click.option(
     "--card", "card_path", type=click.Path(exists=True), metavar="FILE.json", help="Default: beside the model."
 )
@@ -65,7 +65,7 @@ def explain_model(model: str | None, card_path: str | None, out: str) -> None:
         raise Refused(str(error), CONFIGURATION) from None
     if judge.saved is None:
         raise Refused("the rules answer: there is no trained model to draw", CONFIGURATION)
-    directory = os.path.dirname(resolve(CURRENT if model is None else model))
+    directory = os.path.dirname(judge.path or "")
     found = card_of(card_path or os.path.join(directory, _card_name(judge.model_version)))
     write_whole(out, page(judge, found))
     click.echo(out)

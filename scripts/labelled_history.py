@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -61,8 +60,7 @@ def read_examples(
     The client only says which learners there are: whoever does a part reads it. Raises WorkersLost, ExtraMissing.
     """
     content, digest = (None, None) if table_path is None else packed(table_path)
-    url = extraction.database_url or os.environ.get("DATABASE_URL")  # not of another machine's environment
-    extraction = extraction._replace(database_url=url, difficulty=digest)
+    extraction = extraction._replace(difficulty=digest)
     learner_ids = None if learner_ids is None else sorted(set(learner_ids))
     total = count_learners(client) if learner_ids is None else len(learner_ids)
     sizes: list[int] = []

@@ -23,16 +23,15 @@ import click
 
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
-from ml.places import HOUSE, content_of
+from ml.places import content_of
 from ml.registry import Registry
+from scripts.model_options import models_dir_option
 from scripts.refusal import CANNOT_WRITE, CONFIGURATION
 from scripts.terminal import in_one_line
 
-MODELS_DIR = os.path.join(HOUSE, "models")
-
 
 @click.group(help=__doc__.partition("\n\n")[0])
-@click.option("--models-dir", default=MODELS_DIR, show_default="models/", metavar="DIR", help="The model directory.")
+@models_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def cli(context: click.Context, models_dir: str, as_json: bool) -> None:

@@ -26,7 +26,8 @@ from db.client import Client
 from db.errors import DatabaseError
 from ml.errors import PredictorError
 from ml.instants import iso, parse_iso
-from ml.model import load_whole
+from ml.model import RULES, load_whole
+from ml.places import MODEL, MODELS_DIR, setting
 from ml.upcoming import MOST_OBJECTIVES
 from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
@@ -36,6 +37,7 @@ from scripts.batch_work import do_part as do_part
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.learner_ranges import count_learners, ranges
+from scripts.model_options import model_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
 LEARNERS_OF_A_PART = 250
@@ -59,7 +61,7 @@ CONTINUED_FOR_MS = 12 * 3_600_000
     help="upcoming: of missions and exams ahead, else unmastered ones; all: also every own or already met one.",
 )
 @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
-@click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+@model_option()
 @click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
 @click.option("--full", is_flag=True, help="JSON lines that hold predict.py's whole answer, reasons too.")
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
@@ -115,6 +117,8 @@ def run(options: Mapping[str, Any]) -> dict[str, object]:
     began = time.monotonic()
     url, schema = options["database_url"], options["schema"]
     model = load_whole(options["model"])
+    # Workers may stand in surroundings that name another model, or none.
+    name = options["model"] or (model.path or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
     wanted = Wanted(_lines_wanted(options), options["store"])
     learners = _listed(options["users"])
     with db.connect(url, schema_path=schema, timeout_s=600) as client:
@@ -131,7 +135,7 @@ def run(options: Mapping[str, Any]) -> dict[str, object]:
         path = options["output"] if wanted.lines and options["output"] else None
         with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms) as output:
             settings = Settings(
-                *(url, schema, options["model"], mark_of(model), output.as_of_ms),
+                *(url, schema, name, mark_of(model), output.as_of_ms),
                 *(asked_ms is None or asked_ms >= now_ms, options["days_ahead"], options["objectives"]),
             )
             done_before = output.tally.counts["predictions"]

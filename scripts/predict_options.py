@@ -13,6 +13,7 @@ from db.errors import DatabaseConfiguration
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from scripts.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
+from scripts.model_options import model_option
 from scripts.refusal import USAGE, Refused
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ def parse_request(
         refuse_two_databases(options["database_url"], options["env_file"], options["demo"])
     except Refused as refusal:
         raise (usage_error if refusal.exit_code == USAGE else DatabaseConfiguration)(refusal.message) from None
+    request.demo = options["demo"]
     request.database_url = DEMO_URL if options["demo"] else options["database_url"]
     request.env_file = options["env_file"]
-    request.schema = options["schema"] or request.schema
+    request.schema = options["schema"] or (None if request.demo else request.schema)
     request.model = options["model"]
     request.warning = warning_of_passwords([options["database_url"]])
     request.as_of_ms = parse_iso(options["as_of"]) if options["as_of"] is not None else None
@@ -85,7 +87,7 @@ def _command(version: str) -> click.Command:
     @click.argument("user_id", required=False)
     @click.argument("objective_id", required=False)
     @declared()
-    @click.option("--model", metavar="PATH|rules", help="Default: models/current.pkl, else pretrained.pkl, else rules.")
+    @model_option()
     @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
     @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
     @click.option("--timeout", type=_Seconds(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")

@@ -38,7 +38,7 @@ from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.model_file import SavedModel
-from ml.places import HOUSE, PRETRAINED
+from ml.places import shipped
 from ml.prediction import risk_level
 from ml.registry import CURRENT, Registry
 from ml.training.card import answers_of
@@ -55,6 +55,7 @@ from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import build_table, read_examples
+from scripts.model_options import models_dir_option
 from scripts.moments import moment_ms
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 from scripts.table_renewal import renew
@@ -89,7 +90,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     """
     now_ms = everything.until_ms
     champion = _champion(registry)
-    prior = model_file.read(os.path.join(HOUSE, "models", PRETRAINED))
+    prior = model_file.read(shipped())
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
     below = None if abs(prior.struggle_below - PERFORMANCE_BELOW) < 1e-9 else prior.struggle_below
@@ -139,7 +140,7 @@ def _champion(registry: Registry) -> StrugglePredictionModel:
     try:
         return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT))
     except ModelNotFound:
-        return StrugglePredictionModel.load(os.path.join(HOUSE, "models", PRETRAINED))
+        return StrugglePredictionModel.load(shipped())
 
 
 def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
@@ -186,7 +187,7 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 @click.command(help=__doc__.partition("\n\n")[2])
 @click.option("--since", default="7 days ago", show_default=True, help="Any human or ISO time; what is newer judges.")
 @database_options(models=True, looks_for_env_file=lambda options: False)
-@click.option("--models-dir", default=os.path.join(HOUSE, "models"), show_default="models/", metavar="DIR")
+@models_dir_option
 @click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
 @engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

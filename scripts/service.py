@@ -2,8 +2,9 @@
 """The optional web service: `python -m scripts.service --port 8000`, or `uvicorn --factory scripts.service:create_app`.
 
 The same pipeline as predict.py, and the same bytes for the same as_of. Settings come from the environment:
-DATABASE_URL, STRUGGLE_SCHEMA (the app's schema.prisma), STRUGGLE_MODEL (a path, or "rules"), STRUGGLE_TOKEN (asks for
-`Authorization: Bearer`), STRUGGLE_CONNECTIONS (8), STRUGGLE_TIMEOUT (4 s per database call).
+DATABASE_URL or STRUGGLE_ENV_FILE (a file that sets it), STRUGGLE_SCHEMA (the app's schema.prisma), STRUGGLE_MODEL (a
+path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (asks for `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8),
+STRUGGLE_TIMEOUT (4 s per database call).
 """
 
 from __future__ import annotations
@@ -210,6 +211,7 @@ def _json(text: str) -> Response:
 def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> None:
     if demo:
         os.environ["DATABASE_URL"] = f"sqlite:///{DEMO}"  # workers read it there
+        os.environ["STRUGGLE_SCHEMA"] = ""  # the app's names are not the demo's
     try:
         settings = from_environment(os.environ)
         refuse_an_open_door(host, settings.token, no_token)

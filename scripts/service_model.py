@@ -7,7 +7,7 @@ import os
 
 from ml.errors import PredictorError
 from ml.model import RULES, StrugglePredictionModel, load
-from ml.places import CURRENT, resolve
+from ml.places import current, resolve
 
 LOOK_AGAIN_S = 1.0
 """How often the files are looked at; a switch of current.pkl answers at most about this much later."""
@@ -54,7 +54,7 @@ class CurrentModel:
 
     def _loaded(self) -> StrugglePredictionModel:
         """Raises PredictorError. Marks are taken before the reading, so that what changes meanwhile is read again."""
-        asked = [] if self._name == RULES else [resolve(CURRENT if self._name is None else self._name)]
+        asked = [] if self._name == RULES else [current() if self._name is None else resolve(self._name)]
         if self._name is not None and os.path.exists(self._name):
             asked = [os.path.abspath(self._name)]
         self._files = asked

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from db.connecting import located
+from db.connecting import VARIABLE, located, surroundings
 from db.errors import DatabaseConfiguration, SchemaUnreadable
 
 CONNECTIONS, MOST_CONNECTIONS = 8, 512
@@ -40,18 +40,20 @@ class Settings(NamedTuple):
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
     """Raises SettingRefused."""
-    url = environment.get("DATABASE_URL", "").strip()
-    if not url:
-        raise SettingRefused("DATABASE_URL is not set: it names the platform's database, as Prisma's does.")
     schema = environment.get("STRUGGLE_SCHEMA", "").strip() or None
+    variable = VARIABLE
     try:
+        url, origin = surroundings(schema, None)
+        variable = origin.variable
+        if url is None:
+            raise SettingRefused(f"{variable} is not set: it names the platform's database, as Prisma's does.")
         where, _ = located(url, schema)
         if where.path is None:
             _need_driver()
     except SchemaUnreadable as error:
         raise SettingRefused(f"STRUGGLE_SCHEMA cannot be used: {error}") from None
     except DatabaseConfiguration as error:
-        raise SettingRefused(f"DATABASE_URL cannot be used: {error}") from None
+        raise SettingRefused(f"{variable} cannot be used: {error}") from None
     return Settings(
         url,
         where.path,

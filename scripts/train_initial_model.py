@@ -25,7 +25,7 @@ from ml import model_file, whole_files
 from ml.errors import InvalidFeatures, NotEnoughExamples, PredictorError
 from ml.instants import parse_iso
 from ml.model_file import SavedModel
-from ml.places import HOUSE
+from ml.places import shipped
 from ml.registry import Registry
 from ml.training.card import card, figures_of, readme
 from ml.training.evaluation import evaluate
@@ -39,9 +39,9 @@ from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.example_parts import Extraction
 from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
+from scripts.model_options import models_dir_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
 
-MODELS = os.path.join(HOUSE, "models")
 PRETRAINED = "pretrained.pkl"
 PLATFORMS_MARK = 0.65
 NOT_ENOUGH = 1
@@ -63,7 +63,7 @@ HOW_PRETRAINED = (
     looks_for_env_file=lambda options: False,
     needed=lambda options: not options["pretrained"],
 )
-@click.option("--models-dir", default=MODELS, show_default="models/", metavar="DIR", help="Where models are kept.")
+@models_dir_option
 @click.option("--prior", metavar="PATH", help="The model to start from. Default: pretrained.pkl.")
 @click.option(
     "--struggle-below",
@@ -256,7 +256,7 @@ def _prior(path: str | None, models_dir: str) -> SavedModel:
     if path is not None:
         return model_file.read(path)
     own = os.path.join(models_dir, PRETRAINED)
-    return model_file.read(own if os.path.exists(own) else os.path.join(MODELS, PRETRAINED))
+    return model_file.read(own if os.path.exists(own) else shipped())
 
 
 def _figures(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:

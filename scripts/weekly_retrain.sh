@@ -2,10 +2,13 @@
 # Weekly, from cron: record outcomes, retrain, monitor. One run at a time; everything said goes to the log, and what
 # went wrong also to stderr in a sentence, which cron mails.
 #
-#   15 3 * * 1  DATABASE_URL=postgresql://... /path/to/scripts/weekly_retrain.sh
+#   STRUGGLE_ENV_FILE=/etc/struggle.env
+#   15 3 * * 1  /path/to/scripts/weekly_retrain.sh
 #
-# Environment: DATABASE_URL; optional PYTHON (default: .venv/bin/python beside this checkout, else python3),
-# MODELS_DIR (default: models/), SINCE (default: "7 days ago"), LOG (default: $MODELS_DIR/weekly_retrain.log).
+# Environment: DATABASE_URL, or STRUGGLE_ENV_FILE, a file that sets it (in front of the command itself, others could
+# see the password in ps); optional STRUGGLE_SCHEMA, PYTHON (default: .venv/bin/python beside this checkout, else
+# python3), MODELS_DIR (default: STRUGGLE_MODELS_DIR, else models/), SINCE (default: "7 days ago"), LOG (default:
+# $MODELS_DIR/weekly_retrain.log).
 # Exit codes: 0 done (promoted or kept), 1 monitoring raised an alert; else that of the first step that failed (2 usage,
 # 69 database unreachable, 70 a bug or a broken installation, 75 another run or retraining is under way, 78
 # configuration). Without outcomes nothing is retrained; monitoring runs in any case.
@@ -16,12 +19,19 @@ say() {
 }
 
 house=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-models=${MODELS_DIR:-$house/models}
+models=${MODELS_DIR:-${STRUGGLE_MODELS_DIR:-$house/models}}
 since=${SINCE:-7 days ago}
 python=${PYTHON:-$house/.venv/bin/python}
 [[ -n ${PYTHON:-} || -x $python ]] || python=$(command -v python3)
 if ! "$python" -c 'import click, numpy, sklearn' 2>/dev/null; then
     say "'$python' lacks the extras that training needs: name another one in PYTHON, or pip install '.[train]'"
+    exit 78
+fi
+
+# A .env file that lies where cron happens to stand is not meant.
+named=${DATABASE_URL:-}${STRUGGLE_ENV_FILE:-}${STRUGGLE_SCHEMA:-}
+if [[ -z ${named//[[:space:]\"\']/} ]]; then
+    say "no database is named: set DATABASE_URL, or STRUGGLE_ENV_FILE to a file that sets it"
     exit 78
 fi
 
