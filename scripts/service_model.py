@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 
-from ml.errors import PredictorError
+from ml.errors import ModelRefused, PredictorError
 from ml.model import RULES, StrugglePredictionModel, load
 from ml.places import current, resolve
 
@@ -14,7 +14,8 @@ LOOK_AGAIN_S = 1.0
 
 log = logging.getLogger("uvicorn.error")  # where a person on call looks
 
-Mark = tuple[tuple[int, int, int, int] | None, ...]
+FileMark = tuple[int, int, int, int]
+Mark = tuple[FileMark | None, ...]
 
 
 class CurrentModel:
@@ -30,6 +31,7 @@ class CurrentModel:
         self._files: list[str] = []
         self._said = ""
         self._mark: Mark = ()
+        self._table_mark: FileMark | None = None
         self._model = self._loaded()
 
     def model(self) -> StrugglePredictionModel:
@@ -49,7 +51,15 @@ class CurrentModel:
             self._said = str(error)
 
     def check(self) -> None:
-        """Raises ModelRefused where the model in service can no longer read its difficulty table."""
+        """Raises ModelRefused where the model in service can no longer rely on its difficulty table.
+
+        A table that was removed or replaced is held open and goes on; one that was written over is lost, though what
+        SQLite remembers of it may serve for a while.
+        """
+        path, before = self._model.difficulty_path, self._table_mark
+        now = None if path is None else _mark_of(path)
+        if before is not None and now is not None and now[0] == before[0] and now[:3] != before[:3]:
+            raise ModelRefused(f"the difficulty table {path} was written over while in use")
         _try(self._model)
 
     def _loaded(self) -> StrugglePredictionModel:
@@ -63,8 +73,10 @@ class CurrentModel:
         found = {model.path, model.difficulty_path} - {None, *asked}
         self._files = asked + sorted(str(each) for each in found)
         self._mark += tuple(map(_mark_of, self._files[len(asked) :]))
+        table_mark = None if model.difficulty_path is None else _mark_of(model.difficulty_path)
         model.check()
         _try(model)
+        self._table_mark = table_mark
         return model
 
     def _marks(self) -> Mark:
@@ -78,7 +90,7 @@ def _try(model: StrugglePredictionModel) -> None:
         table.facing("", ("",), ("",))
 
 
-def _mark_of(path: str) -> tuple[int, int, int, int] | None:
+def _mark_of(path: str) -> FileMark | None:
     """What changes when a file does: another file, other content, or other permissions."""
     try:
         found = os.stat(path)

@@ -2,8 +2,9 @@
 
 POST {"user_id", "objective_id"} is answered with the very bytes that predict.pyz prints, started anew for each call:
 nothing survives in a warm function that could be another learner's. Lambda: handler `serverless.lambda_handler`
-behind a function URL or API Gateway. Vercel: this file as api/predict.py, predict.pyz beside it (see vercel.json).
-DATABASE_URL comes from the environment; for postgresql:// put psycopg2-binary into the function's requirements.
+behind a function URL, API Gateway (payload 1.0 or 2.0) or a load balancer. Vercel: this file as api/predict.py,
+predict.pyz beside it (see vercel.json). DATABASE_URL comes from the environment; for postgresql:// put psycopg2-binary
+into the function's requirements. Whatever happens, the answer is JSON.
 """
 
 from __future__ import annotations
@@ -18,49 +19,161 @@ from typing import Any
 
 ARCHIVE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "predict.pyz")
 MOST_BODY_BYTES = 1 << 16
+BODY_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 8.0
+"""Above predict.pyz's own deadline of four seconds, below the ten that vercel.json gives the function."""
 STATUS_OF_EXIT = {0: 200, 2: 422, 66: 404, 69: 503}
 """predict.py's exit codes; whatever else ends it is ours to mend, 500."""
 
+Told = tuple[int, bytes]
 
-def predicted(body: bytes) -> tuple[int, bytes]:
-    """HTTP status and JSON for the body of one request."""
+
+def failed(status: int, code: str, message: str) -> Told:
+    """Status and JSON of a failure, in the form of predict.pyz's own."""
+    return status, json.dumps({"error": {"code": code, "message": message}}).encode() + b"\n"
+
+
+def predicted(body: bytes) -> Told:
+    """HTTP status and JSON for the body of one request; never raises."""
     try:
         asked = json.loads(body) if len(body) <= MOST_BODY_BYTES else {}
         ids = [asked["user_id"], asked["objective_id"]]
     except (ValueError, TypeError, KeyError, RecursionError):
         ids = []
     if not ids or not all(isinstance(each, str) and each and "\0" not in each and _is_text(each) for each in ids):
-        return 422, b'{"error": {"code": "usage", "message": "user_id and objective_id are needed, as texts"}}\n'
+        return failed(422, "usage", "user_id and objective_id are needed, as texts")
+    if not os.path.isfile(ARCHIVE):
+        return failed(500, "not_installed", "predict.pyz does not lie beside the function")
     # The function's own packages (psycopg2) are found where this process finds them.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    ran = subprocess.run(  # noqa: S603 - no shell, and exactly two arguments are never options
-        [sys.executable, ARCHIVE, *ids], env=environment, cwd="/", capture_output=True, timeout=10, check=False
-    )
-    sys.stderr.write(ran.stderr.decode(errors="replace"))
-    return STATUS_OF_EXIT.get(ran.returncode, 500), ran.stdout
+    try:
+        ran = subprocess.run(  # noqa: S603 - no shell, and exactly two arguments are never options
+            [sys.executable, ARCHIVE, *(each.encode() for each in ids)],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=ANSWER_WITHIN_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return failed(503, "timeout", "the prediction did not come in time; ask again")
+    except (OSError, ValueError) as error:  # no memory, no processes, too long an id or environment
+        _note(f"predict.pyz cannot be started: {error}")
+        return failed(503, "not_started", "the prediction could not be started; ask again")
+    _note(ran.stderr.decode(errors="replace"))
+    status = STATUS_OF_EXIT.get(ran.returncode, 500)
+    if not _is_answer(ran.stdout, status):
+        _note(f"predict.pyz ended with {ran.returncode} and no answer")
+        # Killed by a signal: mostly for want of memory, which may be there at the next try.
+        return failed(503 if ran.returncode < 0 else 500, "no_answer", "the prediction ended without an answer")
+    return status, ran.stdout
+
+
+def _is_answer(printed: bytes, status: int) -> bool:
+    """Whether it is predict.pyz that spoke, and not an interpreter that could not run it."""
+    try:
+        told = json.loads(printed.decode("ascii"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and ("probability" if status == 200 else "error") in told
 
 
 def _is_text(given: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in given)
 
 
-def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """AWS Lambda, payload 1.0 or 2.0."""
-    body = event.get("body") or ""
-    status, answer = predicted(base64.b64decode(body) if event.get("isBase64Encoded") else body.encode())
-    return {"statusCode": status, "headers": {"Content-Type": "application/json"}, "body": answer.decode("ascii")}
+def _note(words: str) -> None:
+    """For the platform's log; a closed one must not cost the answer."""
+    try:
+        if words:
+            sys.stderr.write(words if words.endswith("\n") else f"{words}\n")
+    except (OSError, ValueError, AttributeError):
+        pass
+
+
+def lambda_handler(event: Any, _context: object) -> dict[str, Any]:
+    """AWS Lambda: a function URL, API Gateway (payload 1.0 and 2.0), a load balancer. Never raises."""
+    status, answer = _of_event(event)
+    told: dict[str, Any] = {
+        "statusCode": status,
+        "headers": {"Content-Type": "application/json"},
+        "body": answer.decode("ascii"),
+    }
+    context = event.get("requestContext") if isinstance(event, dict) else None
+    if isinstance(context, dict) and "elb" in context:
+        told["isBase64Encoded"] = False  # a load balancer answers 502 without it
+        if "multiValueHeaders" in event:  # and 502 to headers in the form it is not set to
+            told["multiValueHeaders"] = {name: [value] for name, value in told.pop("headers").items()}
+    return told
+
+
+def _of_event(event: Any) -> Told:
+    if not isinstance(event, dict):
+        return failed(422, "usage", "the event is no HTTP request")
+    method = _method_of(event)
+    if method is not None and method != "POST":
+        return failed(405, "usage", "only POST is answered")
+    body = event.get("body")
+    if body is not None and not isinstance(body, str):
+        return failed(422, "usage", "the event's body is no text")
+    try:
+        octets = (body or "").encode()
+        return predicted(base64.b64decode(octets, validate=True) if event.get("isBase64Encoded") else octets)
+    except ValueError:  # binascii's, or a surrogate that no UTF-8 has
+        return failed(422, "usage", "the body can not be decoded")
+
+
+def _method_of(event: dict[str, Any]) -> str | None:
+    """Of the request; None where the event, made by hand, names none."""
+    context = event.get("requestContext")
+    of_http = context.get("http") if isinstance(context, dict) else None
+    named = of_http.get("method") if isinstance(of_http, dict) else event.get("httpMethod")
+    return named if isinstance(named, str) else None
 
 
 class handler(BaseHTTPRequestHandler):  # noqa: N801 - the name that Vercel looks for
     """Vercel's Python runtime."""
 
+    timeout = BODY_WITHIN_S
+
     def do_POST(self) -> None:
         """Answers one request."""
         length = self.headers.get("content-length", "")
-        size = int(length) if length.isdigit() else MOST_BODY_BYTES + 1
-        status, answer = predicted(self.rfile.read(size) if size <= MOST_BODY_BYTES else b"")
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        if not (length.isascii() and length.isdigit() and len(length) < 9) or int(length) > MOST_BODY_BYTES:
+            self.close_connection = True
+            return self._answer(*failed(422, "usage", "a body of at most 64 KiB is needed, with its length"))
+        try:
+            body = self.rfile.read(int(length))
+        except OSError:
+            self.close_connection = True
+            return self._answer(*failed(422, "usage", "the body did not arrive"))
+        return self._answer(*predicted(body))
+
+    def do_GET(self) -> None:
+        """Refuses what is no POST."""
+        self.close_connection = True
+        self._answer(*failed(405, "usage", "only POST is answered"))
+
+    def do_HEAD(self) -> None:
+        """As GET."""
+        self.do_GET()
+
+    def do_PUT(self) -> None:
+        """As GET."""
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        """As GET."""
+        self.do_GET()
+
+    def _answer(self, status: int, answer: bytes) -> None:
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(answer)
+        except OSError:  # the caller has gone
+            self.close_connection = True
