@@ -244,6 +244,20 @@ class DifficultyTable:
         """What the table says of itself: its cut-off and how it was counted."""
         return dict(self._rows("SELECT name, value FROM about LIMIT 100"))
 
+    def answers(self) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Of everybody: (answers, wrong, learners) per objective and (answers, wrong) per card.
+
+        The keys are (table, row id). These counts only grow while nobody leaves. Raises ModelRefused.
+        """
+        found = {}
+        for name, record, fields in (("objectives", OBJECTIVE, 3), ("cards", CARD, 2)):
+            query = f"SELECT id, substr(counts, 1, {record.size}), checksum FROM {name}"  # noqa: S608  (our own names)
+            for row_id, content, _ in self._rows(query, (), record.size):
+                if len(content) != record.size:
+                    raise self._damaged(row_id)
+                found[name, row_id] = record.unpack(content)[1 : 1 + fields]
+        return found
+
     def check(self, sha256: str) -> None:
         """Holds the whole file against its hash, in little memory. Raises ModelRefused where they differ."""
         from ml.difficulty_file import checksum

@@ -5,8 +5,9 @@ The challenger learns from everything before --since: the learners' history, and
 known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
 challenger are then compared on what came after both trainings. The challenger is promoted only when it is proven
 better; else it is kept as a version, and the champion answers on. Degraded predictions never train, nor do those
-after which somebody intervened. Whichever model answers then, and the one that a rollback returns to, have a difficulty
-table of what the database still holds: learners who left are in it no longer.
+after which somebody intervened. Where answers have
+gone from the database since, the difficulty tables of the model that answers then and of the one that a rollback
+returns to are counted anew without them; --count-anew does so whatever has changed.
 
 Exit codes: 0 promoted, or kept and why; 2 usage; 69 database unreachable; 75 another retraining is under way; 78
 configuration.
@@ -189,6 +190,9 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 @database_options(models=True, looks_for_env_file=lambda options: False)
 @models_dir_option
 @click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
+@click.option(
+    "--count-anew", is_flag=True, help="Count kept tables anew for certain, as is needed after a learner was forgotten."
+)
 @engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def retrain_model(
@@ -197,6 +201,7 @@ def retrain_model(
     schema: str | None,
     models_dir: str,
     as_of: str | None,
+    count_anew: bool,
     as_json: bool,
     **engine: Any,
 ) -> None:
@@ -209,7 +214,7 @@ def retrain_model(
             if since_ms >= now_ms:
                 raise Refused(f"--since {since!r} does not lie in the past", USAGE)
             done = retrain(client, registry, since_ms, Extraction(database_url, schema, now_ms, None), workers)
-            renewed = renew(client, registry, now_ms, done.version)
+            renewed = renew(client, registry, now_ms, done.version, every=count_anew)
     except BlockingIOError:
         raise Refused(f"another retraining holds the lock of {models_dir}", UNDER_WAY) from None
     except ValueError as error:

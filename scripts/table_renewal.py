@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 WHY = "its difficulty table was counted anew"
 
 
-def renew(client: Client, registry: Registry, now_ms: int, fresh: str | None = None) -> dict[str, str]:
+def renew(
+    client: Client, registry: Registry, now_ms: int, fresh: str | None = None, every: bool = False
+) -> dict[str, str]:
     """Count the tables of the model that answers and of the one before it anew, each up to its own cut-off.
 
-    Where the database says the same as then, nothing changes. Where it does not (a learner was erased or has opted
-    out, answers arrived late), the version gives way to a new one with the same weights, and is removed with its
-    table. fresh: a version whose table has just been made. Returns {old version: new version}. The caller holds the
-    registry's lock. Raises ModelRefused.
+    Where answers are gone from the database (a learner was erased or has opted out), the version gives way to a new
+    one with the same weights, and is removed with its table; with `every`, also where the counts differ otherwise.
+    What only arrived late is left to the next training. fresh: a version whose table has just been made. Returns
+    {old version: new version}. The caller holds the registry's lock. Raises ModelRefused.
     """
     current, before = registry.current(), registry.predecessor()
     renewed = {}
     for version in (before, current):
         if version is not None and version != fresh:
-            new = _counted_anew(client, registry, version, now_ms)
+            new = _counted_anew(client, registry, version, now_ms, every)
             if new is not None:
                 renewed[version] = new
     if renewed and current is not None:
@@ -43,7 +45,7 @@ def renew(client: Client, registry: Registry, now_ms: int, fresh: str | None = N
     return renewed
 
 
-def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int) -> str | None:
+def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int, every: bool) -> str | None:
     """The version that has the new table; None where the old one is as good, or its table cannot be told anew."""
     try:
         saved = registry.read(version)
@@ -51,18 +53,35 @@ def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int)
         return None
     if saved.difficulty is None or saved.until_ms is None:
         return None
-    below = _struggle_below(os.path.join(registry.directory, saved.difficulty[0]), saved)
+    old = os.path.join(registry.directory, saved.difficulty[0])
     with whole_files.workshop(registry.directory) as at:
         path = os.path.join(at, "difficulty")
-        size = build_table(client, path, saved.until_ms, None, below)
+        size = build_table(client, path, saved.until_ms, None, _struggle_below(old, saved))
         with open(path, "rb") as file:
             content = file.read()
-    if model_file.sha256(content) == saved.difficulty[1]:
-        return None
+        if model_file.sha256(content) == saved.difficulty[1] or not (every or _somebody_left(old, path)):
+            return None
     changed = copy.copy(saved)
     changed.difficulty = registry.add_difficulty(content)
     card = {**registry.card(version), "difficulty": size._asdict(), "difficulty_counted_anew_for": version}
     return registry.add(changed, iso(now_ms)[:10], card)
+
+
+def _somebody_left(old: str, new: str) -> bool:
+    """Whether any objective or card has fewer answers, or fewer learners, than it had."""
+    try:
+        before, now = (_answers(path) for path in (old, new))
+    except ModelRefused:  # the old one is replaced all the same
+        return True
+    return any(key not in now or any(b > n for b, n in zip(counts, now[key])) for key, counts in before.items())
+
+
+def _answers(path: str) -> dict[tuple[str, str], tuple[int, ...]]:
+    table = DifficultyTable.open(path)
+    try:
+        return table.answers()
+    finally:
+        table.close()
 
 
 def _struggle_below(path: str, saved: model_file.SavedModel) -> float | None:

@@ -101,8 +101,9 @@ def assert_none_counts_the_learner(url: str, registry: Registry, tmp_path: Path)
     }
 
 
+@pytest.mark.parametrize("anew", [(), ("--count-anew",)])
 def test_after_retraining_that_keeps_the_champion_and_pruning_nothing_counts_the_learner(
-    platform: tuple[str, Registry], tmp_path: Path
+    platform: tuple[str, Registry], tmp_path: Path, anew: tuple[str, ...]
 ) -> None:
     url, registry = platform
     before = tables(registry)
@@ -112,7 +113,7 @@ def test_after_retraining_that_keeps_the_champion_and_pruning_nothing_counts_the
     Path(registry.directory, ".training-of-the-dead").mkdir()
     Path(registry.directory, ".training-of-the-dead", "difficulty").write_bytes(next(iter(before.values())))
     arguments = ("--database-url", url, "--models-dir", registry.directory, "--jobs", "1")
-    said = json.loads(run("retrain_model.py", *arguments, "--since", UNTIL, "--as-of", LATER, "--json").stdout)
+    said = json.loads(run("retrain_model.py", *arguments, *anew, "--since", UNTIL, "--as-of", LATER, "--json").stdout)
     assert not said["promoted"]
     assert said["renewed"].keys() == {first, second}
     assert registry.current() == said["renewed"][second]
@@ -123,12 +124,30 @@ def test_after_retraining_that_keeps_the_champion_and_pruning_nothing_counts_the
     assert registry.rollback(LATER, "it still can") == said["renewed"][first]
 
 
-def test_where_nobody_left_nothing_is_renewed(platform: tuple[str, Registry]) -> None:
+@pytest.mark.parametrize("every", [False, True])
+def test_where_nobody_left_nothing_is_renewed(platform: tuple[str, Registry], every: bool) -> None:
     url, registry = platform
     files = {name: Path(registry.directory, name).read_bytes() for name in os.listdir(registry.directory)}
     with db.connect(url) as client, registry.locked():
-        assert renew(client, registry, client.now()) == {}
+        assert renew(client, registry, client.now(), None, every) == {}
     assert {name: Path(registry.directory, name).read_bytes() for name in os.listdir(registry.directory)} == files
+
+
+def test_what_only_arrived_late_is_counted_anew_where_it_is_asked_for(platform: tuple[str, Registry]) -> None:
+    url, registry = platform
+    connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+    connection.execute(
+        'CREATE TEMP TABLE late AS SELECT * FROM reviews WHERE "userId" = \'learner-3\' ORDER BY "reviewedAt" LIMIT 3'
+    )
+    connection.execute("UPDATE late SET id = 'late-' || id")
+    connection.execute("INSERT INTO reviews SELECT * FROM late")
+    connection.commit()
+    connection.close()
+    versions = registry.versions()
+    with db.connect(url) as client, registry.locked():
+        assert renew(client, registry, client.now()) == {}
+        assert registry.versions() == versions
+        assert renew(client, registry, client.now(), None, True).keys() == set(versions)
 
 
 def test_a_learner_who_opts_out_leaves_the_tables_too(platform: tuple[str, Registry], tmp_path: Path) -> None:
@@ -173,4 +192,5 @@ def test_the_page_on_forgetting_names_the_steps_that_are_tried_here() -> None:
     section = page[page.index("## Forgetting") :]
     steps = re.findall(r"^python scripts/(\w+\.py .*)$", section, re.MULTILINE)
     assert [step.split()[0] for step in steps] == ["forget_learner.py", "retrain_model.py", "models.py"]
+    assert "--count-anew" in steps[1]
     assert "prune --keep 0" in steps[2]
