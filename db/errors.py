@@ -42,6 +42,10 @@ class WriteRefused(DatabaseError):
     """Raised when a table cannot be made or a row not be stored: a constraint, a full or read-only disk, no right."""
 
 
+class RowRefused(WriteRefused):
+    """Raised when it is the row that the database refuses: a foreign key, a check, a length; another may be stored."""
+
+
 class DatabaseConfiguration(DatabaseError):
     """Raised when the database can be named but not used as configured."""
 

@@ -9,7 +9,7 @@ from db.timestamps import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from typing import NamedTuple
 
@@ -65,10 +65,13 @@ def _feedback(opened: loader.Opened, since_ms: int) -> Conversation[list[Feedbac
     if "PredictionFeedback" not in opened.renderer.catalogue:
         return []
     (results,) = yield [opened.renderer.query(queries.FEEDBACK, since=bounded(since_ms))]
-    return [answer for result in results if (answer := _answer(result)) is not None]
+    mapping = opened.renderer.catalogue.mapping
+    kinds = mapping.stored_values("PredictionFeedback", "feedbackType")
+    statuses = mapping.stored_values("StrugglePrediction", "predictionStatus")
+    return [answer for result in results if (answer := _answer(result, kinds, statuses)) is not None]
 
 
-def _answer(result: Sequence[object]) -> Feedback | None:
+def _answer(result: Sequence[object], kinds: Mapping[str, str], statuses: Mapping[str, str]) -> Feedback | None:
     from datetime import datetime, timedelta, timezone
 
     identifier, prediction, learner, objective, features, struggled, at, kind, status, intervened, said = result
@@ -84,8 +87,13 @@ def _answer(result: Sequence[object]) -> Feedback | None:
         stored if isinstance(stored, dict) else {},
         flag(struggled),
         datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=at_ms),
-        text(kind),
-        text(status),
+        _named(kind, kinds),
+        _named(status, statuses),
         flag(intervened),
         number(said),
     )
+
+
+def _named(value: object, names: Mapping[str, str]) -> str | None:
+    stored = text(value)
+    return None if stored is None else names.get(stored, stored)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from db.columns import column
 from db.dialects import POSTGRESQL
 from db.encodings import can_hold
-from db.errors import DatabaseConfiguration, DatabaseUnavailable, WriteRefused
+from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, WriteRefused
 from db.libpq_environment import SetAside, overriding
 from db.postgres import refusal
 from db.postgres_hosts import servers
@@ -19,8 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from db.columns import Column
     from db.mapping import Mapping
     from db.url import DatabaseURL
+
+
+OF_THE_ROW = ("22", "23", "44")
+"""Classes of SQLSTATE for which the row is at fault: its values, a constraint, a view's condition.
+
+What a trigger raises is not among them: it may speak of more than the row.
+"""
 
 
 class PostgreSQLWriter(Writer):
@@ -126,11 +135,23 @@ class PostgreSQLWriter(Writer):
         said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
         if not error.pgcode or error.pgcode[:2] in ("08", "57"):
             return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}.")
-        return WriteRefused(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
+        kind = RowRefused if error.pgcode[:2] in OF_THE_ROW else WriteRefused
+        return kind(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
 
     def has(self, model: str) -> bool:
         ((found,),) = self.query("SELECT pg_catalog.to_regclass(?) IS NOT NULL", [self._table(model)])
         return bool(found)
+
+    def _described(self, model: str) -> dict[str, Column]:
+        sql = """
+            SELECT a.attname, COALESCE(base.typname, t.typname), a.atthasdef OR a.attidentity <> '',
+                CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END
+            FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+            LEFT JOIN pg_catalog.pg_type AS base ON base.oid = t.typbasetype
+            WHERE a.attrelid = pg_catalog.to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
+        """
+        found = self.query(sql, [self._table(model)])
+        return {str(name): column(str(kind), length, bool(made)) for name, kind, made, length in found}  # type: ignore[arg-type]
 
     def existing_tables(self) -> list[str]:
         names = [table.name for table in TABLES.values()]

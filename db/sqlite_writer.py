@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from db.columns import column
 from db.dialects import SQLITE
-from db.errors import DatabaseUnavailable, WriteRefused
+from db.errors import DatabaseUnavailable, RowRefused, WriteRefused
 from db.sqlite import readable
 from db.tables import TABLES
 from db.timestamps import sqlite_ms, stored_text
-from db.writer import Writer
+from db.writer import Writer, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from db.columns import Column
     from db.mapping import Mapping
+
+
+BY_A_TRIGGER = sqlite3.SQLITE_CONSTRAINT_TRIGGER
+"""It may speak of more than the row, so it is not the row that is at fault."""
 
 
 class SQLiteWriter(Writer):
@@ -54,19 +60,31 @@ class SQLiteWriter(Writer):
         try:
             return self._connection.execute(sql, tuple(parameters))
         except sqlite3.Error as error:
-            raise WriteRefused(f"The SQLite database {self.label!r} refuses a statement: {error}.") from None
+            raise self._failure(error, "statement") from None
 
     def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
         before = self._connection.total_changes
         try:
             self._connection.executemany(f"{head}({', '.join('?' * width)}){conflict}", rows)
         except sqlite3.Error as error:
-            raise WriteRefused(f"The SQLite database {self.label!r} refuses a row: {error}.") from None
+            raise self._failure(error, "row") from None
         return int(self._connection.total_changes - before)
+
+    def _failure(self, error: sqlite3.Error, what: str) -> WriteRefused:
+        of_the_row = isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorcode != BY_A_TRIGGER
+        kind = RowRefused if of_the_row else WriteRefused
+        return kind(f"The SQLite database {self.label!r} refuses a {what}: {error}.")
 
     def has(self, model: str) -> bool:
         sql = "SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view') AND name = ? COLLATE NOCASE"
         return bool(self.query(sql, [self.mapping.table(model)]))
+
+    def _described(self, model: str) -> dict[str, Column]:
+        found = self.query(f"PRAGMA table_info({quoted(self.mapping.table(model))})")
+        return {
+            str(name): column(str(kind), None, default is not None or (bool(key) and str(kind).upper() == "INTEGER"))
+            for _, name, kind, _, default, key in found
+        }
 
     def existing_tables(self) -> list[str]:
         found = {row[0] for row in self.query("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
+from db.errors import WriteRefused
 from db.readings import decoded, instant_ms, texts
 from db.tables import TABLES, ddl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Mapping as Dictionary
     from types import TracebackType
     from typing import Any
 
+    from db.columns import Column
     from db.mapping import Mapping
 
 ROWS_AT_ONCE = 1000
@@ -57,7 +61,7 @@ class Writer:
 
         on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
         with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
-        stored row holds that value). Raises WriteRefused.
+        stored row holds that value). Raises WriteRefused, and RowRefused where it is a row that is at fault.
         """
         columns = ", ".join(self._column(model, field) for field in fields)
         conflict = {
@@ -68,10 +72,10 @@ class Writer:
         }[on_conflict]
         if only_where is not None:
             field, value = only_where
-            held = "'" + value.replace("'", "''") + "'"
+            held = "'" + str(named(value, self._names(model, field))).replace("'", "''") + "'"
             conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
-        kinds = [TABLES[model].fields[field].type for field in fields]
-        stored = ([self._stored(kind, value) for kind, value in zip(kinds, row)] for row in rows)
+        kinds = [(TABLES[model].fields[field].type, self._names(model, field)) for field in fields]
+        stored = ([self._stored(kind, named(value, names)) for (kind, names), value in zip(kinds, row)] for row in rows)
         return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", len(fields), conflict, stored)
 
     def select(
@@ -95,17 +99,24 @@ class Writer:
             found = self.query(sql)
         for chunk in chunks(self._possible(values), ROWS_AT_ONCE) if among is not None else ():
             marks = ", ".join("?" * len(chunk))
+            chunk = [named(value, self._names(model, str(among))) for value in chunk]
             where, bounds = f"{self._column(model, str(among))} IN ({marks})", []
             if within is not None:
                 at = self._read("DateTime", self._column(model, within[0]))
                 where, bounds = f"{where} AND {at} >= ? AND {at} < ?", list(within[1:])
             found += self.query(f"{sql} WHERE {where}", [*chunk, *bounds])
-        return [tuple(_given(kind, value) for kind, value in zip(kinds, row)) for row in found]
+        meant = [self.mapping.stored_values(model, field) for field in fields]
+        return [
+            tuple(named(_given(kind, value), names) for kind, names, value in zip(kinds, meant, row)) for row in found
+        ]
 
     def update(self, model: str, identifier: str, **values: object) -> int:
         """Overwrites fields of the row with that id; returns how many rows that were, 0 or 1."""
         assignments = ", ".join(f"{self._column(model, field)} = ?" for field in values)
-        stored = [self._stored(TABLES[model].fields[field].type, value) for field, value in values.items()]
+        stored = [
+            self._stored(TABLES[model].fields[field].type, named(value, self._names(model, field)))
+            for field, value in values.items()
+        ]
         sql = f"UPDATE {self._table(model)} SET {assignments} WHERE {self._column(model, 'id')} = ?"
         return self.execute(sql, [*stored, identifier])
 
@@ -114,6 +125,7 @@ class Writer:
         deleted = 0
         for chunk in chunks(self._possible(values), ROWS_AT_ONCE):
             marks = ", ".join("?" * len(chunk))
+            chunk = [named(value, self._names(model, field)) for value in chunk]
             where = f"{self._column(model, field)} IN ({marks})"
             deleted += self.execute(f"DELETE FROM {self._table(model)} WHERE {where}", chunk)
         return deleted
@@ -148,6 +160,31 @@ class Writer:
         self._end()
         self._begin()
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What is written within it is undone where something is raised; what the transaction held before stays."""
+        self.execute("SAVEPOINT one")
+        try:
+            yield
+        except WriteRefused:
+            self.execute("ROLLBACK TO SAVEPOINT one")
+            raise
+        self.execute("RELEASE SAVEPOINT one")
+
+    def columns(self, model: str) -> dict[str, Column]:
+        """What the database has of the model's fields, by field; empty where there is no such table."""
+        described = self._described(model)
+        names = {field: self.mapping.column(model, field) for field in TABLES[model].fields}
+        return {field: described[name] for field, name in names.items() if name in described}
+
+    def _described(self, model: str) -> dict[str, Column]:
+        """By the table's own names of its columns."""
+        raise NotImplementedError
+
+    def _names(self, model: str, field: str) -> Dictionary[str, str]:
+        """An enum value's name -> the text under which the app's schema stores it, where that is another."""
+        return {name: stored for stored, name in self.mapping.stored_values(model, field).items()}
+
     def _column(self, model: str, field: str) -> str:
         return quoted(self.mapping.column(model, field))
 
@@ -177,6 +214,11 @@ class Writer:
 
     def _read(self, kind: str, column: str) -> str:
         raise NotImplementedError
+
+
+def named(value: object, names: Dictionary[str, str]) -> object:
+    """The value under its other name, itself where it has none."""
+    return names.get(value, value) if names and isinstance(value, str) else value
 
 
 def _given(kind: str, value: object) -> object:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from db.loader import Conversation
 
 LEARNERS_OF_A_PAGE = 100
+MOST_FAILURES = 10
+"""So many are shown of what went wrong."""
 
 _OF_COURSE = Template(
     "LearningObjective",
@@ -73,7 +75,7 @@ class Tally:
 
     FIELDS = (
         *("learners", "predictions", "HIGH", "MEDIUM", "LOW", "degraded", "unknown_learners", "unknown_objectives"),
-        *("left_out", "written", "kept", "indicators"),
+        *("left_out", "written", "kept", "refused", "indicators"),
     )
 
     def __init__(self) -> None:
@@ -84,7 +86,7 @@ class Tally:
         """Takes another part's counts in, and as many of its failures as are worth showing."""
         for name, count in other.counts.items():
             self.counts[name] += count
-        self.failures = (self.failures + other.failures)[:10]
+        self.failures = (self.failures + other.failures)[:MOST_FAILURES]
 
 
 class Bench:

@@ -1,28 +1,25 @@
 """A batch's predictions in the platform's own tables: one row per learner, objective and day that it is about.
 
-The row's id follows from those three (ml/occasion.py). A row that is still PENDING takes the newer numbers and keeps
-what it said before in featureVector.earlier; one that was decided, or dismissed, stays as it is, and so do its
+The row's id follows from those three (ml/occasion.py), or the database makes it where the column holds numbers. A row
+that is still PENDING takes the newer numbers; one that was decided, or dismissed, stays as it is, and so do its
 indicators. A row of that learner, objective and day under another id, which an earlier release or another program made,
 is the same row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-from uuid import UUID, uuid5
 
+from db.columns import Column
+from db.errors import DatabaseConfiguration, RowRefused
+from db.row_by_row import insert_what_fits
 from db.writing import Writer
-from ml.features import FeatureVector
 from ml.history import DAY_MS
-from ml.indicators import indicators_of
-from ml.instants import iso
-from ml.occasion import NAME_SPACE, Occasion
-from ml.plain_json import dumps
-from ml.prediction import Factor, Prediction
+from scripts.stored_rows import Held, Made, indicator_values, prediction_values
 
 FIELDS = (
-    *("id", "userId", "learningObjectiveId", "topicId", "predictedStruggleProbability", "predictionConfidence"),
+    *("userId", "learningObjectiveId", "topicId", "predictedStruggleProbability", "predictionConfidence"),
     *("predictionStatus", "featureVector", "strugglingFactors", "predictionDate", "predictedAt"),
 )
 UPDATED = (
@@ -30,92 +27,92 @@ UPDATED = (
     *("predictionDate", "predictedAt"),
 )
 INDICATOR_FIELDS = (
-    *("id", "userId", "learningObjectiveId", "predictionId"),
+    *("userId", "learningObjectiveId", "predictionId"),
     *("indicatorType", "severity", "context", "detectedAt"),
 )
-MOST_FACTORS = 8
-"""The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""
-MOST_EARLIER = 8
-"""So many of the last things that a row said before are kept in it."""
+ONE_BATCH_AT_A_TIME = 0x5BB4AD446A11
+"""The advisory lock under which rows get the ids that the database makes."""
 
-
-class Made(NamedTuple):
-    """A prediction to be stored."""
-
-    occasion: Occasion
-    features: FeatureVector
-    prediction: Prediction
+Key = tuple[str, str, int]
 
 
 class Stored(NamedTuple):
-    """What came of it: predictions written, rows kept as they were, indicators written."""
+    """What came of it: predictions written, rows kept as they were, rows refused, indicators written.
+
+    refusals: the database's own sentence about each row that it refused.
+    """
 
     written: int
     kept: int
+    refused: int
     indicators: int
-
-
-class Held(NamedTuple):
-    """The row that a prediction's learner, objective and day have already."""
-
-    id: str
-    status: str
-    predicted_at_ms: int | None
-    probability: object
-    features: object
+    refusals: list[str]
 
 
 def store(writer: Writer, made: Sequence[Made]) -> Stored:
-    """Writes them in the writer's transaction; committing is left to the caller."""
-    held = _held(writer, [each.occasion for each in made])
-    rows: dict[str, tuple[Made, Held | None]] = {}
-    for each in made:
-        row = held.get(_key(each.occasion))
-        if row is None or _takes(row, each):
-            rows[each.occasion.prediction_id if row is None else row.id] = each, row
-    ids = sorted(rows)  # sorted: no deadlocks
-    written = writer.insert(
-        "StrugglePrediction",
-        FIELDS,
-        (_prediction_row(each, *rows[each]) for each in ids),
-        on_conflict="update",
-        update=UPDATED,
-        only_where=("predictionStatus", "PENDING"),
-    )
-    writer.delete("StruggleIndicator", "predictionId", [each for each in ids if rows[each][1] is not None])
-    signs = [row for each in ids for row in _indicator_rows(each, rows[each][0])]
-    found = writer.insert("StruggleIndicator", INDICATOR_FIELDS, signs, on_conflict="ignore")
-    return Stored(written, len(made) - len(rows), found)
+    """Writes them in the writer's transaction; committing is left to the caller.
+
+    What the app's tables lack (topicId, or the table of indicators) is left out. Raises DatabaseConfiguration where
+    nobody makes the ids of a column, and WriteRefused where it is not a row that is at fault.
+    """
+    columns = writer.columns("StrugglePrediction")
+    _be_alone_where_the_database_makes_ids(writer, columns)
+    held = _held(writer, made)
+    open_ones = [each for each in made if (row := held.get(_key(each))) is None or row.takes(each)]
+    updated = [each for each in open_ones if _key(each) in held]
+    new = [each for each in open_ones if _key(each) not in held]
+    ids, refusals = _update(writer, columns, updated, held)
+    more_ids, more_refusals = _insert(writer, columns, new)
+    written = len(ids) + len(more_ids)
+    indicators, no_signs = _replace_indicators(writer, [*ids, *more_ids], {each[1] for each in ids})
+    said = refusals + more_refusals + no_signs
+    return Stored(written, len(made) - len(open_ones), len(said), indicators, said)
 
 
-def _key(occasion: Occasion) -> tuple[str, str, int]:
-    return occasion.learner_id, occasion.objective_id, occasion.day
+def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:
+    """Takes back the open predictions of these learners; returns how many they were."""
+    dismissed = 0
+    for identifier, status in writer.select("StrugglePrediction", ("id", "predictionStatus"), "userId", learner_ids):
+        if status == "PENDING":
+            dismissed += writer.update("StrugglePrediction", str(identifier), predictionStatus="DISMISSED")
+    return dismissed
 
 
-def _held(writer: Writer, occasions: Sequence[Occasion]) -> dict[tuple[str, str, int], Held]:
+def _key(made: Made) -> Key:
+    return made.occasion.learner_id, made.occasion.objective_id, made.occasion.day
+
+
+def _be_alone_where_the_database_makes_ids(writer: Writer, columns: Mapping[str, Column]) -> None:
+    """Else two batches at once would each make a row of the same learner, objective and day."""
+    if "id" in columns and not columns["id"].takes_a_uuid:
+        if not columns["id"].has_default:
+            raise DatabaseConfiguration(
+                f"The column id of {writer.mapping.table('StrugglePrediction')!r} takes no UUID and has no default."
+            )
+        if writer.dialect == "postgresql":
+            writer.query("SELECT CAST(pg_catalog.pg_advisory_xact_lock(?) AS text)", [ONE_BATCH_AT_A_TIME])
+
+
+def _held(writer: Writer, made: Sequence[Made]) -> dict[Key, Held]:
     """The rows there are, by learner, objective and day; of several for one day the PENDING one, else the newest."""
-    if not occasions:
+    if not made:
         return {}
-    days = [occasion.day for occasion in occasions]
+    days = [each.occasion.day for each in made]
     fields = (
-        *("id", "userId", "learningObjectiveId", "predictionDate", "predictionStatus", "predictedAt"),
+        *("userId", "learningObjectiveId", "predictionDate", "id", "predictionStatus", "predictedAt"),
         *("predictedStruggleProbability", "featureVector"),
     )
-    stored = writer.select(
-        "StrugglePrediction",
-        fields,
-        "userId",
-        sorted({occasion.learner_id for occasion in occasions}),
-        within=("predictionDate", min(days) * DAY_MS, (max(days) + 1) * DAY_MS),
-    )
-    wanted = set(map(_key, occasions))
-    found: dict[tuple[str, str, int], Held] = {}
-    for identifier, learner, objective, date_ms, status, *said in stored:
+    learners = sorted({each.occasion.learner_id for each in made})
+    within = ("predictionDate", min(days) * DAY_MS, (max(days) + 1) * DAY_MS)
+    wanted = set(map(_key, made))
+    found: dict[Key, Held] = {}
+    for learner, objective, date_ms, identifier, status, *said in writer.select(
+        "StrugglePrediction", fields, "userId", learners, within
+    ):
         key = str(learner), str(objective), int(str(date_ms)) // DAY_MS
-        if key in wanted:
-            row = Held(str(identifier), str(status), *said)  # type: ignore[arg-type]
-            if key not in found or _standing(row) > _standing(found[key]):
-                found[key] = row
+        row = Held(str(identifier), str(status), *said)  # type: ignore[arg-type]
+        if key in wanted and (key not in found or _standing(row) > _standing(found[key])):
+            found[key] = row
     return found
 
 
@@ -123,59 +120,79 @@ def _standing(row: Held) -> tuple[bool, int]:
     return row.status == "PENDING", row.predicted_at_ms or 0
 
 
-def _takes(row: Held, made: Made) -> bool:
-    """Whether the row takes these numbers: while it is open, unless it holds newer ones."""
-    return row.status == "PENDING" and (row.predicted_at_ms or 0) <= made.features.extracted_at_ms
+def _update(
+    writer: Writer, columns: Mapping[str, Column], made: Sequence[Made], held: Mapping[Key, Held]
+) -> tuple[list[tuple[Made, str]], list[str]]:
+    """Brings these rows up to date; (the predictions stored with their rows' ids, the database's refusals)."""
+    fields = ["id", *_present(FIELDS, columns)]
+    rows = sorted(((held[_key(each)], each) for each in made), key=lambda pair: pair[0].id)  # no deadlocks
+    values = [{"id": row.id, **prediction_values(each, row)} for row, each in rows]
+    if columns["id"].takes_a_uuid:
+        return _stored_of([(each, row.id) for row, each in rows], _upserted(writer, fields, values))
+    refused: dict[int, str] = {}
+    for place, (row, _) in enumerate(rows):
+        try:
+            with writer.savepoint():  # an id that is always generated may not be given, not even the one it has
+                fresh = {field: values[place][field] for field in _present(UPDATED, columns)}
+                writer.update("StrugglePrediction", row.id, **fresh)
+        except RowRefused as error:
+            refused[place] = str(error)
+    return _stored_of([(each, row.id) for row, each in rows], refused)
 
 
-def _prediction_row(identifier: str, made: Made, held: Held | None) -> tuple[object, ...]:
-    occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
-    features = made.features.judged_by(prediction.model_version, prediction.source).to_dict()
-    earlier = [] if held is None else _earlier(held, at_ms)
-    return (
-        *(identifier, occasion.learner_id, occasion.objective_id, occasion.topic_id),
-        *(prediction.probability, prediction.confidence, "PENDING"),
-        features | {"earlier": earlier} if earlier else features,
-        [_factor(factor) for factor in prediction.factors[:MOST_FACTORS]],
-        *(occasion.date_ms, at_ms),
+def _insert(
+    writer: Writer, columns: Mapping[str, Column], made: Sequence[Made]
+) -> tuple[list[tuple[Made, str]], list[str]]:
+    """Makes new rows; the same result."""
+    fields = _present(FIELDS, columns)
+    if columns["id"].takes_a_uuid:
+        ids = {columns["id"].id_of(each.occasion.prediction_id): each for each in made}
+        values = [{"id": key, **prediction_values(ids[key], None)} for key in sorted(ids)]
+        pairs = [(ids[key], key) for key in sorted(ids)]
+        return _stored_of(pairs, _upserted(writer, ["id", *fields], values))
+    values = [prediction_values(each, None) for each in made]
+    rows = [[row[field] for field in fields] for row in values]
+    _, refused = insert_what_fits(writer, "StrugglePrediction", fields, rows)
+    held = _held(writer, [each for place, each in enumerate(made) if place not in refused])
+    return _stored_of([(each, held[_key(each)].id if _key(each) in held else "") for each in made], refused)
+
+
+def _upserted(writer: Writer, fields: Sequence[str], values: Sequence[Mapping[str, object]]) -> dict[int, str]:
+    """The database's sentence by the place of each row that it refused."""
+    _, refused = insert_what_fits(
+        writer,
+        "StrugglePrediction",
+        fields,
+        [[row[field] for field in fields] for row in values],
+        on_conflict="update",
+        update=[field for field in UPDATED if field in fields],
+        only_where=("predictionStatus", "PENDING"),
     )
+    return refused
 
 
-def _earlier(held: Held, at_ms: int) -> list[object]:
-    """What the row said before, oldest first; the same moment judged again says nothing new."""
-    features: Mapping[str, object] = held.features if isinstance(held.features, dict) else {}
-    listed = features.get("earlier")
-    said = list(listed) if isinstance(listed, list) else []
-    if held.predicted_at_ms is not None and held.predicted_at_ms != at_ms:
-        said.append(
-            {
-                "predicted_at": iso(held.predicted_at_ms),
-                "probability": held.probability,
-                "model_version": features.get("model_version"),
-            }
-        )
-    return said[-MOST_EARLIER:]
+def _stored_of(
+    pairs: Sequence[tuple[Made, str]], refused: Mapping[int, str]
+) -> tuple[list[tuple[Made, str]], list[str]]:
+    stored = [pair for place, pair in enumerate(pairs) if place not in refused]
+    return stored, [f"{pairs[place][0].occasion.learner_id}: {said}" for place, said in refused.items()]
 
 
-def _factor(factor: Factor) -> dict[str, object]:
-    """Our names, and beside them those that the app's readers look for."""
-    theirs = {"factor": factor.feature, "weight": factor.contribution, "description": factor.text}
-    return {**factor.to_dict(), **theirs}
+def _replace_indicators(writer: Writer, stored: Sequence[tuple[Made, str]], updated: set[str]) -> tuple[int, list[str]]:
+    """The signs of these predictions in the place of those stored before; (how many, the database's refusals)."""
+    columns = writer.columns("StruggleIndicator")
+    if not columns:
+        return 0, []
+    writer.delete("StruggleIndicator", "predictionId", sorted(updated))
+    values = [row for made, identifier in stored for row in indicator_values(made, identifier)]
+    fields = list(_present(INDICATOR_FIELDS, columns))
+    if columns["id"].takes_a_uuid:
+        fields.append("id")
+        values = [{**row, "id": columns["id"].id_of(str(row["id"]))} for row in values]
+    rows = [[row[field] for field in fields] for row in values]
+    written, refused = insert_what_fits(writer, "StruggleIndicator", fields, rows, on_conflict="ignore")
+    return written, [f"{values[place]['userId']}: {said}" for place, said in refused.items()]
 
 
-def _indicator_rows(prediction_id: str, made: Made) -> Iterable[tuple[object, ...]]:
-    occasion, day_ms = made.occasion, made.occasion.day * DAY_MS
-    for place, sign in enumerate(indicators_of(made.features, made.prediction)):
-        yield (
-            indicator_id(prediction_id, place, day_ms),
-            *(occasion.learner_id, occasion.objective_id, prediction_id, sign.kind, sign.severity),
-            {**sign.context, "probability": made.prediction.probability},
-            made.features.extracted_at_ms,
-        )
-
-
-def indicator_id(prediction_id: str, place: int, day_ms: int) -> str:
-    """The id of a prediction's sign number `place`; like the prediction's it begins with the day."""
-    named = uuid5(UUID(bytes=NAME_SPACE), dumps(["indicator", prediction_id, place])).int
-    began_ms = day_ms & (1 << 48) - 1
-    return str(UUID(int=began_ms << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))
+def _present(fields: Sequence[str], columns: Mapping[str, Column]) -> list[str]:
+    return [field for field in fields if field in columns]

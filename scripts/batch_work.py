@@ -17,8 +17,9 @@ from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.prediction import risk_level
 from ml.training.many import ManyAtOnce, Verdict
-from scripts.batch_part import Bench, Judged, Settings, Tally
-from scripts.batch_store import Made, store
+from scripts.batch_part import MOST_FAILURES, Bench, Judged, Settings, Tally
+from scripts.batch_store import store
+from scripts.stored_rows import Made
 from scripts.worker_bench import bench_of, patiently
 
 LEARNERS_AT_ONCE = 100
@@ -86,8 +87,10 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
     if wanted.stored and made:
         with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:
-            for name, count in store(writer, made)._asdict().items():
-                tally.counts[name] += count
+            stored = store(writer, made)
+        for name in ("written", "kept", "refused", "indicators"):
+            tally.counts[name] += getattr(stored, name)
+        tally.failures = (tally.failures + stored.refusals)[:MOST_FAILURES]
     return lines
 
 

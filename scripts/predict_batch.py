@@ -75,11 +75,13 @@ def predict_batch(**options: Any) -> None:
     """Predict struggle for every learner's upcoming objectives.
 
     One line of JSON a prediction: ids, as_of, probability, confidence, risk_level, interval, model_version, source,
-    degraded. With --store each becomes the day's row of struggle_predictions; running again updates rows that are
-    still PENDING and adds none. An interrupted run with --output is continued by the same command.
+    degraded. With --store each becomes a row of struggle_predictions for the day that it is about; running again
+    updates rows that are still PENDING and adds none. Rows that the database refuses are counted in the summary, and
+    the others stored. An interrupted run with --output is continued by the same command.
 
     \b
-    Exit codes: 0 done, 2 usage, 69 database or workers unreachable, 78 configuration or model, 130 interrupted.
+    Exit codes: 0 done, 2 usage, 69 database or workers unreachable or every row refused, 78 configuration or model,
+    130 interrupted.
     """
     try:
         summary = run(options)
@@ -94,6 +96,8 @@ def predict_batch(**options: Any) -> None:
     except KeyboardInterrupt:
         raise Refused("Interrupted; the same command goes on from here.", 130) from None
     click.echo(json.dumps(summary) if options["as_json"] else _told(summary), err=not options["as_json"])
+    if summary["refused"] and not (summary["written"] or summary["kept"]):
+        raise Refused(f"The database refused every row: {summary['failures'][0]}", UNAVAILABLE)
 
 
 def _checked(options: Mapping[str, Any]) -> bool:
@@ -112,7 +116,7 @@ def _checked(options: Mapping[str, Any]) -> bool:
     return True
 
 
-def run(options: Mapping[str, Any]) -> dict[str, object]:
+def run(options: Mapping[str, Any]) -> dict[str, Any]:
     """The whole batch; returns its summary."""
     began = time.monotonic()
     url, schema = options["database_url"], options["schema"]
@@ -186,7 +190,7 @@ def _looked_at(tally: Tally) -> int:
     return tally.counts["learners"] + tally.counts["unknown_learners"]
 
 
-def _summary(output: Output, done_before: int, seconds: float, model_version: str) -> dict[str, object]:
+def _summary(output: Output, done_before: int, seconds: float, model_version: str) -> dict[str, Any]:
     counts = output.tally.counts
     made = counts["predictions"] - done_before
     return {
@@ -216,7 +220,8 @@ def _told(summary: Mapping[str, Any]) -> str:
         "unknown_objectives": "planned objectives are unknown",
         "left_out": f"objectives beyond a learner's first {MOST_OBJECTIVES} were left out",
         "written": "rows of struggle_predictions written",
-        "kept": "were decided earlier and stay as they are",
+        "kept": "rows stay as they are: decided, dismissed, or newer",
+        "refused": "rows were refused by the database",
         "indicators": "rows of struggle_indicators written",
     }
     lines += [f"{counts[name]} {words}" for name, words in told.items() if counts[name]]

@@ -8,9 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from db.mapping import DEMO_CLOCK
 from db.writing import open_writer
 from ml.features import FeatureVector
 from ml.history import DAY_MS
@@ -19,14 +17,12 @@ from ml.instants import iso, parse_iso
 from ml.occasion import Occasion, occasion_of
 from ml.prediction import Factor, Prediction
 from ml.rules import predict as by_rules
-from scripts.predict_batch import predict_batch
 from tests.history_builder import AS_OF_MS, exam, mission, objective, study
+from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TODAY = AS_OF_MS // DAY_MS
-FIRST_NIGHT_MS = 1_760_605_200_000 // DAY_MS * DAY_MS + 3 * 3_600_000
 PLANNED = mission({"objectiveId": "faced"}, days_ahead=4)
-MISSION_DAY = FIRST_NIGHT_MS // DAY_MS + 7
 ALERTS = """
     SELECT CASE WHEN high >= 2 OR high = 1 AND medium >= 2 THEN 'HIGH' WHEN high = 1 OR medium >= 2 THEN 'MEDIUM' END
     FROM (SELECT count(CASE WHEN severity = 'HIGH' THEN 1 END) AS high,
@@ -120,49 +116,9 @@ def test_each_sign_names_its_feature_and_what_it_says():
 
 @pytest.fixture
 def platform(database: str) -> str:
-    """A learner at risk and one who is not, with a mission a week after the first night."""
-    with open_writer(database) as writer:
-        writer.insert("User", ("id",), [("weak",), ("strong",)])
-        writer.insert("Course", ("id", "userId", "name"), [("physiology", "weak", "Physiology")])
-        writer.insert(
-            "Lecture",
-            ("id", "userId", "courseId", "title"),
-            [("l", "weak", "physiology", "Cells")],
-        )
-        writer.insert(
-            "LearningObjective",
-            ("id", "lectureId", "objective", "complexity"),
-            [("osmosis", "l", "Osmosis", "ADVANCED"), ("before", "l", "Before", "BASIC")],
-        )
-        writer.insert("ObjectivePrerequisite", ("id", "objectiveId", "prerequisiteId"), [("e", "osmosis", "before")])
-        metrics = [
-            (f"{learner}-{day}", learner, "osmosis", FIRST_NIGHT_MS - day * DAY_MS, retention, 10)
-            for learner, retention in (("weak", 0.1), ("strong", 0.97))
-            for day in range(1, 20)
-        ]
-        fields = ("id", "userId", "learningObjectiveId", "date", "retentionScore", "reviewCount")
-        writer.insert("PerformanceMetric", fields, metrics)
-        writer.insert("Card", ("id", "courseId", "objectiveId"), [("c", "physiology", "before")])
-        answered = [(f"r{n}", "strong", "c", "EASY", FIRST_NIGHT_MS - n * DAY_MS) for n in range(1, 20)]
-        writer.insert("Review", ("id", "userId", "cardId", "rating", "reviewedAt"), answered)
-        entries = [{"objectiveId": "osmosis"}]
-        missions = [(f"of-{each}", each, MISSION_DAY * DAY_MS + 9, entries) for each in ("weak", "strong")]
-        writer.insert("Mission", ("id", "userId", "date", "objectives"), missions)
+    """Two learners with a mission ahead."""
+    fill(database)
     return database
-
-
-def night(url: str, at_ms: int, *more: str) -> dict[str, object]:
-    """A batch of that moment, which the database's own clock stands at."""
-    with open_writer(url) as writer:
-        kind = "TIMESTAMP(3)" if writer.dialect == "postgresql" else "DATETIME"
-        writer.execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
-        writer.execute(f'DELETE FROM "{DEMO_CLOCK}"')
-        writer.execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))
-    done = CliRunner().invoke(
-        predict_batch, ["--database-url", url, "--model", "rules", "--store", "--json", "--quiet", *more]
-    )
-    assert done.exit_code == 0, (done.output, done.exception)
-    return json.loads(done.stdout)
 
 
 def rows_of(url: str, *fields: str) -> list[tuple[object, ...]]:

@@ -1,0 +1,34 @@
+"""Storing many rows of which the database may refuse some: those are set aside, the others are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from db.errors import RowRefused
+from db.writer import Writer
+
+
+def insert_what_fits(
+    writer: Writer, model: str, fields: Sequence[str], rows: Sequence[Sequence[object]], **how: Any
+) -> tuple[int, dict[int, str]]:
+    """writer.insert of the rows: (how many were stored, the database's sentence by the place of each row refused).
+
+    A refused batch is halved until the rows at fault stand alone, so that one of them costs a dozen statements more.
+    Raises WriteRefused where it is not a row that is at fault.
+    """
+    refused: dict[int, str] = {}
+    stored = 0
+    waiting = [(0, len(rows))] if rows else []
+    while waiting:
+        first, last = waiting.pop()
+        try:
+            with writer.savepoint():
+                stored += writer.insert(model, fields, rows[first:last], **how)
+        except RowRefused as error:
+            if last - first == 1:
+                refused[first] = str(error)
+            else:
+                middle = (first + last) // 2
+                waiting += [(middle, last), (first, middle)]
+    return stored, refused

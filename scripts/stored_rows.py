@@ -1,0 +1,109 @@
+"""What a stored prediction and its indicators hold, by the fields of struggle_predictions and struggle_indicators.
+
+A row is one of its learner, objective and day (ml/occasion.py), and keeps in featureVector.earlier what it said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+from uuid import UUID, uuid5
+
+from ml.features import FeatureVector
+from ml.history import DAY_MS
+from ml.indicators import indicators_of
+from ml.instants import iso
+from ml.occasion import NAME_SPACE, Occasion
+from ml.plain_json import dumps
+from ml.prediction import Factor, Prediction
+
+MOST_FACTORS = 8
+"""The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""
+MOST_EARLIER = 8
+"""So many of the last things that a row said before are kept in it."""
+
+
+class Made(NamedTuple):
+    """A prediction to be stored."""
+
+    occasion: Occasion
+    features: FeatureVector
+    prediction: Prediction
+
+
+class Held(NamedTuple):
+    """A row that is stored already."""
+
+    id: str
+    status: str
+    predicted_at_ms: int | None
+    probability: object
+    features: object
+
+    def takes(self, made: Made) -> bool:
+        """Whether the row takes these numbers: while it is open, unless it holds newer ones."""
+        return self.status == "PENDING" and (self.predicted_at_ms or 0) <= made.features.extracted_at_ms
+
+
+def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
+    """The prediction's fields but for its id; held: the row that it brings up to date."""
+    occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
+    features = made.features.judged_by(prediction.model_version, prediction.source).to_dict()
+    earlier = [] if held is None else _earlier(held, at_ms)
+    return {
+        "userId": occasion.learner_id,
+        "learningObjectiveId": occasion.objective_id,
+        "topicId": occasion.topic_id,
+        "predictedStruggleProbability": prediction.probability,
+        "predictionConfidence": prediction.confidence,
+        "predictionStatus": "PENDING",
+        "featureVector": features | {"earlier": earlier} if earlier else features,
+        "strugglingFactors": [_factor(factor) for factor in prediction.factors[:MOST_FACTORS]],
+        "predictionDate": occasion.date_ms,
+        "predictedAt": at_ms,
+    }
+
+
+def _earlier(held: Held, at_ms: int) -> list[object]:
+    """What the row said before, oldest first; the same moment judged again says nothing new."""
+    features: Mapping[str, object] = held.features if isinstance(held.features, dict) else {}
+    listed = features.get("earlier")
+    said = list(listed) if isinstance(listed, list) else []
+    if held.predicted_at_ms is not None and held.predicted_at_ms != at_ms:
+        said.append(
+            {
+                "predicted_at": iso(held.predicted_at_ms),
+                "probability": held.probability,
+                "model_version": features.get("model_version"),
+            }
+        )
+    return said[-MOST_EARLIER:]
+
+
+def _factor(factor: Factor) -> dict[str, object]:
+    """Our names, and beside them those that the app's readers look for."""
+    theirs = {"factor": factor.feature, "weight": factor.contribution, "description": factor.text}
+    return {**factor.to_dict(), **theirs}
+
+
+def indicator_values(made: Made, prediction_id: str) -> Iterator[dict[str, object]]:
+    """The fields of each sign behind the prediction, the id in the form of a UUID."""
+    occasion = made.occasion
+    for place, sign in enumerate(indicators_of(made.features, made.prediction)):
+        yield {
+            "id": indicator_id(prediction_id, place, occasion.day),
+            "userId": occasion.learner_id,
+            "learningObjectiveId": occasion.objective_id,
+            "predictionId": prediction_id,
+            "indicatorType": sign.kind,
+            "severity": sign.severity,
+            "context": {**sign.context, "probability": made.prediction.probability},
+            "detectedAt": made.features.extracted_at_ms,
+        }
+
+
+def indicator_id(prediction_id: str, place: int, day: int) -> str:
+    """The id of a prediction's sign number `place`; like the prediction's it begins with the day."""
+    named = uuid5(UUID(bytes=NAME_SPACE), dumps(["indicator", prediction_id, place])).int
+    began_ms = day * DAY_MS & (1 << 48) - 1
+    return str(UUID(int=began_ms << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))
