@@ -90,14 +90,21 @@ class Tally:
 
 
 class Bench:
-    """What a process keeps between parts: its connection, the model, and objectives read."""
+    """What a process keeps between parts: its connection, the model, and objectives read.
 
-    def __init__(self, settings: Settings) -> None:
+    model, client: already loaded and connected, for one who has them; the client is then closed by its owner.
+    """
+
+    def __init__(
+        self, settings: Settings, model: StrugglePredictionModel | None = None, client: Client | None = None
+    ) -> None:
         self.settings = settings
-        self.model = load_whole(settings.model)
-        if mark_of(self.model) != settings.model_mark:
+        self.model = load_whole(settings.model) if model is None else model
+        if model is None and mark_of(self.model) != settings.model_mark:
             raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
-        self.client: Client = db.connect(settings.database_url, schema_path=settings.schema, timeout_s=TIMEOUT_S)
+        self.client: Client = client or db.connect(
+            settings.database_url, schema_path=settings.schema, timeout_s=TIMEOUT_S
+        )
         self.objectives = KeptObjectives(self.client, WINDOW)
         self._courses: dict[str, list[str]] = {}
 

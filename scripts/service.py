@@ -4,7 +4,8 @@
 The same pipeline as predict.py, and the same bytes for the same as_of. Settings come from the environment:
 DATABASE_URL or STRUGGLE_ENV_FILE (a file that sets it), STRUGGLE_SCHEMA (the app's schema.prisma), STRUGGLE_MODEL (a
 path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (asks for `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8),
-STRUGGLE_TIMEOUT (4 s per database call).
+STRUGGLE_TIMEOUT (4 s per database call). With STRUGGLE_TOKEN and STRUGGLE_WRITER_URL (a role that may write) it also
+stores predictions and learners' words, for the app's own routes.
 """
 
 from __future__ import annotations
@@ -124,6 +125,10 @@ def application(settings: Settings) -> FastAPI:
     add_handlers(app)
     app.add_exception_handler(CallerGone, _unheard)
     _add_predictions(app)
+    if settings.writer_url is not None and settings.token is not None:
+        from scripts.service_app_paths import add_app_paths
+
+        add_app_paths(app, settings)
     _add_probes(app, metrics)
     return app
 

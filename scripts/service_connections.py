@@ -82,6 +82,10 @@ class Connections:
         """Ids of the objectives of a topic area."""
         return self._asked(lambda client: client.objectives_of_topic(topic_area))
 
+    def ask(self, question: Callable[[Client], Answer]) -> Answer:
+        """What a question of several reads comes to, on one session; it may be asked twice, and must only read."""
+        return self._asked(question)
+
     def now(self) -> int:
         """The database's clock, in milliseconds since 1970. Raises DatabaseUnavailable."""
         return self._asked(lambda client: client.now())

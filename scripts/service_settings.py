@@ -27,6 +27,7 @@ class Settings(NamedTuple):
     """What the environment asks of the service. sqlite_path: the database's file, None where it is a server.
 
     token: what callers must show, as the bytes of a header; None asks for none. timeout_s: of one database call.
+    writer_url: of the role that may store predictions and outcomes; None where the service only reads.
     """
 
     database_url: str
@@ -36,6 +37,7 @@ class Settings(NamedTuple):
     token: bytes | None
     connections: int
     timeout_s: float
+    writer_url: str | None = None
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -62,7 +64,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         _token(environment.get("STRUGGLE_TOKEN", "")),
         _connections(environment.get("STRUGGLE_CONNECTIONS", "").strip()),
         _timeout_s(environment.get("STRUGGLE_TIMEOUT", "").strip()),
+        _writer_url(environment.get("STRUGGLE_WRITER_URL", "").strip(), schema),
     )
+
+
+def _writer_url(given: str, schema: str | None) -> str | None:
+    try:
+        if given and located(given, schema)[0].path is None:
+            _need_driver()
+    except DatabaseConfiguration as error:
+        raise SettingRefused(f"STRUGGLE_WRITER_URL cannot be used: {error}") from None
+    return given or None
 
 
 def refuse_an_open_door(host: str, token: bytes | None, no_token: bool) -> None:

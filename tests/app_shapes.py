@@ -14,8 +14,12 @@ from typing import Any
 
 import psycopg2
 
+from db.connecting import DEMO
+from db.demo import NOW_MS
 from db.timestamps import stored_text
 from db.writer import quoted
+from ml.history import DAY_MS
+from ml.instants import parse_iso
 
 _MODELS = """
 User users: email String? unique, name String?, createdAt DateTime now, updatedAt DateTime,
@@ -302,3 +306,30 @@ def insert(url: str, model: str, rows: Iterable[Mapping[str, object]]) -> None:
             values = [table.columns[name].stored(value, dialect) for name, value in whole.items()]
             marks = ", ".join([mark] * len(values))
             cursor.execute(f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})", values)
+
+
+def fill_with_demo(url: str, now_ms: int) -> None:
+    """The demo learner and classmates in the app's tables, as though the demo's today were the day of now_ms."""
+    later_ms = (now_ms - NOW_MS) // DAY_MS * DAY_MS
+    with contextlib.closing(sqlite3.connect(f"file:{DEMO}?mode=ro", uri=True)) as demo:
+        demo.row_factory = sqlite3.Row
+        for table in TABLES.values():
+            try:
+                rows = demo.execute(f'SELECT * FROM "{table.name}"').fetchall()
+            except sqlite3.OperationalError:  # a table of the app's own
+                continue
+            insert(url, table.model, [_moved(table, row, later_ms) for row in rows])
+
+
+def _moved(table: Table, row: sqlite3.Row, later_ms: int) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in row.keys():  # noqa: SIM118 - a Row iterates over its values
+        column, value = table.columns[name], row[name]
+        if value is None or name == "difficultyLevel":  # a word in the demo, a number in the app
+            continue
+        if column.type == "DateTime":
+            value = parse_iso(value) + later_ms
+        elif column.type == "Json" or column.listed:
+            value = json.loads(value)
+        found[name] = bool(value) if column.type == "Boolean" else value
+    return found

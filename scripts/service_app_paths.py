@@ -1,0 +1,208 @@
+"""The three paths to which the app's own routes proxy: predict and store, list what is stored, take a learner's word.
+
+They exist only where STRUGGLE_WRITER_URL names a role that may write and STRUGGLE_TOKEN keeps others out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Annotated, TypeVar
+from uuid import uuid4
+
+from fastapi import FastAPI, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from db.client import Client
+from db.errors import DatabaseConfiguration, UnknownLearner, WriteRefused
+from db.writing import Writer, open_writer
+from ml.history import DAY_MS
+from ml.instants import iso
+from ml.model import StrugglePredictionModel
+from ml.plain_json import dumps
+from scripts.batch_part import Bench, Judged, Tally, mark_of
+from scripts.batch_part import Settings as BatchSettings
+from scripts.batch_store import Made, store
+from scripts.record_outcomes import SAID_FROM, STATUS
+from scripts.service_app_schemas import (
+    FeedbackRequest,
+    FeedbackResponse,
+    GenerateRequest,
+    ListRequest,
+    StoredPredictions,
+)
+from scripts.service_problems import problem_response
+from scripts.service_settings import Settings
+from scripts.service_work import BATCH_WITHIN_S, Leave
+from scripts.stored_predictions import as_answer, stored_of
+
+OPEN_OR_DECIDED = frozenset(("PENDING", *STATUS.values()))
+
+Result = TypeVar("Result")
+
+
+class UnknownPrediction(Exception):
+    """Raised where there is no such prediction, or it is another learner's: callers cannot tell one from the other."""
+
+
+class Dismissed(Exception):
+    """Raised where a word is said on a prediction that was dismissed."""
+
+
+class AppPaths:
+    """The work behind the paths, over the service's own connections and a writer for each request that writes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def generate(self, app: FastAPI, asked: GenerateRequest, leave: Leave) -> str:
+        """Predicts what lies ahead of the learner, as a batch would, stores it, and tells what is stored."""
+        predictor = app.state.predictor
+        model: StrugglePredictionModel = predictor.current.model()
+        now_ms, judged = predictor.connections.ask(partial(self._judged, asked, model))
+        made = []
+        for occasion, vector in zip(judged.occasions, judged.vectors):
+            leave.check()
+            if not vector.degraded:  # a default estimate is no record
+                made.append(Made(occasion, vector, model.predict(vector)))
+        about = {(each.occasion.objective_id, each.occasion.day) for each in made}
+
+        def write(writer: Writer) -> dict[str, object]:
+            store(writer, made)
+            rows = stored_of(writer, asked.user_id, now_ms, None, 0.0)
+            mine = [row for row in rows if (str(row["learningObjectiveId"]), _day(row["predictionDate"])) in about]
+            return as_answer(writer, mine, now_ms)
+
+        return dumps(self._with_writer(write))
+
+    def _judged(self, asked: GenerateRequest, model: StrugglePredictionModel, client: Client) -> tuple[int, Judged]:
+        now_ms = client.now()
+        whose = (self._settings.database_url, self._settings.schema, self._settings.model, mark_of(model))
+        bench = Bench(BatchSettings(*whose, now_ms, True, asked.days_ahead, "upcoming"), model, client)
+        for judged in bench.judged([asked.user_id], Tally()):
+            return now_ms, judged
+        raise UnknownLearner("No learner has this id.")
+
+    def listed(self, app: FastAPI, asked: ListRequest) -> str:
+        """What is stored of the learner."""
+        now_ms = app.state.predictor.connections.now()
+
+        def read(writer: Writer) -> dict[str, object]:
+            return as_answer(
+                writer, stored_of(writer, asked.user_id, now_ms, asked.status, asked.min_probability), now_ms
+            )
+
+        return dumps(self._with_writer(read))
+
+    def heard(self, app: FastAPI, prediction_id: str, asked: FeedbackRequest) -> str:
+        """Records the learner's word: the outcome, what it makes of the prediction, and a row of feedback."""
+        now_ms = app.state.predictor.connections.now()
+        feedback_id = self._with_writer(lambda writer: _record(writer, prediction_id, asked, now_ms))
+        return dumps(
+            {
+                "feedback_recorded": True,
+                "prediction_id": prediction_id,
+                "feedback_id": feedback_id,
+                "model_accuracy_update": None,
+                "message": "Thank you: your answer is recorded.",
+                "submitted_at": iso(now_ms),
+            }
+        )
+
+    def _with_writer(self, act: Callable[[Writer], Result]) -> Result:
+        settings = self._settings
+        try:
+            with self._writer(settings) as writer:
+                return act(writer)
+        except WriteRefused as error:
+            if "(22P02)" in str(error):  # the id is none that the column could hold
+                raise UnknownPrediction from None
+            raise DatabaseConfiguration(f"STRUGGLE_WRITER_URL: {error}") from None
+
+    @staticmethod
+    def _writer(settings: Settings) -> AbstractContextManager[Writer]:
+        return open_writer(settings.writer_url, schema_path=settings.schema, patience_s=settings.timeout_s)
+
+
+def _record(writer: Writer, prediction_id: str, asked: FeedbackRequest, now_ms: int) -> str:
+    fields = ("userId", "predictedStruggleProbability", "predictionStatus", "featureVector")
+    found = (
+        writer.select("StrugglePrediction", fields, "id", [prediction_id]) if writer.has("StrugglePrediction") else []
+    )
+    if len(found) != 1 or asked.user_id not in (None, str(found[0][0])):
+        raise UnknownPrediction
+    learner, probability, status, features = found[0]
+    if status not in OPEN_OR_DECIDED:
+        raise Dismissed
+    said = isinstance(probability, (int, float)) and probability >= SAID_FROM
+    values: dict[str, object] = {
+        "actualOutcome": asked.actual_struggle,
+        "actualOutcomeRecordedAt": now_ms,
+        "predictionStatus": STATUS[said, asked.actual_struggle],
+    }
+    if features is None or isinstance(features, dict):
+        # Who decided: record_outcomes leaves a learner's own word as it is.
+        mark = {"by": "learner", "struggled": asked.actual_struggle}
+        values["featureVector"] = {**(features or {}), "outcome": mark}
+    writer.update("StrugglePrediction", prediction_id, **values)
+    if not writer.has("PredictionFeedback"):
+        return prediction_id
+    feedback_id = str(uuid4())
+    columns = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "comments", "submittedAt")
+    word = (asked.feedback_type, asked.actual_struggle, asked.comments, now_ms)
+    writer.insert("PredictionFeedback", columns, [(feedback_id, prediction_id, str(learner), *word)])
+    return feedback_id
+
+
+def _day(date_ms: object) -> int:
+    return date_ms // DAY_MS if isinstance(date_ms, int) else -1
+
+
+def add_app_paths(app: FastAPI, settings: Settings) -> None:
+    """Adds the three paths to the service."""
+    paths = AppPaths(settings)
+
+    @app.post("/predictions/generate", status_code=201, response_model=StoredPredictions)
+    async def generate(body: GenerateRequest, request: Request) -> Response:
+        """Predict what lies ahead of one learner, and store it."""
+        rooms = request.app.state.rooms
+        text = await rooms.batches.do(request, partial(paths.generate, request.app, body), BATCH_WITHIN_S)
+        return _json(text, 201)
+
+    @app.get("/predictions", response_model=StoredPredictions)
+    async def stored(request: Request) -> Response:
+        """The stored predictions of one learner: ?user_id=&status=&min_probability=0.5."""
+        try:
+            asked = ListRequest.model_validate({key: value for key, value in request.query_params.items() if value})
+        except ValidationError as error:
+            raise RequestValidationError(
+                [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+            ) from None
+        rooms = request.app.state.rooms
+        return _json(await rooms.predictions.do(request, lambda _leave: paths.listed(request.app, asked)))
+
+    @app.post("/predictions/{prediction_id}/feedback", response_model=FeedbackResponse)
+    async def feedback(
+        prediction_id: Annotated[str, Path(min_length=1, max_length=512)], body: FeedbackRequest, request: Request
+    ) -> Response:
+        """Record what a learner says became of a prediction."""
+        asked_of = request.query_params.get("user_id") or request.query_params.get("userId")
+        if asked_of and body.user_id not in (None, asked_of):
+            raise UnknownPrediction
+        body = body.model_copy(update={"user_id": body.user_id or asked_of or None})
+        rooms = request.app.state.rooms
+        return _json(await rooms.predictions.do(request, lambda _leave: paths.heard(request.app, prediction_id, body)))
+
+    @app.exception_handler(UnknownPrediction)
+    async def unknown(_request: Request, _error: Exception) -> Response:
+        return problem_response(404, "unknown_prediction", "Unknown prediction", "no such prediction of this learner")
+
+    @app.exception_handler(Dismissed)
+    async def dismissed(_request: Request, _error: Exception) -> Response:
+        return problem_response(409, "dismissed", "Dismissed", "the prediction was dismissed and takes no answer")
+
+
+def _json(text: str, status: int = 200) -> Response:
+    return Response(text + "\n", status, media_type="application/json")
