@@ -7,7 +7,7 @@ reviews they have. A learner is never split over two pages.
 from __future__ import annotations
 
 from db import queries
-from db.loader import SOURCES, Batch, ask_for_learner, crowded, newest
+from db.loader import SOURCES, Batch, ask_for_learner, check_visible, crowded, newest
 from db.plain_json import listed
 from db.records import Records
 from db.timestamps import bounded
@@ -41,7 +41,10 @@ def following_ids(
 
 def following_learners(opened: Opened, after: str | None, limit: int = LEARNERS_AT_ONCE) -> Conversation[list[str]]:
     """The next learners' ids."""
-    return (yield from following_ids(opened, queries.FIRST_LEARNERS, queries.NEXT_LEARNERS, after, limit))
+    ids = yield from following_ids(opened, queries.FIRST_LEARNERS, queries.NEXT_LEARNERS, after, limit)
+    if after is None and not ids:
+        yield from check_visible(opened, "User")
+    return ids
 
 
 def following_objectives(opened: Opened, after: str | None, limit: int = OBJECTIVES_AT_ONCE) -> Conversation[list[str]]:
@@ -55,6 +58,7 @@ def pages(opened: Opened, learner_ids: Sequence[str], window: Window | None) -> 
     batch = Batch(opened.renderer)
     batch.add("counts", queries.REVIEW_COUNTS, ids=listed(ids))
     found = yield from batch.ask()
+    yield from check_visible(opened, "User")
     reviews = {str(learner): int(str(count)) for learner, count in found["counts"]}
     most = NO_LIMIT if window is None else window.reviews
     cut: list[list[str]] = []

@@ -17,18 +17,25 @@ class Catalogue:
     """Per model, the declared types of its fields by name; a model whose needed fields are not all there is absent.
 
     missing_sources: the default names of the absent optional tables ("missions"), and of absent columns of tables that
-    are there ("users.includeInAnalytics").
+    are there ("users.includeInAnalytics"). filtered: the models whose tables hide
+    rows from us, perhaps all of them. hidden: those whose tables hide all, and so are absent.
     """
 
-    __slots__ = ("_encoding", "_fields", "has_own_clock", "mapping", "missing_sources")
+    __slots__ = ("_encoding", "_fields", "filtered", "has_own_clock", "hidden", "mapping", "missing_sources")
 
     def __init__(self, mapping: Mapping, columns: Iterable[Sequence[object]], encoding: str = "UTF8") -> None:
-        """Takes the dialect's rows of (schema or None, table, column, type), and the encoding of the database.
+        """Takes the dialect's rows of (schema or None, table, column, type, row security), and the database's encoding.
 
         Raises RequiredTableAbsent.
         """
+        columns = list(columns)
+        security = None
+        if any(row[-1] for row in columns):
+            from db.row_security import RowSecurity
+
+            security = RowSecurity(columns)
         found: dict[tuple[str | None, str], dict[str, str]] = {}
-        for schema, table, column, kind in columns:
+        for schema, table, column, kind, _security in columns:
             types = found.setdefault((_text(schema), str(table)), {})
             types[str(column)] = str(kind)
         self.mapping = mapping
@@ -37,10 +44,16 @@ class Catalogue:
         missing: list[str] = []
         for model, known in MODELS.items():
             types = _columns(found, mapping.table_schema(model), mapping.table(model))
+            if security is not None and mapping.table(model) in security.hidden:
+                types = {}
             fields = {field: types[name] for field in known.fields if (name := mapping.column(model, field)) in types}
             if fields.keys() >= set(known.needed):
                 self._fields[model] = fields
             elif model in REQUIRED_MODELS:
+                if security is not None and mapping.table(model) in security.hidden:
+                    from db.row_security import refusal
+
+                    raise refusal(mapping.table(model))
                 raise RequiredTableAbsent(_absence(mapping, model, types))
             if not types:
                 missing.append(known.table)
@@ -50,6 +63,8 @@ class Catalogue:
         if self.has_own_clock:
             self._fields["DemoClock"] = found[None, DEMO_CLOCK]
         self.missing_sources = tuple(missing)
+        self.hidden = tuple(model for model in MODELS if security and mapping.table(model) in security.hidden)
+        self.filtered = tuple(model for model in self._fields if security and mapping.table(model) in security.filtered)
 
     def __contains__(self, model: str) -> bool:
         return model in self._fields
@@ -67,6 +82,8 @@ class Catalogue:
         kind = self.type(model, field)
         if kind in ("int2", "int4", "int8"):
             return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
+        if kind == "numeric":
+            return identifier.isascii() and identifier.isdigit() and len(identifier) < 1000
         if kind == "uuid":
             digits = identifier.replace("-", "")
             return (

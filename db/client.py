@@ -8,6 +8,7 @@ from functools import partial
 
 from db import loader
 from db.errors import DatabaseError, DatabaseUnavailable
+from db.mapping import default_table
 from db.url import GIVEN, Origin
 
 TYPE_CHECKING = False
@@ -116,8 +117,15 @@ class Client:
             page = self.converse(partial(following, after=page[-1]))
 
     def missing_sources(self) -> tuple[str, ...]:
-        """Default names of the optional tables and columns that the database lacks or does not let us read."""
+        """Default names of the optional tables and columns that the database lacks or does not let us read.
+
+        Also those of which policies let us see no row at all; RequiredTableAbsent where that is the learners' table.
+        """
         return self.converse(_missing)
+
+    def row_security(self) -> dict[str, list[str]]:
+        """Default names of the tables of which row-level security hides all rows from us, and perhaps some."""
+        return self.converse(_row_security)
 
     def unknown_values(self) -> list[tuple[str, str]]:
         """Stored enum values that mean nothing to us, as (column, value), found in a sample of each table's rows."""
@@ -227,8 +235,21 @@ def _moment(opened: loader.Opened) -> Conversation[int]:
 
 
 def _missing(opened: loader.Opened) -> Conversation[tuple[str, ...]]:
+    catalogue = opened.renderer.catalogue
+    if not catalogue.filtered:
+        return catalogue.missing_sources
+    from db.row_security import check, unseen_by_all
+
+    yield from check(opened, "User")
+    yield from check(opened, "LearningObjective")
+    return (*catalogue.missing_sources, *(yield from unseen_by_all(opened)))
+
+
+def _row_security(opened: loader.Opened) -> Conversation[dict[str, list[str]]]:
     yield from ()
-    return opened.renderer.catalogue.missing_sources
+    catalogue = opened.renderer.catalogue
+    tables = {"hidden": catalogue.hidden, "filtered": catalogue.filtered}
+    return {kind: [default_table(model) for model in models] for kind, models in tables.items() if models}
 
 
 def _chunks(ids: list[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ methods of a dialect in a format specification: `{r.reviewedAt:before}` becomes 
 
 from __future__ import annotations
 
+from db.readings import TRUE_WORDS
 from db.timestamps import postgres_moment, postgres_ms, sqlite_ms
 
 TYPE_CHECKING = False
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 ABSENT = "NULL"
+_TRUE = ", ".join(f"'{word}'" for word in TRUE_WORDS)
 LONGEST_WORDS = 1000
 LONGEST_DOCUMENT = 200_000
 """Characters. A row is the app's, but a prediction must not spend its few seconds on one."""
@@ -32,10 +34,11 @@ class SQLite:
 
     name = "sqlite"
     CATALOGUE = (
-        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3"
+        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3, NULL AS c4"
         " FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type IN ('table', 'view') AND c.hidden <> 1"
         " AND m.name IN (SELECT value FROM json_each(:tables))"
     )
+    DETAILS: str | None = None
     CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
     WALKS = ("early_text", "early_number")  # what lies apart in an index on an instant
 
@@ -99,6 +102,11 @@ class SQLite:
             f" WHERE value = {self.parameter('topic')})"
         )
 
+    def true(self, column: Column) -> str:
+        """Whether a boolean is true, however it is stored; null is not."""
+        words = f"lower(trim({column.sql})) IN ({_TRUE})"
+        return f"CASE typeof({column.sql}) WHEN 'text' THEN {words} ELSE COALESCE({column.sql} <> 0, 0) END"
+
     def among(self, column: Column) -> str:
         return f"{column.sql} IN (SELECT value FROM json_each({self.parameter('ids')}))"
 
@@ -109,7 +117,7 @@ class PostgreSQL:
     name = "postgresql"
     CATALOGUE = (
         "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname END AS c0, c.relname AS c1,"
-        " a.attname AS c2, t.typname AS c3"
+        " a.attname AS c2, t.typname AS c3, CASE WHEN c.relrowsecurity OR t.typtype = 'd' THEN 1 END AS c4"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
         " JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE c.relname IN (SELECT json_array_elements_text(CAST(%(tables)s AS json)))"
@@ -117,12 +125,15 @@ class PostgreSQL:
         " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
     )
+    """The last column: whether there is more to be asked, by DETAILS."""
+
+    DETAILS: str | None = "%(tables)s"
     CLOCK: str | None = (
         "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0, getdatabaseencoding() AS c1"
     )
     WALKS = ("early",)
     _TEMPORAL = ("timestamp", "timestamptz", "date")
-    _NUMERIC = ("int8", "int4", "numeric", "float8")
+    _NUMERIC = ("int8", "int4", "int2", "numeric", "float8", "float4")
 
     def identifier(self, name: str) -> str:
         return '"' + name.replace('"', '""').replace("%", "%%") + '"'  # % starts a parameter
@@ -186,15 +197,32 @@ class PostgreSQL:
     def byte_order(self, column: Column) -> str:
         return f'CAST({column.sql} AS text) COLLATE "C"'
 
+    def true(self, column: Column) -> str:
+        if column.type in ("bool", ""):
+            return f"({column.sql} IS TRUE)"
+        if column.type in self._NUMERIC:
+            return f"COALESCE({column.sql} <> 0, FALSE)"
+        return f"COALESCE(lower(trim({self.text(column)})) IN ({_TRUE}), FALSE)"
+
     def tagged(self, column: Column) -> str:
-        if column.type not in ("_text", "_varchar", "json", "jsonb"):
-            return "FALSE"
-        return f"to_jsonb({column.sql}) @> to_jsonb(CAST({self.parameter('topic')} AS text))"
+        topic = f"to_json(CAST({self.parameter('topic')} AS text))"
+        if column.type == "json":
+            # Its text is as it was stored: with \u0000, or half of a pair, it is no jsonb.
+            items = f"CASE json_typeof({column.sql}) WHEN 'array' THEN {column.sql} END"
+            return (
+                f"EXISTS (SELECT 1 FROM json_array_elements({items}) AS item"
+                f" WHERE CAST(item AS text) IN (CAST({topic} AS text), {self.parameter('escaped')}))"
+            )
+        if column.type in ("text", "varchar"):
+            return f"position(CAST({topic} AS text) IN {column.sql}) > 0"
+        if column.type == "jsonb" or column.type.startswith("_"):
+            return f"COALESCE(to_jsonb({column.sql}) @> to_jsonb({topic}), FALSE)"
+        return "FALSE"
 
     def among(self, column: Column) -> str:
-        kind = column.type if column.type in ("uuid", "int4", "int8") else "text"
+        kind = {"uuid": "uuid", "int2": "int8", "int4": "int4", "int8": "int8", "numeric": "numeric"}.get(column.type)
         listed = f"json_array_elements_text(CAST({self.parameter('ids')} AS json))"
-        return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind})))"
+        return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind or 'text'})))"
 
 
 SQLITE = SQLite()

@@ -115,10 +115,14 @@ def opened(
 ) -> Conversation[Opened]:
     """The first words of every conversation. known: the last answer, whose rendered queries still serve if the
     tables are the same. Raises RequiredTableAbsent."""
-    asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping)}, 4)]
+    asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping)}, 5)]
     if dialect.CLOCK is not None:
         asked.append(Query(dialect.CLOCK, {}, 2))
     columns, *clock = yield asked
+    if dialect.DETAILS is not None and any(row[-1] for row in columns):
+        from db.row_security import DETAILS, detailed
+
+        columns = yield from detailed(DETAILS.format(tables=dialect.DETAILS), tables(mapping), columns)
     if known is not None and list(known.columns) == list(columns):
         renderer = known.renderer
     else:
@@ -149,17 +153,31 @@ def study_rows(
     ask_for_learner(batch, user_id, as_of_ms, window)
     found = yield from batch.ask()
     if not found["learner"] or not _same(found["learner"][0][0], user_id):
+        yield from check_visible(opened, "User")
         raise _unknown_learner(user_id)
     if not found["objective"] or not _same(found["objective"][0][0], objective_id):
+        yield from check_visible(opened, "LearningObjective")
         raise _unknown_objective(objective_id)
     found.update((yield from crowded(renderer, found, user_id, as_of_ms, window)))
     make = Records(catalogue.mapping)
     past = make.learner_rows(found, window.outcomes)
     faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
     missing = catalogue.missing_sources
+    if catalogue.filtered:
+        from db.row_security import unseen
+
+        missing = (*missing, *unseen(opened, found))
     if past.unknown_values or faced.unknown_values:
         missing = with_unknown(missing, (*past.unknown_values, *faced.unknown_values))
     return rows.StudyRows(as_of_ms, is_now, past, faced, missing)
+
+
+def check_visible(opened: Opened, model: str) -> Conversation[None]:
+    """Raises RequiredTableAbsent where policies hide every row of the model's table from us."""
+    if model in opened.renderer.catalogue.filtered:
+        from db.row_security import check
+
+        yield from check(opened, model)
 
 
 def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:
@@ -204,8 +222,10 @@ def objectives_of_topic(opened: Opened, topic_area: str) -> Conversation[list[st
     """Ids of the objectives of a course (by id or name) or of a topic tag."""
     if not opened.renderer.catalogue.admits("", "", topic_area):
         return []
+    import json
+
     batch = Batch(opened.renderer)
-    batch.add("topic", queries.TOPIC, topic=topic_area)
+    batch.add("topic", queries.TOPIC, topic=topic_area, escaped=json.dumps(topic_area))
     found = yield from batch.ask()
     return [str(identifier) for identifier, _owner in found["topic"]]
 

@@ -188,7 +188,7 @@ _COUNT = {
 _OPTED_OUT = Template(
     "User",
     ("{u.id:text}", "{u.includeInAnalytics}"),
-    "FROM {u} WHERE {u.includeInAnalytics} IS NOT TRUE AND {u.includeInAnalytics} IS NOT NULL",
+    "FROM {u} WHERE NOT {u.includeInAnalytics:true} AND {u.includeInAnalytics} IS NOT NULL",
 )
 _REASONS = Template(
     "StrugglePrediction",

@@ -49,6 +49,7 @@ class PrismaPostgreSQL(PostgreSQL):
     """PostgreSQL through Prisma's engine."""
 
     CATALOGUE = PostgreSQL.CATALOGUE.replace("%(tables)s", f"{_MARK}tables{_MARK}")
+    DETAILS = f"{_MARK}tables{_MARK}"
 
     def identifier(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'

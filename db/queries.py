@@ -140,7 +140,7 @@ VALIDATIONS = PerLearner(
     "v",
     ("{q.objectiveId:text}", "{l.courseId:text}", "{v.score}", AT),
     "respondedAt",
-    where=" AND {v.skipped} IS NOT TRUE",
+    where=" AND NOT {v.skipped:true}",
     joins="LEFT JOIN {q} ON {q.id} = {v.promptId} LEFT JOIN {o} ON {o.id} = {q.objectiveId} " + _LECTURE,
 )
 

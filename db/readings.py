@@ -37,13 +37,18 @@ def instant_ms(value: object) -> int | None:
 
 
 def flag(value: object, default: bool = False) -> bool:
-    """A boolean, stored as such, as 0 and 1 or as text."""
+    """A boolean, stored as such, as a number or as text."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
     if isinstance(value, str):
-        return value.lower() in ("true", "t", "1") if value.lower() in _FLAGS else default
+        word = value.strip().lower()
+        return word in TRUE_WORDS or (default if word not in _FALSE_WORDS else False)
     return default if value is None else bool(value)
 
 
-_FLAGS = ("true", "t", "1", "false", "f", "0")
+TRUE_WORDS = ("true", "t", "yes", "y", "on", "1", "1.0")
+"""PostgreSQL's own, and what SQLite makes of a number in a column of texts."""
+_FALSE_WORDS = ("false", "f", "no", "n", "off", "0", "0.0")
 
 
 def decoded(value: object) -> object:

@@ -52,6 +52,8 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
             missing = with_unknown(records.missing_sources(), records.unknown_values())
             report["missing_sources"] = list(missing)
             report["missing_costs"] = costs(missing)
+            if security := records.row_security():
+                report["row_security"] = security
     except DatabaseError as error:
         report["error"] = str(error)
         return report, CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNREACHABLE

@@ -1,0 +1,146 @@
+"""What PostgreSQL's catalogue tells only when asked at length: policies that hide rows from us, and domains' types.
+
+Row-level security makes no error of what a role may not see: a hidden table reads as an empty one, and no history
+would be taken for a fact. Whether a policy shows a role all rows, or none, can be known where its condition is plainly
+true or false; of any other condition only what it lets through tells.
+"""
+
+from __future__ import annotations
+
+from db import queries
+from db.errors import RequiredTableAbsent
+from db.templates import Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from db.loader import Conversation, Opened, Results
+
+HIDDEN, FILTERED = "hidden", "filtered"
+
+_POLICIES = (
+    "SELECT p.polpermissive AS permits, pg_catalog.pg_get_expr(p.polqual, p.polrelid) AS condition"
+    " FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND EXISTS ("
+    "SELECT 1 FROM pg_catalog.unnest(p.polroles) AS r(role)"
+    " WHERE CASE r.role WHEN 0 THEN TRUE ELSE pg_catalog.pg_has_role(r.role, 'USAGE') END)"
+)
+_VISIBILITY = (
+    "SELECT CASE"
+    " WHEN pg_catalog.bool_or(permits AND condition <> 'false') IS NOT TRUE"
+    f" OR pg_catalog.bool_or(condition = 'false' AND NOT permits) THEN '{HIDDEN}'"
+    " WHEN pg_catalog.bool_or(permits AND condition = 'true')"
+    " AND pg_catalog.bool_or(condition <> 'true' AND NOT permits) IS NOT TRUE THEN NULL"
+    f" ELSE '{FILTERED}' END FROM ({_POLICIES}) AS policies WHERE condition IS NOT NULL"
+)
+_BASE_TYPE = (
+    "WITH RECURSIVE base AS (SELECT a.atttypid AS type UNION ALL SELECT d.typbasetype FROM base"
+    " JOIN pg_catalog.pg_type AS d ON d.oid = base.type WHERE d.typtype = 'd')"
+    " SELECT CAST(CASE WHEN b.typnamespace = 11 THEN b.typname END AS pg_catalog.text)"
+    " FROM base JOIN pg_catalog.pg_type AS b ON b.oid = base.type WHERE b.typtype <> 'd'"
+)
+DETAILS = (
+    "SELECT n.nspname AS c0, c.relname AS c1, NULL AS c2,"
+    f" CASE WHEN pg_catalog.row_security_active(c.oid) THEN ({_VISIBILITY}) END AS c3"
+    " FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE c.relrowsecurity AND c.relname IN"
+    " (SELECT pg_catalog.json_array_elements_text(CAST({tables} AS pg_catalog.json)))"
+    f" UNION ALL SELECT n.nspname, c.relname, a.attname, ({_BASE_TYPE})"
+    " FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0"
+    " JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid WHERE t.typtype = 'd' AND c.relname IN"
+    " (SELECT pg_catalog.json_array_elements_text(CAST({tables} AS pg_catalog.json)))"
+)
+"""Rows of (schema, table, None, "hidden", "filtered" or None) and of (schema, table, column, type behind a domain)."""
+
+
+def detailed(details: str, tables: str, columns: Results) -> Conversation[Results]:
+    """The catalogue's rows with the types behind domains, and in the last place whether their table hides rows."""
+    (found,) = yield [Query(details, {"tables": tables}, 4)]
+    types: dict[tuple[object, object, object], object] = {}
+    for schema, table, column, told in found:
+        if told is not None:
+            types[schema, table, column] = types[None, table, column] = told
+    amended = []
+    for schema, table, column, kind, *others, _ in columns:
+        kind = types.get((schema, table, column), kind)
+        amended.append([schema, table, column, kind, *others, types.get((schema, table, None))])
+    return amended
+
+
+class RowSecurity:
+    """The tables of which this role sees no row (hidden), or perhaps not every row (filtered), by their names."""
+
+    def __init__(self, rows: Iterable[Sequence[object]]) -> None:
+        self.hidden: set[str] = set()
+        self.filtered: set[str] = set()
+        for _schema, table, *_others, state in rows:
+            if state in (HIDDEN, FILTERED):
+                (self.hidden if state == HIDDEN else self.filtered).add(str(table))
+
+
+def refusal(table: str) -> RequiredTableAbsent:
+    """For a table without which there is no prediction."""
+    return RequiredTableAbsent(
+        f"Row-level security hides the table {table!r} from this role: give the role a policy that lets it read, or"
+        " BYPASSRLS."
+    )
+
+
+_ANY_ROW = {"User": queries.FIRST_LEARNERS, "LearningObjective": queries.FIRST_OBJECTIVES}
+
+
+def check(opened: Opened, model: str) -> Conversation[None]:
+    """Where nobody was found: raises RequiredTableAbsent if policies may be why, and not one row is to be seen."""
+    catalogue = opened.renderer.catalogue
+    if model in catalogue.filtered:
+        (found,) = yield [opened.renderer.query(_ANY_ROW[model], limit=1)]
+        if not found:
+            raise refusal(catalogue.mapping.table(model))
+
+
+_READ_AS = {
+    "ObjectivePrerequisite": "prerequisites",
+    "Card": "cards",
+    "Review": "reviews",
+    "StudySession": "sessions",
+    "ValidationResponse": "validations",
+    "PerformanceMetric": "metrics",
+    "BehavioralPattern": "patterns",
+    "BehavioralEvent": "events",
+    "UserLearningProfile": "profile",
+    "Exam": "exams",
+    "Mission": "missions",
+    "StrugglePrediction": "recorded",
+    "PredictionFeedback": "answered",
+}
+
+
+def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
+    """Default names of the tables that policies filter and of which nothing came: it cannot be said to be empty."""
+    from db.mapping import MODELS
+
+    objective = found["objective"][0]
+    seen = {
+        "Lecture": objective[7] is not None or objective[9] is not None,
+        "Course": objective[8] is not None,
+        "ValidationPrompt": any(result[0] is not None for result in found["validations"]),
+        **{model: bool(found[name]) for model, name in _READ_AS.items()},
+    }
+    return [
+        MODELS[model].table
+        for model in MODELS
+        if model in opened.renderer.catalogue.filtered and not seen.get(model, True)
+    ]
+
+
+def unseen_by_all(opened: Opened) -> Conversation[list[str]]:
+    """The same of the whole tables: those of which not one row is to be seen."""
+    from db.mapping import MODELS
+    from db.templates import ALIASES, Template
+
+    models = [model for model in MODELS if model in opened.renderer.catalogue.filtered]
+    aliases = {model: alias for alias, model in ALIASES.items()}
+    asked = [opened.renderer.query(Template(model, ("1",), f"FROM {{{aliases[model]}}} LIMIT 1")) for model in models]
+    found = (yield asked) if asked else ()
+    return [MODELS[model].table for model, rows in zip(models, found) if not rows]
