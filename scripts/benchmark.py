@@ -14,6 +14,8 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from scripts.extras import Extras
+
 COMMANDS = {
     "batch": "scripts.benchmark_batch:batch",
     "difficulty": "scripts.benchmark_difficulty:difficulty",
@@ -33,6 +35,10 @@ class LazyGroup(click.Group):
     def list_commands(self, _context: click.Context) -> list[str]:
         """Every command whose module is there, in alphabetical order."""
         return sorted(COMMANDS)
+
+    def invoke(self, context: click.Context) -> object:
+        """The command's result. Refuses where a package is missing."""
+        return Extras().required(super().invoke)(context)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         """The command of that name, or None."""

@@ -14,12 +14,16 @@ from collections.abc import Iterator
 from math import log1p
 
 import click
-import numpy as np
 
 from db.writing import open_writer
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
+from scripts.extras import Extras
 from scripts.scratch_postgres import scratch_postgres
+
+extras = Extras()
+with extras:
+    import numpy as np
 
 WITHIN_S = 60
 WITHIN_MIB = 1024
@@ -43,6 +47,7 @@ PREDICTION_FIELDS = (
 
 
 @click.command()
+@extras.required
 @click.option("--rows", default=1_000_000, type=click.IntRange(1000), show_default=True)
 @click.option("--learners", default=20_000, type=click.IntRange(20), show_default=True)
 @click.option("--postgres", is_flag=True, help="On a throw-away PostgreSQL instead of a SQLite file.")

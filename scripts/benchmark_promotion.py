@@ -12,14 +12,19 @@ import json
 from typing import NamedTuple
 
 import click
-import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit
-from tqdm import tqdm
 
 from ml.prediction import risk_level
-from ml.training.metrics import Floats, log_losses
-from ml.training.promotion import decide
+from scripts.extras import Extras
+
+extras = Extras()
+with extras:
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import expit
+    from tqdm import tqdm
+
+    from ml.training.metrics import Floats, log_losses
+    from ml.training.promotion import decide
 
 GAIN = 0.01
 """By how much the better model's expected log-loss is lower."""
@@ -126,6 +131,7 @@ def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, b
 
 
 @click.command()
+@extras.required
 @click.option("--runs", default=200, type=click.IntRange(10), show_default=True, help="Simulations a row.")
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 def promotion(runs: int, as_json: bool) -> None:

@@ -16,11 +16,16 @@ from typing import NamedTuple
 
 import click
 
-from ml.training.evaluation import Evaluation, evaluate
-from scripts import quality_methods as by
+from scripts.extras import Extras
 from scripts.output_file import OutputPath, write_whole
-from scripts.quality_tasks import SETS, Task, task_of
+from scripts.quality_sets import SETS
 from scripts.refusal import USAGE, Refused
+
+extras = Extras()
+with extras:
+    from ml.training.evaluation import Evaluation, evaluate
+    from scripts import quality_methods as by
+    from scripts.quality_tasks import Task, task_of
 
 RULES, BOOSTING, OURS = "hand rules", "unrestricted boosting", "this model"
 ELSEWHERE, UNKNOWN = "this model, trained on the other sets", "the same, difficulty unknown"
@@ -73,6 +78,7 @@ def _goals() -> list[Goal]:
 
 
 @click.command()
+@extras.required
 @click.option(
     "--data", envvar="STRUGGLE_DATA", required=True, type=click.Path(exists=True, file_okay=False), metavar="DIR"
 )

@@ -17,7 +17,6 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import click
-import numpy as np
 
 import db
 from db.client import Client
@@ -30,20 +29,26 @@ from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.instants import iso, parse_iso
 from ml.model import StrugglePredictionModel, load_whole
-from ml.training.card import answers_of
-from ml.training.evaluation import Evaluation, Figure, evaluate
-from ml.training.examples import ExampleSet, vector_of
-from ml.training.many import ManyAtOnce, Verdict
-from ml.training.slices import Slice, history_band, slices
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
-from scripts.example_parts import Extraction
-from scripts.labelled_history import learners_named_in, read_examples
+from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+
+extras = Extras()
+with extras:
+    import numpy as np
+
+    from ml.training.card import answers_of
+    from ml.training.evaluation import Evaluation, Figure, evaluate
+    from ml.training.examples import ExampleSet, vector_of
+    from ml.training.many import ManyAtOnce, Verdict
+    from ml.training.slices import Slice, history_band, slices
+    from scripts.example_parts import Extraction
+    from scripts.labelled_history import learners_named_in, read_examples
 
 UNKNOWN = 66
 AT_ONCE = 5000
@@ -51,6 +56,7 @@ LAST_ROWS = 10
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@extras.required
 @database_options()
 @model_option()
 @click.option("--learners", metavar="FILE", help="Only the learners named in FILE, one id a line.")

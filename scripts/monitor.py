@@ -26,15 +26,18 @@ from db.client import Client
 from db.errors import DatabaseError
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from ml.training.evaluation import BOOTSTRAP
-from scripts import monitor_page, monitor_prometheus, monitor_text
 from scripts.database_options import database_options
-from scripts.monitor_readings import Codes, Predictions, read_period
-from scripts.monitor_reasons import reasons
-from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
-from scripts.monitor_verdicts import Target, targets
+from scripts.extras import Extras
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import of_database
+
+extras = Extras()
+with extras:
+    from scripts import monitor_page, monitor_prometheus, monitor_text
+    from scripts.monitor_readings import Codes, Predictions, read_period
+    from scripts.monitor_reasons import reasons
+    from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
+    from scripts.monitor_verdicts import Target, targets
 
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
@@ -53,6 +56,7 @@ Exit codes:
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@extras.required
 @click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), show_default=True, help="Length of the period.")
 @click.option("--as-of", metavar="TIME", help="End of the period, ISO 8601; default: the database's now.")
 @click.option("--weeks", default=8, type=click.IntRange(1, 520), show_default=True, help="Length of the trend.")
@@ -76,7 +80,7 @@ Exit codes:
 @click.option(
     "--alert-command", metavar="CMD", help="On an alert, run this program (no shell) with the report on its stdin."
 )
-@click.option("--bootstrap", default=BOOTSTRAP, type=click.IntRange(200), show_default=True, help="Resamples.")
+@click.option("--bootstrap", default=1000, type=click.IntRange(200), show_default=True, help="Resamples.")
 def monitor(
     days: float,
     as_of: str | None,

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,14 +30,20 @@ from ml.places import MODEL, MODELS_DIR, setting
 from ml.upcoming import MOST_OBJECTIVES
 from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
-from scripts.batch_part import Settings, Tally, mark_of
-from scripts.batch_work import Wanted
-from scripts.batch_work import do_part as do_part
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
-from scripts.learner_ranges import count_learners, ranges
+from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+
+extras = Extras()
+with extras:
+    from tqdm import tqdm
+
+    from scripts.batch_part import Settings, Tally, mark_of
+    from scripts.batch_work import Wanted
+    from scripts.batch_work import do_part as do_part
+    from scripts.learner_ranges import count_learners, ranges
 
 LEARNERS_OF_A_PART = 250
 CONTINUED_FOR_MS = 12 * 3_600_000
@@ -46,6 +51,7 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@extras.required
 @database_options(
     writes=lambda options: options["store"],
     looks_for_env_file=lambda options: not options["store"],

@@ -20,9 +20,8 @@ from scripts.batch_backends import Workers
 from scripts.example_parts import Extraction
 from scripts.import_history import import_log
 from scripts.labelled_history import build_table, read_examples
+from scripts.quality_sets import SETS
 
-SETS = {"assistments09": 0.6, "algebra05": 0.6, "lkt_cloze": 0.5}
-"""Answer logs, and the share right below which a visit counts as a struggle."""
 POSTTESTS = "lkt_cloze"
 """The log of which posttests are compared, not visits."""
 TEST_SHARE = 4

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import click
-from tqdm import tqdm
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -164,7 +163,7 @@ def record(url: str, schema: str | None, now_ms: int | None, dry_run: bool, quie
         concerned = _learners_concerned(writer)
         writer.commit()
         pages = [concerned[start : start + LEARNERS_AT_ONCE] for start in range(0, len(concerned), LEARNERS_AT_ONCE)]
-        for page in tqdm(pages, desc="outcomes", unit="page", disable=quiet, file=sys.stderr):
+        for page in _shown(pages, quiet):
             predictions = _stored(writer, page)
             words = _words(writer, predictions, now)
             writer.commit()  # reading the histories takes long; meanwhile the writer is in no transaction
@@ -186,6 +185,15 @@ def record(url: str, schema: str | None, now_ms: int | None, dry_run: bool, quie
         counts["still open"] -= sum(counts[status] for status in _DECIDED)
     counts["still open"] = max(0, counts["still open"])
     return counts
+
+
+def _shown(pages: Sequence[Sequence[str]], quiet: bool) -> Iterator[Sequence[str]]:
+    """The same pages, with a progress bar on stderr unless it is to be quiet."""
+    if quiet:
+        yield from pages
+        return
+    with click.progressbar(pages, label="outcomes", file=sys.stderr) as bar:
+        yield from bar
 
 
 @click.command(help=__doc__.partition("\n\n")[2])

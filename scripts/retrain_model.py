@@ -22,9 +22,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import click
-import numpy as np
-import numpy.typing as npt
-from scipy.special import expit
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -42,24 +39,32 @@ from ml.model_file import SavedModel
 from ml.places import shipped
 from ml.prediction import risk_level
 from ml.registry import CURRENT, Registry
-from ml.training.card import answers_of
-from ml.training.examples import ExampleSet, vector_of
-from ml.training.prior import adapt
-from ml.training.promotion import Verdict, decide
-from ml.training.slices import history_band
-from ml.training.stored import TEACHING, StoredOutcome, joined, usable
-from ml.training.tables import Additive
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
-from scripts.example_parts import Extraction
-from scripts.labelled_history import build_table, read_examples
+from scripts.extras import Extras
 from scripts.model_options import models_dir_option
-from scripts.moments import moment_ms
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
-from scripts.table_renewal import renew
+
+extras = Extras()
+with extras:
+    import numpy as np
+    import numpy.typing as npt
+    from scipy.special import expit
+
+    from ml.training.card import answers_of
+    from ml.training.examples import ExampleSet, vector_of
+    from ml.training.prior import adapt
+    from ml.training.promotion import Verdict, decide
+    from ml.training.slices import history_band
+    from ml.training.stored import TEACHING, StoredOutcome, joined, usable
+    from ml.training.tables import Additive
+    from scripts.example_parts import Extraction
+    from scripts.labelled_history import build_table, read_examples
+    from scripts.moments import moment_ms
+    from scripts.table_renewal import renew
 
 UNDER_WAY = 75
 FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
@@ -186,6 +191,7 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 
 
 @click.command(help=__doc__.partition("\n\n")[2])
+@extras.required
 @click.option("--since", default="7 days ago", show_default=True, help="Any human or ISO time; what is newer judges.")
 @database_options(models=True, looks_for_env_file=lambda options: False)
 @models_dir_option

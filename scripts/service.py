@@ -23,12 +23,6 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import click
-import uvicorn
-from anyio import to_thread
-from fastapi import FastAPI, Request, Response
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from uvicorn.supervisors import Multiprocess
 
 from db.connecting import DEMO
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
@@ -39,18 +33,28 @@ from ml.history import WINDOW, StudyHistory
 from ml.occasion import occasion_of
 from ml.plain_json import dumps
 from ml.prediction import Prediction
-from scripts import service_docs
+from scripts.extras import Extras, sentence
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, Refused
-from scripts.service_batch import Batch
-from scripts.service_connections import Connections
-from scripts.service_gate import Gate, Metrics, PunctualProtocol
-from scripts.service_model import LOOK_AGAIN_S, CurrentModel
-from scripts.service_problems import DOCUMENTED, add_handlers, log
-from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse
 from scripts.service_settings import SettingRefused, Settings, from_environment, refuse_an_open_door
-from scripts.service_work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+extras = Extras()
+with extras:
+    import uvicorn
+    from anyio import to_thread
+    from fastapi import FastAPI, Request, Response
+    from prometheus_client import generate_latest
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+    from scripts import service_docs
+    from scripts.service_batch import Batch
+    from scripts.service_connections import Connections
+    from scripts.service_gate import Gate, Metrics, PunctualProtocol
+    from scripts.service_model import LOOK_AGAIN_S, CurrentModel
+    from scripts.service_problems import DOCUMENTED, add_handlers, log
+    from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse
+    from scripts.service_work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
+    from scripts.service_workers import supervise
+
 ENDS_WITHIN_S = 5
 """After SIGTERM, what is under way may take so long; a container gives ten seconds."""
 
@@ -89,6 +93,8 @@ class Predictor:
 
 def create_app() -> FastAPI:
     """The application, configured from the environment; where that cannot work, one sentence and the process ends."""
+    if extras.missing is not None:
+        raise SystemExit(sentence(extras.missing))
     try:
         return application(from_environment(os.environ))
     except (SettingRefused, PredictorError) as error:
@@ -208,6 +214,7 @@ def _json(text: str) -> Response:
 
 
 @click.command(help=__doc__.partition("\n\n")[2])
+@extras.required
 @click.option("--host", default="127.0.0.1", show_default=True, help="Beyond this machine only with STRUGGLE_TOKEN.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
@@ -238,39 +245,11 @@ def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> Non
         if workers == 1:
             uvicorn.Server(config).run()
         else:
-            _supervise(config)
+            supervise(config)
     except KeyboardInterrupt:
         sys.exit(130)
     except SystemExit as end:  # uvicorn has logged why: mostly a port that is taken
         raise SystemExit(UNAVAILABLE if end.code else 0) from None
-
-
-class Workers(Multiprocess):
-    """uvicorn's supervisor, which by itself starts a worker that cannot start again and again, and ends with 0."""
-
-    has_served = cannot_start = False
-
-    def keep_subprocess_alive(self) -> None:
-        """Starts a worker anew that has died; gives up where none has ever come to serve."""
-        if self.should_exit.is_set():
-            return
-        self.has_served = self.has_served or any(each.is_ready(1) for each in self.processes)
-        if not self.has_served and not all(each.process.is_alive() for each in self.processes):
-            self.cannot_start = True
-            self.should_exit.set()
-            return
-        super().keep_subprocess_alive()
-        self.cannot_start = self.should_exit.is_set()  # uvicorn has given up
-
-
-def _supervise(config: uvicorn.Config) -> None:
-    """Holds worker processes until SIGTERM. Raises SystemExit where they cannot start."""
-    sys.path.insert(0, ROOT)  # they import the application by name, and must not take another's `scripts`
-    supervisor = Workers(config, sockets=[config.bind_socket()])
-    supervisor.run()
-    if supervisor.cannot_start:
-        log.critical("the workers cannot start")
-        raise SystemExit(UNAVAILABLE)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import click
-import numpy as np
 
 import db
 from db.errors import DatabaseError
@@ -27,20 +26,26 @@ from ml.instants import parse_iso
 from ml.model_file import SavedModel
 from ml.places import shipped
 from ml.registry import Registry
-from ml.training.card import card, figures_of, readme
-from ml.training.evaluation import evaluate
-from ml.training.examples import ExampleSet
-from ml.training.fit import BAGS, FOLDS
-from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
-from ml.training.slices import Slice
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
-from scripts.example_parts import Extraction
-from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
+from scripts.extras import Extras
 from scripts.model_options import models_dir_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+
+extras = Extras()
+with extras:
+    import numpy as np
+
+    from ml.training.card import card, figures_of, readme
+    from ml.training.evaluation import evaluate
+    from ml.training.examples import ExampleSet
+    from ml.training.fit import BAGS, FOLDS
+    from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
+    from ml.training.slices import Slice
+    from scripts.example_parts import Extraction
+    from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
 
 PRETRAINED = "pretrained.pkl"
 PLATFORMS_MARK = 0.65
@@ -57,6 +62,7 @@ HOW_PRETRAINED = (
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@extras.required
 @database_options(
     several=True,
     models=True,

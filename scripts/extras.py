@@ -1,0 +1,76 @@
+"""What a command needs beyond a plain installation: its help is there without, and a call says what to install.
+
+extras = Extras()
+with extras:
+    import numpy as np
+
+@click.command()
+@extras.required
+def command() -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any
+
+from scripts.refusal import CONFIGURATION, Refused
+
+EXTRA_OF = {
+    **dict.fromkeys(("dateparser", "joblib", "numpy", "orjson", "scipy", "sklearn", "threadpoolctl", "tqdm"), "train"),
+    **dict.fromkeys(("dask", "distributed"), "cluster"),
+    **dict.fromkeys(("anyio", "fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn"), "service"),
+    **dict.fromkeys(("aiosqlite", "asyncpg", "httpx", "sqlalchemy"), "dev"),
+    "prisma": "prisma",
+    "pyarrow": "parquet",
+}
+"""Package, as it is imported -> the extra of pyproject.toml that brings it."""
+
+
+class Extras:
+    """The block in which a command imports what an extra brings.
+
+    The first import that fails ends the block; the command must then be called through `required`, which refuses. A
+    package that no extra brings is a mistake of ours, and its ModuleNotFoundError is raised as ever.
+    """
+
+    def __init__(self) -> None:
+        self.missing: str | None = None
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        self.missing = _package(error)
+        return self.missing is not None
+
+    def required(self, command: Callable[..., Any]) -> Callable[..., Any]:
+        """The same command, which ends with 78 and one sentence where a package is missing, then or later."""
+
+        @wraps(command)
+        def equipped(*arguments: Any, **options: Any) -> Any:
+            if self.missing is not None:
+                raise Refused(sentence(self.missing), CONFIGURATION)
+            try:
+                return command(*arguments, **options)
+            except ModuleNotFoundError as error:
+                missing = _package(error)
+                if missing is None:
+                    raise
+                raise Refused(sentence(missing), CONFIGURATION) from None
+
+        return equipped
+
+
+def sentence(package: str) -> str:
+    """What to install for a package, in the form that works from a checkout."""
+    return f"This needs {package}: pip install '.[{EXTRA_OF[package]}]'"
+
+
+def _package(error: BaseException | None) -> str | None:
+    root = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return root if root in EXTRA_OF else None

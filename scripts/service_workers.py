@@ -1,0 +1,42 @@
+"""Several worker processes of the service, under uvicorn's supervisor."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from scripts.refusal import UNAVAILABLE
+from scripts.service_problems import log
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which by itself starts a worker that cannot start again and again, and ends with 0."""
+
+    has_served = cannot_start = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Starts a worker anew that has died; gives up where none has ever come to serve."""
+        if self.should_exit.is_set():
+            return
+        self.has_served = self.has_served or any(each.is_ready(1) for each in self.processes)
+        if not self.has_served and not all(each.process.is_alive() for each in self.processes):
+            self.cannot_start = True
+            self.should_exit.set()
+            return
+        super().keep_subprocess_alive()
+        self.cannot_start = self.should_exit.is_set()  # uvicorn has given up
+
+
+def supervise(config: uvicorn.Config) -> None:
+    """Holds worker processes until SIGTERM. Raises SystemExit where they cannot start."""
+    sys.path.insert(0, ROOT)  # they import the application by name, and must not take another's `scripts`
+    supervisor = Workers(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    if supervisor.cannot_start:
+        log.critical("the workers cannot start")
+        raise SystemExit(UNAVAILABLE)
