@@ -129,10 +129,13 @@ class Connections:
         """A place, with the session that was used last where one is idle. Raises DatabaseUnavailable."""
         wait_s = PROBE_WAITS_S if probing else WAIT_FOR_CONNECTION_S
         room = self._room_for_others if probing else self._room
+        file = self._file_mark()  # not under the lock, which everybody waits for
         with self._lock:
-            if not room.wait_for(lambda: self._has_room(probing), wait_s):
+            if not self._has_room(probing) and not room.wait_for(lambda: self._has_room(probing), wait_s):
                 raise DatabaseUnavailable("All database connections are in use.")
-            self._drop_idle_of_another_file()
+            if self._idle and self._idle[-1].file != file:
+                # An open file goes on being read after another has taken its name, or none.
+                self._close_idle()
             if not self._idle and self._lent >= self._most:  # one more than the server allowed, and only one
                 self._try_for_more_at = time.monotonic() + TRY_FOR_MORE_S
             self._lent += 1
@@ -180,8 +183,8 @@ class Connections:
         return self._idle.pop()
 
     def _proven(self, session: Session, had_worked: bool) -> None:
-        with self._lock:
-            if not had_worked:
+        if not had_worked:
+            with self._lock:
                 self._working += 1
                 self._most = min(self._size, max(self._most, self._working + len(self._idle)))
                 self._try_for_more_at = 0.0
@@ -198,11 +201,6 @@ class Connections:
                     self._idle.append(session)
             self._room.notify()
             self._room_for_others.notify_all()
-
-    def _drop_idle_of_another_file(self) -> None:
-        """An open file goes on being read after another has taken its name, or none."""
-        if self._path is not None and self._idle and self._idle[-1].file != self._file_mark():
-            self._close_idle()
 
     def _file_mark(self) -> FileMark | None:
         if self._path is None:
