@@ -72,6 +72,7 @@ class Request:
         self.demo = False
         self.schema = setting("STRUGGLE_SCHEMA")
         self.model: str | None = None
+        self.correct_from: str | None = None
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
         self.timeout_s = TIMEOUT_S
@@ -90,8 +91,8 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
     with opened(request) as records:
         request.remark, request.on_demo = records.origin.told(records.label), records.origin.is_demo_by_default
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
-    history = StudyHistory.before(rows)
-    features = StruggleFeatureExtractor(records, difficulty).features_of(history)
+    history = StudyHistory.before(rows, model.correct_from)
+    features = StruggleFeatureExtractor(records, difficulty, model.correct_from).features_of(history)
     prediction = model.predict(features)
     occasion = occasion_of(history.past, history.objective)
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
@@ -125,7 +126,9 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
 
 def respond(request: Request) -> dict[str, object]:
     """One answer whatever happens to the database; raised is only what the caller must mend."""
-    model = load(request.model)
+    model = load(request.model, request.correct_from)
+    if model.instead:
+        say(model.instead)
     way = predict if request.given_features is None else predict_from_features
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
@@ -154,6 +157,7 @@ class Usage(Exception):
 EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
     (Usage, 2, "usage"),
     (errors.InvalidFeatures, 2, "invalid_features"),
+    (errors.InvalidSetting, 78, "configuration"),
     (database.UnknownLearner, 66, "unknown_learner"),
     (database.UnknownObjective, 66, "unknown_objective"),
     (database.DatabaseUnavailable, 69, "database_unavailable"),

@@ -46,11 +46,12 @@ def _estimates_facing(
     One objective's difficulty does not look at another's, so it does no harm that the others are known as well.
     """
     if table is None:
-        return LearnerEstimates(NO_DIFFICULTY).replay(past)
+        return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)
     targets = [history.objective.id for history in histories]
     objectives = set(targets)
     objectives.update(row.objective_id for row in past.reviews if row.objective_id is not None)
     objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
     cards = {review.card_id for review in past.reviews}
     cards.update(card.id for history in histories for card in history.cards)
-    return LearnerEstimates(table.facing(past.learner.id, objectives, cards, targets)).replay(past)
+    difficulty = table.facing(past.learner.id, objectives, cards, targets, past.correct_from)
+    return LearnerEstimates(difficulty, past.correct_from).replay(past)

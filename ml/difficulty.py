@@ -13,6 +13,7 @@ from math import log
 from struct import Struct
 from time import monotonic
 
+from ml.correctness import GOOD
 from ml.errors import ModelRefused
 
 TYPE_CHECKING = False
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-FORMAT = 1
-"""Of the file. A change of tables, of a record's fields or of their meaning takes the next number; no other is read."""
+FORMAT = 2
+"""Of the file; 2 says under which setting answers were counted as wrong. A change of tables, of a record's fields or of
+their meaning takes the next number; no other is read."""
 FOLDS = 32
 EVERYBODY = 255
 
@@ -219,6 +221,8 @@ class DifficultyTable:
         from ml.difficulty_file import LONGEST_ID, STEPS_BETWEEN_LOOKS
 
         self.path = path
+        self.correct_from = GOOD
+        """The setting under which its answers were counted: GOOD or HARD."""
         self._connection = connection
         self._totals: dict[int, Totals] = {}
         self._longest_id = LONGEST_ID
@@ -233,11 +237,13 @@ class DifficultyTable:
 
         table = cls(path, connection_to(path))
         try:
-            if table._rows("SELECT value FROM about WHERE name = 'format'") != [(FORMAT,)]:
+            about = dict(table._rows("SELECT name, value FROM about WHERE name IN ('format', 'correct_from')"))
+            if about.get("format") != FORMAT:
                 raise ModelRefused(f"the difficulty table {path} is of another format than {FORMAT}")
         except ModelRefused:
             table.close()
             raise
+        table.correct_from = str(about.get("correct_from"))
         return table
 
     def about(self) -> dict[str, object]:
@@ -270,12 +276,23 @@ class DifficultyTable:
         self._connection.close()
 
     def facing(
-        self, learner_id: str, objective_ids: Iterable[str], card_ids: Iterable[str], targets: Iterable[str] = ()
+        self,
+        learner_id: str,
+        objective_ids: Iterable[str],
+        card_ids: Iterable[str],
+        targets: Iterable[str] = (),
+        correct_from: str = GOOD,
     ) -> LearnerDifficulty:
         """The difficulty of these objectives and cards, and the relations of `targets`, without the learner's fold.
 
-        What no other learner has touched is absent from the answer. Raises ModelRefused where a row is damaged.
+        What no other learner has touched is absent from the answer. Raises ModelRefused where a row is damaged, and
+        where the answers were counted under another setting than correct_from.
         """
+        if self.correct_from != correct_from:
+            raise ModelRefused(
+                f"the difficulty table {self.path} counts answers as correct from {self.correct_from},"
+                f" not {correct_from}"
+            )
         fold = fold_of(learner_id)
         totals = self._totals_without(fold)
         objectives = {

@@ -2,7 +2,9 @@
 
     PredictorError
     ├── ModelRefused        the model file must not be used (exit 78)
+    │   └── ModelUnsuited   it is whole, but made for another format, other features or another setting
     ├── ModelNotFound       the path names no model (exit 78)
+    ├── InvalidSetting      an environment variable or option holds a value that it cannot have (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
     ├── NotEnoughExamples   training was asked of too little data
     ├── UnsupportedClient   the object handed to the extractor is no database client
@@ -20,8 +22,23 @@ class ModelRefused(PredictorError):
     """Raised when a model file is damaged, of another format, for other features, or names a global."""
 
 
+class ModelUnsuited(ModelRefused):
+    """Raised when a whole model file is of another format, for other features, or trained under another setting.
+
+    `why` says it in two or three words, fit for a model's version.
+    """
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class ModelNotFound(PredictorError):
     """Raised when the named model file does not exist."""
+
+
+class InvalidSetting(PredictorError):
+    """Raised when an environment variable or an option holds a value that the setting cannot have."""
 
 
 class InvalidFeatures(PredictorError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from math import exp, sqrt
 
+from ml.correctness import GOOD, correct_ratings
 from ml.difficulty import NO_DIFFICULTY
 from ml.history import DAY_MS, VISIT_GAP_MS
 from ml.visits import GRADES, JUDGED_ANSWERS
@@ -110,10 +111,15 @@ class ObjectiveTrace:
 
 
 class LearnerEstimates:
-    """The running state; `observe` takes the learner's answers oldest first."""
+    """The running state; `observe` takes the learner's answers oldest first.
 
-    def __init__(self, difficulty: LearnerDifficulty = NO_DIFFICULTY) -> None:
+    correct_from: the setting that says which answers are correct; difficulty must have been counted under the same.
+    """
+
+    def __init__(self, difficulty: LearnerDifficulty = NO_DIFFICULTY, correct_from: str = GOOD) -> None:
         self.difficulty = difficulty
+        self.correct_from = correct_from
+        self._correct = correct_ratings(correct_from)
         accuracy = 1.0 - difficulty.totals.error_rate
         self.prior_accuracy = accuracy
         self.objectives: dict[str, ObjectiveTrace] = {}
@@ -144,7 +150,7 @@ class LearnerEstimates:
     def before(cls, history: StudyHistory, table: DifficultyTable | None) -> LearnerEstimates:
         """The estimates for one prediction: all of the history's answers, against what other learners made of them."""
         difficulty = difficulty_facing(history, table)
-        return cls(difficulty).replay(history.past)
+        return cls(difficulty, history.past.correct_from).replay(history.past)
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
         """Observes a whole history, answers and validation scores in the order of their time."""
@@ -163,7 +169,7 @@ class LearnerEstimates:
         """Takes the next answer; a rating that is no grade is none."""
         if review.rating not in GRADES:
             return
-        correct = 0.0 if review.rating == "AGAIN" else 1.0
+        correct = 1.0 if review.rating in self._correct else 0.0
         at_ms = review.reviewed_at_ms
         objective_id = review.objective_id
         hardness = self.difficulty.error_logit(objective_id, review.card_id)
@@ -258,4 +264,4 @@ def difficulty_facing(history: StudyHistory, table: DifficultyTable | None) -> L
     objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
     cards = {review.card_id for review in past.reviews}
     cards.update(card.id for card in history.cards)
-    return table.facing(past.learner.id, objectives, cards, (target,))
+    return table.facing(past.learner.id, objectives, cards, (target,), past.correct_from)

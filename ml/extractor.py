@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ml.errors import ModelNotFound, UnknownTopic, UnsupportedClient
+from ml.correctness import correct_setting, suits
+from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates
 from ml.features import FEATURE_NAMES, FeatureVector
@@ -39,12 +40,19 @@ class StruggleFeatureExtractor:
 
     `db` is a client of the db package, or a connected Prisma client, async or sync. `difficulty` is the deployment's
     table of what other learners made of each objective; by default the one that models/current.pkl names, read at the
-    first extraction. None, or no such table: those features have no data.
+    first extraction. None, or no such table: those features have no data. `correct_from` says which answers count as
+    correct, GOOD or HARD; None is the deployment's setting, from the environment.
     Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
     """
 
-    def __init__(self, db: object, difficulty: DifficultyTable | str | None = OF_CURRENT_MODEL) -> None:
+    def __init__(
+        self,
+        db: object,
+        difficulty: DifficultyTable | str | None = OF_CURRENT_MODEL,
+        correct_from: str | None = None,
+    ) -> None:
         self._records = _as_records(db)
+        self._correct_from = correct_setting(correct_from)
         self._given = difficulty
 
     async def extract_features_for_objective(
@@ -55,11 +63,12 @@ class StruggleFeatureExtractor:
         as_of: a datetime (a naive one is UTC) or milliseconds since 1970; None is the client's now.
         """
         rows = await self._records.aread(user_id, objective_id, _instant_ms(as_of), WINDOW)
-        return self.features_of(StudyHistory.before(rows))
+        return self.features_of(StudyHistory.before(rows, self._correct_from))
 
     def extract(self, user_id: str, objective_id: str, as_of_ms: int | None = None) -> FeatureVector:
         """The same for callers without an event loop."""
-        return self.features_of(StudyHistory.before(self._records.read(user_id, objective_id, as_of_ms, WINDOW)))
+        rows = self._records.read(user_id, objective_id, as_of_ms, WINDOW)
+        return self.features_of(StudyHistory.before(rows, self._correct_from))
 
     async def extract_features_for_topic(
         self, user_id: str, topic_area: str, as_of: datetime | int | None = None
@@ -76,7 +85,7 @@ class StruggleFeatureExtractor:
         if not objective_ids:
             raise UnknownTopic(f"no objective belongs to the topic {topic_area[:80]!r}")
         rows = await self._records.aread(user_id, objective_ids[0], _instant_ms(as_of), WINDOW)
-        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now)
+        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, self._correct_from)
         vectors = [self.features_of(StudyHistory(past, rows.objective))]
         for objective_id in objective_ids[1:]:
             more = await self._records.aread(user_id, objective_id, rows.as_of_ms, OBJECTIVE_WINDOW)
@@ -102,7 +111,7 @@ class StruggleFeatureExtractor:
 
     def _difficulty(self) -> DifficultyTable | None:
         if isinstance(self._given, str):
-            self._given = _difficulty_of_current_model()
+            self._given = _difficulty_of_current_model(self._correct_from)
         return self._given
 
     def _now_ms(self) -> int:
@@ -114,7 +123,7 @@ class StruggleFeatureExtractor:
             return time.time_ns() // 1_000_000
 
 
-def _difficulty_of_current_model() -> DifficultyTable | None:
+def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
     """For callers who, as the guide does, make the extractor without a model. Raises ModelRefused."""
     import os
 
@@ -123,15 +132,16 @@ def _difficulty_of_current_model() -> DifficultyTable | None:
 
     path = current()
     try:
-        named = model_file.read(path).difficulty
-    except ModelNotFound:  # the shipped model knows no objectives
+        saved = model_file.read(path)
+    except (ModelNotFound, ModelUnsuited):  # the shipped model answers then, and knows no objectives
         return None
+    named = saved.difficulty if suits(saved.correct_from, correct_from) else None
     return None if named is None else DifficultyTable.open(os.path.join(os.path.dirname(path), named[0]))
 
 
 def _own_estimates(past: LearnerHistory) -> LearnerEstimates:
     """Estimates from the learner's answers alone; the same for every objective faced."""
-    return LearnerEstimates().replay(past)
+    return LearnerEstimates(correct_from=past.correct_from).replay(past)
 
 
 def _as_records(client: object) -> ports.StudyRecords:

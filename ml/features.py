@@ -30,7 +30,7 @@ PLATFORM_FEATURES = (
     Feature("retention_score", 0.5, -1, "mean retention in the objective's course over the last 30 days"),
     Feature("retention_decline_rate", 0.0, +1, "fall of that retention within those days; 0 = stable or rising"),
     Feature("review_lapse_rate", 0.0, +1, "share of AGAIN among the answers on the objective"),
-    Feature("session_performance_score", 0.5, -1, "share of GOOD and EASY in recent sessions"),
+    Feature("session_performance_score", 0.5, -1, "share of correct answers in recent sessions"),
     Feature("validation_score", 0.5, -1, "recent validation-prompt scores, the objective's own before the course's"),
     Feature("prerequisite_gap_count", 0.0, +1, "share of stated prerequisites below mastery"),
     Feature("prerequisite_mastery_gap", 0.0, +1, "mean lack of mastery of the stated prerequisites"),

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ml.correctness import GOOD
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,11 +53,13 @@ class LearnerHistory:
 
     `is_now` tells whether as_of is the present: only then do columns without a date (mastery levels, card
     schedules, the profile, pending missions) describe the learner at as_of, and only then are they kept.
+    `correct_from` is the setting that says which of its answers count as correct (ml/correctness.py).
     """
 
     __slots__ = (
         "_derived",
         "as_of_ms",
+        "correct_from",
         "events",
         "exams",
         "is_now",
@@ -71,11 +75,12 @@ class LearnerHistory:
         "validations",
     )
 
-    def __init__(self, rows: ports.LearnerRows, as_of_ms: int, is_now: bool) -> None:
+    def __init__(self, rows: ports.LearnerRows, as_of_ms: int, is_now: bool, correct_from: str = GOOD) -> None:
         consents = rows.learner.behavioral_analysis_enabled
         self.learner = rows.learner
         self.as_of_ms = as_of_ms
         self.is_now = is_now
+        self.correct_from = correct_from
         self.reviews = _before(rows.reviews, lambda review: review.reviewed_at_ms, as_of_ms, WINDOW.reviews)
         # A daily row speaks for its whole day: seen from within that day it would tell of answers still to come,
         # unless that day is today, whose row holds only what has happened.
@@ -123,9 +128,9 @@ class StudyHistory:
         self.cards = rows.cards if past.is_now else ()
 
     @classmethod
-    def before(cls, rows: ports.StudyRows) -> StudyHistory:
+    def before(cls, rows: ports.StudyRows, correct_from: str = GOOD) -> StudyHistory:
         """The history as of rows.as_of_ms, whatever later rows the client handed over."""
-        return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now), rows.objective)
+        return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, correct_from), rows.objective)
 
 
 def _before(rows: Sequence[Row], instant_ms: Callable[[Row], int], as_of_ms: int, newest: int) -> Sequence[Row]:

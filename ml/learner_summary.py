@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ml.correctness import correct_ratings
 from ml.history import DAY_MS, VISIT_GAP_MS
 from ml.mastery import MASTERY, bounded, mean
-from ml.visits import GRADES, is_correct, visits_of
+from ml.visits import GRADES, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     _Holds: TypeAlias = Callable[[ports.Review | ports.Metric | ports.Validation | ports.Mastery], bool]
     _Scored: TypeAlias = Iterable[tuple[str | None, object]]
-
-FLUENT = frozenset(("GOOD", "EASY"))
 
 RECENT_MS = 30 * DAY_MS
 FEWEST_TO_COMPARE = 6
@@ -96,9 +95,9 @@ class LearnerSummary:
 class Topic:
     """The learner's work in one topic area. Scores are 0..1, None without data.
 
-    retention: mean daily retention of the last 30 days, else the share of answers in them that were not AGAIN.
+    retention: mean daily retention of the last 30 days, else the share of answers in them that were correct.
     decline: how much lower the newer half of those measurements is than the older half.
-    level: share of the newest hundred answers that were not AGAIN, else mean mastery of what was started (now).
+    level: share of the newest hundred answers that were correct, else mean mastery of what was started (now).
     struggles: for each of the newest twenty visits that say anything, whether it was a struggle (of 300 answers).
     last_studied_ms: the last answer, or the end of the last day with a metric, before as_of.
     """
@@ -116,8 +115,9 @@ class Topic:
         ]
         if not recent:
             since = bisect_left(past.reviews, end_ms - RECENT_MS, key=lambda review: review.reviewed_at_ms)
+            correct = correct_ratings(past.correct_from)
             recent = [
-                float(is_correct(review.rating))
+                float(review.rating in correct)
                 for review in past.reviews[since:]
                 if review.rating in GRADES and holds(review)
             ]
@@ -157,7 +157,8 @@ def _newest_answers(past: LearnerHistory, holds: _Holds) -> list[ports.Review]:
 
 def _level(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> float | None:
     if len(answers) >= FEWEST_FOR_LEVEL:
-        return mean([float(is_correct(answer.rating)) for answer in answers])
+        correct = correct_ratings(past.correct_from)
+        return mean([float(answer.rating in correct) for answer in answers])
     # An objective at NOT_STARTED, the column's default, shows nothing of what its owner could do.
     started = [MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries if holds(row)]
     return mean([level for level in started if level])
@@ -165,7 +166,7 @@ def _level(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> 
 
 def _struggles(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> list[bool]:
     scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
-    labels = [visit.struggled() for visit in visits_of(answers, scored)]
+    labels = [visit.struggled() for visit in visits_of(answers, scored, past.correct_from)]
     return [label for label in labels if label is not None][-RECENT_VISITS:]
 
 

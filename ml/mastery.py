@@ -6,6 +6,8 @@ other learner's mastery, and any mastery in the past, is told by that learner's 
 
 from __future__ import annotations
 
+from ml.correctness import is_correct
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
@@ -58,7 +60,8 @@ def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
     scores = summary.validation_scores_of(objective_id)[-NEWEST_SCORES:]
     if not answers and not scores:
         scores = summary.retention_scores_of(objective_id)[-NEWEST_SCORES:]
-    right = sum(answer.rating != "AGAIN" for answer in answers) + SCORE_WEIGHT * sum(scores)
+    correct_from = summary.past.correct_from
+    right = sum(is_correct(answer.rating, correct_from) for answer in answers) + SCORE_WEIGHT * sum(scores)
     return right / (len(answers) + SCORE_WEIGHT * len(scores) + 1)
 
 

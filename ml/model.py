@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from ml import model_file
-from ml.errors import ModelNotFound, NotEnoughExamples
+from ml.correctness import correct_setting, suits
+from ml.errors import ModelNotFound, ModelUnsuited, NotEnoughExamples
 from ml.places import CURRENT, MODEL, MODELS_DIR, PRETRAINED, current, models_directory, resolve, setting, shipped
 
 TYPE_CHECKING = False
@@ -27,41 +28,69 @@ class StrugglePredictionModel:
     """Says how likely a learner is to struggle, and why.
 
     `StrugglePredictionModel()` answers with the platform's rules; `load` with a trained model. `source` is "rules" or
-    "model", `model_version` names the file's training.
+    "model", `model_version` names the file's training. `correct_from` is the deployment's setting (GOOD or HARD) under
+    which a history must be read for this model; None: the environment's. `refused` is the model in whose place this
+    one answers.
     """
 
-    def __init__(self, saved: model_file.SavedModel | None = None, path: str | None = None) -> None:
+    def __init__(
+        self,
+        saved: model_file.SavedModel | None = None,
+        path: str | None = None,
+        correct_from: str | None = None,
+        refused: ModelUnsuited | None = None,
+    ) -> None:
         self._saved = saved
         self._path = path
+        self._refused = refused
+        self.asked = path
+        """What another process must load to get this model: its path, or that of the model in whose place it answers;
+        None for the rules."""
+        self.correct_from = correct_setting(correct_from)
         self._previous_accuracy: float | None = None
         self._difficulty: DifficultyTable | None = None
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | None = None) -> StrugglePredictionModel:
+    def load(
+        cls, path: str | os.PathLike[str] | None = None, correct_from: str | None = None
+    ) -> StrugglePredictionModel:
         """The model at path; relative paths start at predict.py's directory.
 
         No path means current.pkl in the directory that STRUGGLE_MODELS_DIR names, by default models/. Where current.pkl
         is absent, pretrained.pkl beside it answers, else the model that the repository ships, else the rules. Any other
         absent path, and a directory that is not there, raises ModelNotFound; a file that must not be used raises
-        ModelRefused. "rules" in place of a path means the rules.
+        ModelRefused. "rules" in place of a path means the rules. A current.pkl of another format, for other features,
+        or trained under another setting than correct_from never stops an answer: what answers where it is absent
+        answers, and `instead` and `model_version` say so.
         """
         if path == RULES:
-            return cls()
-        asked = current() if path is None else resolve(path)
+            return cls(correct_from=correct_from)
+        asked, judged_from = current() if path is None else resolve(path), correct_setting(correct_from)
         is_default = asked in (current(), resolve(CURRENT))
-        candidates = [asked]
-        if os.path.basename(asked) == os.path.basename(CURRENT):
+        is_current = os.path.basename(asked) == os.path.basename(CURRENT)
+        candidates, refused = [asked], None
+        if is_current:
             candidates.append(os.path.join(os.path.dirname(asked), PRETRAINED))
         if is_default:
             candidates.append(shipped())
         for candidate in candidates:
             try:
-                return cls(model_file.read(candidate), candidate)
+                found = cls(suited(candidate, judged_from), candidate, judged_from, refused)
+                found.asked = asked if refused is not None else candidate
+                return found
             except ModelNotFound:
                 if path is None and setting(MODELS_DIR) and not os.path.isdir(models_directory()):
                     raise ModelNotFound(f"{MODELS_DIR} names no directory: {models_directory()}") from None
-        if is_default:
-            return cls()
+            except ModelUnsuited as unsuited:
+                if not is_current:
+                    raise
+                if refused is None:
+                    candidates.append(shipped())
+                    refused = unsuited
+        if refused is not None or is_default:
+            found = cls(None, None, judged_from, refused)
+            found.asked = None if refused is None else asked
+            return found
         raise ModelNotFound(f"no model file at {asked}")
 
     @property
@@ -71,12 +100,24 @@ class StrugglePredictionModel:
 
     @property
     def model_version(self) -> str:
-        """What the answer is marked with."""
+        """What the answer is marked with; of a model that answers in another one's place, with the reason."""
         if self._saved is not None:
-            return self._saved.model_version
+            return self._marked(self._saved.model_version)
         from ml.rules import MODEL_VERSION
 
-        return MODEL_VERSION
+        return self._marked(MODEL_VERSION)
+
+    def _marked(self, version: str) -> str:
+        if self._refused is None:
+            return version
+        return f"{version} (current.pkl: {self._refused.why})"
+
+    @property
+    def instead(self) -> str:
+        """Why another model than current.pkl answers, as one sentence; empty where the model asked for does."""
+        if self._refused is None:
+            return ""
+        return f"{self._refused}. Until then {os.path.basename(self._path) if self._path else 'the rules'} answers."
 
     @property
     def saved(self) -> model_file.SavedModel | None:
@@ -122,10 +163,13 @@ class StrugglePredictionModel:
         if self._saved is None:
             from ml import rules
 
-            return rules.predict(features)
-        from ml import judgement
+            found = rules.predict(features)
+        else:
+            from ml import judgement
 
-        return judgement.judge(self._saved, features)
+            found = judgement.judge(self._saved, features)
+        found.model_version = self._marked(found.model_version)
+        return found
 
     def train(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
         """Fit this model anew, with its present tables as the prior; `save` keeps it.
@@ -156,7 +200,8 @@ class StrugglePredictionModel:
             raise ModuleNotFoundError(
                 f"training needs {absent.name}: pip install '.[train]'", name=absent.name
             ) from None
-        metrics, self._saved = updating.update(self._prior(), examples)
+        metrics, self._saved = updating.update(self._prior(), examples, self.correct_from)
+        self._refused = None
         self._previous_accuracy = metrics.previous_accuracy
         return metrics
 
@@ -195,20 +240,34 @@ class StrugglePredictionModel:
         }
 
 
-def load(name: str | None) -> StrugglePredictionModel:
+def suited(path: str, correct_from: str) -> model_file.SavedModel:
+    """The model at path, fit to answer under the setting. Raises ModelNotFound, ModelRefused; ModelUnsuited where it
+    was trained under the other setting."""
+    saved = model_file.read(path)
+    if not suits(saved.correct_from, correct_from):
+        raise ModelUnsuited(
+            f"the model file {path} is refused: it was trained with answers correct from {saved.correct_from}, and this"
+            f" deployment counts from {correct_from}; train it again",
+            f"trained with correct from {saved.correct_from}",
+        )
+    return saved
+
+
+def load(name: str | None, correct_from: str | None = None) -> StrugglePredictionModel:
     """What --model names: a path, "rules", or nothing for what STRUGGLE_MODEL names, else for the default order
     (current, pretrained, rules).
 
     A relative path that a person types starts where that person stands; failing that, at predict.py's directory.
+    correct_from: the deployment's setting, GOOD or HARD; None is the environment's.
     """
     name = name or setting(MODEL)
-    if name == "rules":
-        return StrugglePredictionModel()
-    return StrugglePredictionModel.load(os.path.abspath(name) if name and os.path.exists(name) else name)
+    return StrugglePredictionModel.load(
+        os.path.abspath(name) if name and name != RULES and os.path.exists(name) else name, correct_from
+    )
 
 
-def load_whole(name: str | None) -> StrugglePredictionModel:
+def load_whole(name: str | None, correct_from: str | None = None) -> StrugglePredictionModel:
     """What `load` gives, judged whole before it answers anything. Raises ModelNotFound, ModelRefused."""
-    model = load(name)
+    model = load(name, correct_from)
     model.check()
     return model

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 
-from ml.errors import ModelNotFound, ModelRefused
+from ml.correctness import ANY, GOOD, SETTINGS
+from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.features import FEATURE_NAMES
 from ml.places import content_of, packed
 from ml.plain_pickle import NotPlain, loads
@@ -19,11 +20,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FORMAT = 1
-"""To change what a payload holds: raise FORMAT by one; keep reading the older format here for as long as files of it
-are in use, or refuse it with the sentence below; remake models/pretrained.pkl with the command in models/README.md;
-add a file of the old format to tests/test_model_file.py. A feature added, renamed or removed needs no new FORMAT:
-the names in the file no longer match, and the file is refused until it is trained again."""
+FORMAT = 2
+"""2 holds correct_from, the setting the model was trained under; models of format 1 counted HARD as correct and are
+not read any more. To change what a payload holds: raise FORMAT by one; keep reading the older format here for as long
+as files of it are in use, or refuse it with the sentence below, whereupon pretrained.pkl answers in place of a
+current.pkl; remake models/pretrained.pkl with the command in models/README.md; add a file of the old format to
+tests/test_model_file.py. A feature added, renamed or removed needs no new FORMAT: the names in the file no longer
+match, and the file is refused until it is trained again."""
 
 MAX_BYTES = 4 * 1024 * 1024
 _MAX_EDGES = 4096
@@ -40,10 +43,20 @@ class SavedModel:
 
     sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
     the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
-    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None.
+    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None. correct_from: the
+    setting it was trained under, GOOD or HARD, or ANY (ml/correctness.py).
     """
 
-    __slots__ = ("difficulty", "figures", "model_version", "scorecard", "sources", "struggle_below", "until_ms")
+    __slots__ = (
+        "correct_from",
+        "difficulty",
+        "figures",
+        "model_version",
+        "scorecard",
+        "sources",
+        "struggle_below",
+        "until_ms",
+    )
 
     def __init__(
         self,
@@ -54,6 +67,7 @@ class SavedModel:
         struggle_below: float,
         until_ms: int | None = None,
         difficulty: tuple[str, str] | None = None,
+        correct_from: str = GOOD,
     ) -> None:
         self.model_version = model_version
         self.scorecard = scorecard
@@ -62,6 +76,7 @@ class SavedModel:
         self.struggle_below = struggle_below
         self.until_ms = until_ms
         self.difficulty = difficulty
+        self.correct_from = correct_from
 
     def named(self, model_version: str) -> SavedModel:
         """The same model under another version."""
@@ -73,6 +88,7 @@ class SavedModel:
             self.struggle_below,
             self.until_ms,
             self.difficulty,
+            self.correct_from,
         )
 
 
@@ -89,7 +105,10 @@ def sha256(content: bytes) -> str:
 
 
 def read(path: str) -> SavedModel:
-    """The model at path. Raises ModelNotFound where there is no file, ModelRefused where it must not be used."""
+    """The model at path. Raises ModelNotFound where there is no file, ModelRefused where it must not be used.
+
+    Of a whole file that was made for another format or other features that is ModelUnsuited.
+    """
     try:
         content = _content(path)
     except FileNotFoundError:
@@ -99,6 +118,8 @@ def read(path: str) -> SavedModel:
         raise ModelRefused(f"the model file {path} cannot be read: {why}") from None
     try:
         return parse(content)
+    except ModelUnsuited as unsuited:
+        raise ModelUnsuited(f"the model file {path} is refused: {unsuited}", unsuited.why) from None
     except ModelRefused as refusal:
         raise ModelRefused(f"the model file {path} is refused: {refusal}") from None
 
@@ -118,11 +139,12 @@ def parse(content: bytes) -> SavedModel:
         envelope = loads(content)
         if type(envelope) is not dict or envelope.keys() != {"format", "sha256", "payload"}:
             raise ModelRefused("it is no model of this predictor")
-        if type(envelope["format"]) is not int or envelope["format"] != FORMAT:
-            raise ModelRefused(f"its format is not {FORMAT}")
-        payload = _of(bytes, envelope["payload"], "payload")
+        payload, number = _of(bytes, envelope["payload"], "payload"), _of(int, envelope["format"], "format")
         if envelope["sha256"] != sha256(payload):
             raise ModelRefused("its content does not match its checksum")
+        if number != FORMAT:
+            age = "an earlier" if number < FORMAT else "a later"
+            raise ModelUnsuited(f"it is of {age} format ({number}, not {FORMAT}); train it again", f"{age} format")
         return _model_of(_Fields(loads(payload)))
     except NotPlain as error:
         raise ModelRefused(str(error)) from None
@@ -163,6 +185,7 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
         "sources": [_printable(source) for source in model.sources],
         "figures": {name: float(figure) for name, figure in model.figures.items()},
         "difficulty": None if model.difficulty is None else list(model.difficulty),
+        "correct_from": model.correct_from,
         "features": list(FEATURE_NAMES),
         "intercept": float(card.intercept),
         "calibration": [float(part) for part in card.calibration],
@@ -255,7 +278,7 @@ class _Flat:
 
 def _model_of(fields: _Fields) -> SavedModel:
     if fields.take(list, "features") != list(FEATURE_NAMES):
-        raise ModelRefused("it was trained on other features; train it again")
+        raise ModelUnsuited("it was trained on other features; train it again", "other features")
     layout, spread = fields.counts("layout"), fields.counts("spread")
     bag_intercepts, calibration = fields.numbers("bag_intercepts"), fields.numbers("calibration")
     bags = len(bag_intercepts)
@@ -285,6 +308,9 @@ def _model_of(fields: _Fields) -> SavedModel:
         # What is shown in answers, logs, metrics and pages: no control character, and nothing that UTF-8 lacks.
         if not 0 < len(_of(str, text, name)) <= longest or not text.isprintable():
             raise ModelRefused(f"its {name} holds what is no short printable text")
+    correct_from = fields.take(str, "correct_from")
+    if correct_from not in (*SETTINGS, ANY):
+        raise ModelRefused("its correct_from is none of GOOD, HARD and ANY")
     until_ms, difficulty = fields.entries.get("until_ms"), fields.entries.get("difficulty")
     return SavedModel(
         fields.take(str, "model_version"),
@@ -294,6 +320,7 @@ def _model_of(fields: _Fields) -> SavedModel:
         fields.number("struggle_below"),
         None if until_ms is None else _of(int, until_ms, "until_ms"),
         None if difficulty is None else _side_file(difficulty),
+        correct_from,
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from math import tanh
 
 from ml import circumstances
+from ml.correctness import correct_ratings
 from ml.history import DAY_MS
-from ml.learner_summary import FLUENT, LearnerSummary
+from ml.learner_summary import LearnerSummary
 from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean, prerequisite_mastery
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | N
 def retention_score(topic: Topic) -> float | None:
     """Mean retention in the course over the last 30 days, as a share; higher is better.
 
-    Source: performance_metrics.retentionScore; without any, the share of the course's answers that were not AGAIN.
+    Source: performance_metrics.retentionScore; without any, the share of the course's answers that were correct.
     """
     return topic.retention
 
@@ -98,13 +99,14 @@ def review_lapse_rate(history: StudyHistory, summary: LearnerSummary) -> float |
 
 
 def session_performance_score(summary: LearnerSummary) -> float | None:
-    """Share of GOOD and EASY in the newest five runs of answers without a gap over an hour; higher is better.
+    """Share of correct answers in the newest five runs of answers without a gap over an hour; higher is better.
 
     Source: reviews, on any objective; without any, sessionPerformanceScore / 100 of the newest ten behavioural events.
     """
     answers = summary.recent_answers()
     if answers:
-        return sum(answer.rating in FLUENT for answer in answers) / len(answers)
+        correct = correct_ratings(summary.past.correct_from)
+        return sum(answer.rating in correct for answer in answers) / len(answers)
     scores = [row.performance_score for row in summary.past.events if row.performance_score is not None]
     return mean([min(100, max(0, score)) / 100 for score in scores[-NEWEST_EVENTS:]])
 

@@ -1,11 +1,12 @@
 """Visits: one learner's answers on one objective with no gap over an hour, and what the platform says of each.
 
 The definition is the platform's own and is written here once: labelled examples, difficulty tables and recorded
-outcomes all judge a visit through `Visit.struggled`.
+outcomes all judge a visit through `Visit.struggled`, and an answer through ml/correctness.py.
 """
 
 from __future__ import annotations
 
+from ml.correctness import GOOD, correct_ratings
 from ml.history import VISIT_GAP_MS
 
 TYPE_CHECKING = False
@@ -21,19 +22,15 @@ JUDGED_ANSWERS = 5
 FEWEST_ANSWERS = 3
 """A visit with fewer graded answers, and no validation score, is not judged at all."""
 PERFORMANCE_BELOW = 0.65
-LAPSES = 3
+"""This is two wrong answers or more, whether three, four or five are judged."""
 VALIDATION_BELOW = 0.60
-
-
-def is_correct(rating: str) -> bool:
-    """Whether an answer counts as correct: HARD, GOOD and EASY do."""
-    return rating != "AGAIN"
 
 
 class Visit:
     """A visit of one objective, or a run of validation prompts on it that stands outside any visit.
 
-    answers: graded answers in all (of a run of prompts: the prompts). judged, wrong: the first up-to-five of them.
+    answers: graded answers in all (of a run of prompts: the prompts). judged, wrong: the first up-to-five of them;
+    which answers are wrong is the setting's to say (ml/correctness.py).
     validation: mean validation score 0..1 given during the visit, or None. repeat: the learner had met the
     objective before.
     """
@@ -64,26 +61,27 @@ class Visit:
         """The platform's outcome, or None where the visit labels nothing.
 
         Where a validation score was given it decides (below 60 %); else performance over the first up-to-five
-        answers does (below 65 %, or three AGAIN). `below` replaces both thresholds, and the rule of three AGAIN.
+        answers does (below 65 %). `below` replaces both thresholds. The platform's third rule, three AGAIN, is counted
+        among the same five answers and adds nothing: three wrong of five are 40 %.
         """
         score = self.validation
         if score is not None:
             return score < (VALIDATION_BELOW if below is None else below)
         if self.answers < FEWEST_ANSWERS:
             return None
-        performance = 1.0 - self.wrong / self.judged
-        if below is None:
-            return performance < PERFORMANCE_BELOW or self.wrong >= LAPSES
-        return performance < below
+        return 1.0 - self.wrong / self.judged < (PERFORMANCE_BELOW if below is None else below)
 
 
-def visits_of(reviews: Sequence[ports.Review], validations: Sequence[ports.Validation] = ()) -> list[Visit]:
+def visits_of(
+    reviews: Sequence[ports.Review], validations: Sequence[ports.Validation] = (), correct_from: str = GOOD
+) -> list[Visit]:
     """Every visit in the order of its start; both sources run oldest first.
 
     A validation given between two answers of a visit belongs to that visit; any other opens or extends a run of
     prompts of its own (a test that follows the last answer is a question asked anew). Rows without an objective or
     a score belong to no visit.
     """
+    correct = correct_ratings(correct_from)
     visits: list[Visit] = []
     of_objective: dict[str, list[Visit]] = {}
     for review in reviews:
@@ -100,7 +98,7 @@ def visits_of(reviews: Sequence[ports.Review], validations: Sequence[ports.Valid
         visit.answers += 1
         if visit.judged < JUDGED_ANSWERS:
             visit.judged += 1
-            visit.wrong += not is_correct(review.rating)
+            visit.wrong += review.rating not in correct
     runs: dict[str, Visit] = {}
     for validation in validations:
         objective_id, score, at_ms = validation.objective_id, validation.score, validation.responded_at_ms

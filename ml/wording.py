@@ -100,7 +100,7 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
         "retention [has fallen by # in a month|is holding up (a fall of # in a month)]",
     ),
     "review_lapse_rate": (_OWN, percent, "[|only ]# of the answers on this objective were AGAIN"),
-    "session_performance_score": (_SESSION, percent, "[only |]# of the answers in recent sessions were GOOD or EASY"),
+    "session_performance_score": (_SESSION, percent, "[only |]# of the answers in recent sessions were correct"),
     "validation_score": ("validation", percent, "recent validation scores [are low (#)|average #]"),
     "prerequisite_gap_count": (_PREREQUISITES, _mastered, "#"),
     "prerequisite_mastery_gap": (_PREREQUISITES, _rest, "mean mastery of the stated prerequisites is [only |]#"),

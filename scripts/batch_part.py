@@ -17,6 +17,7 @@ from db.loader import Batch, Opened
 from db.rows import ObjectiveRows
 from db.templates import Template
 from ml.batch import features_facing
+from ml.correctness import GOOD
 from ml.degraded import SENTENCES
 from ml.errors import ModelRefused
 from ml.features import FeatureVector
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     """What every part of one batch has in common; small enough to travel with each.
 
     model: as --model names it; model_mark: what the process must find there. objectives: "upcoming" or "all".
+    correct_from: the deployment's setting, not that of the machine that does the part.
     """
 
     database_url: str | None
@@ -55,6 +57,7 @@ class Settings(NamedTuple):
     is_now: bool
     days_ahead: int
     objectives: str
+    correct_from: str = GOOD
 
 
 class Judged(NamedTuple):
@@ -99,7 +102,7 @@ class Bench:
         self, settings: Settings, model: StrugglePredictionModel | None = None, client: Client | None = None
     ) -> None:
         self.settings = settings
-        self.model = load_whole(settings.model) if model is None else model
+        self.model = load_whole(settings.model, settings.correct_from) if model is None else model
         if model is None and mark_of(self.model) != settings.model_mark:
             raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
         self.client: Client = client or db.connect(
@@ -131,7 +134,9 @@ class Bench:
         for page in pages:
             learners = list(self.client.stream_learners(settings.as_of_ms, WINDOW, page))
             tally.counts["unknown_learners"] += len(page) - len(learners)
-            histories = [LearnerHistory(rows, settings.as_of_ms, settings.is_now) for rows in learners]
+            histories = [
+                LearnerHistory(rows, settings.as_of_ms, settings.is_now, settings.correct_from) for rows in learners
+            ]
             ahead = self._ahead(histories)
             objectives = self.objectives.of(each for ids in ahead for each in ids)
             for rows, past, ids in zip(learners, histories, ahead):

@@ -64,9 +64,14 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
 
 def _model(request: Request) -> tuple[dict[str, object], int]:
     try:
-        model = load(request.model)
+        model = load(request.model, request.correct_from)
         report: dict[str, object] = {"version": model.model_version, "source": model.source, **_model_choice(request)}
-        if request.model is None and setting(MODEL) is None and model.path != current():
+        report["correct_from"] = model.correct_from
+        if model.saved is not None:
+            report["trained_with_correct_from"] = model.saved.correct_from
+        if model.instead:
+            report["instead"] = model.instead
+        elif request.model is None and setting(MODEL) is None and model.path != current():
             found = "the rules answer" if model.path is None else f"{os.path.basename(model.path)} answers"
             report["why"] = f"there is no {current()}, so {found}"
         if model.path is not None:

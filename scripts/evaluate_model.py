@@ -31,6 +31,7 @@ from ml.instants import iso, parse_iso
 from ml.model import StrugglePredictionModel, load_whole
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
@@ -79,6 +80,7 @@ LAST_ROWS = 10
     help="Print rows, estimates, features and contributions of one prediction instead (AS_OF: ISO 8601).",
 )
 @click.option("--bootstrap", default=1000, show_default=True, type=click.IntRange(0), help="Resamples of the learners.")
+@correct_from_option
 @engine_options(jobs=2)
 @click.option(
     "--json",
@@ -97,6 +99,7 @@ def evaluate_model(
     explain: tuple[str, str, str] | None,
     bootstrap: int,
     json_path: str | None,
+    correct_from: str,
     **engine: Any,
 ) -> None:
     """Measure a model, or the rules, on labelled visits.
@@ -116,12 +119,14 @@ def evaluate_model(
     """
     workers = workers_of(**engine)
     try:
-        judge = load_whole(model)
+        judge = load_whole(model, correct_from)
+        if judge.instead:
+            click.echo(judge.instead, err=True)
         with db.connect(database_url, schema_path=schema) as client:
             if explain is not None:
                 found = explained(client, judge, *explain)
             else:
-                extraction = Extraction(database_url, schema, client.now(), struggle_below)
+                extraction = Extraction(database_url, schema, client.now(), struggle_below, correct_from=correct_from)
                 examples, verdicts = judged(client, judge, extraction, learners_named_in(learners), workers)
                 if predictions is not None:
                     write_predictions(predictions, examples, verdicts, judge.source)
@@ -183,9 +188,10 @@ def measured(
     return {
         "model_version": model.model_version,
         "source": model.source,
+        "correct_from": model.correct_from,
         **found.to_dict(),
         "slices": [part.to_dict() for part in parts],
-        "text": table_of(model.model_version, found, parts),
+        "text": table_of(model.model_version, found, parts, model.correct_from),
     }
 
 
@@ -216,13 +222,14 @@ def explained(
 ) -> dict[str, object]:
     """Everything one prediction rests on: the learner's last rows, the estimates, the features, the contributions."""
     rows = client.read(learner, objective, parse_iso(as_of), WINDOW)
-    history = StudyHistory.before(rows)
-    features = StruggleFeatureExtractor(client, model.difficulty).features_of(history)
+    history = StudyHistory.before(rows, model.correct_from)
+    features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)
     prediction = model.predict(features)
     estimates = LearnerEstimates.before(history, model.difficulty)
     past = history.past
     trace = estimates.objectives.get(objective)
     return {
+        "correct_from": model.correct_from,
         "learner": learner,
         "objective": objective,
         "as_of": iso(past.as_of_ms),
@@ -255,9 +262,10 @@ def explained(
     }
 
 
-def table_of(name: str, found: Evaluation, parts: tuple[Slice, ...]) -> str:
+def table_of(name: str, found: Evaluation, parts: tuple[Slice, ...], correct_from: str) -> str:
     """The figures for people."""
     lines = [f"{name}: {found.n} labelled visits of {found.learners} learners, {found.struggles} struggles"]
+    lines.append(f"  answers are correct from {correct_from}")
     lines += [f"  {label:22} {_figure(figure)}" for label, figure in found.figures.items()]
     if found.ece_noise_floor is not None:
         lines.append(f"  {'ece noise floor':22} {found.ece_noise_floor:.3f}")

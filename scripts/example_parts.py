@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import db
+from ml.correctness import GOOD
 from ml.difficulty import DifficultyTable
 from ml.difficulty_file import MOST_BYTES
 from ml.errors import ModelRefused
@@ -34,13 +35,15 @@ Content = NDArray[np.uint8]
 
 
 class Extraction(NamedTuple):
-    """What all parts have in common. struggle_below: as in Visit.struggled; difficulty: the table's sha256, or None."""
+    """What all parts have in common. struggle_below: as in Visit.struggled; difficulty: the table's sha256, or None;
+    correct_from: the deployment's setting, not that of the machine that does the part."""
 
     database_url: str | None
     schema: str | None
     until_ms: int
     struggle_below: float | None
     difficulty: str | None = None
+    correct_from: str = GOOD
 
 
 class ExampleBench:
@@ -74,7 +77,9 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
                 row.objective_id for rows in group for source in (rows.reviews, rows.validations) for row in source
             }
             objectives = bench.objectives.of(sorted(named - {None}))
-            found.append(labelled_examples(group, objectives, bench.table, extraction.struggle_below))
+            found.append(
+                labelled_examples(group, objectives, bench.table, extraction.struggle_below, extraction.correct_from)
+            )
     finally:
         gc.enable()
     examples = joined(found)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from tqdm import tqdm
 
+from ml.correctness import GOOD
 from ml.training.difficulty_tables import TableSize, build_difficulty_table
 from ml.training.examples import ExampleSet, joined
 from scripts.batch_backends import Workers, engine, hands, in_order
@@ -40,12 +41,19 @@ def learners_named_in(path: str | None) -> list[str] | None:
 
 
 def build_table(
-    client: Client, path: str, until_ms: int, learner_ids: Sequence[str] | None, struggle_below: float | None
+    client: Client,
+    path: str,
+    until_ms: int,
+    learner_ids: Sequence[str] | None,
+    struggle_below: float | None,
+    correct_from: str = GOOD,
 ) -> TableSize:
-    """The difficulty file of these learners' history before until_ms."""
+    """The difficulty file of these learners' history before until_ms, answers judged under the setting."""
     learners = client.stream_learners(until_ms, None, learner_ids)
     expected = _expected(client, learner_ids)
-    return build_difficulty_table(path, shown(learners, "difficulties", expected), until_ms, struggle_below)
+    return build_difficulty_table(
+        path, shown(learners, "difficulties", expected), until_ms, struggle_below, correct_from
+    )
 
 
 def read_examples(

@@ -30,6 +30,7 @@ from ml.places import MODEL, MODELS_DIR, setting
 from ml.upcoming import MOST_OBJECTIVES
 from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
@@ -71,6 +72,7 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 @click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
 @click.option("--full", is_flag=True, help="JSON lines that hold predict.py's whole answer, reasons too.")
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
+@correct_from_option
 @engine_options(jobs=1)
 @click.option(
     "--part", type=click.IntRange(min=1), default=LEARNERS_OF_A_PART, show_default=True, help="Learners of a part."
@@ -126,9 +128,11 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
     """The whole batch; returns its summary."""
     began = time.monotonic()
     url, schema = options["database_url"], options["schema"]
-    model = load_whole(options["model"])
+    model = load_whole(options["model"], options["correct_from"])
+    if model.instead:
+        click.echo(model.instead, err=True)
     # Workers may stand in surroundings that name another model, or none.
-    name = options["model"] or (model.path or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
+    name = options["model"] or (model.asked or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
     wanted = Wanted(_lines_wanted(options), options["store"])
     learners = _listed(options["users"])
     with db.connect(url, schema_path=schema, timeout_s=600) as client:
@@ -139,7 +143,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
             "database": client.label,
             "model": mark_of(model),
             "learners": None if learners is None else crc32("\n".join(learners).encode()),
-            **{name: options[name] for name in ("as_of", "days_ahead", "objectives", "full", "store")},
+            **{name: options[name] for name in ("as_of", "days_ahead", "objectives", "full", "store", "correct_from")},
         }
         youngest_ms = now_ms - CONTINUED_FOR_MS if asked_ms is None else asked_ms
         path = options["output"] if wanted.lines and options["output"] else None
@@ -147,6 +151,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
             settings = Settings(
                 *(url, schema, name, mark_of(model), output.as_of_ms),
                 *(asked_ms is None or asked_ms >= now_ms, options["days_ahead"], options["objectives"]),
+                correct_from=options["correct_from"],
             )
             done_before = output.tally.counts["predictions"]
             _work(client, learners, settings, wanted, output, options)

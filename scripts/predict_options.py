@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from db.errors import DatabaseConfiguration
+from ml.correctness import SETTINGS
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from scripts.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
@@ -61,7 +62,7 @@ def parse_request(
     request.database_url = DEMO_URL if options["demo"] else options["database_url"]
     request.env_file = options["env_file"]
     request.schema = options["schema"] or (None if request.demo else request.schema)
-    request.model = options["model"]
+    request.model, request.correct_from = options["model"], options["correct_from"]
     request.warning = warning_of_passwords([options["database_url"]])
     request.as_of_ms = parse_iso(options["as_of"]) if options["as_of"] is not None else None
     if options["features"] is not None:
@@ -88,6 +89,11 @@ def _command(version: str) -> click.Command:
     @click.argument("objective_id", required=False)
     @declared()
     @model_option()
+    @click.option(
+        "--correct-from",
+        type=click.Choice(SETTINGS, case_sensitive=False),
+        help="The lowest grade that is a correct answer. Default: $STRUGGLE_CORRECT_FROM, else GOOD.",
+    )
     @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
     @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
     @click.option("--timeout", type=_Seconds(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import db
 from db.rows import LearnerRows
 from db.writing import open_writer
+from ml.correctness import is_correct
 from ml.training.examples import ExampleSet
 from scripts.answer_log import read_log
 from scripts.batch_backends import Workers
@@ -100,7 +101,7 @@ def answers_in_order(rows: Sequence[LearnerRows], examples: ExampleSet) -> list[
     for one in rows:
         who = one.learner.id
         given = [
-            Answer(who, review.objective_id, int(review.rating != "AGAIN"), review.reviewed_at_ms, -1)
+            Answer(who, review.objective_id, int(is_correct(review.rating)), review.reviewed_at_ms, -1)
             for review in one.reviews
             if review.objective_id is not None
         ]

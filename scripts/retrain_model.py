@@ -31,10 +31,10 @@ from db import monitoring
 from db.client import Client
 from db.errors import DatabaseError
 from db.readings import decoded
-from ml import model_file, rules, whole_files
+from ml import rules, whole_files
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
-from ml.model import StrugglePredictionModel
+from ml.model import StrugglePredictionModel, suited
 from ml.model_file import SavedModel
 from ml.places import shipped
 from ml.prediction import risk_level
@@ -42,6 +42,7 @@ from ml.registry import CURRENT, Registry
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
@@ -94,13 +95,13 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
 
     everything: the platform until now, labelled as the platform does; the prior may label otherwise.
     """
-    now_ms = everything.until_ms
-    champion = _champion(registry)
-    prior = model_file.read(shipped())
+    now_ms, correct_from = everything.until_ms, everything.correct_from
+    champion = _champion(registry, correct_from)
+    prior = suited(shipped(), correct_from)
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
     below = None if abs(prior.struggle_below - PERFORMANCE_BELOW) < 1e-9 else prior.struggle_below
-    stored = usable(stored_outcomes(client, now_ms))
+    stored = usable(stored_outcomes(client, now_ms), correct_from)
     left_out = dict(stored.left_out)
 
     def seen_with(table: str | None) -> ExampleSet:
@@ -109,14 +110,17 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
 
     with whole_files.workshop(registry.directory) as at:
         table = os.path.join(at, "difficulty")
-        size = build_table(client, table, start_ms, None, below)
+        size = build_table(client, table, start_ms, None, below, correct_from)
         examples = seen_with(table)
         older, newer = examples.select(examples.as_of_ms < start_ms), examples.select(examples.as_of_ms >= start_ms)
         learners = len(set(older.learner.tolist()))
         sentence = f"{len(older)} visits of {learners} learners of this platform before {iso(start_ms)}"
         try:
             y = older.y.astype(float)
-            fitted = adapt(prior, older.X, y, older.learner, "challenger", [sentence], prior.struggle_below)
+            fitted = adapt(
+                *(prior, older.X, y, older.learner, "challenger", [sentence], prior.struggle_below),
+                correct_from=correct_from,
+            )
         except NotEnoughExamples as refusal:
             return Retraining(None, None, str(refusal), len(older), len(newer), left_out)
         with open(table, "rb") as file:
@@ -125,6 +129,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     as_champion_saw_them = seen_with(known.path if known else None).select(examples.as_of_ms >= start_ms)
     verdict = _judge(champion, fitted.saved, newer, as_champion_saw_them)
     card = {
+        "correct_from": correct_from,
         "sources": list(fitted.saved.sources),
         "difficulty": size._asdict(),
         "trained_on": len(older),
@@ -141,12 +146,12 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out)
 
 
-def _champion(registry: Registry) -> StrugglePredictionModel:
+def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
     """The model that answers; in a directory without any, the shipped one, which answers until the first training."""
     try:
-        return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT))
+        return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT), correct_from)
     except ModelNotFound:
-        return StrugglePredictionModel.load(shipped())
+        return StrugglePredictionModel.load(shipped(), correct_from)
 
 
 def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
@@ -186,7 +191,8 @@ def _probabilities(saved: SavedModel, examples: ExampleSet) -> npt.NDArray[np.fl
 
 def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> SavedModel:
     return SavedModel(
-        saved.model_version, saved.scorecard, saved.sources, saved.figures, saved.struggle_below, until_ms, difficulty
+        *(saved.model_version, saved.scorecard, saved.sources, saved.figures, saved.struggle_below),
+        *(until_ms, difficulty, saved.correct_from),
     )
 
 
@@ -199,6 +205,7 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 @click.option(
     "--count-anew", is_flag=True, help="Count kept tables anew for certain, as is needed after a learner was forgotten."
 )
+@correct_from_option
 @engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def retrain_model(
@@ -208,6 +215,7 @@ def retrain_model(
     models_dir: str,
     as_of: str | None,
     count_anew: bool,
+    correct_from: str,
     as_json: bool,
     **engine: Any,
 ) -> None:
@@ -219,7 +227,8 @@ def retrain_model(
             since_ms = moment_ms(since, now_ms)
             if since_ms >= now_ms:
                 raise Refused(f"--since {since!r} does not lie in the past", USAGE)
-            done = retrain(client, registry, since_ms, Extraction(database_url, schema, now_ms, None), workers)
+            everything = Extraction(database_url, schema, now_ms, None, correct_from=correct_from)
+            done = retrain(client, registry, since_ms, everything, workers)
             renewed = renew(client, registry, now_ms, done.version, every=count_anew)
     except BlockingIOError:
         raise Refused(f"another retraining holds the lock of {models_dir}", UNDER_WAY) from None

@@ -71,8 +71,9 @@ class Predictor:
         """One answer as JSON text. Raises what PROBLEMS lists."""
         model = self.current.model()
         rows = self.connections.read(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
-        history = StudyHistory.before(rows)
-        features = StruggleFeatureExtractor(self.connections, model.difficulty).features_of(history)
+        history = StudyHistory.before(rows, model.correct_from)
+        extractor = StruggleFeatureExtractor(self.connections, model.difficulty, model.correct_from)
+        features = extractor.features_of(history)
         prediction = model.predict(features)
         self._count(prediction)
         ids, occasion = (asked.user_id, asked.objective_id), occasion_of(history.past, history.objective)

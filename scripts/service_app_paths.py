@@ -80,7 +80,8 @@ class AppPaths:
     def _judged(self, asked: GenerateRequest, model: StrugglePredictionModel, client: Client) -> tuple[int, Judged]:
         now_ms = client.now()
         whose = (self._settings.database_url, self._settings.schema, self._settings.model, mark_of(model))
-        bench = Bench(BatchSettings(*whose, now_ms, True, asked.days_ahead, "upcoming"), model, client)
+        what = (now_ms, True, asked.days_ahead, "upcoming", model.correct_from)
+        bench = Bench(BatchSettings(*whose, *what), model, client)
         for judged in bench.judged([asked.user_id], Tally()):
             return now_ms, judged
         raise UnknownLearner("No learner has this id.")

@@ -78,7 +78,7 @@ class Batch:
                 return
         if rows is None:
             return
-        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now)
+        past = LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, self._model.correct_from)
         for start in range(0, len(known), OBJECTIVES_AT_ONCE):
             self._go_on()
             found.update(self._texts(user_id, past, known[start : start + OBJECTIVES_AT_ONCE], rows.missing_sources))

@@ -77,6 +77,8 @@ class CurrentModel:
         model.check()
         _try(model)
         self._table_mark = table_mark
+        if model.instead:
+            log.warning("%s", model.instead)
         return model
 
     def _marks(self) -> Mark:
@@ -87,7 +89,7 @@ def _try(model: StrugglePredictionModel) -> None:
     """Reads from the difficulty table what every prediction reads. Raises ModelRefused."""
     table = model.difficulty
     if table is not None:
-        table.facing("", ("",), ("",))
+        table.facing("", ("",), ("",), (), model.correct_from)
 
 
 def _mark_of(path: str) -> FileMark | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from ml.correctness import is_correct
 from ml.history import DAY_MS, VISIT_GAP_MS
 
 ORDER_ONLY_PREFIX = "order-only:"
@@ -21,7 +22,7 @@ VISIT_PREFIX = "visit:"
 
 
 class Review(NamedTuple):
-    """One graded answer. rating: GOOD or AGAIN."""
+    """One graded answer. rating: GOOD or AGAIN, which both settings of ml/correctness.py judge alike."""
 
     id: str
     learner_id: str
@@ -135,7 +136,7 @@ def day_metrics(reviews: Iterable[Review]) -> list[DayMetric]:
     counts: dict[tuple[str, str, int], list[int]] = {}
     for review in reviews:
         day = (review.learner_id, review.objective_id, review.at_ms // DAY_MS * DAY_MS)
-        counts.setdefault(day, [0, 0])[review.rating != "AGAIN"] += 1
+        counts.setdefault(day, [0, 0])[is_correct(review.rating)] += 1
     return [
         DayMetric(digest_id("day:", *day), *day, correct=correct, incorrect=incorrect)
         for day, (incorrect, correct) in counts.items()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ml import model_file, whole_files
 from ml.difficulty import DifficultyTable
-from ml.errors import ModelNotFound, ModelRefused
+from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.instants import iso
 from ml.registry import Registry
 from ml.visits import PERFORMANCE_BELOW
@@ -30,7 +30,11 @@ def renew(
     What only arrived late is left to the next training. fresh: a version whose table has just been made. Returns
     {old version: new version}. The caller holds the registry's lock. Raises ModelRefused.
     """
-    current, before = registry.current(), registry.predecessor()
+    try:
+        current = registry.current()
+    except ModelUnsuited:  # it does not answer, and no table helps it
+        current = None
+    before = registry.predecessor()
     renewed = {}
     for version in (before, current):
         if version is not None and version != fresh:
@@ -56,7 +60,7 @@ def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int,
     old = os.path.join(registry.directory, saved.difficulty[0])
     with whole_files.workshop(registry.directory) as at:
         path = os.path.join(at, "difficulty")
-        size = build_table(client, path, saved.until_ms, None, _struggle_below(old, saved))
+        size = build_table(client, path, saved.until_ms, None, _struggle_below(old, saved), saved.correct_from)
         with open(path, "rb") as file:
             content = file.read()
         if model_file.sha256(content) == saved.difficulty[1] or not (every or _somebody_left(old, path)):

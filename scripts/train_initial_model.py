@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,13 +22,16 @@ import click
 import db
 from db.errors import DatabaseError
 from ml import model_file, whole_files
-from ml.errors import InvalidFeatures, NotEnoughExamples, PredictorError
+from ml.correctness import ANY
+from ml.errors import InvalidFeatures, ModelUnsuited, NotEnoughExamples, PredictorError
 from ml.instants import parse_iso
+from ml.model import suited
 from ml.model_file import SavedModel
 from ml.places import shipped
 from ml.registry import Registry
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
@@ -86,6 +90,7 @@ HOW_PRETRAINED = (
 @click.option(
     "--source", "names", multiple=True, metavar="TEXT", help="With --pretrained: what each database holds, in order."
 )
+@correct_from_option
 @engine_options(jobs=2)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train_initial_model(
@@ -99,6 +104,7 @@ def train_initial_model(
     as_of: str | None,
     pretrained: bool,
     names: tuple[str, ...],
+    correct_from: str,
     as_json: bool,
     **engine: Any,
 ) -> None:
@@ -118,13 +124,14 @@ def train_initial_model(
     workers = workers_of(**engine)
     try:
         if pretrained:
-            said = _pretrained(urls, names, models_dir, struggle_below, workers)
+            said = _pretrained(urls, names, models_dir, struggle_below, correct_from, workers)
         elif len(urls) > 1:
             raise Refused("several --database-url need --pretrained", USAGE)
         else:
             chosen = learners_named_in(learners)
             url, until_ms = urls[0], None if as_of is None else parse_iso(as_of)
-            said = _own(url, schema, models_dir, prior, struggle_below, chosen, difficulty_only, until_ms, workers)
+            how = struggle_below, correct_from
+            said = _own(url, schema, models_dir, prior, how, chosen, difficulty_only, until_ms, workers)
     except NotEnoughExamples as refusal:
         raise Refused(str(refusal), NOT_ENOUGH) from None
     except InvalidFeatures as error:  # of --as-of
@@ -143,14 +150,15 @@ def _own(
     schema: str | None,
     models_dir: str,
     prior_path: str | None,
-    struggle_below: float | None,
+    judged_by: tuple[float | None, str],
     learner_ids: list[str] | None,
     difficulty_only: bool,
     until_ms: int | None,
     workers: Workers,
 ) -> dict[str, object]:
-    """Train on one platform; what was written and how good it is."""
-    prior = _prior(prior_path, models_dir)
+    """Train on one platform; what was written and how good it is. judged_by: (struggle_below, correct_from)."""
+    struggle_below, correct_from = judged_by
+    prior = _prior(prior_path, models_dir, correct_from)
     os.makedirs(models_dir, exist_ok=True)
     with (
         db.connect(url, schema_path=schema) as client,
@@ -158,13 +166,14 @@ def _own(
     ):
         until_ms = client.now() if until_ms is None else until_ms
         table = os.path.join(at, "difficulty")
-        size = build_table(client, table, until_ms, learner_ids, struggle_below)
+        size = build_table(client, table, until_ms, learner_ids, struggle_below, correct_from)
         source = f"{client.label}: {size.answers} answers of {size.learners} learners"
         if difficulty_only:
             if not size.answers:
                 raise NotEnoughExamples("there is no answer to learn a difficulty from: prior kept")
-            return _keep(models_dir, table, until_ms, prior, [*prior.sources, f"difficulties from {source}"], None, {})
-        extraction = Extraction(url, schema, until_ms, struggle_below)
+            sources = [*prior.sources, f"difficulties from {source}"]
+            return _keep(models_dir, table, until_ms, prior, sources, None, {}, correct_from)
+        extraction = Extraction(url, schema, until_ms, struggle_below, correct_from=correct_from)
         examples = read_examples(client, extraction, table, learner_ids, workers)
         refuse_too_few(examples.y.astype(float))
         with bar("fitting", FOLDS + BAGS) as progress:
@@ -177,11 +186,13 @@ def _own(
                 [source],
                 struggle_below,
                 each=lambda step: progress.update(),
+                correct_from=correct_from,
             )
         how = HOW_OWN.format(len(trained.result.log_losses))
         found = card(trained.saved, examples.X, examples.y.astype(float), trained.probabilities, examples.learner, how)
         saved = with_figures(trained.saved, _figures(trained, examples))
-        return _keep(models_dir, table, until_ms, saved, list(saved.sources), found, {"chosen": trained.result.chosen})
+        chosen = {"chosen": trained.result.chosen}
+        return _keep(models_dir, table, until_ms, saved, list(saved.sources), found, chosen, correct_from)
 
 
 def _keep(
@@ -191,7 +202,8 @@ def _keep(
     saved: SavedModel,
     sources: list[str],
     found: dict[str, object] | None,
-    more: dict[str, object],
+    more: Mapping[str, object],
+    correct_from: str,
 ) -> dict[str, object]:
     """Put the difficulty table and the model into the registry, and let the model answer."""
     now = datetime.now(timezone.utc)
@@ -201,35 +213,53 @@ def _keep(
     with registry.locked():
         difficulty = registry.add_difficulty(content)
         model = SavedModel(
-            saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, difficulty
+            *(saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, difficulty),
+            correct_from=correct_from,  # that of the difficulties, also where the weights are the shipped ones
         )
         version = registry.add(model, now.date().isoformat(), found)
         registry.promote(version, now.isoformat(timespec="seconds"), "initial training")
-    return {"model": os.path.join(models_dir, version + ".pkl"), "difficulty": difficulty[0], **more, **saved.figures}
+    return {
+        "model": os.path.join(models_dir, version + ".pkl"),
+        "difficulty": difficulty[0],
+        "correct_from": correct_from,
+        **more,
+        **saved.figures,
+    }
 
 
 def _pretrained(
-    urls: tuple[str, ...], names: tuple[str, ...], models_dir: str, struggle_below: float | None, workers: Workers
+    urls: tuple[str, ...],
+    names: tuple[str, ...],
+    models_dir: str,
+    struggle_below: float | None,
+    correct_from: str,
+    workers: Workers,
 ) -> dict[str, object]:
-    """The shipped model out of one database a platform; nothing in it depends on the day."""
+    """The shipped model out of one database a platform; nothing in it depends on the day.
+
+    It serves both settings where no answer was rated HARD, which is all that they differ in.
+    """
     if not urls or len(names) != len(urls):
         raise Refused("--pretrained needs a --source for each --database-url", USAGE)
-    sources, sentences = [], []
+    sources, sentences, trained_under = [], [], ANY
     with tempfile.TemporaryDirectory() as at:
         for url, name in zip(urls, names):
             with db.connect(url) as client:
                 until_ms = client.now()
                 table = os.path.join(at, "difficulty")
-                size = build_table(client, table, until_ms, None, struggle_below)
-                extraction = Extraction(url, None, until_ms, struggle_below)
+                size = build_table(client, table, until_ms, None, struggle_below, correct_from)
+                extraction = Extraction(url, None, until_ms, struggle_below, correct_from=correct_from)
                 known, unknown = (read_examples(client, extraction, each, None, workers) for each in (table, None))
+            trained_under = correct_from if size.hard else trained_under
             sources.append(Source(name, known, unknown))
             sentences.append(
                 f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
             )
     mark = PLATFORMS_MARK if struggle_below is None else struggle_below
     with bar("fitting", len(sources) + BAGS) as progress:
-        trained = pretrain(sources, "pretrained-1", sentences, mark, each=lambda step: progress.update())
+        trained = pretrain(
+            sources, "pretrained-1", sentences, mark, each=lambda step: progress.update(), correct_from=trained_under
+        )
     every = _joined(sources)
     saved = with_figures(trained.saved, _figures(trained, every))
     platforms = np.repeat([source.name for source in sources], [len(source.known) for source in sources])
@@ -257,12 +287,18 @@ def _pretrained(
     return {"model": os.path.join(models_dir, PRETRAINED), "chosen": trained.result.chosen, **saved.figures}
 
 
-def _prior(path: str | None, models_dir: str) -> SavedModel:
-    """The model to start from: the one named, else pretrained.pkl of the directory, else the shipped one."""
-    if path is not None:
-        return model_file.read(path)
+def _prior(path: str | None, models_dir: str, correct_from: str) -> SavedModel:
+    """The model to start from: the one named, else pretrained.pkl of the directory, else the shipped one.
+
+    One of another format, for other features or trained under another setting is passed over with a sentence.
+    """
     own = os.path.join(models_dir, PRETRAINED)
-    return model_file.read(own if os.path.exists(own) else shipped())
+    for candidate in [path] if path is not None else [own] if os.path.exists(own) else []:
+        try:
+            return suited(candidate, correct_from)
+        except ModelUnsuited as unsuited:
+            click.echo(f"{unsuited}. Training starts from the shipped model.", err=True)
+    return suited(shipped(), correct_from)
 
 
 def _figures(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:

@@ -73,7 +73,7 @@ def dated(ratings: str, gaps_days: list[float], first_days_ago: float, **place: 
     return found
 
 
-def full(is_now: bool) -> StudyHistory:
+def full(is_now: bool, correct_from: str = "GOOD") -> StudyHistory:
     """Every source at once, with visits of every kind, rows that say nothing, and several rows at the same instant."""
     return study(
         faced=objective(owner=LEARNER, level="BEGINNER", weakness=0.45, last_studied_at_ms=ago(2)),
@@ -125,6 +125,7 @@ def full(is_now: bool) -> StudyHistory:
             )
         ],
         is_now=is_now,
+        correct_from=correct_from,
     )
 
 
@@ -145,6 +146,7 @@ HISTORIES: dict[str, tuple[StudyHistory, LearnerDifficulty]] = {
     "upper limb": (StudyHistory.before(known_scenario(UPPER_LIMB)), NO_DIFFICULTY),
     "everything": (full(is_now=True), NO_DIFFICULTY),
     "everything, on a known objective": (full(is_now=True), DIFFICULTY),
+    "everything, where HARD is a pass": (full(is_now=True, correct_from="HARD"), DIFFICULTY),
     "everything, in the past": (full(is_now=False), DIFFICULTY),
     "first answers on a known objective": (study(reviews=answers("AG", 2, "another")), DIFFICULTY),
     "order only": (study(reviews=answers("GAGGA", 40, order_only=True, apart_ms=2 * HOUR_MS)), DIFFICULTY),
@@ -155,7 +157,7 @@ HISTORIES: dict[str, tuple[StudyHistory, LearnerDifficulty]] = {
 
 def judged(history: StudyHistory, difficulty: LearnerDifficulty, shipped: StrugglePredictionModel) -> dict[str, object]:
     """Features (null without data) and both models' answers."""
-    estimates = LearnerEstimates(difficulty).replay(history.past)
+    estimates = LearnerEstimates(difficulty, history.past.correct_from).replay(history.past)
     known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
     features = FeatureVector.of(known, history.past.as_of_ms)
     by_rules = rules.predict(features)

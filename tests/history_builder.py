@@ -198,9 +198,9 @@ def study_rows(
     return StudyRows(as_of_ms, is_now, rows, ObjectiveRows(faced or objective(), list(prerequisites), list(cards)), ())
 
 
-def study(**rows: object) -> StudyHistory:
-    """The history of study_rows(**rows)."""
-    return StudyHistory.before(study_rows(**rows))  # type: ignore[arg-type]
+def study(correct_from: str = "GOOD", **rows: object) -> StudyHistory:
+    """The history of study_rows(**rows), its answers judged under that setting."""
+    return StudyHistory.before(study_rows(**rows), correct_from)  # type: ignore[arg-type]
 
 
 PHYSIOLOGY, ANATOMY = "physiology", "anatomy"
@@ -213,7 +213,7 @@ def known_scenario(faced: str = ACTION_POTENTIALS) -> StudyRows:
 
     ACTION_POTENTIALS must come out HIGH, the mastered UPPER_LIMB LOW.
     """
-    strong, weak = "GGGAGGGEGGGEGAGGGAGH", "AAGAAGAAGA"
+    strong, weak = "GGGAGGGEGGGEGAGGGGGH", "AAGAAGAAGA"
     reviews, metrics, sessions = [], [], []
     for week in range(6):
         for name, course, days_ago in ((UPPER_LIMB, ANATOMY, 7 * week + 2), (SKULL, ANATOMY, 7 * week + 4)):

@@ -228,7 +228,7 @@ def test_no_table_is_refused(tmp_path: Path, content: bytes | None) -> None:
 def test_another_format_is_refused(tmp_path: Path) -> None:
     table_of(tmp_path, []).close()
     connection = sqlite3.connect(tmp_path / "table.sqlite3")
-    connection.execute("UPDATE about SET value = 2 WHERE name = 'format'")
+    connection.execute("UPDATE about SET value = 1 WHERE name = 'format'")
     connection.commit()
     connection.close()
     with pytest.raises(ModelRefused, match="another format"):

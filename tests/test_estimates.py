@@ -73,11 +73,17 @@ def test_correct_answers_raise_ability_and_wrong_ones_lower_it_early_ones_most()
     assert estimates.ability < levels[-1]
 
 
-@pytest.mark.parametrize("rating", ["HARD", "GOOD", "EASY"])
-def test_only_again_is_wrong(rating: str) -> None:
-    estimates = LearnerEstimates()
+@pytest.mark.parametrize(
+    ("rating", "correct_from", "correct"),
+    [
+        *[("AGAIN", "GOOD", 0), ("HARD", "GOOD", 0), ("GOOD", "GOOD", 1), ("EASY", "GOOD", 1)],
+        *[("AGAIN", "HARD", 0), ("HARD", "HARD", 1), ("GOOD", "HARD", 1), ("EASY", "HARD", 1)],
+    ],
+)
+def test_the_setting_says_which_answers_are_correct(rating: str, correct_from: str, correct: int) -> None:
+    estimates = LearnerEstimates(correct_from=correct_from)
     estimates.observe(answers("A")[0]._replace(rating=rating))
-    assert estimates.correct == 1
+    assert estimates.correct == correct
 
 
 def test_a_rating_that_is_no_grade_is_no_answer() -> None:

@@ -56,13 +56,19 @@ class NoRecords:
         ("GGGAA", True, False),  # 60 %: below 65, not below 60
         ("GGGGAAAA", False, False),  # only the first five are looked at
         ("AAAGG", True, True),
-        ("HHAEE", False, False),
+        ("HHAEE", True, True),
+        ("HEGGA", True, False),
     ],
 )
 def test_labels_follow_the_platforms_definition(ratings: str, struggled: bool | None, at_60: bool | None) -> None:
     for below, expected in ((None, struggled), (0.6, at_60)):
         found = labelled_visits(learner(answers(ratings)), below)
         assert [visit.struggled for visit in found] == ([] if expected is None else [expected])
+
+
+def test_labels_follow_the_deployments_setting() -> None:
+    (found,) = labelled_visits(learner(answers("HHAEE")), None, "HARD")
+    assert not found.struggled
 
 
 def test_a_visit_is_predicted_at_its_first_answer() -> None:

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ml import model_file
-from ml.errors import ModelNotFound, ModelRefused
+from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.features import FEATURE_NAMES
 from ml.model_file import SavedModel, dump, parse
 from ml.plain_pickle import NotPlain, loads
@@ -85,8 +85,10 @@ def altered(**fields: object) -> bytes:
 
 
 def test_another_format_is_refused_in_words():
-    with pytest.raises(ModelRefused, match="format"):
-        parse(envelope_around(pickle.loads(WHOLE)["payload"], format=2))
+    with pytest.raises(ModelUnsuited, match="an earlier format"):
+        parse(envelope_around(pickle.loads(WHOLE)["payload"], format=1))
+    with pytest.raises(ModelUnsuited, match="a later format"):
+        parse(envelope_around(pickle.loads(WHOLE)["payload"], format=model_file.FORMAT + 1))
 
 
 def test_a_changed_payload_is_refused_in_words():
@@ -123,6 +125,7 @@ def test_a_changed_payload_is_refused_in_words():
         {"until_ms": 1.5},
         {"model_version": None},
         {"struggle_below": "half"},
+        {"correct_from": "AGAIN"},
     ],
     ids=lambda fields: next(iter(fields)),
 )

@@ -63,7 +63,7 @@ class TestRetention:
         assert feature("retention_score", metrics=metrics) == pytest.approx(0.3)
 
     def test_falls_back_on_the_courses_answers(self) -> None:
-        reviews = answers("GGGG", 40) + answers("GHA", 3) + answers("AAAA", 3, "x", "elsewhere") + answers("A", 2, "x")
+        reviews = answers("GGGG", 40) + answers("GEA", 3) + answers("AAAA", 3, "x", "elsewhere") + answers("A", 2, "x")
         assert feature("retention_score", reviews=reviews) == pytest.approx(0.5)
 
     def test_is_unknown_when_the_course_was_not_studied_of_late(self) -> None:

@@ -69,7 +69,7 @@ def test_objectives_have_visits_of_their_own_and_rows_that_are_no_answers_belong
     assert told(visits_of(reviews)) == [
         (OBJECTIVE, 0, 1, 2, 2, 1, [], False),
         ("b", days // 2, days // 2 + 1, 2, 2, 2, [], False),
-        (OBJECTIVE, days, days, 1, 1, 0, [], True),
+        (OBJECTIVE, days, days, 1, 1, 1, [], True),
         ("b", 2 * days, 2 * days, 1, 1, 0, [], True),
     ]
 
@@ -120,11 +120,25 @@ def visit_of(ratings: str, *scores: float) -> Visit:
     ("ratings", "struggled"),
     [
         *[("AA", None), ("GG", None), ("GGG", False), ("AGG", False), ("AAG", True), ("AGGG", False), ("AAGG", True)],
-        *[("AGGGG", False), ("AAGGG", True), ("AGGGGAAAA", False), ("AAAGGGGGG", True), ("HHH", False)],
+        *[("AGGGG", False), ("AAGGG", True), ("AGGGGAAAA", False), ("AAAGGGGGG", True), ("HHH", True), ("GEH", False)],
     ],
 )
 def test_performance_below_65_percent_of_the_first_five_is_a_struggle(ratings: str, struggled: bool | None) -> None:
     assert visit_of(ratings).struggled() is struggled
+
+
+@pytest.mark.parametrize("ratings", ["HHH", "GHH", "AHGGG", "HHGGG", "HGHGA"])
+def test_where_hard_is_a_pass_only_again_is_wrong(ratings: str) -> None:
+    """platform.md: GOOD and EASY are correct, unless the deployment counts from HARD."""
+    (strict,), (lenient,) = visits_of(answers(ratings, 10)), visits_of(answers(ratings, 10), (), "HARD")
+    assert (strict.struggled(), lenient.struggled()) == (True, False)
+    assert lenient.wrong == ratings.count("A")
+
+
+@pytest.mark.parametrize("correct_from", ["GOOD", "HARD"])
+def test_right_and_wrong_alone_are_judged_alike_under_both_settings(correct_from: str) -> None:
+    reviews = [*answers("GAGAG", 10), *answers("GGGAE", 9), *answers("AAG", 8)]
+    assert told(visits_of(reviews, (), correct_from)) == told(visits_of(reviews))
 
 
 def test_a_validation_score_decides_whatever_the_answers_and_however_few() -> None:

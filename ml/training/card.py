@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ml.correctness import ANY, GOOD, HARD
 from ml.features import FEATURE_NAMES, FEATURES
 from ml.model_file import SavedModel
 from ml.training.evaluation import Evaluation, evaluate
@@ -53,6 +54,7 @@ def card(
         "purpose": PURPOSE,
         "label": f"struggled: fewer than {saved.struggle_below:.0%} right among a visit's first up-to-five answers,"
         " or a validation score below the mark",
+        "correct_from": saved.correct_from,
         "sources": list(saved.sources),
         "how_measured": how,
         "evaluation": evaluate(y, probabilities, learners, threshold=threshold).to_dict(),
@@ -101,6 +103,8 @@ def readme(found: Mapping[str, object], remake: str) -> str:
         "",
         f"Label: {found['label']}.",
         "",
+        _CORRECT[str(found["correct_from"])],
+        "",
         "## Sources",
         *[f"- {source}" for source in _texts(found["sources"])],
         "",
@@ -131,6 +135,12 @@ def readme(found: Mapping[str, object], remake: str) -> str:
     return "\n".join(lines)
 
 
+_CORRECT = {
+    GOOD: "Correct: GOOD and EASY. It answers only where STRUGGLE_CORRECT_FROM is GOOD.",
+    HARD: "Correct: every grade but AGAIN. It answers only where STRUGGLE_CORRECT_FROM is HARD.",
+    ANY: "Correct: what the logs call right. No answer was rated HARD, so it serves both values of"
+    " STRUGGLE_CORRECT_FROM, GOOD and HARD.",
+}
 _MEANING = {feature.name: feature.meaning for feature in FEATURES}
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from ml.correctness import GOOD, is_correct
 from ml.difficulty import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
 from ml.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
 from ml.training.relations import PairCounts
-from ml.visits import GRADES, Visit, is_correct, visits_of
+from ml.visits import GRADES, Visit, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
 
 
 class TableSize(NamedTuple):
-    """What went into a difficulty file."""
+    """What went into a difficulty file. hard: answers rated HARD, the ones that the two settings judge differently."""
 
     learners: int
     answers: int
     objectives: int
     cards: int
+    hard: int
 
 
 class _Tally:
@@ -88,17 +90,22 @@ class _Tally:
 
 
 def build_difficulty_table(
-    path: str, learners: Iterable[ports.LearnerRows], cutoff_ms: int, struggle_below: float | None = None
+    path: str,
+    learners: Iterable[ports.LearnerRows],
+    cutoff_ms: int,
+    struggle_below: float | None = None,
+    correct_from: str = GOOD,
 ) -> TableSize:
     """Writes the file anew from everything the learners did strictly before cutoff_ms.
 
-    Learners who keep out of analytics are left out. struggle_below as in Visit.struggled. The same learners in the
-    same order give the same bytes. Where learners are many enough, what is counted for a fold is what a crowd of at
-    least FEWEST_OF_A_CROWD learners did: no learner's whole record can be read off the counts of a fold. Memory: per
-    objective, card and contributing fold a few counts, plus those of the pairs of objectives that learners met in turn.
+    Learners who keep out of analytics are left out. struggle_below as in Visit.struggled; correct_from: the setting
+    that says which answers are wrong. The same learners in the same order give the same bytes. Where learners are many
+    enough, what is counted for a fold is what a crowd of at least FEWEST_OF_A_CROWD learners did: no learner's whole
+    record can be read off the counts of a fold. Memory: per objective, card and contributing fold a few counts, plus
+    those of the pairs of objectives that learners met in turn.
     """
     objectives, cards, pairs = _Tally(_OBJECTIVE_FIELDS), _Tally(_CARD_FIELDS), PairCounts()
-    answers = 0
+    answers = hard = 0
     learners_of = Counter[int]()
     for rows in learners:
         if not rows.learner.include_in_analytics:
@@ -110,8 +117,9 @@ def build_difficulty_table(
             continue
         learners_of[fold] += 1
         answers += len(reviews)
-        visits = visits_of(reviews, validations)
-        _count_answers(objectives, cards, fold, reviews)
+        hard += sum(review.rating == "HARD" for review in reviews)
+        visits = visits_of(reviews, validations, correct_from)
+        _count_answers(objectives, cards, fold, reviews, correct_from)
         _count_visits(objectives, fold, visits, struggle_below)
         pairs.add(fold, visits)
     totals = _Tally(_OBJECTIVE_FIELDS)
@@ -121,9 +129,15 @@ def build_difficulty_table(
                 totals.add("", fold, counts)
     if not totals.rows:
         totals.add("", 0, [0] * _OBJECTIVE_FIELDS)
-    about = {"cutoff_ms": cutoff_ms, "folds": FOLDS, "format": FORMAT, "struggle_below": struggle_below}
+    about = {
+        "correct_from": correct_from,
+        "cutoff_ms": cutoff_ms,
+        "folds": FOLDS,
+        "format": FORMAT,
+        "struggle_below": struggle_below,
+    }
     _write(path, about, (totals, objectives, cards), pairs, crowds_of(learners_of))
-    return TableSize(learners_of.total(), answers, len(objectives.rows), len(cards.rows))
+    return TableSize(learners_of.total(), answers, len(objectives.rows), len(cards.rows), hard)
 
 
 def _named(review: ports.Review) -> bool:
@@ -134,11 +148,13 @@ def _short(row_id: str | None) -> bool:
     return row_id is None or len(row_id) <= LONGEST_ID
 
 
-def _count_answers(objectives: _Tally, cards: _Tally, fold: int, reviews: list[ports.Review]) -> None:
+def _count_answers(
+    objectives: _Tally, cards: _Tally, fold: int, reviews: list[ports.Review], correct_from: str
+) -> None:
     by_objective: dict[str, list[int]] = {}
     by_card: dict[str, list[int]] = {}
     for review in reviews:
-        wrong = not is_correct(review.rating)
+        wrong = not is_correct(review.rating, correct_from)
         card = by_card.setdefault(review.card_id, [0, 0])
         card[0] += 1
         card[1] += wrong

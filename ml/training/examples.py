@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.correctness import GOOD
 from ml.difficulty import NO_DIFFICULTY, DifficultyTable, LearnerDifficulty
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates
@@ -106,10 +107,12 @@ def row_of(vector: FeatureVector) -> list[float]:
     return [nan if name in vector.defaulted else value for name, value in zip(FEATURE_NAMES, vector.values)]
 
 
-def labelled_visits(rows: ports.LearnerRows, struggle_below: float | None = None) -> list[LabelledVisit]:
+def labelled_visits(
+    rows: ports.LearnerRows, struggle_below: float | None = None, correct_from: str = GOOD
+) -> list[LabelledVisit]:
     """Every visit of one learner that labels something, oldest first; struggle_below as in Visit.struggled."""
     found = []
-    for visit in visits_of(rows.reviews, rows.validations):
+    for visit in visits_of(rows.reviews, rows.validations, correct_from):
         struggled = visit.struggled(struggle_below)
         if struggled is not None:
             found.append(_labelled(rows.learner.id, visit, struggled))
@@ -126,15 +129,16 @@ def features_at(
     visits: Sequence[LabelledVisit],
     objectives: Mapping[str, ports.ObjectiveRows],
     table: DifficultyTable | None,
+    correct_from: str = GOOD,
 ) -> list[FeatureVector]:
     """What a prediction would have seen at the start of each visit; visits run in the order of their time."""
-    difficulty = _difficulty_of(rows, visits, table)
-    running = _Running(rows, difficulty)
+    difficulty = _difficulty_of(rows, visits, table, correct_from)
+    running = _Running(rows, difficulty, correct_from)
     vectors = []
     past: LearnerHistory | None = None
     for visit in visits:
         if past is None or past.as_of_ms != visit.as_of_ms:
-            past = LearnerHistory(rows, visit.as_of_ms, is_now=False)
+            past = LearnerHistory(rows, visit.as_of_ms, False, correct_from)
         history = StudyHistory(past, objectives[visit.objective_id])
         estimates = running.until(past)
         known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
@@ -145,9 +149,9 @@ def features_at(
 class _Running:
     """One learner's estimates, carried forward as long as the window holds the whole past."""
 
-    def __init__(self, rows: ports.LearnerRows, difficulty: LearnerDifficulty) -> None:
+    def __init__(self, rows: ports.LearnerRows, difficulty: LearnerDifficulty, correct_from: str) -> None:
         self.reviews, self.validations = rows.reviews, rows.validations
-        self.estimates = LearnerEstimates(difficulty)
+        self.estimates = LearnerEstimates(difficulty, correct_from)
         self.reviewed = self.validated = 0
 
     def until(self, past: LearnerHistory) -> LearnerEstimates:
@@ -160,7 +164,7 @@ class _Running:
             self.reviewed += 1
         self._validate_until(as_of_ms)
         if self.reviewed > WINDOW.reviews or len(validations[: self.validated]) > WINDOW.validations:
-            return LearnerEstimates(estimates.difficulty).replay(past)
+            return LearnerEstimates(estimates.difficulty, past.correct_from).replay(past)
         return estimates
 
     def _validate_until(self, end_ms: int) -> None:
@@ -171,7 +175,7 @@ class _Running:
 
 
 def _difficulty_of(
-    rows: ports.LearnerRows, visits: Sequence[LabelledVisit], table: DifficultyTable | None
+    rows: ports.LearnerRows, visits: Sequence[LabelledVisit], table: DifficultyTable | None, correct_from: str
 ) -> LearnerDifficulty:
     """The table as this learner's predictions see it, for all of them at once."""
     if table is None:
@@ -180,7 +184,7 @@ def _difficulty_of(
     met = {row.objective_id for row in rows.reviews if row.objective_id is not None}
     met.update(row.objective_id for row in rows.validations if row.objective_id is not None)
     cards = {review.card_id for review in rows.reviews}
-    return table.facing(rows.learner.id, sorted(met.union(targets)), sorted(cards), targets)
+    return table.facing(rows.learner.id, sorted(met.union(targets)), sorted(cards), targets, correct_from)
 
 
 def labelled_examples(
@@ -188,19 +192,21 @@ def labelled_examples(
     objectives: Mapping[str, ports.ObjectiveRows],
     table: DifficultyTable | None,
     struggle_below: float | None = None,
+    correct_from: str = GOOD,
 ) -> ExampleSet:
     """Labelled examples of all learners who take part in analytics, in their order.
 
-    objectives: rows of each objective that a visit names; visits of others are passed over.
+    objectives: rows of each objective that a visit names; visits of others are passed over. correct_from: the setting
+    under which answers are judged, for labels and features alike; the table must have been counted under the same.
     """
     visits: list[LabelledVisit] = []
     rows_of_x: list[list[float]] = []
     for rows in learners:
         if not rows.learner.include_in_analytics:
             continue
-        own = [v for v in labelled_visits(rows, struggle_below) if v.objective_id in objectives]
+        own = [v for v in labelled_visits(rows, struggle_below, correct_from) if v.objective_id in objectives]
         visits += own
-        rows_of_x += map(row_of, features_at(rows, own, objectives, table))
+        rows_of_x += map(row_of, features_at(rows, own, objectives, table, correct_from))
     return ExampleSet.of(visits, np.array(rows_of_x, np.float64).reshape(-1, len(FEATURE_NAMES)))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml import model_file
+from ml.correctness import ANY, GOOD
 from ml.errors import NotEnoughExamples
 from ml.model_file import SavedModel
 from ml.scorecard import Scorecard
@@ -80,6 +81,7 @@ def pretrain(
     sentences: Sequence[str],
     struggle_below: float,
     each: Callable[[str], object] = lambda step: None,
+    correct_from: str = ANY,
 ) -> Trained:
     """A prior for platforms never seen. Each platform in turn is left out; `probabilities` are those of the rows of
     the sources' known visits, source after source, each predicted by a model of the other platforms."""
@@ -102,6 +104,7 @@ def pretrain(
             sentences,
             {"threshold": result.threshold, "labels": float(first.sum())},
             struggle_below,
+            correct_from=correct_from,
         ),
         result,
         probabilities[first],
@@ -148,8 +151,11 @@ def adapt(
     sentences: Sequence[str] = (),
     struggle_below: float | None = None,
     each: Callable[[str], object] = lambda step: None,
+    correct_from: str = GOOD,
 ) -> Trained:
     """The prior corrected by one platform's own labels, as far as they carry; below 100 labels as it is.
+
+    correct_from: the setting under which they were judged; the prior must suit it (ml.correctness.suits).
 
     `probabilities` of each row come from models that saw none of that row's learner. Raises NotEnoughExamples.
     """
@@ -162,7 +168,7 @@ def adapt(
     figures = {"threshold": result.threshold, "labels": float(len(y))}
     below = prior.struggle_below if struggle_below is None else struggle_below
     return Trained(
-        SavedModel(model_version, scorecard, sources, figures, below),
+        SavedModel(model_version, scorecard, sources, figures, below, correct_from=correct_from),
         result,
         _probability(result.held_out_logits),
     )
@@ -200,6 +206,7 @@ def with_figures(saved: SavedModel, figures: Mapping[str, float | None]) -> Save
         saved.struggle_below,
         saved.until_ms,
         saved.difficulty,
+        saved.correct_from,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from ml.correctness import GOOD
 from ml.errors import InvalidFeatures, NotEnoughExamples
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.model_file import SavedModel
@@ -39,14 +40,26 @@ class UpdateMetrics(NamedTuple):
     note: str
 
 
-def update(prior: SavedModel, examples: Sequence[TrainingExample]) -> tuple[UpdateMetrics, SavedModel]:
+def update(
+    prior: SavedModel, examples: Sequence[TrainingExample], correct_from: str = GOOD
+) -> tuple[UpdateMetrics, SavedModel]:
     """(metrics, the corrected model). Degraded predictions teach nothing and are passed over.
+
+    correct_from: the setting under which the examples were judged.
 
     Raises NotEnoughExamples below 50 examples or with one outcome only, InvalidFeatures on features that are none.
     """
     x, y, learners = columns_of(examples)
     before = expit(Additive.of(prior.scorecard).logits(x)) if len(y) else np.zeros(0)
-    trained = adapt(prior, x, y, learners, prior.model_version, [f"corrected by {len(y)} recorded outcomes"])
+    trained = adapt(
+        prior,
+        x,
+        y,
+        learners,
+        prior.model_version,
+        [f"corrected by {len(y)} recorded outcomes"],
+        correct_from=correct_from,
+    )
     metrics = _metrics(trained.probabilities, before, y, learners, trained)
     figures = {"accuracy": metrics.accuracy, "auc": metrics.auc, "brier": metrics.brier, "log_loss": metrics.log_loss}
     kept = trained.saved
@@ -58,6 +71,7 @@ def update(prior: SavedModel, examples: Sequence[TrainingExample]) -> tuple[Upda
         kept.struggle_below,
         prior.until_ms,
         prior.difficulty,
+        kept.correct_from,
     )
     return metrics, with_figures(saved, figures)
 

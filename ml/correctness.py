@@ -1,0 +1,43 @@
+"""Which ratings count as a correct answer: one setting for a whole deployment, and the one function that applies it.
+
+GOOD (the platform's own rule): GOOD and EASY are correct, AGAIN and HARD are not. HARD (platforms that schedule by
+recall, such as FSRS and Anki, count it as a pass): every grade but AGAIN is correct. The setting is read once, where a
+command or a service begins, and is handed on from there: a history, the estimates and a difficulty table each know
+theirs.
+"""
+
+from __future__ import annotations
+
+from ml.errors import InvalidSetting
+from ml.places import setting
+
+GOOD, HARD = "GOOD", "HARD"
+ANY = "ANY"
+"""Of a model, not of a deployment: it was trained on right and wrong alone, so that both settings agree with it."""
+SETTINGS = (GOOD, HARD)
+VARIABLE = "STRUGGLE_CORRECT_FROM"
+
+_CORRECT = {GOOD: frozenset(("GOOD", "EASY")), HARD: frozenset(("HARD", "GOOD", "EASY"))}
+
+
+def correct_ratings(correct_from: str = GOOD) -> frozenset[str]:
+    """The ratings that count as correct under a setting, GOOD or HARD."""
+    return _CORRECT[correct_from]
+
+
+def is_correct(rating: str, correct_from: str = GOOD) -> bool:
+    """Whether an answer counts as correct under a setting, GOOD or HARD."""
+    return rating in _CORRECT[correct_from]
+
+
+def correct_setting(given: str | None = None) -> str:
+    """The deployment's setting: what is given, else $STRUGGLE_CORRECT_FROM, else GOOD. Raises InvalidSetting."""
+    found = given or setting(VARIABLE) or GOOD
+    if found.upper() not in _CORRECT:
+        raise InvalidSetting(f"{VARIABLE} and --correct-from are GOOD or HARD, not {found[:40]!r}")
+    return found.upper()
+
+
+def suits(trained_under: str, correct_from: str) -> bool:
+    """Whether a model trained under one setting (or ANY) may answer under another."""
+    return trained_under in (ANY, correct_from)
