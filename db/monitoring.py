@@ -35,7 +35,8 @@ _ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
 class StoredPrediction(NamedTuple):
     """One row of struggle_predictions. features: the text of its JSON, or None.
 
-    struggled: the learner's last word on it (prediction_feedbacks), else its actualOutcome, else None.
+    struggled: the learner's last word on it (prediction_feedbacks), else its actualOutcome, else None. said: it is
+    the learner's word.
     """
 
     id: str
@@ -46,6 +47,7 @@ class StoredPrediction(NamedTuple):
     predicted_at_ms: int
     intervened: bool
     features: str | None
+    said: bool
 
 
 class StoredReasons(NamedTuple):
@@ -80,6 +82,7 @@ def stream_predictions(
                 at_ms,
                 flag(intervened),
                 text(features),
+                said is not None,
             )
             for identifier, learner, objective, probability, said, outcome, at, intervened, features in batch
             if (at_ms := instant_ms(at)) is not None

@@ -18,6 +18,13 @@ SETTINGS = (GOOD, HARD)
 VARIABLE = "STRUGGLE_CORRECT_FROM"
 
 _CORRECT = {GOOD: frozenset(("GOOD", "EASY")), HARD: frozenset(("HARD", "GOOD", "EASY"))}
+IN_WORDS = {
+    GOOD: "Correct: GOOD and EASY. It answers only where STRUGGLE_CORRECT_FROM is GOOD.",
+    HARD: "Correct: every grade but AGAIN. It answers only where STRUGGLE_CORRECT_FROM is HARD.",
+    ANY: "Correct: what the logs call right. No answer was rated HARD, so it serves both values of"
+    " STRUGGLE_CORRECT_FROM, GOOD and HARD.",
+}
+"""What a model of each setting took for a correct answer, as a sentence."""
 
 
 def correct_ratings(correct_from: str = GOOD) -> frozenset[str]:

@@ -221,5 +221,6 @@ class FeatureVector:
         return vector.judged_by(str(version), str(source)) if version and source else vector
 
 
-# earlier: what a stored row said before; no part of the vector, but it lies in the same column.
-_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier"}
+_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier", "outcome"}
+"""What lies in a stored vector's column beside the features. earlier: what the row said before. outcome: who decided
+what came of it (ml/outcome_mark.py)."""

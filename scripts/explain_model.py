@@ -19,6 +19,7 @@ if __package__ in (None, ""):
 
 import click
 
+from ml.correctness import IN_WORDS
 from ml.errors import PredictorError
 from ml.features import FEATURES
 from ml.model import StrugglePredictionModel, load
@@ -105,6 +106,7 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
 <body>
 <h1>{escape(model.model_version)}</h1>
 <p class="quiet">{escape("; ".join(saved.sources))}</p>
+<p class="quiet">{escape(IN_WORDS[saved.correct_from])}</p>
 {_reliability(card)}
 <h2>Shape functions</h2>
 <p class="quiet">What each feature adds to the logit of struggling: above the line it raises the risk, below it lowers

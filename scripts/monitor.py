@@ -24,8 +24,10 @@ import db
 from db import monitoring
 from db.client import Client
 from db.errors import DatabaseError
+from ml.correctness import GOOD
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.extras import Extras
 from scripts.output_file import OutputPath, write_whole
@@ -80,6 +82,7 @@ Exit codes:
 @click.option(
     "--alert-command", metavar="CMD", help="On an alert, run this program (no shell) with the report on its stdin."
 )
+@correct_from_option
 @click.option("--bootstrap", default=1000, type=click.IntRange(200), show_default=True, help="Resamples.")
 def monitor(
     days: float,
@@ -96,6 +99,7 @@ def monitor(
     html: str | None,
     prometheus: str | None,
     alert_command: str | None,
+    correct_from: str,
     bootstrap: int,
 ) -> None:
     """Report how the predictions of the last days turned out: figures with intervals, slices, drift, alerts.
@@ -115,6 +119,7 @@ def monitor(
                 minimum=minimum,
                 aims=targets(accuracy, recall, degraded),
                 bootstrap=bootstrap,
+                correct_from=correct_from,
             )
     except DatabaseError as error:
         raise of_database(error) from None
@@ -139,6 +144,7 @@ def observe(
     minimum: int,
     aims: Mapping[str, Target],
     bootstrap: int,
+    correct_from: str = GOOD,
 ) -> Report:
     """The report on the days before until_ms. Raises db.errors.DatabaseError."""
     since_ms = until_ms - round(days * DAY_MS)
@@ -162,6 +168,7 @@ def observe(
         minimum=minimum,
         targets=aims,
         bootstrap=bootstrap,
+        correct_from=correct_from,
     )
 
 

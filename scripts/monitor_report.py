@@ -42,7 +42,8 @@ class Week(NamedTuple):
 
 
 class Report(NamedTuple):
-    """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known."""
+    """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known; correct_from is the
+    deployment's setting, under which record_outcomes decides them."""
 
     since_ms: int
     until_ms: int
@@ -60,6 +61,7 @@ class Report(NamedTuple):
     reasons: Mapping[str, Reason]
     targets: Mapping[str, Target]
     alerts: tuple[Alert, ...]
+    correct_from: str
 
     @property
     def sufficient(self) -> bool:
@@ -85,6 +87,7 @@ class Report(NamedTuple):
             "learners": self.learners,
             "outcomes_known": self.evaluation.n,
             "minimum": self.minimum,
+            "correct_from": self.correct_from,
             "degraded": self.degraded.to_dict(),
             **self.evaluation.to_dict(),
             "slices": [each.to_dict() for each in self.slices],
@@ -126,6 +129,7 @@ def report(
     minimum: int,
     targets: Mapping[str, Target],
     bootstrap: int,
+    correct_from: str,
 ) -> Report:
     """Judge the periods. groups: further dimensions to slice by, one value per prediction of the current period."""
     now = periods.current.rows
@@ -169,6 +173,7 @@ def report(
         reasons=explain(periods.current.worst),
         targets=targets,
         alerts=tuple(raised),
+        correct_from=correct_from,
     )
 
 

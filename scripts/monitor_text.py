@@ -35,6 +35,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _alerts(report)
         return
     yield f"{report.predictions} predictions for {report.learners} learners; {report.evaluation.n} outcomes are known"
+    yield f"Outcomes are judged with answers correct from {report.correct_from}"
     yield from _alerts(report)
     yield ""
     named = [(name, report.evaluation.figure(name)) for name in HEADLINES] + [("degraded", report.degraded)]

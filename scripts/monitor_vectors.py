@@ -11,8 +11,11 @@ from typing import NamedTuple
 
 import orjson
 
+from ml.outcome_mark import KEY
+
 NOT_RECORDED = "(not recorded)"
 
+_MARK = f'"{KEY}":'
 _DEGRADED, _VERSION, _ANSWERS = '"degraded":', '"model_version":', '"answers_of_history":'
 
 
@@ -66,7 +69,10 @@ def _found(stored: str) -> Glance | None:
     In valid JSON of one object and without a backslash, a name in quotes with a colon behind it can be nothing but a
     key of that object; of equal keys the last one counts, as it does for a parser.
     """
-    if stored[:1] != "{" or stored[-1:] != "}" or "\\" in stored or stored.count("{") != 1:
+    if stored[:1] != "{" or stored[-1:] != "}" or "\\" in stored:
+        return None
+    stored = _without_mark(stored)
+    if stored.count("{") != 1:
         return None
     degraded, version = _value_at(stored, _DEGRADED), _value_at(stored, _VERSION)
     answers = _value_at(stored, _ANSWERS)
@@ -81,6 +87,18 @@ def _found(stored: str) -> Glance | None:
         return None
     named = stored[version + 1 : stored.find('"', version + 1)]
     return Glance(float(stored[degraded + 1] != '"'), named or NOT_RECORDED, grown)
+
+
+def _without_mark(stored: str) -> str:
+    """The text without the object that says who decided the outcome (ml/outcome_mark.py), where that is the only one
+    inside. What is left is no JSON, but its keys stand where they stood."""
+    if stored.count("{") != 2 or stored.count("}") != 2:
+        return stored
+    opened, closed = stored.rfind("{"), stored.find("}")
+    key = stored.rfind(_MARK, 0, opened)
+    if key < 0 or stored[key + len(_MARK) : opened].strip() or closed < opened:
+        return stored
+    return stored[:key] + stored[closed + 1 :]
 
 
 def _value_at(stored: str, key: str) -> int:

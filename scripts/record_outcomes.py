@@ -4,7 +4,9 @@
 A PENDING prediction is decided once its learner has studied the objective since: the first visit that the platform's
 definition can judge, or, where answers trickle in over several short visits, the first five of them together. A
 learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) outranks both, also after the
-fact. Run it as often as you like: what is decided stays, unless the learner says otherwise.
+fact. Run it as often as you like: what is decided stays, unless the learner says otherwise. With --again, outcomes that
+were decided by another rule than today's (before GOOD was the lowest correct grade, or under the other --correct-from)
+are decided again from the same answers; learners' own words stay.
 """
 
 from __future__ import annotations
@@ -13,8 +15,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -23,24 +24,24 @@ if __package__ in (None, ""):
 
 import db
 from db.errors import DatabaseError
-from db.rows import LearnerRows
 from db.writing import Writer, open_writer
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from ml.visits import FEWEST_ANSWERS, Visit, is_correct, visits_of
+from ml.outcome_mark import marked
+from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
+from scripts.outcome_rules import (
+    DECIDED,
+    STATUS,
+    Decision,
+    Stored,
+    decided_again,
+    decisions,
+    to_decide_again,
+)
 from scripts.refusal import USAGE, Refused, of_database
 
-SAID_FROM = 0.5
-"""A probability from which a prediction counts as having said that the learner will struggle."""
 LEARNERS_AT_ONCE = 500
-STATUS = {
-    (True, True): "CONFIRMED",
-    (True, False): "FALSE_POSITIVE",
-    (False, True): "MISSED",
-    (False, False): "RESOLVED",
-}
-_DECIDED = frozenset(STATUS.values())
 _FIELDS = (
     "id",
     "userId",
@@ -49,96 +50,32 @@ _FIELDS = (
     "predictionStatus",
     "predictedAt",
     "actualOutcome",
+    "actualOutcomeRecordedAt",
 )
 
 
-class Stored(NamedTuple):
-    """A stored prediction, as far as its outcome needs it."""
-
-    id: str
-    learner_id: str
-    objective_id: str
-    probability: float
-    status: str
-    predicted_at_ms: int
-    outcome: bool | None
-
-
-class Decision(NamedTuple):
-    """What a prediction's outcome turned out to be, and by whose word: "answers", "validation" or "learner"."""
-
-    prediction: Stored
-    struggled: bool
-    by: str
-
-    @property
-    def status(self) -> str:
-        """Said and came, said and did not come, and so on."""
-        return STATUS[self.prediction.probability >= SAID_FROM, self.struggled]
-
-
-def outcome_of(rows: LearnerRows, objective_id: str, predicted_at_ms: int, now_ms: int) -> tuple[bool, str] | None:
-    """(struggled, by) of what the learner did on the objective in [predicted_at, now), or None while it is open."""
-    since = [
-        review
-        for review in rows.reviews
-        if review.objective_id == objective_id and predicted_at_ms <= review.reviewed_at_ms < now_ms
-    ]
-    prompts = [
-        validation
-        for validation in rows.validations
-        if validation.objective_id == objective_id and predicted_at_ms <= validation.responded_at_ms < now_ms
-    ]
-    for visit in visits_of(since, prompts):
-        struggled = visit.struggled()
-        if struggled is not None:
-            return struggled, "validation" if visit.scores else "answers"
-    if len(since) < FEWEST_ANSWERS:
-        return None
-    together = Visit(objective_id, since[0].reviewed_at_ms, repeat=False)
-    together.answers = len(since)
-    first = since[:5]
-    together.judged, together.wrong = len(first), sum(not is_correct(review.rating) for review in first)
-    return bool(together.struggled()), "answers"
-
-
-def decisions(
-    predictions: Sequence[Stored], words: Mapping[str, bool], learners: Mapping[str, LearnerRows], now_ms: int
-) -> Iterator[Decision]:
-    """What is newly known of these predictions; `words` holds what learners said, by prediction id."""
-    for prediction in predictions:
-        word = words.get(prediction.id)
-        if word is not None:
-            decided = prediction.status in _DECIDED and prediction.outcome == word
-            if not decided and prediction.status in _DECIDED | {"PENDING"}:
-                yield Decision(prediction, word, "learner")
-        elif prediction.status == "PENDING" and prediction.learner_id in learners:
-            found = outcome_of(
-                learners[prediction.learner_id], prediction.objective_id, prediction.predicted_at_ms, now_ms
-            )
-            if found is not None:
-                yield Decision(prediction, *found)
-
-
-def _learners_concerned(writer: Writer) -> list[str]:
-    """Learners with a prediction still open, or with a word on one that was decided otherwise."""
+def _learners_concerned(writer: Writer, again: bool) -> list[str]:
+    """Learners with a prediction still open, or with a word on one that was decided otherwise; again: decided ones."""
     if not writer.has("StrugglePrediction"):
         return []
-    open_ids = {
-        str(row[0]) for row in writer.select("StrugglePrediction", ("userId",), "predictionStatus", ["PENDING"])
-    }
+    statuses = ["PENDING", *(sorted(DECIDED) if again else ())]
+    ids = {str(row[0]) for row in writer.select("StrugglePrediction", ("userId",), "predictionStatus", statuses)}
     if writer.has("PredictionFeedback"):
-        open_ids |= {str(row[0]) for row in writer.select("PredictionFeedback", ("userId",))}
-    return sorted(open_ids)
+        ids |= {str(row[0]) for row in writer.select("PredictionFeedback", ("userId",))}
+    return sorted(ids)
 
 
-def _stored(writer: Writer, learner_ids: Sequence[str]) -> list[Stored]:
+def _stored(writer: Writer, learner_ids: Sequence[str], again: bool) -> list[Stored]:
+    """Their predictions; the features, which are the larger part of a row, only where outcomes are decided again."""
     found = []
-    for row in writer.select("StrugglePrediction", _FIELDS, "userId", learner_ids):
-        identifier, learner, objective, probability, status, at_ms, outcome = row
+    fields = (*_FIELDS, "featureVector") if again else _FIELDS
+    for row in writer.select("StrugglePrediction", fields, "userId", learner_ids):
+        identifier, learner, objective, probability, status, at_ms, outcome, recorded, *features = row
         if isinstance(at_ms, int) and isinstance(probability, (int, float)):
             known = None if outcome is None else bool(outcome)
-            found.append(Stored(str(identifier), str(learner), str(objective), probability, str(status), at_ms, known))
+            recorded_ms = recorded if isinstance(recorded, int) else None
+            place = str(identifier), str(learner), str(objective)
+            found.append(Stored(*place, probability, str(status), at_ms, known, recorded_ms, *features))
     return found
 
 
@@ -155,34 +92,50 @@ def _words(writer: Writer, predictions: Sequence[Stored], now_ms: int) -> dict[s
     return {identifier: word for at, identifier, word in heard if at < now_ms}  # type: ignore[operator]
 
 
-def record(url: str, schema: str | None, now_ms: int | None, dry_run: bool, quiet: bool) -> Counter[str]:
-    """Decides what can be decided, page by page of learners, each page kept as it is done; counts by status."""
+def record(
+    url: str,
+    schema: str | None,
+    now_ms: int | None,
+    correct_from: str,
+    again: bool,
+    dry_run: bool,
+    quiet: bool,
+) -> Counter[str]:
+    """Decides what can be decided, page by page of learners, each page kept as it is done; counts by status.
+
+    again: what was decided by another rule than correct_from's is decided again.
+    """
     counts: Counter[str] = Counter()
     with db.connect(url, schema_path=schema) as client, open_writer(url, schema_path=schema) as writer:
         now = client.now() if now_ms is None else now_ms
-        concerned = _learners_concerned(writer)
+        concerned = _learners_concerned(writer, again)
         writer.commit()
         pages = [concerned[start : start + LEARNERS_AT_ONCE] for start in range(0, len(concerned), LEARNERS_AT_ONCE)]
         for page in _shown(pages, quiet):
-            predictions = _stored(writer, page)
+            predictions = _stored(writer, page, again)
             words = _words(writer, predictions, now)
             writer.commit()  # reading the histories takes long; meanwhile the writer is in no transaction
-            pending = {each.learner_id for each in predictions if each.status == "PENDING"}
-            learners = {rows.learner.id: rows for rows in client.stream_learners(now, None, sorted(pending))}
-            for decision in decisions(predictions, words, learners, now):
+            older = to_decide_again(predictions, words, correct_from) if again else []
+            asked = {each.learner_id for each in predictions if each.status == "PENDING"}
+            asked.update(each.learner_id for each in older)
+            learners = {rows.learner.id: rows for rows in client.stream_learners(now, None, sorted(asked))}
+            new = list(decisions(predictions, words, learners, now, correct_from))
+            for decision in new:
                 counts[decision.status] += 1
                 counts[f"by {decision.by}"] += 1
-                if not dry_run:
-                    writer.update(
-                        "StrugglePrediction",
-                        decision.prediction.id,
-                        actualOutcome=decision.struggled,
-                        actualOutcomeRecordedAt=now,
-                        predictionStatus=decision.status,
-                    )
+            judged = [
+                decided_again(each, learners[each.learner_id], now, correct_from)
+                for each in older
+                if each.learner_id in learners
+            ]
+            second = [decision for decision in judged if decision is not None]
+            counts["judged again"] += len(second)
+            counts["changed"] += sum(decision.struggled != decision.prediction.outcome for decision in second)
+            if not dry_run:
+                _write(writer, new, second, now, correct_from)
             writer.commit()
             counts["still open"] += sum(each.status == "PENDING" for each in predictions)
-        counts["still open"] -= sum(counts[status] for status in _DECIDED)
+        counts["still open"] -= sum(counts[status] for status in DECIDED)
     counts["still open"] = max(0, counts["still open"])
     return counts
 
@@ -196,28 +149,55 @@ def _shown(pages: Sequence[Sequence[str]], quiet: bool) -> Iterator[Sequence[str
         yield from bar
 
 
+def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], now: int, correct_from: str) -> None:
+    """Each decision into its row, with the mark that says by what rule. One made again keeps its date: no prediction
+    of the past may learn of an outcome later, or earlier, than it was known."""
+    ids = [decision.prediction.id for decision in (*new, *second)]
+    stored = writer.select("StrugglePrediction", ("id", "featureVector"), "id", ids)
+    features = {str(identifier): found for identifier, found in stored}
+    for place, decision in enumerate((*new, *second)):
+        identifier = decision.prediction.id
+        values: dict[str, object] = {"actualOutcome": decision.struggled, "predictionStatus": decision.status}
+        if place < len(new) or decision.prediction.recorded_at_ms is None:
+            values["actualOutcomeRecordedAt"] = now
+        seen = features.get(identifier)
+        if seen is None or isinstance(seen, dict):
+            values["featureVector"] = marked(seen, decision.by, correct_from, decision.struggled)
+        writer.update("StrugglePrediction", identifier, **values)
+
+
 @click.command(help=__doc__.partition("\n\n")[2])
 @database_options(writes=lambda options: True)
 @click.option("--as-of", metavar="ISO", help="Decide by what had happened by then. Default: now.")
+@click.option("--again", is_flag=True, help="Decide again what was decided by another rule.")
+@correct_from_option
 @click.option("--dry-run", is_flag=True, help="Say what would be recorded; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def record_outcomes(database_url: str, schema: str | None, as_of: str | None, dry_run: bool, as_json: bool) -> None:
+def record_outcomes(
+    database_url: str,
+    schema: str | None,
+    as_of: str | None,
+    again: bool,
+    correct_from: str,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     try:
         now_ms = None if as_of is None else parse_iso(as_of)
-        counts = record(database_url, schema, now_ms, dry_run, quiet=as_json or not sys.stderr.isatty())
+        quiet = as_json or not sys.stderr.isatty()
+        counts = record(database_url, schema, now_ms, correct_from, again, dry_run, quiet)
     except InvalidFeatures as error:
         raise Refused(str(error), USAGE) from None
     except DatabaseError as error:
         raise of_database(error) from None
-    recorded = {
-        name: counts[name] for name in (*STATUS.values(), "by answers", "by validation", "by learner", "still open")
-    }
+    names = (*STATUS.values(), "by answers", "by validation", "by learner", "still open")
+    recorded = {name: counts[name] for name in (*names, *(("judged again", "changed") if again else ()))}
     if as_json:
-        click.echo(
-            json.dumps({"dry_run": dry_run, **{name.replace(" ", "_").lower(): n for name, n in recorded.items()}})
-        )
+        told = {name.replace(" ", "_").lower(): n for name, n in recorded.items()}
+        click.echo(json.dumps({"dry_run": dry_run, "correct_from": correct_from, **told}))
         return
-    click.echo("Nothing is written (--dry-run)." if dry_run else "Recorded.")
+    rule = f"Answers are correct from {correct_from}."
+    click.echo(f"Nothing is written (--dry-run). {rule}" if dry_run else f"Recorded. {rule}")
     for name, number in recorded.items():
         click.echo(f"{number:8d}  {name}")
 

@@ -36,6 +36,7 @@ from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
 from ml.model_file import SavedModel
+from ml.outcome_mark import in_force
 from ml.places import shipped
 from ml.prediction import risk_level
 from ml.registry import CURRENT, Registry
@@ -101,7 +102,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
     below = None if abs(prior.struggle_below - PERFORMANCE_BELOW) < 1e-9 else prior.struggle_below
-    stored = usable(stored_outcomes(client, now_ms), correct_from)
+    stored = usable(stored_outcomes(client, now_ms, correct_from))
     left_out = dict(stored.left_out)
 
     def seen_with(table: str | None) -> ExampleSet:
@@ -154,20 +155,22 @@ def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
         return StrugglePredictionModel.load(shipped(), correct_from)
 
 
-def stored_outcomes(client: Client, now_ms: int) -> Iterator[StoredOutcome]:
+def stored_outcomes(client: Client, now_ms: int, correct_from: str) -> Iterator[StoredOutcome]:
     """Stored predictions whose outcome is known (the learner's own word outranks the recorded one), or intervened."""
     left = monitoring.opted_out(client)
     for batch in monitoring.stream_predictions(client, 0, now_ms):
         for prediction in batch:
             known = prediction.struggled is not None or prediction.intervened
             if known and prediction.learner_id not in left:
+                features = decoded(prediction.features)
                 yield StoredOutcome(
                     prediction.learner_id,
                     prediction.objective_id,
                     prediction.predicted_at_ms,
                     prediction.struggled,
                     prediction.intervened,
-                    decoded(prediction.features),
+                    features,
+                    prediction.said or in_force(features, correct_from, prediction.struggled),
                 )
 
 

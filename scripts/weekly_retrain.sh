@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Weekly, from cron: record outcomes, retrain, monitor. One run at a time; everything said goes to the log, and what
+# Weekly, from cron: record outcomes (also those of an earlier rule), retrain, monitor. One run at a time; everything said goes to the log, and what
 # went wrong also to stderr in a sentence, which cron mails.
 #
 #   STRUGGLE_ENV_FILE=/etc/struggle.env
@@ -61,6 +61,6 @@ run() {
     return "$code"
 }
 
-run record_outcomes.py && run retrain_model.py --since "$since" --models-dir "$models"
+run record_outcomes.py --again && run retrain_model.py --since "$since" --models-dir "$models"
 run monitor.py --days 7
 exit "$first_failure"

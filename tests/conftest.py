@@ -16,7 +16,10 @@ from scripts.scratch_postgres import postgres_programs
 from tests.app_shapes import make_app
 from tests.postgres_server import Databases, databases
 
-SETTINGS = ("STRUGGLE_ENV_FILE", "STRUGGLE_SCHEMA", "STRUGGLE_MODEL", "STRUGGLE_MODELS_DIR", "STRUGGLE_TOKEN")
+SETTINGS = (
+    *("STRUGGLE_ENV_FILE", "STRUGGLE_SCHEMA", "STRUGGLE_MODEL", "STRUGGLE_MODELS_DIR", "STRUGGLE_TOKEN"),
+    "STRUGGLE_CORRECT_FROM",
+)
 OUTSIDE = ("DATABASE_URL", *SETTINGS, "PGUSER", "PGPASSWORD", "PGPASSFILE", *WITHOUT_EFFECT, *SAFETY)
 
 

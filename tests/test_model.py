@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
+import shutil
 from datetime import datetime
 from math import log
 
 import pytest
 
 from ml import StrugglePredictionModel, TrainingExample, model_file
-from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
+from ml.errors import InvalidSetting, ModelNotFound, ModelRefused, ModelUnsuited, NotEnoughExamples
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import StudyHistory
@@ -77,6 +79,63 @@ def test_current_answers_before_pretrained_and_relative_paths_start_at_the_house
     current.write_bytes(b"torn")
     with pytest.raises(ModelRefused):  # a damaged model is never passed over in silence
         StrugglePredictionModel.load(current)
+
+
+def outdated(content: bytes, **payload: object) -> bytes:
+    """The model file with another format, or with other fields in its payload; whole, under a right checksum."""
+    envelope = pickle.loads(content)
+    fields = {**pickle.loads(envelope["payload"]), **payload}
+    number = fields.pop("format", envelope["format"])
+    octets = pickle.dumps(fields, protocol=4)
+    return pickle.dumps({"format": number, "sha256": model_file.sha256(octets), "payload": octets}, protocol=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"format": 1}, "an earlier format"),
+        ({"format": 99}, "a later format"),
+        ({"features": ["retention_score", "another"]}, "other features"),
+        ({"correct_from": "HARD"}, "trained with correct from HARD"),
+    ],
+    ids=["earlier format", "later format", "other features", "other setting"],
+)
+@pytest.mark.parametrize("beside", [True, False], ids=["pretrained beside it", "pretrained shipped"])
+def test_a_current_model_that_does_not_suit_never_stops_an_answer(tmp_path, change, why: str, beside: bool):
+    current = tmp_path / "current.pkl"
+    current.write_bytes(outdated(model_file.dump(a_saved_model("own")), **change))
+    if beside:
+        model_file.write(a_saved_model("shipped"), str(tmp_path / "pretrained.pkl"))
+    model = StrugglePredictionModel.load(current)
+    version = f"{'shipped' if beside else 'pretrained-1'} (current.pkl: {why})"
+    assert model.model_version == model.predict(FeatureVector.of({}, 0)).model_version == version
+    assert model.source == "model"
+    assert model.instead.endswith("Until then pretrained.pkl answers.")
+    assert model.instead.count("\n") == 0
+    with pytest.raises(ModelUnsuited):  # a file that somebody names is that file or none
+        StrugglePredictionModel.load(shutil.copy(current, tmp_path / "another.pkl"))
+
+
+def test_a_model_serves_the_setting_it_was_trained_under_and_the_shipped_one_both(tmp_path, monkeypatch):
+    current = str(tmp_path / "current.pkl")
+    model_file.write(a_saved_model("own"), current)
+    assert StrugglePredictionModel.load(current).model_version == "own"
+    assert StrugglePredictionModel.load(current, "HARD").model_version.startswith("pretrained-1 (")
+    monkeypatch.setenv("STRUGGLE_CORRECT_FROM", "HARD")
+    assert StrugglePredictionModel.load(current).model_version.startswith("pretrained-1 (")
+    assert StrugglePredictionModel.load(SHIPPED).model_version == "pretrained-1"
+    assert StrugglePredictionModel.load(SHIPPED).correct_from == "HARD"
+    monkeypatch.setenv("STRUGGLE_CORRECT_FROM", "EASY")
+    with pytest.raises(InvalidSetting, match="STRUGGLE_CORRECT_FROM"):
+        StrugglePredictionModel.load(current)
+
+
+def test_a_model_saved_after_another_answered_for_it_bears_its_own_name(tmp_path):
+    current = tmp_path / "current.pkl"
+    current.write_bytes(outdated(model_file.dump(a_saved_model("own")), format=1))
+    model = StrugglePredictionModel.load(current)
+    model.save(tmp_path / "kept.pkl")
+    assert StrugglePredictionModel.load(tmp_path / "kept.pkl").model_version == "kept"
 
 
 def test_the_factors_of_a_prediction_sum_to_its_logit():

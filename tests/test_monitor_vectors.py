@@ -37,6 +37,17 @@ def test_a_vector_as_the_route_stores_it_is_not_parsed(
         assert _found(text) == expected
 
 
+@given(
+    st.sampled_from([",", ", "]), st.integers(0, 60), st.sampled_from(["answers", "learner", "}", "{", '"degraded":'])
+)
+def test_a_vector_whose_outcome_was_decided_is_not_parsed_either(comma: str, place: int, by: str) -> None:
+    entries = list(FeatureVector.of({"answers_of_history": 0.5}, 0).judged_by("m", "model").to_dict().items())
+    entries.insert(place, ("outcome", {"by": by, "correct_from": "GOOD", "degraded": "no"}))
+    text = json.dumps(dict(entries), separators=(comma, ": "))
+    assert glance(text) == (0.0, "m", 0.5)
+    assert (_found(text) is not None) == (by in ("answers", "learner"))
+
+
 @pytest.mark.parametrize("stored", [None, "", "{", "[1, 2]", '"text"', '{"degraded": ""', '{"a": 1}}', "nonsense"])
 def test_what_is_no_object_tells_nothing(stored: str | None) -> None:
     assert repr(glance(stored)) == repr(NOTHING)

@@ -93,7 +93,8 @@ def stored(database: str, identifier: str = "p") -> tuple[object, ...]:
         ("ggaag", 0.3, "MISSED", True),  # 60 %
         ("gggag", 0.3, "RESOLVED", False),
         ("ggggg" + "a" * 5, 0.3, "RESOLVED", False),  # the first five are judged
-        ("hhh", 0.5, "FALSE_POSITIVE", False),  # HARD is correct, and 0.5 is "said"
+        ("hgh", 0.5, "CONFIRMED", True),  # HARD is not correct, and 0.5 is "said"
+        ("ggh", 0.5, "FALSE_POSITIVE", False),
     ],
 )
 def test_the_platform_s_definition_decides(
@@ -106,6 +107,114 @@ def test_the_platform_s_definition_decides(
     assert counts["by_answers"] == 2
     assert record(platform)["still_open"] == 0, "a second run finds nothing left"
     assert stored(platform, "other")[:2] == (status, outcome)
+
+
+@pytest.mark.parametrize("apart_ms", [MINUTE, DAY], ids=["one visit", "short visits"])
+def test_where_hard_is_a_pass_it_is_no_struggle(platform: str, apart_ms: int) -> None:
+    answered(platform, "hgh", apart_ms=apart_ms)
+    assert record(platform, "--correct-from", "HARD", "--dry-run")["false_positive"] == 1
+    assert record(platform, "--dry-run")["confirmed"] == 1
+
+
+def mark_of(database: str, identifier: str = "p") -> object:
+    with open_writer(database) as writer:
+        ((features,),) = writer.select("StrugglePrediction", ("featureVector",), "id", [identifier])
+    return features.get("outcome") if isinstance(features, dict) else None
+
+
+def decided_before(database: str, struggled: bool, recorded_ms: int = PREDICTED + DAY, **also: object) -> None:
+    """As an earlier version, or the app, left p decided: without a mark."""
+    status = "CONFIRMED" if struggled else "FALSE_POSITIVE"
+    values = {"actualOutcome": struggled, "actualOutcomeRecordedAt": recorded_ms, "predictionStatus": status, **also}
+    with open_writer(database) as writer:
+        writer.update("StrugglePrediction", "p", **values)
+
+
+def test_an_outcome_says_by_whom_and_by_what_rule_it_was_decided(platform: str) -> None:
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", "p", featureVector={"retention_score": 0.3})
+    answered(platform, "hgh")
+    record(platform, "--correct-from", "HARD")
+    assert mark_of(platform) == {"by": "answers", "correct_from": "HARD", "struggled": False}
+    with open_writer(platform) as writer:
+        ((features,),) = writer.select("StrugglePrediction", ("featureVector",), "id", ["p"])
+    assert features["retention_score"] == 0.3  # type: ignore[index]
+    said(platform, "p", True)
+    record(platform)
+    assert mark_of(platform) == {"by": "learner", "correct_from": "GOOD", "struggled": True}
+
+
+def test_again_decides_by_today_s_rule_what_the_earlier_one_decided(platform: str) -> None:
+    answered(platform, "hgh")
+    decided_before(platform, False)
+    assert record(platform)["confirmed"] == 0, "what is decided stays"
+    assert record(platform, "--again", "--dry-run")["changed"] == 1
+    assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
+    counts = record(platform, "--again")
+    assert (counts["judged_again"], counts["changed"]) == (1, 1)
+    assert stored(platform) == ("CONFIRMED", True, PREDICTED + DAY)
+    assert mark_of(platform) == {"by": "answers", "correct_from": "GOOD", "struggled": True}
+    assert record(platform, "--again")["judged_again"] == 0
+
+
+def test_again_follows_the_setting_to_and_fro(platform: str) -> None:
+    answered(platform, "hgh")
+    record(platform)
+    assert stored(platform)[:2] == ("CONFIRMED", True)
+    for setting, outcome in (("HARD", False), ("GOOD", True)):
+        assert record(platform, "--again", "--correct-from", setting)["changed"] == 1
+        assert stored(platform)[1] is outcome
+
+
+def test_a_word_that_the_app_wrote_over_a_decided_outcome_stays(platform: str) -> None:
+    answered(platform, "hgh")
+    record(platform)
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", "p", actualOutcome=False, predictionStatus="FALSE_POSITIVE")
+    for setting in ("HARD", "GOOD"):
+        record(platform, "--again", "--correct-from", setting)
+        assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
+
+
+def test_again_leaves_learners_words_as_they_are(platform: str) -> None:
+    """Said in the feedback table, or, where the app has none, in actualOutcome alone, against the answers."""
+    answered(platform, "hgh")
+    said(platform, "p", False)
+    record(platform)
+    assert record(platform, "--again")["judged_again"] == 0
+    assert stored(platform)[1] is False
+    with open_writer(platform) as writer:
+        writer.delete("PredictionFeedback", "predictionId", ["p"])
+        writer.update("StrugglePrediction", "p", featureVector=None)
+    decided_before(platform, True)  # by the rule of then no struggle: these are the learner's own words
+    assert record(platform, "--again")["changed"] == 0
+    assert stored(platform)[1] is True
+    assert mark_of(platform) == {"by": "app", "correct_from": "GOOD", "struggled": True}
+
+
+def test_again_sees_no_more_than_the_first_decision_saw(platform: str) -> None:
+    """Answers given after an outcome was recorded cannot have made it, nor may they change it."""
+    answered(platform, "ggg")
+    answered(platform, "aaaaa", PREDICTED + 2 * DAY)
+    decided_before(platform, False)
+    assert record(platform, "--again")["changed"] == 0
+    assert stored(platform) == ("FALSE_POSITIVE", False, PREDICTED + DAY)
+
+
+def test_an_outcome_whose_answers_are_gone_stays_unjudged(platform: str) -> None:
+    answered(platform, "hgh")
+    record(platform, "--correct-from", "HARD")
+    with open_writer(platform) as writer:
+        writer.delete("Review", "userId", ["u"])
+    assert record(platform, "--again")["judged_again"] == 0
+    assert mark_of(platform) == {"by": "answers", "correct_from": "HARD", "struggled": False}
+
+
+def test_a_validation_score_stands_under_either_setting(platform: str) -> None:
+    validated(platform, 0.4, PREDICTED + DAY)
+    record(platform)
+    assert mark_of(platform) == {"by": "validation", "correct_from": "GOOD", "struggled": True}
+    assert record(platform, "--again", "--correct-from", "HARD")["judged_again"] == 0
 
 
 def test_two_answers_leave_a_prediction_open_and_earlier_answers_decide_nothing(platform: str) -> None:

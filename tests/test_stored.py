@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ml.features import FEATURE_NAMES, FeatureVector
+from ml.outcome_mark import in_force, marked
 from ml.training.examples import ExampleSet, LabelledVisit
 from ml.training.stored import StoredOutcome, joined, usable
 from scripts.moments import moment_ms
@@ -48,6 +49,40 @@ def test_what_must_not_teach_is_left_out_and_counted(features: object, intervene
     found = usable([outcome(features, intervened)])
     assert len(found.examples) == 0
     assert found.left_out == {reason: 1}
+
+
+def test_an_outcome_by_another_rule_does_not_teach_before_it_is_judged_again() -> None:
+    left = outcome(stored_vector(retention_score=0.3))._replace(in_force=False)
+    found = usable([left, left._replace(in_force=True)])
+    assert len(found.examples) == 1
+    assert found.left_out == {"decided by another rule: record_outcomes --again": 1}
+
+
+@pytest.mark.parametrize(
+    ("mark", "stands"),
+    [
+        (None, {}),
+        ({"by": "answers", "correct_from": "GOOD", "struggled": True}, {"GOOD"}),
+        ({"by": "answers", "correct_from": "HARD", "struggled": True}, {"HARD"}),
+        ({"by": "answers", "correct_from": "HARD", "struggled": False}, {"GOOD", "HARD"}),  # the app has changed it
+        ({"by": "validation", "correct_from": "GOOD", "struggled": True}, {"GOOD", "HARD"}),
+        ({"by": "learner", "struggled": True}, {"GOOD", "HARD"}),
+        ({"by": "app", "correct_from": "GOOD", "struggled": True}, {"GOOD", "HARD"}),
+        ({"by": "answers", "struggled": True}, {}),
+        ({"by": ["answers"]}, {}),
+        ("answers", {}),
+    ],
+)
+def test_an_outcome_stands_under_the_rule_that_decided_it(mark: object, stands: set[str]) -> None:
+    features = {**stored_vector(retention_score=0.3), **({} if mark is None else {"outcome": mark})}
+    assert {setting for setting in ("GOOD", "HARD") if in_force(features, setting, True)} == set(stands)
+    assert not in_force(None, "GOOD", True)
+    assert len(usable([outcome(features)]).examples) == 1, "the mark is no feature"
+
+
+def test_a_row_that_holds_a_mark_alone_has_no_features() -> None:
+    assert usable([outcome(marked(None, "answers", "GOOD", True))]).left_out == {"no features stored": 1}
+    assert marked("text", "answers", "GOOD", True) == "text"
 
 
 def test_a_feature_of_another_version_is_passed_over() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.correctness import ANY, GOOD, HARD
+from ml.correctness import IN_WORDS
 from ml.features import FEATURE_NAMES, FEATURES
 from ml.model_file import SavedModel
 from ml.training.evaluation import Evaluation, evaluate
@@ -103,7 +103,7 @@ def readme(found: Mapping[str, object], remake: str) -> str:
         "",
         f"Label: {found['label']}.",
         "",
-        _CORRECT[str(found["correct_from"])],
+        IN_WORDS[str(found["correct_from"])],
         "",
         "## Sources",
         *[f"- {source}" for source in _texts(found["sources"])],
@@ -135,12 +135,6 @@ def readme(found: Mapping[str, object], remake: str) -> str:
     return "\n".join(lines)
 
 
-_CORRECT = {
-    GOOD: "Correct: GOOD and EASY. It answers only where STRUGGLE_CORRECT_FROM is GOOD.",
-    HARD: "Correct: every grade but AGAIN. It answers only where STRUGGLE_CORRECT_FROM is HARD.",
-    ANY: "Correct: what the logs call right. No answer was rated HARD, so it serves both values of"
-    " STRUGGLE_CORRECT_FROM, GOOD and HARD.",
-}
 _MEANING = {feature.name: feature.meaning for feature in FEATURES}
 
 

@@ -10,13 +10,15 @@ import numpy as np
 
 from ml.errors import InvalidFeatures
 from ml.features import FEATURE_NAMES, FeatureVector
+from ml.outcome_mark import KEY
 from ml.training.examples import ExampleSet, LabelledVisit, row_of
 
 TEACHING = (
     "Teaches: the visits of the learners' history, and stored predictions whose outcome is known, with the features"
     " they saw. Left out, and counted: degraded predictions, which saw nothing; predictions after which somebody"
     " intervened (interventionApplied), and the visits that these foretold, since the outcome is no longer the one that"
-    " was predicted; vectors that today's features cannot read."
+    " was predicted; outcomes decided by another rule, until record_outcomes --again has judged them; vectors that"
+    " today's features cannot read."
 )
 """What a retrained model's card says of its examples; `usable` and `joined` do it."""
 
@@ -24,7 +26,8 @@ TEACHING = (
 class StoredOutcome(NamedTuple):
     """One stored prediction with its outcome, None where it is not known yet.
 
-    features: FeatureVector.to_dict as it was stored, or what is there.
+    features: FeatureVector.to_dict as it was stored, or what is there. in_force: the outcome is a learner's word, or
+    was decided by the rule that the deployment counts by (ml/outcome_mark.py).
     """
 
     learner_id: str
@@ -33,6 +36,7 @@ class StoredOutcome(NamedTuple):
     struggled: bool | None
     intervened: bool
     features: object
+    in_force: bool = True
 
 
 class Usable(NamedTuple):
@@ -50,7 +54,8 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
     """The outcomes fit to learn from.
 
     Left out are degraded predictions (they saw nothing), those after which somebody intervened (the outcome is no
-    longer what was predicted), and vectors that today's features cannot read.
+    longer what was predicted), outcomes decided by another rule than the deployment's, until `record_outcomes --again`
+    has judged them, and vectors that today's features cannot read.
     """
     left_out: Counter[str] = Counter()
     intervened: list[tuple[str, str, int]] = []
@@ -104,10 +109,12 @@ def _reason_against(outcome: StoredOutcome) -> str:
         return "intervened"
     if outcome.struggled is None:
         return "outcome not known"
-    if not isinstance(outcome.features, dict) or not outcome.features:
+    if not isinstance(outcome.features, dict) or not outcome.features.keys() - {KEY}:
         return "no features stored"
     if outcome.features.get("degraded"):
         return "degraded"
+    if not outcome.in_force:
+        return "decided by another rule: record_outcomes --again"
     return ""
 
 

@@ -1,0 +1,128 @@
+"""What a prediction's outcome is: by the learner's answers since, by a validation score, or by the learner's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from db.rows import LearnerRows
+from ml.correctness import GOOD, HARD, is_correct
+from ml.outcome_mark import ANSWERS, APP, LEARNER, VALIDATION, by_of, in_force
+from ml.visits import FEWEST_ANSWERS, JUDGED_ANSWERS, Visit, visits_of
+
+SAID_FROM = 0.5
+"""A probability from which a prediction counts as having said that the learner will struggle."""
+STATUS = {
+    (True, True): "CONFIRMED",
+    (True, False): "FALSE_POSITIVE",
+    (False, True): "MISSED",
+    (False, False): "RESOLVED",
+}
+DECIDED = frozenset(STATUS.values())
+BEFORE_MARKS = HARD
+"""The setting under which outcomes were decided before they were marked: every grade but AGAIN was correct."""
+
+
+class Stored(NamedTuple):
+    """A stored prediction, as far as its outcome needs it. features: None where they were not read."""
+
+    id: str
+    learner_id: str
+    objective_id: str
+    probability: float
+    status: str
+    predicted_at_ms: int
+    outcome: bool | None
+    recorded_at_ms: int | None
+    features: object = None
+
+
+class Decision(NamedTuple):
+    """What a prediction's outcome turned out to be, and by whose word (ml/outcome_mark.py)."""
+
+    prediction: Stored
+    struggled: bool
+    by: str
+
+    @property
+    def status(self) -> str:
+        """Said and came, said and did not come, and so on."""
+        return STATUS[self.prediction.probability >= SAID_FROM, self.struggled]
+
+
+def outcome_of(
+    rows: LearnerRows, objective_id: str, predicted_at_ms: int, now_ms: int, correct_from: str = GOOD
+) -> tuple[bool, str] | None:
+    """(struggled, by) of what the learner did on the objective in [predicted_at, now), or None while it is open."""
+    since = [
+        review
+        for review in rows.reviews
+        if review.objective_id == objective_id and predicted_at_ms <= review.reviewed_at_ms < now_ms
+    ]
+    prompts = [
+        validation
+        for validation in rows.validations
+        if validation.objective_id == objective_id and predicted_at_ms <= validation.responded_at_ms < now_ms
+    ]
+    for visit in visits_of(since, prompts, correct_from):
+        struggled = visit.struggled()
+        if struggled is not None:
+            return struggled, VALIDATION if visit.scores else ANSWERS
+    if len(since) < FEWEST_ANSWERS:
+        return None
+    together = Visit(objective_id, since[0].reviewed_at_ms, repeat=False)
+    together.answers = len(since)
+    first = since[:JUDGED_ANSWERS]
+    together.judged = len(first)
+    together.wrong = sum(not is_correct(review.rating, correct_from) for review in first)
+    return bool(together.struggled()), ANSWERS
+
+
+def decisions(
+    predictions: Sequence[Stored],
+    words: Mapping[str, bool],
+    learners: Mapping[str, LearnerRows],
+    now_ms: int,
+    correct_from: str = GOOD,
+) -> Iterator[Decision]:
+    """What is newly known of these predictions; `words` holds what learners said, by prediction id."""
+    for prediction in predictions:
+        word = words.get(prediction.id)
+        if word is not None:
+            decided = prediction.status in DECIDED and prediction.outcome == word
+            if not decided and prediction.status in DECIDED | {"PENDING"}:
+                yield Decision(prediction, word, LEARNER)
+        elif prediction.status == "PENDING" and prediction.learner_id in learners:
+            rows = learners[prediction.learner_id]
+            found = outcome_of(rows, prediction.objective_id, prediction.predicted_at_ms, now_ms, correct_from)
+            if found is not None:
+                yield Decision(prediction, *found)
+
+
+def to_decide_again(predictions: Sequence[Stored], words: Mapping[str, bool], correct_from: str) -> list[Stored]:
+    """The decided predictions whose outcome may rest on another rule than the deployment's."""
+    return [
+        prediction
+        for prediction in predictions
+        if prediction.status in DECIDED
+        and prediction.outcome is not None
+        and prediction.id not in words
+        and not in_force(prediction.features, correct_from, prediction.outcome)
+    ]
+
+
+def decided_again(prediction: Stored, rows: LearnerRows, now_ms: int, correct_from: str) -> Decision | None:
+    """The outcome as the deployment's setting has it, from the rows that the first decision could see.
+
+    An outcome without a mark was worked out from the answers where the rule of that time gives just this outcome; it
+    is worked out anew. Any other one is a learner's word, or the app's, and stays. None: its answers are gone, and
+    nothing tells what they would say today.
+    """
+    until_ms = now_ms if prediction.recorded_at_ms is None else min(now_ms, prediction.recorded_at_ms)
+    place = prediction.objective_id, prediction.predicted_at_ms, until_ms
+    if by_of(prediction.features, prediction.outcome) is None:
+        then = outcome_of(rows, *place, BEFORE_MARKS)
+        if then is None or then[0] != prediction.outcome:
+            return Decision(prediction, bool(prediction.outcome), APP)
+    now = outcome_of(rows, *place, correct_from)
+    return None if now is None else Decision(prediction, *now)
