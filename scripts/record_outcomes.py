@@ -25,6 +25,7 @@ if __package__ in (None, ""):
 import db
 from db.errors import DatabaseError
 from db.writing import Writer, open_writer
+from ml.correctness import GOOD
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from ml.outcome_mark import marked
@@ -96,10 +97,10 @@ def record(
     url: str,
     schema: str | None,
     now_ms: int | None,
-    correct_from: str,
-    again: bool,
     dry_run: bool,
     quiet: bool,
+    correct_from: str = GOOD,
+    again: bool = False,
 ) -> Counter[str]:
     """Decides what can be decided, page by page of learners, each page kept as it is done; counts by status.
 
@@ -185,7 +186,7 @@ def record_outcomes(
     try:
         now_ms = None if as_of is None else parse_iso(as_of)
         quiet = as_json or not sys.stderr.isatty()
-        counts = record(database_url, schema, now_ms, correct_from, again, dry_run, quiet)
+        counts = record(database_url, schema, now_ms, dry_run, quiet, correct_from, again)
     except InvalidFeatures as error:
         raise Refused(str(error), USAGE) from None
     except DatabaseError as error:

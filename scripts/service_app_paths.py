@@ -25,7 +25,7 @@ from ml.plain_json import dumps
 from scripts.batch_part import Bench, Judged, Tally, mark_of
 from scripts.batch_part import Settings as BatchSettings
 from scripts.batch_store import Made, store
-from scripts.record_outcomes import SAID_FROM, STATUS
+from scripts.outcome_rules import SAID_FROM, STATUS
 from scripts.service_app_schemas import (
     FeedbackRequest,
     FeedbackResponse,
