@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from db.writing import open_writer
-from tests.service_process import serving
+from scripts.service import application
+from scripts.service_settings import from_environment
+from tests.service_process import DEMO_URL, PAIR, ROOT, serving
 from tests.study_database import DAY_MS, MINUTE_MS, NOW_MS
 
 ANSWERS, OBJECTIVES, CALLERS = 30_000, 500, 16
@@ -147,3 +151,43 @@ def test_a_single_prediction_is_not_begun_for_a_caller_who_has_gone(heavy: str, 
             caller.close()
         httpx.post(f"{url}/predict", json={"user_id": "light", "objective_id": "o3"}, timeout=20)
         assert statuses(url, "/predict").get("499", 0) > 40
+
+
+def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Hurried:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'scripts.service':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            import scripts.service_work\n"
+        "            scripts.service_work.BATCH_WITHIN_S = 0.0\n"
+        "sys.meta_path.insert(0, Hurried())\n"
+    )
+    with serving(tmp_path / "log", PYTHONPATH=f"{tmp_path}:{ROOT}") as url:
+        busy = httpx.post(f"{url}/predict/batch", json={"pairs": [PAIR]})
+        assert (busy.status_code, busy.json()["code"], busy.headers["retry-after"]) == (503, "busy", "1")
+        assert httpx.post(f"{url}/predict", json=PAIR).status_code == 200
+
+
+def test_health_does_not_call_a_process_healthy_whose_work_is_stuck(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("scripts.service_work.STUCK_AFTER_S", 0.2)
+    monkeypatch.setenv("DATABASE_URL", DEMO_URL)
+    ended = threading.Event()
+
+    async def ask() -> tuple[list[int], int]:
+        app = application(from_environment({"STRUGGLE_TIMEOUT": "0.05"}))
+        async with app.router.lifespan_context(app):
+            monkeypatch.setattr(app.state.predictor, "predict", lambda _asked: str(ended.wait(20)))
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+                stuck = [asyncio.create_task(client.post("/predict", json=PAIR)) for _ in range(3)]
+                await asyncio.sleep(0.05)
+                statuses = [(await client.get("/health")).status_code]
+                await asyncio.sleep(0.4)
+                statuses.append((await client.get("/health")).status_code)
+                ended.set()
+                await asyncio.gather(*stuck)
+                return statuses, (await client.get("/health")).status_code
+
+    assert asyncio.run(ask()) == ([200, 503], 200)
