@@ -100,14 +100,17 @@ def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
 
 
 def opted_out(client: Client) -> frozenset[str]:
-    """Ids of the learners who do not want to be part of analytics."""
+    """Ids of the learners who left analytics, or have switched performance tracking off."""
 
     def ask(opened: Opened) -> list[Query]:
         return [opened.renderer.query(_OPTED_OUT)]
 
     batches = client.stream(ask, BATCH_ROWS)
     return frozenset(
-        text(learner) or "" for batch in batches for learner, included in batch if not flag(included, True)
+        text(learner) or ""
+        for batch in batches
+        for learner, included, tracked in batch
+        if not (flag(included, True) and flag(tracked, True))
     )
 
 
@@ -190,8 +193,9 @@ _COUNT = {
 }
 _OPTED_OUT = Template(
     "User",
-    ("{u.id:text}", "{u.includeInAnalytics}"),
-    "FROM {u} WHERE NOT {u.includeInAnalytics:true} AND {u.includeInAnalytics} IS NOT NULL",
+    ("{u.id:text}", "{u.includeInAnalytics}", "{u.performanceTrackingEnabled}"),
+    "FROM {u} WHERE NOT {u.includeInAnalytics:true} AND {u.includeInAnalytics} IS NOT NULL"
+    " OR NOT {u.performanceTrackingEnabled:true} AND {u.performanceTrackingEnabled} IS NOT NULL",
 )
 _REASONS = Template(
     "StrugglePrediction",

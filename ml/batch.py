@@ -6,6 +6,7 @@ The numbers are those of StruggleFeatureExtractor.features_of, to the last bit: 
 from __future__ import annotations
 
 from ml import estimated_features, platform_features
+from ml.consent import untracked
 from ml.difficulty import NO_DIFFICULTY
 from ml.estimates import LearnerEstimates
 from ml.features import FeatureVector
@@ -24,6 +25,9 @@ def features_facing(
     past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: DifficultyTable | None
 ) -> list[FeatureVector]:
     """The features of each objective, in their order. table: the deployment's difficulties, or None."""
+    default = untracked(past)
+    if default is not None:
+        return [default] * len(objectives)
     histories = [StudyHistory(past, rows) for rows in objectives]
     estimates = _estimates_facing(past, histories, table)
     as_of_ms = past.as_of_ms

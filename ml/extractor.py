@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml.consent import untracked
 from ml.correctness import correct_setting, suits
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
 from ml.estimated_features import estimated_features
@@ -94,6 +95,9 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
+        default = untracked(history.past)
+        if default is not None:
+            return default
         difficulty = self._difficulty()
         if difficulty is None:
             estimates = history.past.once(_own_estimates)
@@ -174,4 +178,4 @@ def _mean(vectors: list[FeatureVector]) -> FeatureVector:
     for name in FEATURE_NAMES:
         values = [value for vector in vectors if (value := vector.known(name)) is not None]
         known[name] = sum(values) / len(values) if values else None
-    return FeatureVector.of(known, vectors[0].extracted_at_ms)
+    return FeatureVector.of(known, vectors[0].extracted_at_ms, vectors[0].degraded)

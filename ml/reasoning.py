@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml.degraded import SENTENCES
 from ml.features import FEATURES
 from ml.prediction import Factor, risk_level
 from ml.wording import clause, subject
@@ -46,6 +47,8 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     """
     level = risk_level(probability)
     share = f"{int(100 * probability + 1e-9)} %"  # rounded down, so that 70 % is HIGH wherever it is printed
+    if degraded == SENTENCES["tracking_off"]:
+        return f"{degraded.capitalize()}: this is a default estimate of {share}."
     if degraded:
         return f"We could not read the study records ({_phrase(degraded)}): this is a default estimate of {share}."
     opening = f"{level.capitalize()} risk of struggling ({share})"

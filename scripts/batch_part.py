@@ -64,6 +64,7 @@ class Judged(NamedTuple):
     """One learner: the features and the occasion of each objective ahead, in the order of upcoming().
 
     unknown: the enum values met on the way that mean nothing to us, as (column, value), for each objective.
+    tracked: False for a learner who has switched performance tracking off; nothing is judged then.
     """
 
     learner_id: str
@@ -71,6 +72,7 @@ class Judged(NamedTuple):
     vectors: list[FeatureVector]
     occasions: list[Occasion]
     unknown: list[tuple[tuple[str, str], ...]]
+    tracked: bool = True
 
 
 class Tally:
@@ -78,7 +80,7 @@ class Tally:
 
     FIELDS = (
         *("learners", "predictions", "HIGH", "MEDIUM", "LOW", "degraded", "unknown_learners", "unknown_objectives"),
-        *("left_out", "written", "kept", "refused", "indicators"),
+        *("tracking_off", "left_out", "written", "kept", "refused", "indicators", "dismissed"),
     )
 
     def __init__(self) -> None:
@@ -134,6 +136,11 @@ class Bench:
         for page in pages:
             learners = list(self.client.stream_learners(settings.as_of_ms, WINDOW, page))
             tally.counts["unknown_learners"] += len(page) - len(learners)
+            untracked = [rows for rows in learners if not rows.learner.performance_tracking_enabled]
+            learners = [rows for rows in learners if rows.learner.performance_tracking_enabled]
+            tally.counts["learners"] += len(untracked)
+            tally.counts["tracking_off"] += len(untracked)
+            yield from (Judged(rows.learner.id, [], [], [], [], tracked=False) for rows in untracked)
             histories = [
                 LearnerHistory(rows, settings.as_of_ms, settings.is_now, settings.correct_from) for rows in learners
             ]

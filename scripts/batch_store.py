@@ -71,6 +71,8 @@ def store(writer: Writer, made: Sequence[Made]) -> Stored:
 
 def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:
     """Takes back the open predictions of these learners; returns how many they were."""
+    if not learner_ids or not writer.has("StrugglePrediction"):
+        return 0
     dismissed = 0
     for identifier, status in writer.select("StrugglePrediction", ("id", "predictionStatus"), "userId", learner_ids):
         if status == "PENDING":

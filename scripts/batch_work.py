@@ -18,7 +18,7 @@ from ml.model import StrugglePredictionModel
 from ml.prediction import risk_level
 from ml.training.many import ManyAtOnce, Verdict
 from scripts.batch_part import MOST_FAILURES, Bench, Judged, Settings, Tally
-from scripts.batch_store import store
+from scripts.batch_store import dismiss, store
 from scripts.stored_rows import Made
 from scripts.worker_bench import bench_of, patiently
 
@@ -85,9 +85,11 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
                 for one, unknown in zip(mine, each.unknown)
             )
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
-    if wanted.stored and made:
+    untracked = [each.learner_id for each in page if not each.tracked]
+    if wanted.stored and (made or untracked):
         with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:
             stored = store(writer, made)
+            tally.counts["dismissed"] += dismiss(writer, untracked)
         for name in ("written", "kept", "refused", "indicators"):
             tally.counts[name] += getattr(stored, name)
         tally.failures = (tally.failures + stored.refusals)[:MOST_FAILURES]

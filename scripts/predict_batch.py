@@ -229,6 +229,8 @@ def _told(summary: Mapping[str, Any]) -> str:
         "degraded": "rest on default features",
         "unknown_learners": "learners are unknown",
         "unknown_objectives": "planned objectives are unknown",
+        "tracking_off": "learners have switched performance tracking off",
+        "dismissed": "of their open rows dismissed",
         "left_out": f"objectives beyond a learner's first {MOST_OBJECTIVES} were left out",
         "written": "rows of struggle_predictions written",
         "kept": "rows stay as they are: decided, dismissed, or newer",

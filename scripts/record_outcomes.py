@@ -6,7 +6,8 @@ definition can judge, or, where answers trickle in over several short visits, th
 learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) outranks both, also after the
 fact. Run it as often as you like: what is decided stays, unless the learner says otherwise. With --again, outcomes that
 were decided by another rule than today's (before GOOD was the lowest correct grade, or under the other --correct-from)
-are decided again from the same answers; learners' own words stay.
+are decided again from the same answers; learners' own words stay. Open predictions of learners who have
+switched performance tracking off are dismissed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ml.correctness import GOOD
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
 from ml.outcome_mark import marked
+from scripts.batch_store import dismiss
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.outcome_rules import (
@@ -80,6 +82,14 @@ def _stored(writer: Writer, learner_ids: Sequence[str], again: bool) -> list[Sto
     return found
 
 
+def _untracked(writer: Writer, learner_ids: Sequence[str]) -> set[str]:
+    """Those who have switched performance tracking off: what becomes of their predictions is nobody's business."""
+    if "performanceTrackingEnabled" not in writer.columns("User"):
+        return set()
+    fields = ("id", "performanceTrackingEnabled")
+    return {str(learner) for learner, tracked in writer.select("User", fields, "id", learner_ids) if tracked is False}
+
+
 def _words(writer: Writer, predictions: Sequence[Stored], now_ms: int) -> dict[str, bool]:
     """Of several answers of a learner on one prediction, the last; none where the app keeps no such table."""
     if not writer.has("PredictionFeedback"):
@@ -113,7 +123,10 @@ def record(
         writer.commit()
         pages = [concerned[start : start + LEARNERS_AT_ONCE] for start in range(0, len(concerned), LEARNERS_AT_ONCE)]
         for page in _shown(pages, quiet):
-            predictions = _stored(writer, page, again)
+            untracked = _untracked(writer, page)
+            if not dry_run:
+                counts["dismissed"] += dismiss(writer, sorted(untracked))
+            predictions = [each for each in _stored(writer, page, again) if each.learner_id not in untracked]
             words = _words(writer, predictions, now)
             writer.commit()  # reading the histories takes long; meanwhile the writer is in no transaction
             older = to_decide_again(predictions, words, correct_from) if again else []
@@ -191,7 +204,7 @@ def record_outcomes(
         raise Refused(str(error), USAGE) from None
     except DatabaseError as error:
         raise of_database(error) from None
-    names = (*STATUS.values(), "by answers", "by validation", "by learner", "still open")
+    names = (*STATUS.values(), "by answers", "by validation", "by learner", "still open", "dismissed")
     recorded = {name: counts[name] for name in (*names, *(("judged again", "changed") if again else ()))}
     if as_json:
         told = {name.replace(" ", "_").lower(): n for name, n in recorded.items()}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
+from ml.consent import teaches
 from ml.correctness import GOOD, is_correct
 from ml.difficulty import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
 from ml.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
@@ -108,7 +109,7 @@ def build_difficulty_table(
     answers = hard = 0
     learners_of = Counter[int]()
     for rows in learners:
-        if not rows.learner.include_in_analytics:
+        if not teaches(rows.learner):
             continue
         fold = fold_of(rows.learner.id)
         reviews = [r for r in rows.reviews if r.reviewed_at_ms < cutoff_ms and r.rating in GRADES and _named(r)]

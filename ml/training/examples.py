@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.consent import teaches
 from ml.correctness import GOOD
 from ml.difficulty import NO_DIFFICULTY, DifficultyTable, LearnerDifficulty
 from ml.estimated_features import estimated_features
@@ -202,7 +203,7 @@ def labelled_examples(
     visits: list[LabelledVisit] = []
     rows_of_x: list[list[float]] = []
     for rows in learners:
-        if not rows.learner.include_in_analytics:
+        if not teaches(rows.learner):
             continue
         own = [v for v in labelled_visits(rows, struggle_below, correct_from) if v.objective_id in objectives]
         visits += own

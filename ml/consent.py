@@ -1,0 +1,26 @@
+"""What a learner's switches mean here; the page on them is db/README.md, "Opt-outs".
+
+behavioralAnalysisEnabled is seen to by ml/history.py, which leaves the behavioural sources out.
+"""
+
+from __future__ import annotations
+
+from ml.degraded import SENTENCES
+from ml.features import FeatureVector
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ml import ports
+    from ml.history import LearnerHistory
+
+
+def teaches(learner: ports.Learner) -> bool:
+    """Whether the learner's records may be learned from: for models, for difficulty tables, for monitoring."""
+    return learner.include_in_analytics and learner.performance_tracking_enabled
+
+
+def untracked(past: LearnerHistory) -> FeatureVector | None:
+    """All features by default for a learner who has switched performance tracking off; None for all others."""
+    if past.learner.performance_tracking_enabled:
+        return None
+    return FeatureVector.of({}, past.as_of_ms, degraded=SENTENCES["tracking_off"])
