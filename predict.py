@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Will this learner struggle with this objective?  `predict.py USER_ID OBJECTIVE_ID` prints one JSON object."""
 
-from __future__ import annotations
-
+# No `from __future__`: it would be the first import, and might be another's file (see leave_out_callers_directory).
 import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
 import os
 import sys
@@ -24,12 +23,29 @@ def stop(signum: int, _frame: object) -> None:
         os._exit(128 + signum)
 
 
+def leave_out_callers_directory(named: str) -> None:
+    """An empty entry of PYTHONPATH means wherever the caller stands, whose files must not pass for our modules.
+
+    named: the variable's value. A directory that it names in full stays.
+    """
+    entries = named.split(os.pathsep)
+    if not named or ("" not in entries and os.curdir not in entries):
+        return
+    try:
+        here = os.getcwd()
+    except OSError:  # it has been removed
+        here = ""
+    unwanted = {"", os.curdir, here}.difference(entry for entry in entries if os.path.isabs(entry))
+    sys.path[1:] = [entry for entry in sys.path[1:] if entry not in unwanted]
+
+
 if __name__ == "__main__":  # before the imports below, which take half of a prediction's time
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     if sys.flags.safe_path:  # python -I and -P leave out the directory that ml and db lie in
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    leave_out_callers_directory(os.environ.get("PYTHONPATH", ""))
 
 import db
 from db import errors as database
@@ -100,7 +116,7 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
 
 
-def opened(request: Request) -> Client:
+def opened(request: Request) -> "Client":
     """The database that the request names, else the one that the environment names, else the demo."""
     return db.connect(
         request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
@@ -171,7 +187,7 @@ EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
 STDOUT_GONE = 74
 
 
-def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int:
     """Exactly two arguments are the ids, never parsed; any other list has options. The one place of exit codes."""
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
@@ -194,7 +210,7 @@ def main(argv: Sequence[str] | None = None, began: float | None = None) -> int:
     return code if write(indented(text) if pretty else text) else STDOUT_GONE
 
 
-def parse(argv: Sequence[str]) -> Request:
+def parse(argv: "Sequence[str]") -> Request:
     """The options; click is imported only here, so that the route's two arguments do not pay for it."""
     from scripts.predict_options import parse_request
 

@@ -5,9 +5,9 @@ The challenger learns from everything before --since: the learners' history, and
 known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
 challenger are then compared on what came after both trainings. The challenger is promoted only when it is proven
 better; else it is kept as a version, and the champion answers on. Degraded predictions never train, nor do those
-after which somebody intervened. Where answers have
-gone from the database since, the difficulty tables of the model that answers then and of the one that a rollback
-returns to are counted anew without them; --count-anew does so whatever has changed.
+after which somebody intervened. Where answers have gone from the database since, the difficulty tables of the model
+that answers then and of the one that a rollback returns to are counted anew without them; --count-anew does so
+whatever has changed.
 
 Exit codes: 0 promoted, or kept and why; 2 usage; 69 database unreachable; 75 another retraining is under way; 78
 configuration.

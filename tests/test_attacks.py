@@ -121,3 +121,45 @@ def test_product_code_starts_no_shell():
     planted = b"import os, subprocess\nos.system(a)\nsubprocess.run(a, shell=True)\nsubprocess.run(['sh', a])\n"
     found = subprocess.run([*command, "-"], input=planted, capture_output=True, check=False)
     assert all(rule in found.stdout for rule in (b"S605", b"S602", b"S607"))
+
+
+PLANTED = (
+    *("__future__", "_sqlite3", "base64", "binascii", "bisect", "click", "collections", "datetime", "db"),
+    *("decimal", "enum", "functools", "hashlib", "importlib", "json", "math", "ml", "psycopg2", "re", "scripts"),
+    *("select", "signal", "sqlite3", "string", "struct", "_struct", "traceback", "types", "typing", "uuid", "zlib"),
+)
+
+
+@pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else"])
+@pytest.mark.parametrize("options", [(), ("--pretty",), ("--doctor",)])
+def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(tmp_path, entries, options):
+    """With the interpreter itself: a virtual environment's own start-up code imports before any of ours."""
+    ran = tmp_path / "ran"
+    for name in PLANTED:
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name + ' '!r})\nraise SystemExit(3)\n")
+    clean = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PYTHONHOME")}
+    python = os.path.realpath(sys.executable)
+    # What the interpreter imports before any script, in whatever version, is out of anybody's reach.
+    started = subprocess.run(
+        [python, "-X", "importtime", "-c", ""], capture_output=True, text=True, cwd="/", check=True
+    )
+    for name in PLANTED:
+        if f" {name}\n" in started.stderr:
+            (tmp_path / f"{name}.py").unlink()
+    done = subprocess.run(
+        [python, os.path.join(ROOT, "predict.py"), *options, *ASKED],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": entries.format(tmp_path)},
+        check=False,
+    )
+    assert not ran.exists(), ran.read_text()
+    assert options or (done.returncode, '"probability"' in done.stdout) == (0, True), done.stderr
+
+
+def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path):
+    (tmp_path / "click.py").write_text("raise SystemExit(33)\n")
+    command = [sys.executable, os.path.join(ROOT, "predict.py"), "--pretty", *ASKED]
+    environment = {**os.environ, "PYTHONPATH": f":{tmp_path}"}
+    assert subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False).returncode == 33
