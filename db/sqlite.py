@@ -23,6 +23,10 @@ STEPS_BETWEEN_LOOKS = 20_000
 SMALLEST_DATABASE = 512
 """Bytes: one page of the smallest size."""
 
+MOST_BYTES_OF_A_ROW = 64 << 20
+"""Of a row and of a value. Texts are cut in the query, but SQLite reads their row first; a view could make one of a
+gigabyte out of nothing. What is larger makes the database unreadable, as damage does."""
+
 _UNDECODABLE = "Could not decode to UTF-8"
 _ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """The second where SQLite's own sentence about a damaged schema quotes bytes that are no text."""
@@ -100,6 +104,7 @@ class SQLiteConnection:
         )
         try:
             self._be_patient(connection)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES_OF_A_ROW)
             connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except _ERRORS:

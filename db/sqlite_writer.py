@@ -8,7 +8,7 @@ import sqlite3
 from db.columns import column
 from db.dialects import SQLITE
 from db.errors import DatabaseUnavailable, RowRefused, WriteRefused
-from db.sqlite import readable
+from db.sqlite import MOST_BYTES_OF_A_ROW, readable
 from db.tables import TABLES
 from db.timestamps import sqlite_ms, stored_text
 from db.writer import Writer, quoted
@@ -39,6 +39,7 @@ class SQLiteWriter(Writer):
             )
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"The SQLite database {path!r} cannot be opened: {error}.") from None
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES_OF_A_ROW)
         connection.text_factory = readable
         super().__init__(mapping, path, connection)
         try:

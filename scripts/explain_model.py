@@ -6,7 +6,6 @@ learners whom the model was not fitted on.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from ml.errors import PredictorError
 from ml.features import FEATURES
 from ml.model import StrugglePredictionModel, load
 from ml.scorecard import Table
+from scripts.model_card import SHOWN, card_of, measured, short
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, Refused
@@ -31,6 +31,8 @@ from scripts.refusal import CONFIGURATION, Refused
 WIDTH, HEIGHT, MARGIN = 280, 150, 26
 DIAGRAM = 340
 GRID = 101
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""Nothing runs and nothing is loaded, should anything on the page ever ask for it."""
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1d2733;background:#fff;max-width:1200px;margin:2rem auto;padding:0 1rem}
@@ -67,23 +69,15 @@ def explain_model(model: str | None, card_path: str | None, out: str) -> None:
     if judge.saved is None:
         raise Refused("the rules answer: there is no trained model to draw", CONFIGURATION)
     directory = os.path.dirname(judge.path or "")
-    found = card_of(card_path or os.path.join(directory, _card_name(judge.model_version)))
+    found = card_of(card_path or os.path.join(directory, _card_name(judge.saved.model_version)))
     write_whole(out, page(judge, found))
     click.echo(out)
 
 
 def _card_name(model_version: str) -> str:
-    return "pretrained.json" if model_version.startswith("pretrained") else model_version + ".json"
-
-
-def card_of(path: str) -> Mapping[str, Any]:
-    """The model's card; empty where there is none."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """The card's bare name beside the model; a version is a text from a file, and may look like a path."""
+    name = "pretrained" if model_version.startswith("pretrained") else os.path.basename(model_version)
+    return name + ".json"
 
 
 def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
@@ -102,10 +96,12 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
     shapes = "\n".join(_shape(feature.name, feature.meaning, table, slope, scale) for feature, table, _ in drawn)
     silent = [feature.name for feature in FEATURES if feature.name not in {f.name for f, _, _ in drawn}]
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{escape(model.model_version)}</title><style>{STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>{escape(model.model_version)}</title><style>{STYLE}</style></head>
 <body>
 <h1>{escape(model.model_version)}</h1>
-<p class="quiet">{escape("; ".join(saved.sources))}</p>
+<p class="quiet">{escape(short("; ".join(saved.sources)))}</p>
 <p class="quiet">{escape(IN_WORDS[saved.correct_from])}</p>
 {_reliability(card)}
 <h2>Shape functions</h2>
@@ -156,20 +152,22 @@ def _stops(table: Table) -> Sequence[float]:
 
 
 def _reliability(card: Mapping[str, Any]) -> str:
-    evaluation = card.get("evaluation")
-    if not evaluation or not evaluation.get("reliability"):
+    if not card:
         return '<p class="quiet">No card beside the model: no reliability diagram.</p>'
+    try:
+        found = measured(card)
+    except (KeyError, TypeError, ValueError):
+        return '<p class="quiet">The card has no reliability diagram that can be drawn.</p>'
 
     def at(share: float) -> float:
         return 34 + share * (DIAGRAM - 44)
 
-    bins = evaluation["reliability"]
-    largest = max(each["n"] for each in bins)
+    largest = max(each.n for each in found.bins)
     marks = "".join(
-        f'<circle cx="{at(b["mean_probability"]):.1f}" cy="{DIAGRAM - at(b["struggle_rate"]):.1f}"'
-        f' r="{3 + 4 * (b["n"] / largest) ** 0.5:.1f}" fill="#1f5fa8" fill-opacity=".8">'
-        f"<title>predicted {b['mean_probability']:.3f}, came {b['struggle_rate']:.3f}, n = {b['n']}</title></circle>"
-        for b in bins
+        f'<circle cx="{at(each.said):.1f}" cy="{DIAGRAM - at(each.came):.1f}"'
+        f' r="{3 + 4 * (each.n / largest) ** 0.5:.1f}" fill="#1f5fa8" fill-opacity=".8">'
+        f"<title>predicted {each.said:.3f}, came {each.came:.3f}, n = {each.n:d}</title></circle>"
+        for each in found.bins
     )
     ticks = "".join(
         f'<text x="{at(t) - 7:.1f}" y="{DIAGRAM - 20}">{t:.1f}</text>'
@@ -177,18 +175,10 @@ def _reliability(card: Mapping[str, Any]) -> str:
         for t in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     )
     rows = "".join(
-        f"<tr><th>{escape(label)}</th><td>{_interval(evaluation['figures'][name])}</td></tr>"
-        for label, name in (
-            ("AUC", "auc"),
-            ("log-loss", "log_loss"),
-            ("Brier", "brier"),
-            ("ECE", "ece"),
-            ("calibration slope", "calibration_slope"),
-            ("struggle rate", "struggle_rate"),
-        )
+        f"<tr><th>{escape(label)}</th><td>{_interval(found.figures[name])}</td></tr>" for name, label in SHOWN.items()
     )
     return f"""<h2>Reliability</h2>
-<p class="quiet">{escape(str(card.get("how_measured", "")))}</p>
+<p class="quiet">{escape(found.how)}</p>
 <div class="grid"><figure><svg viewBox="0 0 {DIAGRAM} {DIAGRAM}" role="img" aria-label="reliability diagram">
 <line x1="{at(0)}" y1="{DIAGRAM - at(0)}" x2="{at(1)}" y2="{DIAGRAM - at(1)}" stroke="#c3ccd6" stroke-dasharray="4 3"/>
 <line x1="{at(0)}" y1="{DIAGRAM - at(0)}" x2="{at(1)}" y2="{DIAGRAM - at(0)}" stroke="#c3ccd6"/>
@@ -197,14 +187,14 @@ def _reliability(card: Mapping[str, Any]) -> str:
 <text transform="translate(9 {DIAGRAM / 2 + 30}) rotate(-90)">struggled</text>
 </svg><figcaption><span>Ten bins of equal size; on the dashed line a probability means what it says.</span></figcaption>
 </figure><div><table>{rows}
-<tr><th>visits, learners</th><td>{evaluation["n"]}, {evaluation["learners"]}</td></tr></table></div></div>"""
+<tr><th>visits, learners</th><td>{found.n:d}, {found.learners:d}</td></tr></table></div></div>"""
 
 
-def _interval(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
+def _interval(figure: tuple[float | None, float | None, float | None]) -> str:
+    value, low, high = figure
+    if value is None:
         return "-"
-    bounds = f" [{figure['low']:.3f}, {figure['high']:.3f}]" if figure["low"] is not None else ""
-    return f"{figure['value']:.3f}{bounds}"
+    return f"{value:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 import tracemalloc
 
 import pytest
 
+from db.connecting import DEMO
 from db.demo import load_demo
+from db.sqlite import SQLiteConnection
 from db.writing import open_writer
 from ml.errors import ModelRefused
 from ml.model_file import parse
@@ -163,3 +168,29 @@ def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path):
     command = [sys.executable, os.path.join(ROOT, "predict.py"), "--pretty", *ASKED]
     environment = {**os.environ, "PYTHONPATH": f":{tmp_path}"}
     assert subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False).returncode == 33
+
+
+def test_a_value_of_a_gigabyte_made_out_of_nothing_is_never_made(tmp_path):
+    """An app's table may be a view to us; what it makes is bounded, for readers and writers alike."""
+    path = tmp_path / "app.sqlite3"
+    shutil.copy(DEMO, path)
+    path.chmod(0o644)
+    connection = sqlite3.connect(path)
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(learning_objectives)")]
+    chosen = ", ".join("zeroblob(999999999) AS objective" if name == "objective" else f'"{name}"' for name in columns)
+    connection.executescript(
+        "PRAGMA foreign_keys = OFF; ALTER TABLE learning_objectives RENAME TO kept;"
+        f"CREATE VIEW learning_objectives AS SELECT {chosen} FROM kept;"
+    )
+    connection.close()
+    limited = ["sh", "-c", 'ulimit -v 262144; exec "$@"', "limited", sys.executable, os.path.join(ROOT, "predict.py")]
+    ran = subprocess.run([*limited, "--database-url", f"file:{path}", *ASKED], capture_output=True, check=False)
+    assert ran.returncode == 0
+    assert b"Traceback" not in ran.stderr
+    reader = SQLiteConnection(str(path), time.monotonic() + 9)
+    with open_writer(f"file:{path}") as writer:
+        for connection in (reader._connection, writer._connection):
+            with pytest.raises(sqlite3.DataError, match="too big"):
+                connection.execute("SELECT length(zeroblob(100000000))")
+            assert connection.execute("SELECT length(zeroblob(20000000))").fetchone() == (20_000_000,)
+    reader.close()

@@ -1,0 +1,96 @@
+"""A model's card, read as a file that anybody may have put there: numbers are numbers, and texts are short."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ml.places import content_of
+
+MOST_BYTES_OF_A_CARD = 4 << 20
+LONGEST_TEXT = 2000
+"""Characters of a text out of a card or a model that the page shows."""
+MOST_BINS = 100
+
+
+def card_of(path: str) -> Mapping[str, Any]:
+    """The model's card; empty where there is none, or what lies there is none."""
+    try:
+        found = json.loads(content_of(path, MOST_BYTES_OF_A_CARD))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class Bin(NamedTuple):
+    """Predictions that said much the same: the mean of what they said, and the share that came, both in 0..1."""
+
+    said: float
+    came: float
+    n: int
+
+
+class Measured(NamedTuple):
+    """What a card says of the model's quality. figures: name -> value, low, high, each None where there is none."""
+
+    how: str
+    bins: Sequence[Bin]
+    figures: Mapping[str, tuple[float | None, float | None, float | None]]
+    n: int
+    learners: int
+
+
+SHOWN = {
+    "auc": "AUC",
+    "log_loss": "log-loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "calibration_slope": "calibration slope",
+    "struggle_rate": "struggle rate",
+}
+
+
+def measured(card: Mapping[str, Any]) -> Measured:
+    """The card's figures as numbers, so that no text of a card gets into the page in their place.
+
+    Raises KeyError, TypeError or ValueError where the card does not hold them.
+    """
+    evaluation = card["evaluation"]
+    bins = [
+        Bin(_share(each["mean_probability"]), _share(each["struggle_rate"]), _count(each["n"]))
+        for each in evaluation["reliability"][:MOST_BINS]
+    ]
+    if not bins or not any(each.n for each in bins):
+        raise ValueError("no bins")
+    figures = {
+        name: (_figure(each["value"]), _figure(each["low"]), _figure(each["high"]))
+        for name, each in ((name, evaluation["figures"][name]) for name in SHOWN)
+    }
+    how = short(str(card.get("how_measured", "")))
+    return Measured(how, bins, figures, _count(evaluation["n"]), _count(evaluation["learners"]))
+
+
+def _figure(value: object) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not -1e9 < value < 1e9:  # type: ignore[operator]
+        raise ValueError("no figure")
+    return float(value)  # type: ignore[arg-type]
+
+
+def _share(value: object) -> float:
+    share = _figure(value)
+    if share is None or not 0 <= share <= 1:
+        raise ValueError("no share")
+    return share
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 10**12:
+        raise ValueError("no count")
+    return value
+
+
+def short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
