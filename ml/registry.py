@@ -173,7 +173,7 @@ class Registry:
 
     def predecessor(self) -> str | None:
         """The version that a rollback would return to; None where it would return to the shipped model."""
-        return next((version for version in self._earlier() if version in self.versions()), None)
+        return next((version for version in self._earlier() if self._is_sound(version)), None)
 
     def remove(self, version: str) -> list[str]:
         """Take a version away for good, with its card and the table that no other model names.
@@ -236,6 +236,13 @@ class Registry:
         while version is not None and (version := self._promotions.before(version)) not in met | {None}:
             met.add(version)
             yield version
+
+    def _is_sound(self, version: str) -> bool:
+        try:
+            self.read(version)
+        except (ModelNotFound, ModelRefused):
+            return False
+        return True
 
     def _sound_current(self) -> str | None:
         """As `current`, for those who must not guess: what answers is not taken away because it cannot be read."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ml import model_file, whole_files
 from ml.difficulty import DifficultyTable
-from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
+from ml.errors import ModelNotFound, ModelRefused
 from ml.instants import iso
 from ml.registry import Registry
 from ml.visits import PERFORMANCE_BELOW
@@ -32,8 +32,8 @@ def renew(
     """
     try:
         current = registry.current()
-    except ModelUnsuited:  # it does not answer, and no table helps it
-        current = None
+    except ModelRefused:  # another answers in its place, which has no table
+        return {}
     before = registry.predecessor()
     renewed = {}
     for version in (before, current):

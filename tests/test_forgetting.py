@@ -91,7 +91,8 @@ def assert_none_counts_the_learner(url: str, registry: Registry, tmp_path: Path)
         table.close()
         anew = str(tmp_path / "anew")
         with db.connect(url) as client:
-            size = build_table(client, anew, int(str(about["cutoff_ms"])), None, about["struggle_below"])  # type: ignore[arg-type]
+            below, correct_from = about["struggle_below"], str(about["correct_from"])
+            size = build_table(client, anew, int(str(about["cutoff_ms"])), None, below, correct_from)  # type: ignore[arg-type]
         assert size.learners == LEARNERS - 1
         assert Path(anew).read_bytes() == content
     files = [Path(registry.directory, name) for name in os.listdir(registry.directory)]
@@ -167,6 +168,35 @@ def test_a_learner_who_opts_out_leaves_the_tables_too(platform: tuple[str, Regis
     assert registry.read(renewed[second]).scorecard.intercept == weights
     assert registry.card(renewed[second])["difficulty_counted_anew_for"] == second
     assert_none_counts_the_learner(url, registry, tmp_path)
+
+
+def test_where_the_current_model_is_refused_nothing_is_renewed_and_retraining_goes_on(
+    platform: tuple[str, Registry],
+) -> None:
+    url, registry = platform
+    Path(registry.directory, "current.pkl").write_bytes(b"torn")
+    with db.connect(url) as client, registry.locked():
+        assert renew(client, registry, client.now(), None, True) == {}
+
+
+def test_tables_keep_the_setting_they_were_counted_with(platform: tuple[str, Registry]) -> None:
+    url, registry = platform
+    models = registry.directory
+    run(
+        *("train_initial_model.py", "--database-url", url, "--models-dir", models, "--jobs", "1", "--as-of", UNTIL),
+        *("--difficulty-only", "--struggle-below", "0.6", "--correct-from", "HARD"),
+    )
+    with db.connect(url) as client, registry.locked():
+        assert renew(client, registry, client.now(), None, True) == {}
+    erase(url)
+    with db.connect(url) as client, registry.locked():
+        renewed = renew(client, registry, client.now())
+    difficulty = registry.read(str(registry.current())).difficulty
+    assert registry.current() in renewed.values()
+    assert difficulty is not None
+    table = DifficultyTable.open(os.path.join(models, difficulty[0]))
+    assert (table.about()["struggle_below"], table.about()["correct_from"]) == (0.6, "HARD")
+    table.close()
 
 
 def test_a_fresh_version_and_one_without_a_table_are_left_as_they_are(platform: tuple[str, Registry]) -> None:
