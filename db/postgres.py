@@ -183,16 +183,18 @@ class PostgreSQLConnection:
             return []
         import psycopg2
 
+        opening = self._opening()
         try:
             cursor = self._cursor(self._connection)
             asked = self._plans.call(cursor, batch) if self._plans is not None else None
             if asked is None:
                 asked = selection([cursor.mogrify(each.sql, each.parameters).decode() for each in batch], batch)
-            self._execute(cursor, f"{self._opening()}{asked}")
+            self._execute(cursor, f"{opening}{asked}")
             return [json.loads(self._text(rows)) if rows else [] for rows in cursor.fetchone() or ()]
         except psycopg2.Error as error:
+            failure = self._failure(error, asks_again=bool(opening))
             self.abandon()
-            raise self._failure(error) from None
+            raise failure from None
         except BaseException:
             self.abandon()
             raise
@@ -215,8 +217,9 @@ class PostgreSQLConnection:
                 self._wait()
             self._execute(cursor, "CLOSE batches")
         except psycopg2.Error as error:
+            failure = self._failure(error)
             self.abandon()
-            raise self._failure(error) from None
+            raise failure from None
 
     def _opening(self) -> str:
         if self._begun:
@@ -309,13 +312,32 @@ class PostgreSQLConnection:
     def _too_late(self) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"The PostgreSQL database {self.label} did not answer in time.", "database_late")
 
-    def _failure(self, error: psycopg2.Error) -> DatabaseConfiguration | DatabaseUnavailable:
+    def _why_it_hung_up(self) -> str:
+        """What the other side says to a bare BEGIN, "" where it takes it.
+
+        A pooler that lends single statements notices our transaction only with the answer, and says so in the midst
+        of it, where libpq cannot make out a sentence.
+        """
+        import psycopg2
+
+        self.abandon()
+        try:
+            self._execute(self._connect().cursor(), "BEGIN")
+        except psycopg2.Error as error:
+            return last_words(error, self._connection)
+        except (DatabaseUnavailable, DatabaseConfiguration):
+            pass
+        return ""
+
+    def _failure(self, error: psycopg2.Error, asks_again: bool = False) -> DatabaseConfiguration | DatabaseUnavailable:
         code = error.pgcode or ""
         if code == "57014":
             return self._too_late()
         if code == _NO_SUCH_PLAN:
             self._keeps_plans = False
-        said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
+        said = last_words(error, self._connection)
+        if asks_again and not code and said.startswith(_HUNG_UP):
+            said = self._why_it_hung_up() or said
         if code.startswith(_MISCONFIGURED):
             return DatabaseConfiguration(f"The PostgreSQL database {self.label} refuses a query ({code}): {said}.")
         return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}", "database_broke_off")
@@ -333,6 +355,20 @@ def selection(texts: Sequence[str], batch: Sequence[Query]) -> str:
 
 _LONGEST_NAP_S = 0.1
 """How soon an interrupt from another thread is noticed."""
+
+
+_HUNG_UP = "server closed the connection unexpectedly"
+
+
+def last_words(error: psycopg2.Error, connection: psycopg2.extensions.connection | None) -> str:
+    """What the server, or a pooler, said of an error; where it hung up after saying it, libpq alone remembers."""
+    if error.diag and error.diag.message_primary:
+        return str(error.diag.message_primary)
+    told = (connection.info.error_message if connection is not None else None) or ""
+    before, closed, _ = (told or str(error)).partition(_HUNG_UP)
+    if not (closed and before.strip()):
+        before = str(error)
+    return " ".join(before.split())
 
 
 def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:

@@ -9,7 +9,7 @@ from db.dialects import POSTGRESQL
 from db.encodings import can_hold
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, WriteRefused
 from db.libpq_environment import SetAside, overriding
-from db.postgres import refusal
+from db.postgres import last_words, refusal
 from db.postgres_hosts import servers
 from db.tables import TABLES
 from db.timestamps import postgres_ms, stored_text
@@ -132,7 +132,7 @@ class PostgreSQLWriter(Writer):
         return stored
 
     def _failure(self, error: Any) -> DatabaseUnavailable | WriteRefused:
-        said = (error.diag.message_primary if error.diag else None) or " ".join(str(error).split())
+        said = last_words(error, self._connection)
         if not error.pgcode or error.pgcode[:2] in ("08", "57"):
             return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}.")
         kind = RowRefused if error.pgcode[:2] in OF_THE_ROW else WriteRefused
