@@ -137,7 +137,7 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
     """
     if request.strict:
         raise database.DatabaseUnavailable(why, code)
-    say(f"default features: {why}")
+    say(f"default features: {why} {request.warning}".rstrip())
     features = FeatureVector.of({}, moment_ms(request), degraded=SENTENCES[code])
     return answer(request.user_id, request.objective_id, features, model.predict(features))
 
@@ -163,8 +163,8 @@ def respond(request: Request) -> dict[str, object]:
         return predict_by_default(
             request, model, "extraction_failed", f"features cannot be extracted ({place_of(error)})"
         )
-    if request.remark:
-        say(request.remark)
+    if request.remark or request.warning:
+        say(". ".join(filter(None, (request.remark, request.warning))))
     return response
 
 
@@ -199,7 +199,7 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int
         pretty, warning = request.pretty, request.warning
         response, code = examine(request) if request.doctor else (respond(request), 0)
         text = dumps(response)
-        if warning:
+        if request.doctor and warning:
             say(warning)
     except Exception as error:
         code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))

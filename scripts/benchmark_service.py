@@ -29,6 +29,7 @@ from db.connecting import DEMO
 from db.demo import LEARNER, OBJECTIVES
 from db.libpq_environment import WITHOUT_EFFECT
 from scripts.benchmark_startup import ROOT, CannotMeasure, _demo_on_postgres
+from scripts.database_options import warned
 
 REFERENCE = os.path.join(ROOT, "scripts", "reference")
 OURS, GUIDE = "service", "guide-shaped reference"
@@ -120,6 +121,7 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 @click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
 @click.option(
     "--database-url",
+    callback=warned,
     metavar="URL",
     help="A PostgreSQL database that holds the demo learner. Default: a scratch server.",
 )

@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from scripts.database_options import warned
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REFERENCE = os.path.join(ROOT, "scripts", "reference", "guide_shape.py")
 ONE_PROCESS = os.path.join(ROOT, "scripts", "reference", "one_process.py")
@@ -83,6 +85,7 @@ class CannotMeasure(click.ClickException):
 )
 @click.option(
     "--database-url",
+    callback=warned,
     metavar="URL",
     help="A PostgreSQL database that holds the demo learner. Default: a scratch server, started and removed.",
 )

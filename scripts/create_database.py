@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The platform's tables in an empty database: `python -m scripts.create_database --database-url URL [--demo]`.
+"""The platform's tables in an empty database: `python -m scripts.create_database [--demo]`.
 
 An app with a schema.prisma of its own has its tables already; this makes the ones that db/schema.prisma describes, for
 trying the predictor out, for importing answer logs and for tests.

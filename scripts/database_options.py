@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 import click
@@ -20,6 +20,7 @@ from db.errors import DatabaseConfiguration, DatabaseError
 from db.url import Origin, parse
 from ml.places import setting
 from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
+from scripts.terminal import in_one_line
 
 DEMO_URL = f"file:{connecting.DEMO}"
 
@@ -92,7 +93,7 @@ def database_options(
                 given = [DEMO_URL]
             elif given:
                 if warning := warning_of_passwords(given):
-                    click.echo(warning, err=True)
+                    _say(warning)
             elif is_needed:
                 found, origin = _named(options.get("schema"), env_file, looks_for_env_file(options))
                 if found is not None:
@@ -112,12 +113,16 @@ def _named(schema: str | None, env_file: str | None, looks_for_env_file: bool) -
     try:
         text, origin = connecting.surroundings(schema, env_file)
         if text is None and looks_for_env_file:
-            text, origin = connecting.beside(schema, partial(click.echo, err=True))
+            text, origin = connecting.beside(schema, _say)
         if text is not None and (remark := origin.told(connecting.located(text, schema)[0].label)):
-            click.echo(remark, err=True)
+            _say(remark)
     except DatabaseError as error:
         raise of_database(error) from None
     return text, origin
+
+
+def _say(sentence: str) -> None:
+    click.echo(in_one_line(sentence), err=True)
 
 
 def _nothing_named(origin: Origin, offers_demo: bool) -> Refused:
@@ -146,6 +151,13 @@ def refuse_two_databases(url: str | None, env_file: str | None, demo: bool) -> N
         raise Refused("--database-url is empty: give a URL, or leave it out and set DATABASE_URL.", CONFIGURATION)
     if env_file == "":
         raise Refused("--env-file is empty: name a file, or leave it out and set DATABASE_URL.", CONFIGURATION)
+
+
+def warned(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    """A callback for an option that names a database of a benchmark: the URL, with the warning where it is due."""
+    if warning := warning_of_passwords([url]):
+        _say(warning)
+    return url
 
 
 def warning_of_passwords(urls: Sequence[str | None]) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --database-url URL --reviews 10000000`.
+"""A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --reviews 10000000`.
 
 Made inside the server by scripts/synthetic_platform.py, the app's own indexes afterwards. A learner has 100 to 500
 reviews, 300 on average; those with few stopped weeks ago. On demand one learner has a million, which lie among

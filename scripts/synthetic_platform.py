@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A platform of any size, made up: `python -m scripts.synthetic_platform --database-url URL --learners 10000`.
+"""A platform of any size, made up: `python -m scripts.synthetic_platform --learners 10000`.
 
 For benchmarks and tests of size, not of quality: the answers follow arithmetic, not learning. Everything is made inside
 the database by one INSERT ... SELECT per table, so that ten million reviews take minutes, and the same arguments give

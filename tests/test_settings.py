@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -404,3 +405,23 @@ def test_a_variable_that_names_nothing_is_refused(variable: str, said: str):
     assert ran.returncode == 78
     assert said in ran.stderr
     assert json.loads(run("predict.py", "--doctor", **{variable: "/nonexistent"}).stdout)["ok"] is False
+
+
+# Pages
+
+PAGES = sorted(
+    str(path.relative_to(HOUSE))
+    for pattern in ("*.md", ".github/**/*.md", ".github/**/*.yml", "*/*.md", "scripts/**/*", "tests/nextjs/*.md")
+    for path in Path(HOUSE).glob(pattern)
+    if path.suffix in {".md", ".yml", ".sh", ".py", ".json"} or path.name.startswith("Dockerfile")
+    if "node_modules" not in path.parts
+)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_writes_a_url_with_a_password_on_a_command_line(page: str):
+    """Neither as an argument, nor in front of a command, where cron's and Docker's shells have it as an argument."""
+    for line in Path(HOUSE, page).read_text(encoding="utf-8").splitlines():
+        after = line.partition("--database-url")[2]
+        assert not re.match(r"[ =][\"']?(\$|postgres|URL\b)", after), line
+        assert not re.search(r"(?<!export )DATABASE_URL=\S*(postgres|\.\.\.)\S* +[\w./-]", line), line

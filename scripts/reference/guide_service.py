@@ -3,7 +3,7 @@
 FastAPI as in the integration guide, async SQLAlchemy with its own pool (asyncpg, aiosqlite), a calibrated scikit-learn
 model out of joblib.load, kept in memory. The features are those of guide_shape.py, a yardstick and no second predictor.
 
-    DATABASE_URL=... MODEL_FILE=... uvicorn --app-dir scripts/reference guide_service:app
+    uvicorn --app-dir scripts/reference guide_service:app
 """
 
 from __future__ import annotations
