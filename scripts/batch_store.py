@@ -53,9 +53,13 @@ def store(writer: Writer, made: Sequence[Made]) -> Stored:
     """Writes them in the writer's transaction; committing is left to the caller.
 
     What the app's tables lack (topicId, or the table of indicators) is left out. Raises DatabaseConfiguration where
-    nobody makes the ids of a column, and WriteRefused where it is not a row that is at fault.
+    there is no table of predictions or nobody makes the ids of a column, and WriteRefused where it is not a row that
+    is at fault.
     """
     columns = writer.columns("StrugglePrediction")
+    if not columns:
+        table = writer.mapping.table("StrugglePrediction")
+        raise DatabaseConfiguration(f"The database has no table {table!r} in which predictions could be stored.")
     _be_alone_where_the_database_makes_ids(writer, columns)
     held = _held(writer, made)
     open_ones = [each for each in made if (row := held.get(_key(each))) is None or row.takes(each)]
@@ -74,6 +78,8 @@ def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:
     if not learner_ids or not writer.has("StrugglePrediction"):
         return 0
     dismissed = 0
+    if not writer.has("StrugglePrediction"):
+        return dismissed
     for identifier, status in writer.select("StrugglePrediction", ("id", "predictionStatus"), "userId", learner_ids):
         if status == "PENDING":
             dismissed += writer.update("StrugglePrediction", str(identifier), predictionStatus="DISMISSED")

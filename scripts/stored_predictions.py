@@ -25,9 +25,9 @@ def stored_of(writer: Writer, user_id: str, now_ms: int, status: str | None, min
     if not writer.has("StrugglePrediction"):
         return []
     within = ("predictionDate", now_ms - LOOKED_BACK_MS, now_ms + LOOKED_AHEAD_MS)
-    found = (
-        dict(zip(_FIELDS, row)) for row in writer.select("StrugglePrediction", _FIELDS, "userId", [user_id], within)
-    )
+    present = [field for field in _FIELDS if field in writer.columns("StrugglePrediction")]
+    stored = writer.select("StrugglePrediction", present, "userId", [user_id], within)
+    found = ({**dict.fromkeys(_FIELDS), **dict(zip(present, row))} for row in stored)
     chosen = [row for row in found if _measured(row) >= min_probability and status in (None, row["predictionStatus"])]
     chosen.sort(key=lambda row: (-_measured(row), str(row["predictionDate"]), str(row["id"])))
     return chosen[:MOST_PREDICTIONS]

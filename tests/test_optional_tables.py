@@ -81,6 +81,28 @@ def test_neither_asks_for_a_table_that_is_not_there(app: str, absent: tuple[str,
     assert removed == {table: int(table == "struggle_predictions" and table not in absent) for table in OURS}
 
 
+def batch(url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, os.path.join(HOUSE, "scripts", "predict_batch.py"), "--database-url", url]
+    command += ["--store", "--objectives", "all", "--as-of", "2025-03-03T11:06:40Z", "--json", "--quiet"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_a_batch_stores_predictions_without_a_table_for_their_signs(app: str) -> None:
+    without(app, "struggle_indicators")
+    done = batch(app)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["written"] == 1
+    assert json.loads(done.stdout)["refused"] == 0
+
+
+def test_a_batch_that_has_nowhere_to_store_says_so(app: str) -> None:
+    without(app, "struggle_indicators", "struggle_predictions")
+    done = batch(app)
+    assert done.returncode == 78
+    assert "no table 'struggle_predictions'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_week_without_the_feedback_table_is_a_quiet_week(app: str, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": app, "MODELS_DIR": str(tmp_path / "models"), "PYTHON": sys.executable}
     weekly = os.path.join(HOUSE, "scripts", "weekly_retrain.sh")
