@@ -2,7 +2,8 @@
 """The platform's tables in an empty database: `python -m scripts.create_database [--demo]`.
 
 An app with a schema.prisma of its own has its tables already; this makes the ones that db/schema.prisma describes, for
-trying the predictor out, for importing answer logs and for tests.
+trying the predictor out, for importing answer logs and for tests. prediction_feedbacks, which the current app lacks,
+is made too: with it a learner's word can be kept beside the outcome that the answers tell.
 """
 
 from __future__ import annotations

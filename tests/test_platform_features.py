@@ -370,3 +370,12 @@ def test_three_thousand_answers_take_milliseconds() -> None:
         platform_features(history)
         spent.append(time.perf_counter() - started)
     assert min(spent) < 0.02  # ten times the usual: a loop over loops would take a second
+
+
+def test_the_page_on_differences_from_the_app_has_every_feature_with_its_direction_and_neutral_value():
+    page = (Path(platform_features.__file__).parent / "README.md").read_text()
+    rows = {cells[1].strip(" `"): cells for line in page.splitlines() if len(cells := line.split("|")) > 5}
+    for feature in PLATFORM_FEATURES:
+        _, _, direction, _, neutral, *_ = rows[feature.name]
+        assert direction.strip() == ("higher risk" if feature.direction > 0 else "lower risk"), feature.name
+        assert float(neutral) == feature.neutral, feature.name
