@@ -21,10 +21,11 @@ from db.writing import Writer, open_writer
 from ml.history import DAY_MS
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
+from ml.outcome_mark import LEARNER, marked
 from ml.plain_json import dumps
 from scripts.batch_part import Bench, Judged, Tally, mark_of
 from scripts.batch_part import Settings as BatchSettings
-from scripts.batch_store import Made, store
+from scripts.batch_store import Made, dismiss, store
 from scripts.outcome_rules import SAID_FROM, STATUS
 from scripts.service_app_schemas import (
     FeedbackRequest,
@@ -70,7 +71,10 @@ class AppPaths:
         about = {(each.occasion.objective_id, each.occasion.day) for each in made}
 
         def write(writer: Writer) -> dict[str, object]:
-            store(writer, made)
+            if not judged.tracked:
+                dismiss(writer, [asked.user_id])
+            elif made:
+                store(writer, made)
             rows = stored_of(writer, asked.user_id, now_ms, None, 0.0)
             mine = [row for row in rows if (str(row["learningObjectiveId"]), _day(row["predictionDate"])) in about]
             return as_answer(writer, mine, now_ms)
@@ -100,7 +104,8 @@ class AppPaths:
     def heard(self, app: FastAPI, prediction_id: str, asked: FeedbackRequest) -> str:
         """Records the learner's word: the outcome, what it makes of the prediction, and a row of feedback."""
         now_ms = app.state.predictor.connections.now()
-        feedback_id = self._with_writer(lambda writer: _record(writer, prediction_id, asked, now_ms))
+        correct_from = app.state.predictor.current.model().correct_from
+        feedback_id = self._with_writer(lambda writer: _record(writer, prediction_id, asked, now_ms, correct_from))
         return dumps(
             {
                 "feedback_recorded": True,
@@ -127,7 +132,8 @@ class AppPaths:
         return open_writer(settings.writer_url, schema_path=settings.schema, patience_s=settings.timeout_s)
 
 
-def _record(writer: Writer, prediction_id: str, asked: FeedbackRequest, now_ms: int) -> str:
+def _record(writer: Writer, prediction_id: str, asked: FeedbackRequest, now_ms: int, correct_from: str) -> str:
+    """The id of the row of feedback, or of the prediction where there is no such row."""
     fields = ("userId", "predictedStruggleProbability", "predictionStatus", "featureVector")
     found = (
         writer.select("StrugglePrediction", fields, "id", [prediction_id]) if writer.has("StrugglePrediction") else []
@@ -138,22 +144,31 @@ def _record(writer: Writer, prediction_id: str, asked: FeedbackRequest, now_ms: 
     if status not in OPEN_OR_DECIDED:
         raise Dismissed
     said = isinstance(probability, (int, float)) and probability >= SAID_FROM
-    values: dict[str, object] = {
-        "actualOutcome": asked.actual_struggle,
-        "actualOutcomeRecordedAt": now_ms,
-        "predictionStatus": STATUS[said, asked.actual_struggle],
-    }
-    if features is None or isinstance(features, dict):
-        # Who decided: record_outcomes leaves a learner's own word as it is.
-        mark = {"by": "learner", "struggled": asked.actual_struggle}
-        values["featureVector"] = {**(features or {}), "outcome": mark}
-    writer.update("StrugglePrediction", prediction_id, **values)
-    if not writer.has("PredictionFeedback"):
+    writer.update(
+        "StrugglePrediction",
+        prediction_id,
+        actualOutcome=asked.actual_struggle,
+        actualOutcomeRecordedAt=now_ms,
+        predictionStatus=STATUS[said, asked.actual_struggle],
+        featureVector=marked(features, LEARNER, correct_from, asked.actual_struggle),
+    )
+    columns = writer.columns("PredictionFeedback")
+    if not columns:
         return prediction_id
-    feedback_id = str(uuid4())
-    columns = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "comments", "submittedAt")
-    word = (asked.feedback_type, asked.actual_struggle, asked.comments, now_ms)
-    writer.insert("PredictionFeedback", columns, [(feedback_id, prediction_id, str(learner), *word)])
+    word: dict[str, object] = {
+        "predictionId": prediction_id,
+        "userId": str(learner),
+        "feedbackType": asked.feedback_type,
+        "actualStruggle": asked.actual_struggle,
+        "comments": asked.comments,
+        "submittedAt": now_ms,
+    }
+    feedback_id = prediction_id
+    if columns["id"].takes_a_uuid:
+        feedback_id = str(uuid4())
+        word["id"] = columns["id"].id_of(feedback_id)
+    present = [field for field in word if field in columns]
+    writer.insert("PredictionFeedback", present, [[word[field] for field in present]])
     return feedback_id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from db.rows import MissionRow, PatternRow
 from ml.features import PLATFORM_FEATURES
 from ml.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
+from ml.places import HOUSE
 from ml.platform_features import platform_features
 from tests.history_builder import (
     ACTION_POTENTIALS,
@@ -373,7 +375,7 @@ def test_three_thousand_answers_take_milliseconds() -> None:
 
 
 def test_the_page_on_differences_from_the_app_has_every_feature_with_its_direction_and_neutral_value():
-    page = (Path(platform_features.__file__).parent / "README.md").read_text()
+    page = (Path(HOUSE) / "ml" / "README.md").read_text()
     rows = {cells[1].strip(" `"): cells for line in page.splitlines() if len(cells := line.split("|")) > 5}
     for feature in PLATFORM_FEATURES:
         _, _, direction, _, neutral, *_ = rows[feature.name]

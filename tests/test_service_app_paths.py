@@ -11,8 +11,11 @@ import httpx
 import pytest
 
 from db.demo import LEARNER
+from db.readings import decoded
+from ml.outcome_mark import LEARNER as LEARNERS_WORD
+from ml.outcome_mark import by_of
 from scripts.service_app_schemas import FeedbackResponse, StoredPredictions
-from tests.app_shapes import ask, fill_with_demo, insert, make_app
+from tests.app_shapes import ask, fill_with_demo, insert, make_app, run
 from tests.service_process import OBJECTIVE, serving
 
 TOKEN = {"Authorization": "Bearer a-token"}
@@ -125,6 +128,8 @@ def test_a_learner_s_word_becomes_the_outcome(app: tuple[httpx.Client, str], str
     answer = caller.post(f"/predictions/{found}/feedback?user_id={LEARNER}", json={**body, "actualStruggle": True})
     assert answer.status_code == 200, "a learner may think again"
     assert ask(url, query)[0][0] == "CONFIRMED"
+    ((features,),) = ask(url, f'SELECT "featureVector" FROM struggle_predictions WHERE "id" = \'{found}\'')
+    assert by_of(decoded(features), True) == LEARNERS_WORD, "record_outcomes --again leaves it as it is"
 
 
 def test_a_prediction_of_another_learner_takes_no_word(app: tuple[httpx.Client, str]) -> None:
@@ -169,6 +174,24 @@ def test_what_makes_no_sense_is_422(app: tuple[httpx.Client, str], method: str, 
     caller, _ = app
     answer = caller.request(method, path, json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_learner_who_is_not_tracked_gets_no_predictions_and_keeps_none_open(app: tuple[httpx.Client, str]) -> None:
+    caller, url = app
+    generated(caller)
+    assert open_rows(url)
+    run(url, f'UPDATE users SET "performanceTrackingEnabled" = false WHERE "id" = \'{LEARNER}\'')
+    try:
+        told = generated(caller)
+        assert (told.total_count, told.alerts) == (0, None)
+        assert {status for _, status, _ in open_rows(url)} == {"DISMISSED"}
+    finally:
+        run(url, f'UPDATE users SET "performanceTrackingEnabled" = true WHERE "id" = \'{LEARNER}\'')
+        run(
+            url,
+            "DELETE FROM struggle_indicators",
+            "DELETE FROM struggle_predictions WHERE \"predictionStatus\" = 'DISMISSED'",
+        )
 
 
 def test_an_unknown_learner_is_404(app: tuple[httpx.Client, str]) -> None:
