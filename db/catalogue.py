@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from db.mapping import Mapping
 
 
+LEARNERS = "User"
+"""The model whose table tells who owns the platform. It comes first among the models."""
+
+
 class Catalogue:
     """Per model, the declared types of its fields by name; a model whose needed fields are not all there is absent.
 
@@ -21,12 +25,14 @@ class Catalogue:
     rows from us, perhaps all of them. hidden: those whose tables hide all, and so are absent.
     """
 
-    __slots__ = ("_encoding", "_fields", "filtered", "has_own_clock", "hidden", "mapping", "missing_sources")
+    __slots__ = (
+        *("_columns", "_encoding", "_fields", "_schemas"),
+        *("filtered", "has_own_clock", "hidden", "mapping", "missing_sources"),
+    )
 
     def __init__(self, mapping: Mapping, columns: Iterable[Sequence[object]], encoding: str = "UTF8") -> None:
-        """Takes the dialect's rows of (schema or None, table, column, type, row security), and the database's encoding.
-
-        Raises RequiredTableAbsent.
+        """Takes the database's encoding and the dialect's rows: schema or None, table, column, type, place in the
+        search, owner, whether it is trusted, row security. Raises RequiredTableAbsent.
         """
         columns = list(columns)
         security = None
@@ -34,21 +40,20 @@ class Catalogue:
             from db.row_security import RowSecurity
 
             security = RowSecurity(columns)
-        found: dict[tuple[str | None, str], dict[str, str]] = {}
-        for schema, table, column, kind, _security in columns:
-            types = found.setdefault((_text(schema), str(table)), {})
-            types[str(column)] = str(kind)
+        relations = _Relations(columns)
         self.mapping = mapping
         self._encoding = encoding
         self._fields: dict[str, dict[str, str]] = {}
+        self._columns: dict[str, dict[str, str]] = {}
+        self._schemas: dict[str, str | None] = {}
         missing: list[str] = []
         for model, known in MODELS.items():
-            types = _columns(found, mapping.table_schema(model), mapping.table(model))
+            schema, types = relations.find(mapping.table_schema(model), mapping.table(model), model == LEARNERS)
             if security is not None and mapping.table(model) in security.hidden:
                 types = {}
             fields = {field: types[name] for field in known.fields if (name := mapping.column(model, field)) in types}
             if fields.keys() >= set(known.needed):
-                self._fields[model] = fields
+                self._fields[model], self._columns[model], self._schemas[model] = fields, types, schema
             elif model in REQUIRED_MODELS:
                 if security is not None and mapping.table(model) in security.hidden:
                     from db.row_security import refusal
@@ -59,9 +64,12 @@ class Catalogue:
                 missing.append(known.table)
             elif len(fields) < len(known.fields):
                 missing += [f"{known.table}.{field}" for field in known.fields if field not in fields]
-        self.has_own_clock = "now" in found.get((None, DEMO_CLOCK), {})
+            if model == LEARNERS:
+                relations.trust_the_owner_of(schema, mapping.table(model))
+        schema, types = relations.find(None, DEMO_CLOCK)
+        self.has_own_clock = "now" in types
         if self.has_own_clock:
-            self._fields["DemoClock"] = found[None, DEMO_CLOCK]
+            self._fields["DemoClock"], self._schemas["DemoClock"] = types, schema
         self.missing_sources = tuple(missing)
         self.hidden = tuple(model for model in MODELS if security and mapping.table(model) in security.hidden)
         self.filtered = tuple(model for model in self._fields if security and mapping.table(model) in security.filtered)
@@ -76,6 +84,14 @@ class Catalogue:
     def type(self, model: str, field: str) -> str | None:
         """The declared type, "" where SQLite's column has none; None where there is no such column."""
         return self._fields.get(model, {}).get(field)
+
+    def column_type(self, model: str, column: str) -> str | None:
+        """The same for any readable column of the model's table, by the column's own name."""
+        return self._columns.get(model, {}).get(column)
+
+    def schema(self, model: str) -> str | None:
+        """The PostgreSQL schema in which the model's table was found; None in SQLite."""
+        return self._schemas[model]
 
     def admits(self, model: str, field: str, identifier: str) -> bool:
         """Whether the column could hold the id at all; a uuid column does not even compare with another text."""
@@ -122,10 +138,48 @@ def tables(mapping: Mapping) -> str:
     return listed([*(mapping.table(model) for model in MODELS), DEMO_CLOCK])
 
 
-def _columns(found: dict[tuple[str | None, str], dict[str, str]], schema: str | None, table: str) -> dict[str, str]:
-    if schema is not None and (schema, table) in found:
-        return found[schema, table]
-    return found.get((None, table), {})
+def named_schemas(mapping: Mapping) -> str:
+    """The PostgreSQL schemas that the app's own schema names for its tables, as a JSON list."""
+    return listed(sorted({schema for model in MODELS if (schema := mapping.table_schema(model)) is not None}))
+
+
+class _Relations:
+    """The tables and views that the catalogue tells of.
+
+    One whose reading may run somebody's code counts only if that is the owner of its schema, or of the learners' table:
+    others may be allowed to make views where the app keeps its tables, under names that the app does not have.
+    """
+
+    def __init__(self, columns: Iterable[Sequence[object]]) -> None:
+        self._types: dict[tuple[str | None, str], dict[str, str]] = {}
+        self._places: dict[str, dict[str | None, int]] = {}
+        self._owners: dict[tuple[str | None, str], tuple[object, bool]] = {}
+        self._trusted: object = None
+        for schema, table, column, kind, place, owner, trusted, _security in columns:
+            where = (_text(schema), str(table))
+            if where not in self._types:
+                self._types[where] = {}
+                self._owners[where] = (owner, bool(trusted))
+                if place is not None:
+                    self._places.setdefault(where[1], {})[where[0]] = int(str(place))
+            self._types[where][str(column)] = str(kind)
+
+    def trust_the_owner_of(self, schema: str | None, table: str) -> None:
+        """From now on what that owner made counts."""
+        self._trusted, _ = self._owners.get((schema, table), (None, False))
+
+    def find(self, schema: str | None, table: str, whosever: bool = False) -> tuple[str | None, dict[str, str]]:
+        """The schema and the columns' types of a table, looked for in the schema given, else where tables are searched.
+
+        Without any columns where there is none. whosever: whoever owns it.
+        """
+        places = self._places.get(table, {})
+        schemas = sorted(places, key=places.__getitem__) if schema is None or None in places else [schema]
+        for each in schemas:
+            owner, trusted = self._owners.get((each, table), (None, False))
+            if trusted or whosever or (owner is not None and owner == self._trusted):
+                return each, self._types.get((each, table), {})
+        return None, {}
 
 
 def _absence(mapping: Mapping, model: str, types: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ db/demo.sqlite3 can be made again at any time: `python -m scripts.create_databas
 from __future__ import annotations
 
 from db.mapping import DEMO_CLOCK
+from db.tables import qualified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def load_demo(writer: Writer) -> None:
     _load_circumstances(writer)
     _load_earlier_predictions(writer)
     _load_classmates(writer)
-    writer.execute(f'CREATE TABLE "{DEMO_CLOCK}" ("now" BIGINT NOT NULL)')
-    writer.execute(f'INSERT INTO "{DEMO_CLOCK}" ("now") VALUES (?)', (NOW_MS,))
+    clock = qualified(DEMO_CLOCK, writer.schema())
+    writer.execute(f'CREATE TABLE {clock} ("now" BIGINT NOT NULL)')
+    writer.execute(f'INSERT INTO {clock} ("now") VALUES (?)', (NOW_MS,))
 
 
 def _load_content(writer: Writer) -> None:

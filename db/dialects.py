@@ -34,7 +34,7 @@ class SQLite:
 
     name = "sqlite"
     CATALOGUE = (
-        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3, NULL AS c4"
+        "SELECT NULL AS c0, m.name AS c1, c.name AS c2, c.type AS c3, 1 AS c4, NULL AS c5, 1 AS c6, NULL AS c7"
         " FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type IN ('table', 'view') AND c.hidden <> 1"
         " AND m.name IN (SELECT value FROM json_each(:tables))"
     )
@@ -111,22 +111,38 @@ class SQLite:
         return f"{column.sql} IN (SELECT value FROM json_each({self.parameter('ids')}))"
 
 
+POSTGRESQL_CATALOGUE = (
+    "SELECT n.nspname AS c0, c.relname AS c1, a.attname AS c2,"
+    " CASE WHEN t.typnamespace = 11 THEN t.typname"  # 11 is pg_catalog's oid
+    " ELSE CAST(CASE WHEN t.typcategory = 'A' THEN '_' ELSE '' END AS name) END AS c3,"
+    " array_position(s.searched, n.nspname) AS c4, CAST(c.relowner AS bigint) AS c5,"
+    " CASE WHEN c.relrowsecurity OR c.relkind = ANY (CAST('{{v,f}}' AS \"char\"[]))"
+    " THEN pg_has_role(c.relowner, n.nspowner, 'MEMBER') ELSE TRUE END AS c6,"
+    " CASE WHEN c.relrowsecurity OR t.typtype = 'd' THEN 1 END AS c7"
+    " FROM (SELECT {searched} AS searched) AS s CROSS JOIN pg_catalog.pg_class AS c"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid"
+    " WHERE c.relname = ANY (ARRAY (SELECT json_array_elements_text(CAST({tables} AS json))))"
+    " AND (array_position(s.searched, n.nspname) IS NOT NULL"
+    " OR n.nspname = ANY (ARRAY (SELECT json_array_elements_text(CAST({schemas} AS json)))))"
+    " AND c.relkind = ANY (CAST('{{r,p,v,m,f}}' AS \"char\"[])) AND c.relpersistence <> 't'"
+    " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
+    " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
+)
+"""c4 is the place among the schemas that are searched, c5 the owner, c6 whether reading runs no code but that of the
+schema's own owner: in a view, or a policy of row security, whoever made it has functions run in the reader's name. c7
+is whether there is more to be asked, by DETAILS."""
+
+
 class PostgreSQL:
     """PostgreSQL, whose columns have one type each."""
 
     name = "postgresql"
-    CATALOGUE = (
-        "SELECT CASE WHEN pg_table_is_visible(c.oid) THEN NULL ELSE n.nspname END AS c0, c.relname AS c1,"
-        " a.attname AS c2, t.typname AS c3, CASE WHEN c.relrowsecurity OR t.typtype = 'd' THEN 1 END AS c4"
-        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid"
-        " JOIN pg_type t ON t.oid = a.atttypid"
-        " WHERE c.relname IN (SELECT json_array_elements_text(CAST(%(tables)s AS json)))"
-        " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        " AND a.attnum > 0 AND NOT a.attisdropped AND has_schema_privilege(n.oid, 'USAGE')"
-        " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
+    CATALOGUE = POSTGRESQL_CATALOGUE.format(
+        searched="CAST(current_setting('struggle.search_path') AS name[])",  # db/postgres_names.py notes it
+        tables="%(tables)s",
+        schemas="%(schemas)s",
     )
-    """The last column: whether there is more to be asked, by DETAILS."""
-
     DETAILS: str | None = "%(tables)s"
     CLOCK: str | None = (
         "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0, getdatabaseencoding() AS c1"
@@ -142,7 +158,10 @@ class PostgreSQL:
         return f"%({name})s"
 
     def text(self, column: Column) -> str:
-        return f"CAST({column.sql} AS text)"
+        if column.type or column.sql == ABSENT:
+            return f"CAST({column.sql} AS text)"
+        # Of a type that is not PostgreSQL's own, an enum for one: a cast might be a function of its owner's.
+        return f"CASE WHEN {column.sql} IS NOT NULL THEN concat({column.sql}) END"
 
     def words(self, column: Column) -> str:
         # left() and length() refuse a text with a damaged byte; most texts need neither.
@@ -195,10 +214,10 @@ class PostgreSQL:
         return f"abs({self.ms(column)} - {self.parameter('as_of')}) NULLS LAST"
 
     def byte_order(self, column: Column) -> str:
-        return f'CAST({column.sql} AS text) COLLATE "C"'
+        return f'{self.text(column)} COLLATE "C"'
 
     def true(self, column: Column) -> str:
-        if column.type in ("bool", ""):
+        if column.type == "bool" or column.sql == ABSENT:
             return f"({column.sql} IS TRUE)"
         if column.type in self._NUMERIC:
             return f"COALESCE({column.sql} <> 0, FALSE)"

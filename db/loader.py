@@ -7,7 +7,7 @@ answered within one snapshot of the database; `yield` gives the results of its q
 from __future__ import annotations
 
 from db import queries, rows
-from db.catalogue import Catalogue, tables, with_unknown
+from db.catalogue import Catalogue, named_schemas, tables, with_unknown
 from db.errors import UnknownLearner, UnknownObjective
 from db.readings import instant_ms, integer
 from db.records import Records
@@ -115,7 +115,7 @@ def opened(
 ) -> Conversation[Opened]:
     """The first words of every conversation. known: the last answer, whose rendered queries still serve if the
     tables are the same. Raises RequiredTableAbsent."""
-    asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping)}, 5)]
+    asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping), "schemas": named_schemas(mapping)}, 8)]
     if dialect.CLOCK is not None:
         asked.append(Query(dialect.CLOCK, {}, 2))
     columns, *clock = yield asked

@@ -7,11 +7,10 @@ sorts every number before every text: there each form gets a range, and a query,
 
 from __future__ import annotations
 
-from db.dialects import POSTGRESQL, SQLITE
 from db.errors import RequiredTableAbsent
 from db.plain_json import listed
 from db.readings import decoded, flag, instant_ms, integer, number, text
-from db.templates import Template
+from db.templates import Column, Template
 from db.timestamps import bounded, local_dates
 
 TYPE_CHECKING = False
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from db.client import Client
     from db.loader import Conversation, Opened
-    from db.templates import Dialect, Query
+    from db.templates import Query
 else:
     from db.rows import NamedTuple
 
@@ -138,14 +137,16 @@ def groups(client: Client, column: str, ids: Iterable[str]) -> dict[str, str | N
 
     def ask(opened: Opened) -> list[Query]:
         model = _ID_COLUMNS.get(table)
-        if model is None or not _holds(opened, model, name):
+        kind = None if model is None else opened.renderer.catalogue.column_type(model, name)
+        if model is None or kind is None:
             raise RequiredTableAbsent(
                 f"There is no column {column!r} to group by: name one of users or learning_objectives, as users.cohort."
             )
         alias = "u" if model == "User" else "o"
-        quoted = _dialect(client).identifier(name).replace("{", "{{").replace("}", "}}")
-        cast = f"CAST({alias}.{quoted} AS text)"
-        template = Template(model, (f"{{{alias}.id:text}}", cast), f"FROM {{{alias}}} WHERE {{{alias}.id:among}}")
+        dialect = opened.renderer.dialect
+        value = dialect.text(Column(dialect, f"{alias}.{dialect.identifier(name)}", kind))
+        value = value.replace("{", "{{").replace("}", "}}")
+        template = Template(model, (f"{{{alias}.id:text}}", value), f"FROM {{{alias}}} WHERE {{{alias}.id:among}}")
         return [
             opened.renderer.query(template, ids=listed(wanted[start : start + BATCH_ROWS]))
             for start in range(0, len(wanted), BATCH_ROWS)
@@ -223,12 +224,3 @@ def _within(
     return [
         opened.renderer.query(template, first=first, last=last, since=since, as_of=before) for first, last in ranges
     ]
-
-
-def _dialect(client: Client) -> Dialect:
-    return SQLITE if client.kind == "sqlite" else POSTGRESQL
-
-
-def _holds(opened: Opened, model: str, column: str) -> bool:
-    table = opened.renderer.catalogue.mapping.table(model)
-    return any(str(row[1]) == table and str(row[2]) == column for row in opened.columns)

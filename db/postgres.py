@@ -15,6 +15,7 @@ import time
 from db.dialects import POSTGRESQL
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
 from db.libpq_environment import SetAside, in_force, overriding
+from db.postgres_names import ONLY_POSTGRESQLS, naming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class PostgreSQLConnection:
             cursor = connection.cursor()
             for key, statement in plans.waiting():
                 try:
-                    self._execute(cursor, f"BEGIN;{self._search_path()}{statement};COMMIT")
+                    self._execute(cursor, f"BEGIN;{ONLY_POSTGRESQLS}{statement};COMMIT")
                     plans.settle(key, True)
                 except psycopg2.Error:
                     if connection.closed:
@@ -227,12 +228,7 @@ class PostgreSQLConnection:
         self._begun = True
         left_ms = max(1, int((self._give_up_at - time.monotonic()) * 1000))
         unconverted = f"SET LOCAL client_encoding = '{self._encoding}';" if self._codec else ""
-        return _SNAPSHOT.format(timeout_ms=left_ms) + unconverted + self._search_path()
-
-    def _search_path(self) -> str:
-        if not self._url.schema:
-            return ""
-        return f"SET LOCAL search_path = {self.dialect.identifier(self._url.schema).replace('%%', '%')};"
+        return _SNAPSHOT.format(timeout_ms=left_ms) + unconverted + naming(self._url.schema)
 
     def _text(self, octets: bytes) -> str:
         return octets.decode(self._codec or "utf-8", "replace")

@@ -11,6 +11,7 @@ from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, Wr
 from db.libpq_environment import SetAside, overriding
 from db.postgres import last_words, refusal
 from db.postgres_hosts import servers
+from db.postgres_names import naming
 from db.tables import TABLES
 from db.timestamps import postgres_ms, stored_text
 from db.writer import ROWS_AT_ONCE, Writer, chunks, quoted
@@ -52,6 +53,8 @@ class PostgreSQLWriter(Writer):
         self._schema = where.schema
         self._patience_s = patience_s
         self._begun = False
+        self._searched: list[str] | None = None
+        self._known: dict[tuple[str | None, str], tuple[str, str | None]] | None = None
         self._execute_values = psycopg2.extras.execute_values
         share = max(2, int(patience_s) // servers(where.keywords))
         named = int(where.keywords.get("connect_timeout") or share)
@@ -79,13 +82,10 @@ class PostgreSQLWriter(Writer):
         cursor = self._connection.cursor()
         self._register_type(self._octets, cursor)  # psycopg2 itself gives up at an odd byte
         if not self._begun:
-            opening = (
-                f"BEGIN;SET LOCAL TimeZone = 'UTC';SET LOCAL lock_timeout = {max(1, int(self._patience_s * 1000))}"
-            )
+            patience = f"SET LOCAL lock_timeout = {max(1, int(self._patience_s * 1000))};"
+            opening = f"BEGIN;{naming(self._schema)}SET LOCAL TimeZone = 'UTC';{patience}"
             if self._encoding == "SQL_ASCII":  # the server would refuse to send what is no UTF-8
-                opening += ";SET LOCAL client_encoding = 'SQL_ASCII'"
-            if self._schema:
-                opening += f";SET LOCAL search_path = {quoted(self._schema)}"
+                opening += "SET LOCAL client_encoding = 'SQL_ASCII'"
             cursor.execute(opening)
             self._begun = True
         return cursor
@@ -139,8 +139,21 @@ class PostgreSQLWriter(Writer):
         return kind(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
 
     def has(self, model: str) -> bool:
-        ((found,),) = self.query("SELECT pg_catalog.to_regclass(?) IS NOT NULL", [self._table(model)])
-        return bool(found)
+        _, refused = self._places().get((self.mapping.table_schema(model), self.mapping.table(model)), (None, ""))
+        return refused is None
+
+    def create_tables(self) -> None:
+        super().create_tables()
+        self._known = None
+
+    def schema(self) -> str:
+        """The schema in which tables are made: the first of those that are searched."""
+        if self._searched is None:
+            searched = self.query(
+                "SELECT CAST(unnest(CAST(current_setting('struggle.search_path') AS name[])) AS text)"
+            )
+            self._searched = [str(each) for (each,) in searched]
+        return self._searched[0]
 
     def _described(self, model: str) -> dict[str, Column]:
         sql = """
@@ -155,9 +168,33 @@ class PostgreSQLWriter(Writer):
 
     def existing_tables(self) -> list[str]:
         names = [table.name for table in TABLES.values()]
-        sql = "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND relname IN ({})"
-        found = {row[0] for row in self.query(sql.format(", ".join("?" * len(names))), names)}
-        return [name for name in names if name in found]
+        return [name for name in names if (None, name) in self._places()]
+
+    def _table(self, model: str) -> str:
+        named, table = self.mapping.table_schema(model), self.mapping.table(model)
+        schema, refused = self._places().get((named, table), (named or self.schema(), None))
+        if refused is not None:
+            raise WriteRefused(
+                f"The table {table!r} in the schema {schema!r} belongs to the role {refused!r}, who owns neither that"
+                f" schema nor {self.mapping.table('User')!r}: nothing is read from it or written to it."
+            )
+        return f"{quoted(schema)}.{quoted(table)}"
+
+    def _places(self) -> dict[tuple[str | None, str], tuple[str, str | None]]:
+        """(schema or None, table) -> the schema where it is, and its owner where that one's triggers must not run."""
+        if self._known is None:
+            mapping, default = self.mapping, [table.name for table in TABLES.values()]
+            names = [mapping.table(model) for model in TABLES] + default
+            schemas = [schema for model in TABLES if (schema := mapping.table_schema(model)) is not None]
+            found = self.query(_PLACES, (names, schemas))
+            schema_of_learners, learners = mapping.table_schema("User"), mapping.table("User")
+            owners = [row[2] for row in found if row[1] == learners and row[0] == (schema_of_learners or row[0])]
+            self._known = {}
+            for place, table, owner, role, trusted, searched in found:
+                refused = None if trusted or owner in owners[:1] else str(role)
+                for within in (str(place), None) if searched else (str(place),):
+                    self._known.setdefault((within, str(table)), (str(place), refused))
+        return self._known
 
     def _stored(self, kind: str, value: object) -> object:
         if value is None:
@@ -171,11 +208,27 @@ class PostgreSQLWriter(Writer):
     def _read(self, kind: str, column: str) -> str:
         if kind == "DateTime":
             return postgres_ms(column)
-        return column if kind in ("Int", "Float", "Boolean", "String[]") else f"CAST({column} AS text)"
+        if kind in ("Int", "Float", "Boolean", "String[]"):
+            return column
+        return f"CASE WHEN {column} IS NOT NULL THEN concat({column}) END"  # a cast may be a function of the app's
 
 
 def _decoded(cell: object) -> object:
     return cell.decode(errors="replace") if isinstance(cell, bytes) else cell
+
+
+_PLACES = """
+    SELECT n.nspname, c.relname, c.relowner, pg_get_userbyid(c.relowner),
+           pg_has_role(c.relowner, n.nspowner, 'MEMBER') OR pg_get_userbyid(c.relowner) = current_user,
+           array_position(s.searched, n.nspname) IS NOT NULL
+    FROM (SELECT CAST(current_setting('struggle.search_path') AS name[]) AS searched) AS s
+         CROSS JOIN pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relname = ANY (CAST(? AS text[])) AND c.relpersistence <> 't' AND c.relkind IN ('r', 'p', 'v', 'f')
+      AND has_schema_privilege(n.oid, 'USAGE')
+      AND (array_position(s.searched, n.nspname) IS NOT NULL OR n.nspname = ANY (CAST(? AS text[])))
+    ORDER BY array_position(s.searched, n.nspname)
+"""
+"""Tables by the order in which they are searched. Whoever made one has its triggers and rules run in our name."""
 
 
 def _percent_style(sql: str) -> str:

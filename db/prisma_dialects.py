@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from db.dialects import PostgreSQL, SQLite
+from db.dialects import POSTGRESQL_CATALOGUE, PostgreSQL, SQLite
+from db.qualified import qualified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +47,13 @@ class PrismaSQLite(SQLite):
 
 
 class PrismaPostgreSQL(PostgreSQL):
-    """PostgreSQL through Prisma's engine."""
+    """PostgreSQL through Prisma's engine, whose search path is not ours to set: every name says whose it is."""
 
-    CATALOGUE = PostgreSQL.CATALOGUE.replace("%(tables)s", f"{_MARK}tables{_MARK}")
+    CATALOGUE = POSTGRESQL_CATALOGUE.format(
+        searched="current_schemas(FALSE)",  # the engine sets the path to the schema of its URL
+        tables=f"{_MARK}tables{_MARK}",
+        schemas=f"{_MARK}schemas{_MARK}",
+    )
     DETAILS = f"{_MARK}tables{_MARK}"
 
     def identifier(self, name: str) -> str:
@@ -61,12 +66,12 @@ class PrismaPostgreSQL(PostgreSQL):
         # Left to itself the server infers a type from the place, and the engine then sends text where it wants a uuid.
         if isinstance(value, int):
             return f"CAST(${number} AS bigint)"
-        text = f"CAST(${number} AS text)"
-        return f"CAST({text} AS {kind})" if kind in ("uuid", "int2", "int4", "int8") else text
+        text = f"CAST(${number} AS pg_catalog.text)"
+        return f"CAST({text} AS pg_catalog.{kind})" if kind in ("uuid", "int2", "int4", "int8") else text
 
     def listed(self, query: Query) -> str:
         cells = ", ".join(f"c{n}" for n in range(query.width))
-        return f"CAST((SELECT json_agg(json_build_array({cells})) FROM ({query.sql}) AS q) AS text)"
+        return qualified(f"CAST((SELECT json_agg(json_build_array({cells})) FROM ({query.sql}) AS q) AS text)")
 
     def ms(self, column: Column) -> str:
         return super().ms(_in_utc(column))

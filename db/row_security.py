@@ -23,7 +23,7 @@ _POLICIES = (
     "SELECT p.polpermissive AS permits, pg_catalog.pg_get_expr(p.polqual, p.polrelid) AS condition"
     " FROM pg_catalog.pg_policy AS p WHERE p.polrelid = c.oid AND p.polcmd IN ('r', '*') AND EXISTS ("
     "SELECT 1 FROM pg_catalog.unnest(p.polroles) AS r(role)"
-    " WHERE CASE r.role WHEN 0 THEN TRUE ELSE pg_catalog.pg_has_role(r.role, 'USAGE') END)"
+    " WHERE CASE WHEN r.role = 0 THEN TRUE ELSE pg_catalog.pg_has_role(r.role, 'USAGE') END)"
 )
 _VISIBILITY = (
     "SELECT CASE"

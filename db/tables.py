@@ -112,22 +112,24 @@ class Table:
         self.fields = {field.name: field for field in fields}
         self.indexes = [(index.split()[0] == "unique", tuple(index.split()[1:])) for index in indexes]
 
-    def ddl(self, dialect: str) -> list[str]:
-        """CREATE TABLE and CREATE INDEX statements."""
+    def ddl(self, dialect: str, schema: str | None = None) -> list[str]:
+        """CREATE TABLE and CREATE INDEX statements; schema: PostgreSQL's, where the session's path is not to tell."""
         types = _POSTGRES_TYPES if dialect == "postgresql" else _SQLITE_TYPES
         columns = []
         for field in self.fields.values():
-            kind = types.get(field.type) or (f'"{field.type}"' if dialect == "postgresql" else "TEXT")
+            kind = types.get(field.type) or (qualified(field.type, schema) if dialect == "postgresql" else "TEXT")
             # Prisma writes no NOT NULL to a list: an absent one is the empty one.
             required = "" if field.nullable or field.type == "String[]" else " NOT NULL"
             default = f" DEFAULT {field.default}" if field.default else ""
             columns.append(f'"{field.name}" {kind}{required}{default}')
         columns[0] += " PRIMARY KEY"
-        statements = [f'CREATE TABLE "{self.name}" ({", ".join(columns)})']
+        statements = [f"CREATE TABLE {qualified(self.name, schema)} ({', '.join(columns)})"]
         for unique, names in self.indexes:
             listed = ", ".join(f'"{name}"' for name in names)
             title = "_".join((self.name, *names, "key" if unique else "idx"))
-            statements.append(f'CREATE {"UNIQUE " if unique else ""}INDEX "{title}" ON "{self.name}" ({listed})')
+            statements.append(
+                f'CREATE {"UNIQUE " if unique else ""}INDEX "{title}" ON {qualified(self.name, schema)} ({listed})'
+            )
         return statements
 
 
@@ -145,13 +147,21 @@ def _parsed() -> dict[str, Table]:
 TABLES = _parsed()
 
 
-def ddl(dialect: str) -> list[str]:
-    """Every statement that makes the empty tables; dialect is "sqlite" or "postgresql"."""
+def qualified(name: str, schema: str | None) -> str:
+    """The name in quotes, after its schema's where there is one."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name) if part is not None)
+
+
+def ddl(dialect: str, schema: str | None = None) -> list[str]:
+    """Every statement that makes the empty tables; dialect is "sqlite" or "postgresql".
+
+    schema: where PostgreSQL is to make them; None: where the session's search_path says.
+    """
     statements = []
     if dialect == "postgresql":
         for name, values in ENUMS.items():
             listed = ", ".join(f"'{value}'" for value in values)
-            statements.append(f'CREATE TYPE "{name}" AS ENUM ({listed})')
+            statements.append(f"CREATE TYPE {qualified(name, schema)} AS ENUM ({listed})")
     for table in TABLES.values():
-        statements += table.ddl(dialect)
+        statements += table.ddl(dialect, schema)
     return statements

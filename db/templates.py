@@ -64,7 +64,9 @@ class Query:
         self.width = width
 
 
-class _Column:
+class Column:
+    """A column in a query; a format specification names the method of the dialect that makes its expression."""
+
     __slots__ = ("_dialect", "sql", "type")
 
     def __init__(self, dialect: Dialect, sql: str, kind: str) -> None:
@@ -93,17 +95,16 @@ class _Table:
             return f"(SELECT 1 WHERE 1 = 0) AS {self._alias}"
         if specification == "columns":
             return ", ".join(getattr(self, field).sql for field in self._catalogue.fields(self._model))
-        names = self._catalogue.mapping
-        schema = names.table_schema(self._model) if self._dialect.name == "postgresql" else None
-        table = self._dialect.identifier(names.table(self._model))
+        schema = self._catalogue.schema(self._model)
+        table = self._dialect.identifier(self._catalogue.mapping.table(self._model))
         return f"{self._dialect.identifier(schema)}.{table} AS {self._alias}" if schema else f"{table} AS {self._alias}"
 
-    def __getattr__(self, field: str) -> _Column:
+    def __getattr__(self, field: str) -> Column:
         kind = self._catalogue.type(self._model, field)
         if kind is None:
-            return _Column(self._dialect, ABSENT, "")
+            return Column(self._dialect, ABSENT, "")
         column = self._dialect.identifier(self._catalogue.mapping.column(self._model, field))
-        return _Column(self._dialect, f"{self._alias}.{column}", kind)
+        return Column(self._dialect, f"{self._alias}.{column}", kind)
 
 
 class _Parameters:

@@ -58,7 +58,7 @@ def sqlite_ms(column: str) -> str:
 
 def postgres_moment(parameter: str) -> str:
     """A parameter in milliseconds since 1970 as a timestamp in UTC; the planner folds it into a constant."""
-    return f"(timestamp '1970-01-01' + {parameter} * interval '1 millisecond')"
+    return f"(timestamp '1970-01-01' + ({parameter} * interval '1 millisecond'))"
 
 
 def postgres_ms(column: str) -> str:

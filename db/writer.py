@@ -132,12 +132,20 @@ class Writer:
 
     def create_tables(self) -> None:
         """Makes every table under its default name. Raises WriteRefused where one of them exists."""
-        for statement in ddl(self.dialect):
+        for statement in ddl(self.dialect, self.schema()):
             self.execute(statement)
 
     def has(self, model: str) -> bool:
         """Whether the database has the model's table: of the optional ones an app may lack any."""
         raise NotImplementedError
+
+    def schema(self) -> str | None:
+        """The PostgreSQL schema in which tables are made; None in SQLite."""
+        return None
+
+    def table(self, model: str) -> str:
+        """The model's table as it is named in SQL, with its schema where the database has such."""
+        return self._table(model)
 
     def existing_tables(self) -> list[str]:
         """Names of the platform's default tables that are there already."""
@@ -189,9 +197,7 @@ class Writer:
         return quoted(self.mapping.column(model, field))
 
     def _table(self, model: str) -> str:
-        schema = self.mapping.table_schema(model) if self.dialect == "postgresql" else None
-        table = quoted(self.mapping.table(model))
-        return f"{quoted(schema)}.{table}" if schema else table
+        return quoted(self.mapping.table(model))
 
     def _possible(self, values: Sequence[str]) -> list[str]:
         """Those of the values that the database can hold; a server refuses to look for any other."""

@@ -12,6 +12,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 import click
 
@@ -58,7 +59,8 @@ def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, sho
         if prerequisites:
             _hub(writer, prerequisites)
         _index(writer, show_progress)
-    _vacuum(url)
+        tables = [writer.table(model) for model in TABLES]
+    _vacuum(url, tables)
     return stored
 
 
@@ -77,11 +79,11 @@ def platform_size(reviews: int, crowd: int) -> Size:
 
 def _bare_tables(writer: Writer) -> None:
     """The tables without any index: ten million entries are sorted once faster than they are put in one by one."""
-    for statement in ddl(writer.dialect):
+    for statement in ddl(writer.dialect, writer.schema()):
         if not statement.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX")):
             writer.execute(statement)
-    for table in TABLES.values():
-        writer.execute(f'ALTER TABLE "{table.name}" DROP CONSTRAINT "{table.name}_pkey"')
+    for model, table in TABLES.items():
+        writer.execute(f'ALTER TABLE {writer.table(model)} DROP CONSTRAINT "{table.name}_pkey"')
 
 
 def _index(writer: Writer, show_progress: bool) -> None:
@@ -90,8 +92,8 @@ def _index(writer: Writer, show_progress: bool) -> None:
         list(TABLES.values()), label="indexing tables", file=sys.stderr, hidden=not show_progress
     ) as bar:
         for table in bar:
-            writer.execute(f'ALTER TABLE "{table.name}" ADD PRIMARY KEY ("id")')
-            for statement in table.ddl(writer.dialect)[1:]:
+            writer.execute(f'ALTER TABLE {writer.table(table.model)} ADD PRIMARY KEY ("id")')
+            for statement in table.ddl(writer.dialect, writer.schema())[1:]:
                 writer.execute(statement)
 
 
@@ -109,17 +111,16 @@ def _hub(writer: Writer, prerequisites: int) -> None:
     writer.insert("ObjectivePrerequisite", fields, edges)
 
 
-def _vacuum(url: str) -> None:
+def _vacuum(url: str, tables: Sequence[str]) -> None:
     """As the server's own daemon would do soon, and then in the middle of a measurement."""
     import psycopg2
 
     where, _ = located(url)
-    schema = {"options": f"-c search_path={where.schema}"} if where.schema else {}
     with SetAside():
-        made = psycopg2.connect(**{**schema, **overriding(where.keywords)})
+        made = psycopg2.connect(**overriding(where.keywords))  # type: ignore[call-overload]
     with contextlib.closing(made) as connection:
         connection.autocommit = True
-        connection.cursor().execute("VACUUM (ANALYZE)")
+        connection.cursor().execute(f"VACUUM (ANALYZE) {', '.join(tables)}")
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})

@@ -20,7 +20,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.errors import DatabaseError
-from db.tables import TABLES
+from db.tables import TABLES, qualified
 from db.writing import Writer, open_writer
 from scripts.database_options import database_options
 from scripts.refusal import of_database
@@ -69,12 +69,12 @@ def fill(writer: Writer, size: Size, now_ms: int) -> None:
         pass
     if writer.dialect == "postgresql":
         writer.commit()
-        writer.execute("ANALYZE")
+        writer.execute(f"ANALYZE {', '.join(writer.table(model) for model in TABLES)}")
 
 
 def insertions(writer: Writer, size: Size, now_ms: int) -> Iterator[tuple[str, int]]:
     """The same a stretch at a time: yields model and number of rows after each; statistics are left to the caller."""
-    numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000)
+    numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000, writer.schema())
     for model, counters, values in _content(size, numbers) + _study(size, numbers):
         table = TABLES[model]
         columns = ", ".join(f'"{name}"' for name in values)
@@ -84,15 +84,16 @@ def insertions(writer: Writer, size: Size, now_ms: int) -> Iterator[tuple[str, i
         stretch = max(1, ROWS_AT_ONCE // (inner[0][1] if inner else 1))
         for first in range(0, count, stretch):
             listed = [(outer, first, min(count, first + stretch)), *((name, 0, stop) for name, stop in inner)]
-            sql = f'INSERT INTO "{table.name}" ({columns}) {numbers.select(selected, listed, where)}'
+            sql = f"INSERT INTO {writer.table(model)} ({columns}) {numbers.select(selected, listed, where)}"
             yield model, writer.execute(sql)
 
 
 class _Numbers:
     """What differs between the dialects: counting, instants and JSON."""
 
-    def __init__(self, dialect: str, now_ms: int) -> None:
+    def __init__(self, dialect: str, now_ms: int, schema: str | None) -> None:
         self.dialect = dialect
+        self.schema = schema
         self.now_ms = now_ms
 
     def select(self, columns: str, counters: list[tuple[str, int, int]], where: str = "") -> str:
@@ -121,7 +122,7 @@ class _Numbers:
                 return f"to_timestamp(({sql}) / 1000.0) AT TIME ZONE 'UTC'"
             return f"strftime('%Y-%m-%dT%H:%M:%f+00:00', ({sql}) / 1000.0, 'unixepoch')"
         if self.dialect == "postgresql" and kind not in ("String", "Int", "Float", "Boolean", "String[]"):
-            return f'CAST({sql} AS "{kind}")' if kind != "Json" else f"CAST({sql} AS jsonb)"
+            return f"CAST({sql} AS {'jsonb' if kind == 'Json' else qualified(kind, self.schema)})"
         if kind == "String[]" and self.dialect == "postgresql":
             return f"ARRAY[{sql}]"
         return f"json_array({sql})" if kind == "String[]" else sql

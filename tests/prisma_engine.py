@@ -44,9 +44,12 @@ def from_postgresql(url, sql, parameters):
         if url.schema:
             cursor.execute(f'SET search_path = "{url.schema}"')
         cursor.execute(f"PREPARE asked AS {sql}")
-        cursor.execute("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'asked'")
+        cursor.execute(
+            "SELECT parameter_types::pg_catalog.text[] FROM pg_prepared_statements"
+            " WHERE name OPERATOR(pg_catalog.=) 'asked'"
+        )
         for value, kind in zip(parameters, cursor.fetchone()[0], strict=True):
-            if kind not in FITTING[type(value)]:
+            if kind.removeprefix("pg_catalog.") not in FITTING[type(value)]:
                 raise ValueError(f"incorrect binary data format: {type(value).__name__} for {kind}")
         holders = ", ".join(["%s"] * len(parameters))
         cursor.execute(f"EXECUTE asked ({holders})" if parameters else "EXECUTE asked", parameters or None)

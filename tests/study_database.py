@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from db.tables import qualified
 from db.writing import Writer, open_writer
 
 NOW_MS = 1_741_000_000_000  # 2025-03-03T11:06:40Z
@@ -85,8 +86,16 @@ def execute(url: str, *statements: str | tuple[str, Sequence[object]]) -> None:
 
 
 def run(writer: Writer, statement: str | tuple[str, Sequence[object]]) -> None:
-    """One statement, with or without parameters."""
+    """One statement, with or without parameters, on tables by their bare names."""
+    by_bare_names(writer)
     if isinstance(statement, str):
         writer.execute(statement)
     else:
         writer.execute(*statement)
+
+
+def by_bare_names(writer: Writer) -> Writer:
+    """The same writer, whose SQL finds the tables without their schema until its transaction ends."""
+    if writer.dialect == "postgresql":
+        writer.execute(f"SET LOCAL search_path = {qualified(str(writer.schema()), None)}")
+    return writer

@@ -48,8 +48,8 @@ def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform, tmp_path):
     batch(*arguments, "--output", str(alone))
     with open_writer(platform) as writer:
         stored = set(writer.select("StrugglePrediction", ("id",)))
-        writer.execute('DELETE FROM "struggle_predictions"')
-        writer.execute('DELETE FROM "struggle_indicators"')
+        writer.execute(f"DELETE FROM {writer.table('StrugglePrediction')}")
+        writer.execute(f"DELETE FROM {writer.table('StruggleIndicator')}")
     with cluster(str(tmp_path), 2) as running:
         argv = [sys.executable, os.path.join(ROOT, "scripts", "predict_batch.py"), *arguments, "--output", str(out)]
         command = subprocess.Popen([*argv, "--backend", "dask", "--scheduler", running.address, "--quiet"])

@@ -9,7 +9,7 @@ from db.writing import open_writer
 from tests.postgres_server import Databases, connected, with_demo
 from tests.running_predict import LEARNER, OBJECTIVE, ran
 from tests.study_database import LEARNER as ADA
-from tests.study_database import NOW_MS, WIDE, execute, insert, lay_out
+from tests.study_database import NOW_MS, WIDE, by_bare_names, execute, insert, lay_out
 from tests.study_database import OBJECTIVE as LIMITS
 
 
@@ -185,8 +185,8 @@ def test_tags_that_are_no_list_name_no_topic(postgres_databases, document):
 def test_a_skipped_prompt_is_no_answer_however_sqlite_holds_it(sqlite_url, stored, skipped):
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
-        writer.execute('DROP TABLE "validation_responses"')
-        writer.execute(
+        by_bare_names(writer).execute('DROP TABLE "validation_responses"')
+        by_bare_names(writer).execute(
             'CREATE TABLE "validation_responses"'
             ' ("id", "promptId", "userId", "score", "respondedAt", "skipped", "sessionId")'
         )

@@ -43,9 +43,9 @@ def query(sql: str):
 
 
 WRITES = (
-    "INSERT INTO users (id) VALUES ('x') RETURNING id AS c0",
-    "UPDATE users SET id = 'x' RETURNING id AS c0",
-    "DELETE FROM users RETURNING id AS c0",
+    "INSERT INTO {users} (id) VALUES ('x') RETURNING id AS c0",
+    "UPDATE {users} SET id = 'x' RETURNING id AS c0",
+    "DELETE FROM {users} RETURNING id AS c0",
 )
 
 
@@ -55,7 +55,7 @@ def test_sqlite_refuses_a_write_through_the_reading_connection(demo_copy, sql):
     connection = SQLiteConnection(where.path, time.monotonic() + 5)
     connection.begin(time.monotonic() + 5)
     with pytest.raises(errors.DatabaseUnavailable, match="readonly"):
-        connection.run([query(sql)])
+        connection.run([query(sql.format(users="users"))])
     connection.close()
 
 
@@ -72,7 +72,7 @@ def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_data
     connection.begin(time.monotonic() + 10)
     connection.run([query("SELECT 1 AS c0")])
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
-        connection._execute(connection._connection.cursor(), sql)
+        connection._execute(connection._connection.cursor(), sql.format(users="public.users"))
     connection.close()
 
 
@@ -314,9 +314,9 @@ def test_all_of_a_read_is_one_snapshot(postgres_course):
     with db.connect(postgres_course) as client:
 
         def slowly(opened):
-            (first,) = yield [query('SELECT count(*) AS c0 FROM "reviews"')]
+            (first,) = yield [query("SELECT count(*) AS c0 FROM public.reviews")]
             reviews(postgres_course, [NOW_MS - 1])
-            (second,) = yield [query('SELECT count(*) AS c0 FROM "reviews"')]
+            (second,) = yield [query("SELECT count(*) AS c0 FROM public.reviews")]
             return first, second
 
         assert client.converse(slowly) == ([[1]], [[1]])

@@ -115,7 +115,7 @@ def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(d
     with db.connect(demo_url, keeps_plans=True, timeout_s=1) as client, open_writer(demo_url) as writer:
         for _ in range(postgres_plans.PREPARED_FROM):
             client.read(LEARNER, OBJECTIVE, None, WINDOW)
-        writer.execute('LOCK TABLE "reviews" IN ACCESS EXCLUSIVE MODE')
+        writer.execute(f"LOCK TABLE {writer.table('Review')} IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(errors.DatabaseUnavailable, match="in time"):
             client.read(LEARNER, OBJECTIVE, None, WINDOW)
         writer.commit()

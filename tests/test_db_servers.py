@@ -54,8 +54,8 @@ def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
 def test_names_and_ids_beyond_ascii_are_read(apps, encoding):
     word = WORD[encoding]
     with open_writer(apps[encoding]) as writer:
-        writer.execute('UPDATE "courses" SET "name" = ?', (word,))
-        writer.execute('UPDATE "users" SET "name" = ? WHERE "id" = ?', (word, LEARNER))
+        writer.execute(f'UPDATE {writer.table("Course")} SET "name" = ?', (word,))
+        writer.update("User", LEARNER, name=word)
         writer.insert("User", ("id",), [(word,)])
     with db.connect(apps[encoding]) as client:
         found = client.read(word, OBJECTIVE, None, WIDE)

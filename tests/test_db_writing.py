@@ -16,7 +16,7 @@ from db.tables import ENUMS, TABLES
 from db.writing import open_writer
 from ml.history import WINDOW
 from scripts.create_database import create_database
-from tests.study_database import LEARNER, NOW_MS, lay_out
+from tests.study_database import LEARNER, NOW_MS, lay_out, run
 
 ROW = {
     "id": "g",
@@ -110,15 +110,15 @@ def test_statements_take_question_marks_outside_of_quotes(database):
     with open_writer(database) as writer:
         found = writer.query('SELECT ? || \'?%\', "id?" FROM (SELECT ? AS "id?") AS t', ("100%", "x"))
         assert found == [("100%?%", "x")]
-        assert writer.execute('DELETE FROM "users" WHERE "id" LIKE ?', ("%",)) == 0
+        assert writer.execute(f'DELETE FROM {writer.table("User")} WHERE "id" LIKE ?', ("%",)) == 0
 
 
 def test_the_apps_own_names_are_written(database, tmp_path):
     path = tmp_path / "schema.prisma"
     path.write_text('model User {\n id String @id\n name String? @map("full name")\n @@map("people")\n}\n')
     with open_writer(database) as writer:
-        writer.execute('ALTER TABLE "users" RENAME TO "people"')
-        writer.execute('ALTER TABLE "people" RENAME COLUMN "name" TO "full name"')
+        run(writer, 'ALTER TABLE "users" RENAME COLUMN "name" TO "full name"')
+        run(writer, 'ALTER TABLE "users" RENAME TO "people"')
     with open_writer(database, schema_path=str(path)) as writer:
         writer.insert("User", ("id", "name"), [("a", "Ada")])
         assert writer.select("User", ("name",), "id", ["a"]) == [("Ada",)]

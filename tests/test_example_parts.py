@@ -13,6 +13,7 @@ from scripts.example_parts import Extraction, packed, unpacked
 from scripts.labelled_history import build_table, read_examples
 from scripts.learner_ranges import ranges
 from scripts.synthetic_platform import Size, fill
+from tests.study_database import run
 from tests.test_batch import NOW_MS
 
 
@@ -52,10 +53,10 @@ def test_the_order_is_the_databases_own_where_it_is_not_pythons(postgres_databas
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
         fill(writer, Size(12, 6, 40, 4), NOW_MS)
-        writer.execute('ALTER TABLE users ALTER COLUMN id TYPE text COLLATE "und-x-icu"')
+        run(writer, 'ALTER TABLE users ALTER COLUMN id TYPE text COLLATE "und-x-icu"')
         for number in range(0, 12, 2):
-            writer.execute(f"UPDATE users SET id = 'LEARNER-{number}' WHERE id = 'learner-{number}'")
-            writer.execute(f"UPDATE reviews SET \"userId\" = 'LEARNER-{number}' WHERE \"userId\" = 'learner-{number}'")
+            run(writer, f"UPDATE users SET id = 'LEARNER-{number}' WHERE id = 'learner-{number}'")
+            run(writer, f"UPDATE reviews SET \"userId\" = 'LEARNER-{number}' WHERE \"userId\" = 'learner-{number}'")
     with db.connect(url) as client:
         ids = client.learner_ids()
         found = read_examples(client, Extraction(url, None, NOW_MS, None), None, None, Workers())

@@ -375,10 +375,9 @@ def test_a_renamed_column(demo_copy, table, column):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_row_of_twenty_megabytes(kind, demo_copy, request):
-    update = "UPDATE learning_objectives SET objective = ? WHERE id = ?"
     url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
     with open_writer(url) as writer:
-        writer.execute(update, ("y" * 20_000_000, OBJECTIVE))
+        writer.update("LearningObjective", OBJECTIVE, objective="y" * 20_000_000)
     result = ran(url=url)
     result.is_whole()
     assert len(result.stdout) < 50_000

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import db
+from db import tables
 from db.errors import UnknownLearner
 from db.writing import open_writer
 from ml.history import HOUR_MS, WINDOW
@@ -59,7 +60,8 @@ def invoke(path, url: str, expected: int = 0):
 def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table that an import writes, as stored."""
     with open_writer(url) as reader:
-        return {table: sorted(reader.query(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
+        models = {table.name: model for model, table in tables.TABLES.items()}
+        return {name: sorted(reader.query(f"SELECT * FROM {reader.table(models[name])}"), key=repr) for name in TABLES}
 
 
 def read(url: str, learner: str, objective: str, as_of_ms: int = FAR_MS):
@@ -163,8 +165,8 @@ def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_
         (T0 * 1000, (T0 + 7000) * 1000, 3)
     ]
     with open_writer(database) as reader:
-        sessions = {row[0] for row in reader.query('SELECT "sessionId" FROM reviews')}
-        assert sessions == {row[0] for row in reader.query("SELECT id FROM study_sessions")}
+        sessions = {row[0] for row in reader.select("Review", ("sessionId",))}
+        assert sessions == {row[0] for row in reader.select("StudySession", ("id",))}
 
 
 def test_an_order_gets_times_ten_minutes_apart_and_says_so(database, imported):
@@ -176,7 +178,7 @@ def test_an_order_gets_times_ten_minutes_apart_and_says_so(database, imported):
     # five others in between: one visit; six: two
     assert [visit.answers for visit in visits_of(history.reviews) if visit.objective_id == "s"] == [2, 1]
     with open_writer(database) as reader:
-        assert all(str(row[0]).startswith(ORDER_ONLY_PREFIX) for row in reader.query("SELECT id FROM study_sessions"))
+        assert all(str(row[0]).startswith(ORDER_ONLY_PREFIX) for row in reader.select("StudySession", ("id",)))
 
 
 def test_the_visits_stored_are_those_that_ml_sees(database, imported):
@@ -295,7 +297,7 @@ def test_a_real_posttest_log(tmp_path):
         2192,
     )
     with open_writer(url) as reader:
-        scores = [row[0] for row in reader.query("SELECT score FROM validation_responses")]
+        scores = [row[0] for row in reader.select("ValidationResponse", ("score",))]
     # the log's own description: 43 % of learner-objective pairs have fewer than half of their trials right
     assert abs(sum(score < 0.5 for score in scores) / len(scores) - 0.43) < 0.015
     assert invoke(real_log("lkt_cloze"), url)["new_answers"] == 0

@@ -114,7 +114,7 @@ def test_a_good_model_raises_no_alert_and_a_bad_one_does(database):
     store(database, certain_rows(wrong=0.05))
     assert observed(database, code=0)["status"] == "ok"
     with open_writer(database) as writer:
-        writer.execute('DELETE FROM "struggle_predictions"')
+        writer.execute(f"DELETE FROM {writer.table('StrugglePrediction')}")
     store(database, certain_rows(wrong=0.45))
     report = observed(database, code=1)
     assert {"accuracy", "recall"} <= {each["figure"] for each in report["alerts"]}
@@ -460,7 +460,9 @@ def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path)
     without = observed(url)["mistakes"]
     assert any(each["reasons"] for each in without)
     with open_writer(url) as writer:
-        writer.execute('UPDATE "struggle_predictions" SET "strugglingFactors" = ?', [json.dumps(factors)])
+        writer.execute(
+            f'UPDATE {writer.table("StrugglePrediction")} SET "strugglingFactors" = ?', [json.dumps(factors)]
+        )
     mistakes = observed(url)["mistakes"]
     assert {each["struggled"] for each in mistakes} == {True, False}
     for each in mistakes:

@@ -18,6 +18,7 @@ from db.writing import open_writer
 from ml.history import DAY_MS
 from ml.instants import iso
 from scripts.record_outcomes import record
+from tests.study_database import by_bare_names
 from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,14 +40,14 @@ def retyped(url: str, kind: str, own: str, made: str = "") -> None:
             for field in table.fields:
                 if field in REFERENCES or (field == "id" and model in ("User", "LearningObjective")):
                     change = f'ALTER TABLE "{table.name}" ALTER COLUMN "{field}" TYPE {kind} USING NULL'
-                    writer.execute(change)
+                    by_bare_names(writer).execute(change)
         for model in STORED:
             name = TABLES[model].name
-            writer.execute(f'ALTER TABLE "{name}" ALTER COLUMN id TYPE {own} USING NULL')
+            by_bare_names(writer).execute(f'ALTER TABLE "{name}" ALTER COLUMN id TYPE {own} USING NULL')
             if made:
-                writer.execute(f'ALTER TABLE "{name}" ALTER COLUMN id {made}')
+                by_bare_names(writer).execute(f'ALTER TABLE "{name}" ALTER COLUMN id {made}')
         for name in ("struggle_indicators", "prediction_feedbacks"):
-            writer.execute(f'ALTER TABLE {name} ALTER COLUMN "predictionId" TYPE {own} USING NULL')
+            by_bare_names(writer).execute(f'ALTER TABLE {name} ALTER COLUMN "predictionId" TYPE {own} USING NULL')
 
 
 def two_nights_make_one_row_each(url: str) -> list[str]:
@@ -91,8 +92,10 @@ def test_numbers_as_ids_on_sqlite(sqlite_url):
         for model in STORED:
             table = TABLES[model]
             made, *_ = table.ddl("sqlite")
-            writer.execute(f'DROP TABLE "{table.name}"')
-            writer.execute(made.replace('"id" TEXT NOT NULL PRIMARY KEY', '"id" INTEGER PRIMARY KEY AUTOINCREMENT'))
+            by_bare_names(writer).execute(f'DROP TABLE "{table.name}"')
+            by_bare_names(writer).execute(
+                made.replace('"id" TEXT NOT NULL PRIMARY KEY', '"id" INTEGER PRIMARY KEY AUTOINCREMENT')
+            )
     fill(sqlite_url, **NUMBERS)
     assert all(each.isdigit() for each in two_nights_make_one_row_each(sqlite_url))
 
@@ -104,7 +107,9 @@ def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_
     night(url, FIRST_NIGHT_MS - 90 * DAY_MS)  # before the mission can be known, so of another day
     argv = [sys.executable, "-m", "scripts.predict_batch", "--database-url", url, "--model", "rules", "--store"]
     with open_writer(url) as writer, open_writer(url) as observer:
-        writer.execute("LOCK TABLE struggle_predictions IN SHARE MODE")  # all may look, and none may store yet
+        by_bare_names(writer).execute(
+            "LOCK TABLE struggle_predictions IN SHARE MODE"
+        )  # all may look, and none may store yet
         argv += ["--as-of", iso(FIRST_NIGHT_MS), "--objectives", "all"]
         batches = [subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(3)]
         give_up_at = time.monotonic() + 30
@@ -188,8 +193,8 @@ def test_enum_values_are_written_compared_and_read_under_the_apps_own_names(data
     schema.write_text(SCHEMA)
     with open_writer(database) as writer:
         for statement in RENAMED if writer.dialect == "postgresql" else ():
-            writer.execute(statement)
-        writer.execute('ALTER TABLE struggle_predictions RENAME COLUMN "predictionStatus" TO "state"')
+            by_bare_names(writer).execute(statement)
+        by_bare_names(writer).execute('ALTER TABLE struggle_predictions RENAME COLUMN "predictionStatus" TO "state"')
     fill(database)
     for nth in range(2):
         counts = night(database, FIRST_NIGHT_MS + nth * DAY_MS, "--schema", str(schema))
@@ -201,10 +206,14 @@ def test_enum_values_are_written_compared_and_read_under_the_apps_own_names(data
     recorded = record(database, str(schema), (MISSION_DAY + 1) * DAY_MS, dry_run=False, quiet=True)
     assert recorded["CONFIRMED"] == 1
     with open_writer(database, schema_path=str(schema)) as writer:
-        stored = {str(row[0]) for row in writer.query('SELECT CAST("state" AS text) FROM struggle_predictions')}
+        stored = {
+            str(row[0]) for row in by_bare_names(writer).query('SELECT CAST("state" AS text) FROM struggle_predictions')
+        }
         assert stored == {"open", "came true"}
         assert set(writer.select("StrugglePrediction", ("predictionStatus",))) == {("PENDING",), ("CONFIRMED",)}
-        signs = writer.query('SELECT CAST("indicatorType" AS text), CAST(severity AS text) FROM struggle_indicators')
+        signs = by_bare_names(writer).query(
+            'SELECT CAST("indicatorType" AS text), CAST(severity AS text) FROM struggle_indicators'
+        )
         assert ("forgets", "it's high") in signs
         assert ("LOW_RETENTION", "HIGH") in writer.select("StruggleIndicator", ("indicatorType", "severity"))
         assert writer.delete("StruggleIndicator", "severity", ["HIGH"]) >= 1
@@ -233,8 +242,8 @@ def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(post
     fill(url)
     refused, stored = ("strong", "weak") if why == "too long" else ("weak", "strong")
     with open_writer(url) as writer:
-        writer.execute("CREATE TABLE known (id text PRIMARY KEY); INSERT INTO known VALUES ('strong')")
-        writer.execute(REFUSALS[why])
+        by_bare_names(writer).execute("CREATE TABLE known (id text PRIMARY KEY); INSERT INTO known VALUES ('strong')")
+        by_bare_names(writer).execute(REFUSALS[why])
     counts = night(url, FIRST_NIGHT_MS)
     assert (counts["written"], counts["refused"]) == (1, 1)
     assert [said.partition(":")[0] for said in counts["failures"]] == [refused]
@@ -249,8 +258,8 @@ def test_a_row_that_sqlite_refuses_is_counted_and_the_others_are_stored(sqlite_u
         writer.create_tables()
         table = TABLES["StrugglePrediction"]
         made, *_ = table.ddl("sqlite")
-        writer.execute(f'DROP TABLE "{table.name}"')
-        writer.execute(f"{made[:-1]}, CHECK (\"userId\" <> 'weak'))")
+        by_bare_names(writer).execute(f'DROP TABLE "{table.name}"')
+        by_bare_names(writer).execute(f"{made[:-1]}, CHECK (\"userId\" <> 'weak'))")
     fill(sqlite_url)
     counts = night(sqlite_url, FIRST_NIGHT_MS)
     assert (counts["written"], counts["refused"]) == (1, 1)
@@ -261,7 +270,9 @@ def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postg
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
-        writer.execute("ALTER TABLE struggle_indicators ADD CHECK (\"indicatorType\" <> 'LOW_RETENTION')")
+        by_bare_names(writer).execute(
+            "ALTER TABLE struggle_indicators ADD CHECK (\"indicatorType\" <> 'LOW_RETENTION')"
+        )
     counts = night(url, FIRST_NIGHT_MS)
     assert (counts["written"], counts["refused"]) == (2, 1)
     assert counts["indicators"] >= 1
@@ -271,14 +282,14 @@ def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databas
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
-        writer.execute("ALTER TABLE struggle_predictions ADD COLUMN tenant text NOT NULL")
+        by_bare_names(writer).execute("ALTER TABLE struggle_predictions ADD COLUMN tenant text NOT NULL")
     night(url, FIRST_NIGHT_MS, expected=69)
 
 
 def test_an_app_without_topics_and_indicators_is_stored_to_without_them(database):
     with open_writer(database) as writer:
-        writer.execute("DROP TABLE struggle_indicators")
-        writer.execute('ALTER TABLE struggle_predictions DROP COLUMN "topicId"')
+        by_bare_names(writer).execute("DROP TABLE struggle_indicators")
+        by_bare_names(writer).execute('ALTER TABLE struggle_predictions DROP COLUMN "topicId"')
     fill(database)
     counts = night(database, FIRST_NIGHT_MS)
     assert (counts["written"], counts["refused"], counts["indicators"]) == (2, 0, 0)

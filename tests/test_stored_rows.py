@@ -27,7 +27,7 @@ ALERTS = """
     SELECT CASE WHEN high >= 2 OR high = 1 AND medium >= 2 THEN 'HIGH' WHEN high = 1 OR medium >= 2 THEN 'MEDIUM' END
     FROM (SELECT count(CASE WHEN severity = 'HIGH' THEN 1 END) AS high,
         count(CASE WHEN severity = 'MEDIUM' THEN 1 END) AS medium
-        FROM struggle_indicators WHERE "userId" = ?) AS counted
+        FROM {indicators} WHERE "userId" = ?) AS counted
 """
 """The app's own alert rule for one learner."""
 
@@ -147,8 +147,9 @@ def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform):
     assert all(0.7 <= said["probability"] < 1 for said in earlier)
     assert FeatureVector.from_dict(weak[6]).source == "rules"  # what stands beside the features does no harm
     with open_writer(platform) as writer:
-        assert writer.query(ALERTS, ["weak"]) == [("HIGH",)]
-        assert writer.query(ALERTS, ["strong"]) == [(None,)]
+        alerts = ALERTS.format(indicators=writer.table("StruggleIndicator"))
+        assert writer.query(alerts, ["weak"]) == [("HIGH",)]
+        assert writer.query(alerts, ["strong"]) == [(None,)]
         signs = writer.select("StruggleIndicator", ("predictionId", "indicatorType", "detectedAt", "context"))
         factors = writer.select("StrugglePrediction", ("strugglingFactors",), "userId", ["weak"])[0][0]
     assert len({sign[1] for sign in signs}) == len(signs) >= 2

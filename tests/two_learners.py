@@ -12,6 +12,7 @@ from db.writing import open_writer
 from ml.history import DAY_MS
 from ml.instants import iso
 from scripts.predict_batch import predict_batch
+from tests.study_database import by_bare_names
 
 FIRST_NIGHT_MS = 1_760_605_200_000 // DAY_MS * DAY_MS + 3 * 3_600_000
 MISSION_DAY = FIRST_NIGHT_MS // DAY_MS + 7
@@ -59,9 +60,9 @@ def night(url: str, at_ms: int, *more: str, expected: int = 0) -> dict[str, Any]
     """A batch of that moment, which the database's own clock stands at."""
     with open_writer(url) as writer:
         kind = "TIMESTAMP(3)" if writer.dialect == "postgresql" else "DATETIME"
-        writer.execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
-        writer.execute(f'DELETE FROM "{DEMO_CLOCK}"')
-        writer.execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))
+        by_bare_names(writer).execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
+        by_bare_names(writer).execute(f'DELETE FROM "{DEMO_CLOCK}"')
+        by_bare_names(writer).execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))
     done = CliRunner().invoke(
         predict_batch, ["--database-url", url, "--model", "rules", "--store", "--json", "--quiet", *more]
     )
