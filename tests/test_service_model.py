@@ -36,7 +36,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def goes_on_with(url: str, version: str, bound_s: float = 1.0) -> None:
+def goes_on_with(url: str, version: str, bound_s: float = 4.0) -> None:
     """For longer than the files are looked at anew, every question is answered by that model, and at once."""
     until = time.monotonic() + 1.3 * LOOK_AGAIN_S
     while time.monotonic() < until:
