@@ -66,6 +66,16 @@ def test_the_service_answers_the_same(platform, tmp_path):
     assert single["degraded"] == of_batch["degraded"] == TRACKING_OFF
 
 
+def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_path):
+    settings = {"STRUGGLE_WRITER_URL": platform, "STRUGGLE_TOKEN": "t", "STRUGGLE_MODEL": "rules"}
+    headers = {"Authorization": "Bearer t"}
+    with serving(tmp_path / "log", DATABASE_URL=platform, **settings) as url:
+        made = httpx.post(f"{url}/predictions/generate", json={"user_id": "weak"}, headers=headers, timeout=30)
+    assert made.status_code == 201, made.text
+    assert made.json()["predictions"] == []
+    assert statuses(platform) == {"weak": "DISMISSED", "strong": "PENDING"}
+
+
 def test_one_by_one_and_many_at_once_alike(platform):
     with db.connect(platform) as client:
         rows = client.read("weak", "osmosis", None, WINDOW)
