@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
-from scripts.service_settings import SettingRefused, from_environment, is_loopback
+from scripts.service_settings import SettingRefused, Settings, from_environment, is_loopback
 from tests.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
 
 REFUSED = [
@@ -46,25 +47,37 @@ REFUSED = [
 ]
 
 
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """The settings of an environment with the demo database and these variables."""
+
+    def read(**environment: str) -> Settings:
+        for name, value in {"DATABASE_URL": DEMO_URL, **environment}.items():
+            monkeypatch.setenv(name, value)
+        return from_environment(os.environ)
+
+    return read
+
+
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_a_setting_that_cannot_work_is_refused_by_its_name(name: str, value: str):
+def test_a_setting_that_cannot_work_is_refused_by_its_name(told: Callable[..., Settings], name: str, value: str):
     with pytest.raises(SettingRefused, match=name) as refusal:
-        from_environment({"DATABASE_URL": DEMO_URL, name: value})
+        told(**{name: value})
     assert "hunter2" not in str(refusal.value)
     assert str(refusal.value).isascii()
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("empty", ["", " ", None])
-def test_an_empty_setting_means_the_default(empty: str | None):
+def test_an_empty_setting_means_the_default(told: Callable[..., Settings], empty: str | None):
     names = ("STRUGGLE_CONNECTIONS", "STRUGGLE_TIMEOUT", "STRUGGLE_MODEL", "STRUGGLE_SCHEMA")
-    settings = from_environment({"DATABASE_URL": DEMO_URL, **({} if empty is None else dict.fromkeys(names, empty))})
+    settings = told(**({} if empty is None else dict.fromkeys(names, empty)))
     assert (settings.connections, settings.timeout_s, settings.model, settings.schema) == (8, 4.0, None, None)
-    assert from_environment({"DATABASE_URL": DEMO_URL, "STRUGGLE_TOKEN": ""}).token is None
+    assert told(STRUGGLE_TOKEN="").token is None
 
 
-def test_blanks_and_line_ends_around_a_token_are_cut_off():
-    assert from_environment({"DATABASE_URL": DEMO_URL, "STRUGGLE_TOKEN": " s3cret\r\n"}).token == b"s3cret"
+def test_blanks_and_line_ends_around_a_token_are_cut_off(told: Callable[..., Settings]):
+    assert told(STRUGGLE_TOKEN=" s3cret\r\n").token == b"s3cret"
 
 
 @pytest.mark.parametrize(
