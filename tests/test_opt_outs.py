@@ -135,8 +135,9 @@ def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(databas
 
 def test_a_table_without_the_switches_has_them_on(database):
     with open_writer(database) as writer:
+        users = writer.table("User")
         for switch in ("includeInAnalytics", "performanceTrackingEnabled", "behavioralAnalysisEnabled"):
-            writer.execute(f'ALTER TABLE users DROP COLUMN "{switch}"')
+            writer.execute(f'ALTER TABLE {users} DROP COLUMN "{switch}"')
     fill(database)
     assert night(database, FIRST_NIGHT_MS)["written"] == 2
     with db.connect(database) as client:
