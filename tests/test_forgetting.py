@@ -219,7 +219,7 @@ def test_a_fresh_version_and_one_without_a_table_are_left_as_they_are(platform: 
 
 def test_the_page_on_forgetting_names_the_steps_that_are_tried_here() -> None:
     page = Path(HOUSE, "scripts", "README.md").read_text(encoding="utf-8")
-    section = page[page.index("## Forgetting") :]
+    section = page[page.index("## Forgetting") :].partition("\n## ")[0]
     steps = re.findall(r"^python scripts/(\w+\.py .*)$", section, re.MULTILINE)
     assert [step.split()[0] for step in steps] == ["forget_learner.py", "retrain_model.py", "models.py"]
     assert "--count-anew" in steps[1]
