@@ -46,6 +46,15 @@ class Registry:
         self.directory = os.path.abspath(directory)
         self._promotions = Promotions(self._path(_PROMOTIONS))
 
+    def prepare(self) -> None:
+        """Make the directory where it is absent. Raises ModelRefused where nothing can be written there."""
+        try:
+            os.makedirs(self.directory, exist_ok=True)
+        except OSError as error:
+            raise ModelRefused(f"the model directory {self.directory} cannot be made: {error.strerror}") from None
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            raise ModelRefused(f"the model directory {self.directory} cannot be written to")
+
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
         """The right to write, held by one process at a time and given back even by a kill.
@@ -53,9 +62,9 @@ class Registry:
         With wait=False raises BlockingIOError while another holds it. Not reentrant. Whoever comes in removes what
         killed processes left in the making. Raises ModelRefused where the directory cannot be written to.
         """
+        self.prepare()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            os.makedirs(self.directory, exist_ok=True)
             handle = os.open(self._path(_LOCK), flags, 0o644)
         except OSError as error:
             raise ModelRefused(f"the model directory {self.directory} cannot be locked: {error.strerror}") from None

@@ -159,7 +159,7 @@ def _own(
     """Train on one platform; what was written and how good it is. judged_by: (struggle_below, correct_from)."""
     struggle_below, correct_from = judged_by
     prior = _prior(prior_path, models_dir, correct_from)
-    os.makedirs(models_dir, exist_ok=True)
+    Registry(models_dir).prepare()
     with (
         db.connect(url, schema_path=schema) as client,
         whole_files.workshop(models_dir) as at,
@@ -241,6 +241,7 @@ def _pretrained(
     """
     if not urls or len(names) != len(urls):
         raise Refused("--pretrained needs a --source for each --database-url", USAGE)
+    Registry(models_dir).prepare()  # before the work, not after it
     sources, sentences, trained_under = [], [], ANY
     with tempfile.TemporaryDirectory() as at:
         for url, name in zip(urls, names):
@@ -273,7 +274,6 @@ def _pretrained(
         {"platform": platforms.tolist()},
         _unknown(trained),
     )
-    os.makedirs(models_dir, exist_ok=True)
     imports = "".join(
         f"python -m scripts.import_history LOG{n} --database-url sqlite:///{n}.sqlite3  # {name}\n"
         for n, name in enumerate(names, 1)
