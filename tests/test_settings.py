@@ -407,6 +407,22 @@ def test_a_variable_that_names_nothing_is_refused(variable: str, said: str):
     assert json.loads(run("predict.py", "--doctor", **{variable: "/nonexistent"}).stdout)["ok"] is False
 
 
+def test_the_service_takes_its_database_from_the_same_places(demo_copy: str, tmp_path: Path, monkeypatch):
+    from scripts.service_settings import SettingRefused, from_environment
+
+    schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
+    (tmp_path / "service.env").write_text(f"DATABASE_URL=file:/nonexistent/x.db\nPOSTGRES_URL={demo_copy}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRUGGLE_SCHEMA", schema)
+    with pytest.raises(SettingRefused, match="POSTGRES_URL is not set"):
+        from_environment(os.environ)
+    monkeypatch.setenv("STRUGGLE_ENV_FILE", str(tmp_path / "service.env"))
+    assert from_environment(os.environ).sqlite_path == demo_copy[5:]
+    monkeypatch.setenv("STRUGGLE_ENV_FILE", str(tmp_path / "absent.env"))
+    with pytest.raises(SettingRefused, match=r"absent\.env"):
+        from_environment(os.environ)
+
+
 # Pages
 
 PAGES = sorted(

@@ -46,6 +46,25 @@ def test_a_quiet_week_ends_with_zero_and_says_nothing(store: str, tmp_path: Path
     assert steps(tmp_path / "models") == [f"{script} ended with 0" for script in scripts]
 
 
+@pytest.mark.parametrize("blank", ["", " ", '""'])
+def test_without_a_database_nothing_is_run(tmp_path: Path, blank: str) -> None:
+    (tmp_path / ".env").write_text("DATABASE_URL=file:/nonexistent/app.db\n")
+    environment = {"DATABASE_URL": blank, "STRUGGLE_MODELS_DIR": str(tmp_path), "PYTHON": sys.executable}
+    done = subprocess.run([SCRIPT], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, os.listdir(tmp_path)) == (78, [".env"])
+    assert "set DATABASE_URL" in done.stderr
+
+
+def test_a_file_may_name_the_database_and_a_variable_the_directory(store: str, tmp_path: Path) -> None:
+    (tmp_path / "struggle.env").write_text(f"DATABASE_URL='{store}'\n")
+    models = tmp_path / "models"
+    done = weekly(
+        models, "", STRUGGLE_ENV_FILE=f"{tmp_path}/struggle.env", MODELS_DIR="", STRUGGLE_MODELS_DIR=str(models)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(steps(models)) == 3
+
+
 def test_an_alert_ends_with_one(store: str, tmp_path: Path) -> None:
     with open_writer(store) as writer:
         rows = certain_rows(wrong=0.5, at_ms=time.time_ns() // 1_000_000 - 86_400_000)
