@@ -19,6 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from db.connecting import DEMO
 from tests.conftest import need
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,7 +118,8 @@ def only_object(stdout: str) -> dict[str, object]:
 
 
 def test_exec_and_execfile_give_the_route_its_answer_within_its_timeout() -> None:
-    by_shell, by_file = through_node(guides_command(LEARNER, OBJECTIVE), predicting(LEARNER, OBJECTIVE))
+    calls = guides_command(LEARNER, OBJECTIVE), predicting(LEARNER, OBJECTIVE)
+    by_shell, by_file = through_node(*calls, database_url=f"file:{DEMO}")
     for result in (by_shell, by_file):
         assert (result["code"], result["killed"], result["stderr"]) == (0, False, "")
         assert result["ms"] < ROUTES_TIMEOUT_MS
