@@ -21,19 +21,21 @@ UNFINISHED = ".unfinished-"
 WORKSHOP = ".training-"
 
 
-def put(path: str, content: bytes, replace: bool = True, mode: int = 0o644) -> None:
+def put(path: str, content: bytes, replace: bool = True) -> None:
     """Put content at path by one rename, and have it last through a power cut.
 
-    mode: the file's permissions. Without `replace` it is made read-only, and FileExistsError raised rather than touch
-    one that is there.
+    The file has the permissions of the one before it, else those that the user's umask gives a new file; a link in its
+    place is replaced, not followed. Without `replace` it is made read-only, and FileExistsError is raised rather than
+    touch one that is there.
     """
+    mode = mode_of(path) if replace else mode_of(path) & ~0o222
     directory = os.path.dirname(os.path.abspath(path))
     handle, unfinished = _held(lambda: tempfile.mkstemp(prefix=UNFINISHED, dir=directory))
     try:
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode if replace else 0o444)  # mkstemp's 0600 would shut out the server's user
+            os.fchmod(file.fileno(), mode)  # mkstemp's 0600 would shut out the server's user
             os.fsync(file.fileno())
             if replace:
                 os.replace(unfinished, path)
@@ -49,6 +51,19 @@ def put(path: str, content: bytes, replace: bool = True, mode: int = 0o644) -> N
         os.fsync(directory_handle)
     finally:
         os.close(directory_handle)
+
+
+def mode_of(path: str) -> int:
+    """The permissions for what is to stand at path: those of the file there, else a new file's under the umask."""
+    try:
+        there = os.lstat(path).st_mode
+    except OSError:
+        there = 0
+    if stat.S_ISREG(there):
+        return stat.S_IMODE(there)
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 Beside OUTPUT, while the batch runs: OUTPUT.partial with the lines so far, and OUTPUT.progress, which says up to which
 learner they reach. Both go when OUTPUT appears. A line that got into the file after the last note of progress is cut
-off again, so that nothing is in it twice.
+off again, so that nothing is in it twice. All of them are as private as OUTPUT is, and no link is followed in writing.
+
+A pipe or a device in OUTPUT's place is written to as the lines come, and cannot be continued, like stdout.
 """
 
 from __future__ import annotations
@@ -10,16 +12,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-from ml.whole_files import put
+from ml.whole_files import mode_of, put
 from scripts.batch_part import Tally
+from scripts.output_file import is_stream, open_beside
 
 PARQUET = ".parquet"
 ROWS_OF_A_GROUP = 50_000
+LONGEST_NOTE = 1 << 20
+"""Bytes of a .progress file; ours hold a few kilobytes."""
 
 
 class OutputBusy(Exception):
@@ -45,34 +51,49 @@ class Output:
         self.resumed = False
         self._marks = dict(marks)
         self._file: IO[bytes] | None = None
+        self._streams = path is None or is_stream(path)
         if path is None:
             return
         if path.endswith(PARQUET):
             _parquet()
+        if self._streams:
+            self._file = open(path, "wb")  # noqa: SIM115 - it stays open as long as the batch runs
+            return
         self._partial, self._progress = f"{path}.partial", f"{path}.progress"
-        self._file = open(self._partial, "ab")  # noqa: SIM115 - it stays open as long as the batch runs
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise OutputBusy(f"another batch is writing {path}") from None
-        size = self._continued(youngest_ms)
-        self._file.truncate(size)
+        self._file = self._locked(mode_of(path))
+        self._file.truncate(self._continued(youngest_ms))
+        self._file.seek(0, os.SEEK_END)
+
+    def _locked(self, mode: int) -> IO[bytes]:
+        """The file of the lines so far, which nobody else holds. Raises OutputBusy."""
+        while True:
+            file = os.fdopen(open_beside(self._partial, mode), "r+b")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                raise OutputBusy(f"another batch is writing {self.path}") from None
+            if _is_at(file, self._partial):
+                return file
+            file.close()  # its run finished it meanwhile, and it has another name now
 
     def _continued(self, youngest_ms: int) -> int:
         """Takes up an earlier run's progress; returns how many of the bytes there are valid."""
-        try:
-            with open(self._progress, encoding="utf-8") as file:
-                noted = json.load(file)
-            size, as_of_ms = int(noted["bytes"]), int(noted["as_of_ms"])
-        except (OSError, ValueError, KeyError, TypeError):
+        noted = _noted(self._progress)
+        if noted is None or noted.marks != self._marks or noted.as_of_ms < youngest_ms:
             return 0
-        if noted["marks"] != self._marks or as_of_ms < youngest_ms or size > os.path.getsize(self._partial):
+        if not self._reaches(noted.size):
             return 0
-        self.as_of_ms, self.after, self.resumed = as_of_ms, noted["after"], True
-        self.tally.counts.update(noted["counts"])
-        self.tally.failures = noted["failures"]
-        return size
+        self.as_of_ms, self.after, self.resumed = noted.as_of_ms, noted.after, True
+        self.tally.counts.update(noted.counts)
+        self.tally.failures = noted.failures
+        return noted.size
+
+    def _reaches(self, size: int) -> bool:
+        """Whether the lines so far are whole up to there."""
+        if self._file is None or size > os.fstat(self._file.fileno()).st_size:
+            return False
+        return size == 0 or os.pread(self._file.fileno(), 1, size - 1) == b"\n"
 
     def add(self, lines: bytes, tally: Tally, last_learner: str) -> None:
         """Takes the next part, in the order of the learners, and notes that it is done."""
@@ -81,6 +102,9 @@ class Output:
             sys.stdout.buffer.write(lines)
             return
         self._file.write(lines)
+        if self._streams:
+            self._file.flush()
+            return
         self._file.flush()
         os.fsync(self._file.fileno())
         noted: dict[str, Any] = {"marks": self._marks, "as_of_ms": self.as_of_ms, "after": last_learner}
@@ -89,18 +113,27 @@ class Output:
 
     def finish(self) -> None:
         """Puts the whole file in its place."""
-        if self._file is None or self.path is None:
+        if self._file is None or self.path is None or self._streams:
             sys.stdout.flush()
             return
         if self.path.endswith(PARQUET):
             converted = f"{self.path}.converting"
-            to_parquet(self._partial, converted)
+            with os.fdopen(open_beside(converted, mode_of(self.path)), "r+b") as file:
+                file.truncate(0)
+                to_parquet(self._partial, file)
             os.replace(converted, self.path)
             os.unlink(self._partial)
         else:
             os.replace(self._partial, self.path)
         if os.path.exists(self._progress):
             os.unlink(self._progress)
+
+    def drop(self) -> None:
+        """Leaves OUTPUT as it was, and nothing beside it."""
+        if self._file is not None and not self._streams:
+            for path in (self._partial, self._progress):
+                if os.path.lexists(path):
+                    os.unlink(path)
 
     def __enter__(self) -> Output:
         return self
@@ -112,14 +145,61 @@ class Output:
             self._file.close()
 
 
-def to_parquet(lines_path: str, parquet_path: str) -> None:
+class Noted(NamedTuple):
+    """A .progress file: how far an unfinished run had come, and on what terms."""
+
+    marks: Mapping[str, object]
+    as_of_ms: int
+    after: str | None
+    size: int
+    counts: Mapping[str, int]
+    failures: list[str]
+
+
+def _noted(path: str) -> Noted | None:
+    """What an earlier run noted; None of a file that is absent, damaged, or not ours: then the work begins anew."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return None
+            text = file.read(LONGEST_NOTE + 1)
+        noted = json.loads(text) if len(text) <= LONGEST_NOTE else None
+        found = Noted(
+            noted["marks"], noted["as_of_ms"], noted["after"], noted["bytes"], noted["counts"], noted["failures"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    sound = (
+        isinstance(found.marks, dict)
+        and type(found.as_of_ms) is type(found.size) is int
+        and found.size >= 0
+        and isinstance(found.after, str)
+        and isinstance(found.counts, dict)
+        and found.counts.keys() <= Tally().counts.keys()
+        and all(type(count) is int and count >= 0 for count in found.counts.values())
+        and isinstance(found.failures, list)
+        and all(isinstance(failure, str) for failure in found.failures)
+    )
+    return found if sound else None
+
+
+def _is_at(file: IO[bytes], path: str) -> bool:
+    """Whether the open file is still what stands at path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except OSError:
+        return False
+
+
+def to_parquet(lines_path: str, parquet_file: IO[bytes]) -> None:
     """The same rows as a Parquet file, `interval` as two columns; memory is bounded by a group of rows."""
     arrow, parquet = _parquet()
     text, number = arrow.string(), arrow.float64()
     columns = {"user_id": text, "objective_id": text, "as_of": arrow.timestamp("ms", "UTC"), "probability": number}
     columns |= {"confidence": number, "risk_level": text, "low": number, "high": number, "model_version": text}
     schema = arrow.schema(columns | {"source": text, "degraded": text})
-    with open(lines_path, "rb") as lines, parquet.ParquetWriter(parquet_path, schema) as writer:
+    with open(lines_path, "rb") as lines, parquet.ParquetWriter(parquet_file, schema) as writer:
         while group := [json.loads(line) for _, line in zip(range(ROWS_OF_A_GROUP), lines)]:
             for row in group:
                 row["low"], row["high"] = row.pop("interval")

@@ -37,7 +37,7 @@ from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, Refused, of_database
 
 extras = Extras()
 with extras:
@@ -51,7 +51,6 @@ with extras:
     from scripts.example_parts import Extraction
     from scripts.labelled_history import learners_named_in, read_examples
 
-UNKNOWN = 66
 AT_ONCE = 5000
 LAST_ROWS = 10
 

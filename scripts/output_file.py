@@ -1,4 +1,8 @@
-"""Files that people name for output: refused before the work where they cannot be written, whole or absent after it."""
+"""Files that people name for output: refused before the work where they cannot be written, whole or absent after it.
+
+What is no regular file (a pipe, a device, /dev/stdout, a shell's >(...)) is written to as it is. A link that somebody
+put in an output's place is replaced by the output, never followed. A database is never written over.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ import click
 from ml import whole_files
 from scripts.refusal import CANNOT_WRITE, Refused
 
+_DATABASE = b"SQLite format 3\0"
+_BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
+
 
 class OutputPath(click.Path):
     """An option that names a file to write; minutes of work are not to end in a directory that is not there."""
@@ -19,37 +26,65 @@ class OutputPath(click.Path):
         super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as given. Fails where its directory is absent or may not be written to."""
+        """The path as given. Fails where its directory is absent or may not be written to, and where a database is."""
         path = super().convert(value, param, ctx)
+        if path == "-" or is_stream(path):
+            return path
+        name = click.format_filename(path)
         directory = os.path.dirname(os.path.abspath(os.fspath(path)))
-        if path != "-" and not _is_special(path) and not os.access(directory, os.W_OK | os.X_OK):
-            name = click.format_filename(path)
+        if not os.access(directory, os.W_OK | os.X_OK):
             raise Refused(f"{name} cannot be written: no such directory, or none to write in", CANNOT_WRITE)
+        if is_database(path):
+            raise Refused(f"{name} is a SQLite database, and is not written over.", CANNOT_WRITE)
         return path
 
 
-def write_whole(path: str, text: str) -> None:
+def write_whole(path: str, text: str | bytes) -> None:
     """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises Refused."""
+    content = text.encode() if isinstance(text, str) else text
     try:
-        if _is_special(path):
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
+        if is_stream(path):
+            with open(path, "wb") as file:
+                file.write(content)
         else:
-            whole_files.put(path, text.encode(), mode=_mode(path))
+            whole_files.put(path, content)
     except OSError as error:
         raise Refused(f"{click.format_filename(path)} cannot be written: {error.strerror}", CANNOT_WRITE) from None
 
 
-def _mode(path: str) -> int:
-    """The old file's permissions, else those of any new file: what names learners may be meant for one user alone."""
-    if os.path.exists(path):
-        return stat.S_IMODE(os.stat(path).st_mode)
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _is_special(path: str) -> bool:
-    """Also a link like /dev/stdout, whatever file it leads to: the rename would replace the link."""
+def is_stream(path: str) -> bool:
+    """Whether path is open or special already: what a rename there would replace is not the output's to replace."""
     is_device = os.path.abspath(path).startswith(("/dev/", "/proc/"))
     return os.path.exists(path) and (is_device or not os.path.isfile(path))
+
+
+def is_database(path: str) -> bool:
+    """Whether path, or what it links to, is a SQLite database, or one of the files that SQLite keeps beside one."""
+    real = os.path.realpath(path)
+    beside = next((real.removesuffix(end) for end in _BESIDE_A_DATABASE if real.endswith(end)), real)
+    return any(_begins(each, _DATABASE) for each in {real, beside})
+
+
+def open_beside(path: str, mode: int) -> int:
+    """A handle to read and write path, made where it is not there; no link is followed. Raises OSError.
+
+    mode: the most permissions that the file may have, of a new file and of one that is there.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_APPEND, mode)
+    there = os.fstat(handle)
+    if not stat.S_ISREG(there.st_mode) or there.st_nlink != 1:
+        os.close(handle)
+        raise OSError(0, "not a file of its own", path)
+    if (held := stat.S_IMODE(there.st_mode)) & ~mode:
+        os.fchmod(handle, held & mode)
+    return handle
+
+
+def _begins(path: str, with_what: bytes) -> bool:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            return file.read(len(with_what)) == with_what
+    except OSError:
+        return False

@@ -13,7 +13,7 @@ import sys
 import time
 from binascii import crc32
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -35,7 +35,8 @@ from scripts.database_options import database_options
 from scripts.engine_options import engine_options, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+from scripts.output_file import OutputPath
+from scripts.refusal import CANNOT_WRITE, CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, Refused, of_database
 
 extras = Extras()
 with extras:
@@ -47,6 +48,8 @@ with extras:
     from scripts.learner_ranges import count_learners, ranges
 
 LEARNERS_OF_A_PART = 250
+LONGEST_LIST = 1 << 30
+"""Bytes of a list of learners: ten million ids of a hundred characters."""
 CONTINUED_FOR_MS = 12 * 3_600_000
 """A batch as of now is continued for so long after its now; later it begins anew."""
 
@@ -58,7 +61,9 @@ CONTINUED_FOR_MS = 12 * 3_600_000
     looks_for_env_file=lambda options: not options["store"],
     needed=lambda options: _checked(options),
 )
-@click.option("--users", type=click.File("r"), metavar="FILE", help="Learners' ids, one a line; - is stdin.")
+@click.option(
+    "--users", type=click.File("rb"), metavar="FILE", help="Learners' ids, one per line in UTF-8; - is stdin."
+)
 @click.option("--days-ahead", type=click.IntRange(0, 3650), default=14, show_default=True, help="Missions and exams.")
 @click.option(
     "--objectives",
@@ -69,7 +74,7 @@ CONTINUED_FOR_MS = 12 * 3_600_000
 )
 @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
 @model_option()
-@click.option("--output", type=click.Path(dir_okay=False), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
+@click.option("--output", type=OutputPath(), metavar="FILE", help="*.jsonl or *.parquet; else stdout.")
 @click.option("--full", is_flag=True, help="JSON lines that hold predict.py's whole answer, reasons too.")
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
 @correct_from_option
@@ -88,8 +93,8 @@ def predict_batch(**options: Any) -> None:
     the others stored. An interrupted run with --output is continued by the same command.
 
     \b
-    Exit codes: 0 done, 2 usage, 69 database or workers unreachable or every row refused, 78 configuration or model,
-    130 interrupted.
+    Exit codes: 0 done, 2 usage, 66 no learner in --users is known, 69 database or workers unreachable or every row
+    refused, 74 the output cannot be written, 78 configuration or model, 130 interrupted.
     """
     try:
         summary = run(options)
@@ -100,7 +105,7 @@ def predict_batch(**options: Any) -> None:
     except (ExtraMissing, PredictorError) as error:
         raise Refused(str(error), CONFIGURATION) from None
     except OSError as error:
-        raise Refused(f"{error.filename or 'the output'} cannot be written: {error.strerror}", UNAVAILABLE) from None
+        raise Refused(f"{error.filename or 'the output'} cannot be written: {error.strerror}", CANNOT_WRITE) from None
     except KeyboardInterrupt:
         raise Refused("Interrupted; the same command goes on from here.", 130) from None
     click.echo(json.dumps(summary) if options["as_json"] else _told(summary), err=not options["as_json"])
@@ -155,6 +160,12 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
             )
             done_before = output.tally.counts["predictions"]
             _work(client, learners, settings, wanted, output, options)
+            if learners is not None and not output.tally.counts["learners"]:
+                output.drop()
+                kept = f"; {path} stays as it was" if path and os.path.exists(path) else ""
+                raise Refused(
+                    f"None of the {len(learners)} learners in --users is known to the database{kept}.", UNKNOWN
+                )
             output.finish()
             return _summary(output, done_before, time.monotonic() - began, model.model_version)
 
@@ -165,9 +176,23 @@ def _lines_wanted(options: Mapping[str, Any]) -> str:
     return ""
 
 
-def _listed(users: Any) -> list[str] | None:
-    """The ids in the file, sorted, each once; None: every learner."""
-    return None if users is None else sorted({line.strip() for line in users} - {""})
+def _listed(users: IO[bytes] | None) -> list[str] | None:
+    """The ids in the file, sorted, each once; None: every learner. Refuses what is no list of ids in UTF-8."""
+    if users is None:
+        return None
+    octets = users.read(LONGEST_LIST + 1)
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # also UTF-16, which PowerShell writes
+        raise Refused("--users must be text in UTF-8, one learner's id per line.", USAGE)
+    if len(octets) > LONGEST_LIST:
+        raise Refused(f"--users may have at most {LONGEST_LIST >> 20} MiB.", USAGE)
+    found = sorted({line.strip() for line in text.splitlines()} - {""})
+    if not found:
+        raise Refused("--users names no learner.", USAGE)
+    return found
 
 
 def _work(

@@ -6,7 +6,7 @@ import click
 
 from db.errors import DatabaseConfiguration, DatabaseError
 
-USAGE, UNAVAILABLE, CANNOT_WRITE, CONFIGURATION = 2, 69, 74, 78
+USAGE, UNKNOWN, UNAVAILABLE, CANNOT_WRITE, CONFIGURATION = 2, 66, 69, 74, 78
 
 
 class Refused(click.ClickException):
