@@ -16,6 +16,7 @@ from ml.outcome_mark import LEARNER as LEARNERS_WORD
 from ml.outcome_mark import by_of
 from scripts.service_app_schemas import FeedbackResponse, StoredPredictions
 from tests.app_shapes import ask, fill_with_demo, insert, make_app, run
+from tests.postgres_server import Databases
 from tests.service_process import OBJECTIVE, serving
 
 TOKEN = {"Authorization": "Bearer a-token"}
@@ -233,6 +234,31 @@ def test_without_both_settings_the_paths_are_not_there(tmp_path: Path, given: di
             ("POST", "/predictions/x/feedback"),
         ):
             assert caller.request(method, path, json={"user_id": LEARNER}).status_code == 404
+
+
+def test_a_writer_that_cannot_write_is_no_answer_and_tells_nothing(
+    postgres_databases: Databases, tmp_path: Path
+) -> None:
+    url = make_app(postgres_databases.empty())
+    fill_with_demo(url, time.time_ns() // 1_000_000)
+    run(url, "DROP ROLE IF EXISTS only_reads", "CREATE ROLE only_reads LOGIN")
+    run(url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
+    away = "postgresql://someone:s3cret@127.0.0.1:1/app"
+    cases = ((away, 503, "database_unavailable"), (url.replace("postgres@", "only_reads@"), 500, "configuration"))
+    try:
+        for number, (writer_url, status, code) in enumerate(cases):
+            log = tmp_path / f"log-{number}"
+            given = {"DATABASE_URL": url, "STRUGGLE_WRITER_URL": writer_url, "STRUGGLE_TOKEN": "a-token"}
+            with serving(log, **given) as base:
+                body = {"user_id": LEARNER}
+                answer = httpx.post(f"{base}/predictions/generate", json=body, headers=TOKEN, timeout=60)
+            assert (answer.status_code, answer.json()["code"]) == (status, code)
+            assert "127.0.0.1" not in answer.text
+            assert "only_reads" not in answer.text
+            assert "s3cret" not in answer.text + log.read_text()
+            assert "Traceback" not in log.read_text()
+    finally:
+        run(url, "DROP OWNED BY only_reads", "DROP ROLE only_reads")
 
 
 def test_without_the_token_nobody_is_told_what_paths_there_are(app: tuple[httpx.Client, str]) -> None:
