@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.features import FeatureVector
-    from ml.model_file import SavedModel
+    from ml.scorecard import SavedModel
 
 INTERVAL_SPREADS = 1.96
 """Half the interval's width in spreads: 95 % if the bagged logits are roughly normal."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ml.difficulty import DifficultyTable
     from ml.features import FeatureVector
     from ml.prediction import Prediction
+    from ml.scorecard import SavedModel
     from ml.training.examples import TrainingExample
     from ml.training.updating import UpdateMetrics
 
@@ -35,7 +36,7 @@ class StrugglePredictionModel:
 
     def __init__(
         self,
-        saved: model_file.SavedModel | None = None,
+        saved: SavedModel | None = None,
         path: str | None = None,
         correct_from: str | None = None,
         refused: ModelUnsuited | None = None,
@@ -120,7 +121,7 @@ class StrugglePredictionModel:
         return f"{self._refused}. Until then {os.path.basename(self._path) if self._path else 'the rules'} answers."
 
     @property
-    def saved(self) -> model_file.SavedModel | None:
+    def saved(self) -> SavedModel | None:
         """The trained model itself, with its sources and figures; None for the rules."""
         return self._saved
 
@@ -205,7 +206,7 @@ class StrugglePredictionModel:
         self._previous_accuracy = metrics.previous_accuracy
         return metrics
 
-    def _prior(self) -> model_file.SavedModel:
+    def _prior(self) -> SavedModel:
         if self._saved is not None:
             return self._saved
         return model_file.read(shipped())
@@ -240,7 +241,7 @@ class StrugglePredictionModel:
         }
 
 
-def suited(path: str, correct_from: str) -> model_file.SavedModel:
+def suited(path: str, correct_from: str) -> SavedModel:
     """The model at path, fit to answer under the setting. Raises ModelNotFound, ModelRefused; ModelUnsuited where it
     was trained under the other setting."""
     saved = model_file.read(path)

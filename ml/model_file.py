@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import os
 
-from ml.correctness import ANY, GOOD, SETTINGS
+from ml.correctness import ANY, SETTINGS
 from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.features import FEATURE_NAMES
 from ml.places import content_of, packed
 from ml.plain_pickle import NotPlain, loads
-from ml.scorecard import Deviations, Scorecard, Table
+from ml.scorecard import Deviations, SavedModel, Scorecard, Table
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 FORMAT = 2
 """2 holds correct_from, the setting the model was trained under; models of format 1 counted HARD as correct and are
@@ -36,60 +34,6 @@ _LONGEST_SOURCE = 2000
 _MOST_TEXTS = 1000
 _MOST_IN_ALL = 1e9
 """Of the sum of all numbers' sizes: far above any model, far below what overflows."""
-
-
-class SavedModel:
-    """A scorecard and where it comes from.
-
-    sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
-    the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
-    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None. correct_from: the
-    setting it was trained under, GOOD or HARD, or ANY (ml/correctness.py).
-    """
-
-    __slots__ = (
-        "correct_from",
-        "difficulty",
-        "figures",
-        "model_version",
-        "scorecard",
-        "sources",
-        "struggle_below",
-        "until_ms",
-    )
-
-    def __init__(
-        self,
-        model_version: str,
-        scorecard: Scorecard,
-        sources: Sequence[str],
-        figures: Mapping[str, float],
-        struggle_below: float,
-        until_ms: int | None = None,
-        difficulty: tuple[str, str] | None = None,
-        correct_from: str = GOOD,
-    ) -> None:
-        self.model_version = model_version
-        self.scorecard = scorecard
-        self.sources = tuple(sources)
-        self.figures = dict(figures)
-        self.struggle_below = struggle_below
-        self.until_ms = until_ms
-        self.difficulty = difficulty
-        self.correct_from = correct_from
-
-    def named(self, model_version: str) -> SavedModel:
-        """The same model under another version."""
-        return SavedModel(
-            model_version,
-            self.scorecard,
-            self.sources,
-            self.figures,
-            self.struggle_below,
-            self.until_ms,
-            self.difficulty,
-            self.correct_from,
-        )
 
 
 def sha256(content: bytes) -> str:

@@ -30,6 +30,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ml.scorecard import SavedModel
+
 CURRENT = "current.pkl"
 PREFIX = "struggle_prediction_v1.0_"
 _VERSION = re.compile(re.escape(PREFIX) + r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([0-9]{1,9}))?")
@@ -87,7 +89,7 @@ class Registry:
             raise ModelNotFound(f"there is no model version {version!r} in {self.directory}")
         return self._path(version + ".pkl")
 
-    def read(self, version: str) -> model_file.SavedModel:
+    def read(self, version: str) -> SavedModel:
         """A version's model. Raises ModelNotFound, ModelRefused."""
         return model_file.read(self.path(version))
 
@@ -109,7 +111,7 @@ class Registry:
                 raise ModelRefused(f"{path} is a link that leads nowhere") from None
             return None
 
-    def add(self, saved: model_file.SavedModel, date: str, card: Mapping[str, object] | None = None) -> str:
+    def add(self, saved: SavedModel, date: str, card: Mapping[str, object] | None = None) -> str:
         """Keep a new version, named after the date (YYYY-MM-DD) with the next free number, and return its name."""
         number = 1
         while True:
@@ -149,7 +151,7 @@ class Registry:
         """Let a version answer as `promote` does, with `before` as the one that a rollback returns to."""
         self._switch(self.read(version), version, before, at, why)
 
-    def _switch(self, saved: model_file.SavedModel, version: str, before: str | None, at: str, why: str) -> None:
+    def _switch(self, saved: SavedModel, version: str, before: str | None, at: str, why: str) -> None:
         if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
             raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
         self._promotions.append(at, before, version, why)

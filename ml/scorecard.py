@@ -1,7 +1,8 @@
 """The additive model: per feature one small table; from a FeatureVector to a logit and its exact contributions.
 
 logit = intercept + sum of contributions, and every contribution is one feature's own: what the model says of a feature
-can be read off its table, and drawn. Training makes the tables (ml/training), this module only reads them.
+can be read off its table, and drawn. Training makes the tables (ml/training), ml/model_file.py keeps them in files,
+this module only reads them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from math import exp, sqrt
 
+from ml.correctness import GOOD
 from ml.features import FEATURE_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ml.features import FeatureVector
 
@@ -125,6 +127,60 @@ class Scorecard:
     def stated_part(self, contributions: Sequence[float]) -> float:
         """The root sum of squares of the contributions that are stated rather than learned."""
         return sqrt(sum(c * c for c, table in zip(contributions, self.tables) if table.stated))
+
+
+class SavedModel:
+    """A scorecard and where it comes from.
+
+    sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
+    the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
+    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None. correct_from: the
+    setting it was trained under, GOOD or HARD, or ANY (ml/correctness.py).
+    """
+
+    __slots__ = (
+        "correct_from",
+        "difficulty",
+        "figures",
+        "model_version",
+        "scorecard",
+        "sources",
+        "struggle_below",
+        "until_ms",
+    )
+
+    def __init__(
+        self,
+        model_version: str,
+        scorecard: Scorecard,
+        sources: Sequence[str],
+        figures: Mapping[str, float],
+        struggle_below: float,
+        until_ms: int | None = None,
+        difficulty: tuple[str, str] | None = None,
+        correct_from: str = GOOD,
+    ) -> None:
+        self.model_version = model_version
+        self.scorecard = scorecard
+        self.sources = tuple(sources)
+        self.figures = dict(figures)
+        self.struggle_below = struggle_below
+        self.until_ms = until_ms
+        self.difficulty = difficulty
+        self.correct_from = correct_from
+
+    def named(self, model_version: str) -> SavedModel:
+        """The same model under another version."""
+        return SavedModel(
+            model_version,
+            self.scorecard,
+            self.sources,
+            self.figures,
+            self.struggle_below,
+            self.until_ms,
+            self.difficulty,
+            self.correct_from,
+        )
 
 
 class Score:

@@ -35,11 +35,11 @@ from ml import rules, whole_files
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
-from ml.model_file import SavedModel
 from ml.outcome_mark import in_force
 from ml.places import shipped
 from ml.prediction import risk_level
 from ml.registry import CURRENT, Registry
+from ml.scorecard import SavedModel
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing

@@ -11,6 +11,7 @@ from ml.difficulty import DifficultyTable
 from ml.errors import ModelNotFound, ModelRefused
 from ml.instants import iso
 from ml.registry import Registry
+from ml.scorecard import SavedModel
 from ml.visits import PERFORMANCE_BELOW
 from scripts.labelled_history import build_table
 
@@ -88,7 +89,7 @@ def _answers(path: str) -> dict[tuple[str, str], tuple[int, ...]]:
         table.close()
 
 
-def _struggle_below(path: str, saved: model_file.SavedModel) -> float | None:
+def _struggle_below(path: str, saved: SavedModel) -> float | None:
     """The label's threshold that a table was counted with; None is the platform's own."""
     try:
         table = DifficultyTable.open(path)

@@ -26,9 +26,9 @@ from ml.correctness import ANY
 from ml.errors import InvalidFeatures, ModelUnsuited, NotEnoughExamples, PredictorError
 from ml.instants import parse_iso
 from ml.model import suited
-from ml.model_file import SavedModel
 from ml.places import shipped
 from ml.registry import Registry
+from ml.scorecard import SavedModel
 from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option

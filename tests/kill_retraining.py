@@ -30,6 +30,7 @@ from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
 from ml.registry import CURRENT, Registry
+from ml.scorecard import SavedModel
 from ml.whole_files import UNFINISHED, WORKSHOP
 from tests.small_platform import make_platform
 from tests.trained_models import scorecard
@@ -60,7 +61,7 @@ class Trainings:
         self.url = make_platform(directory, LEARNERS, FIRST_S)
         self.models = os.path.join(directory, "models")
         self.registry = Registry(self.models)
-        poor = model_file.SavedModel("unnamed", scorecard(1), ["made up"], {}, 0.65)
+        poor = SavedModel("unnamed", scorecard(1), ["made up"], {}, 0.65)
         with self.registry.locked():
             self.poor = self.registry.add(poor, "2020-01-01")
             self.registry.promote(self.poor, WHEN, "start")

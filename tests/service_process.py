@@ -15,9 +15,8 @@ import httpx
 
 from db.connecting import DEMO
 from db.demo import LEARNER
-from ml import model_file
 from ml.features import FEATURE_NAMES
-from ml.scorecard import Scorecard, Table
+from ml.scorecard import SavedModel, Scorecard, Table
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO_URL = f"sqlite:///{DEMO}"
@@ -77,8 +76,8 @@ def printed(*arguments: str, **environment: str) -> bytes:
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, check=True).stdout
 
 
-def a_model(version: str, intercept: float) -> model_file.SavedModel:
+def a_model(version: str, intercept: float) -> SavedModel:
     """One that answers with its intercept, whatever the features."""
     flat = Table((), (0.0,), (), 0.0, False)
     card = Scorecard(intercept, [flat] * len(FEATURE_NAMES), (1.0, 0.0), [], [])
-    return model_file.SavedModel(version, card, ["a test"], {}, 0.65)
+    return SavedModel(version, card, ["a test"], {}, 0.65)

@@ -24,7 +24,7 @@ from ml.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
 from ml.instants import iso
 from ml.judgement import judge
 from ml.model import StrugglePredictionModel
-from ml.model_file import SavedModel
+from ml.scorecard import SavedModel
 from ml.training.many import ManyAtOnce
 from ml.upcoming import Plans, upcoming
 from scripts import predict_batch as command

@@ -18,9 +18,9 @@ from ml.difficulty import DifficultyTable
 from ml.difficulty_file import LONGEST_ID
 from ml.errors import ModelRefused
 from ml.model import StrugglePredictionModel, load_whole
-from ml.model_file import SavedModel
 from ml.places import HOUSE
 from ml.registry import Registry
+from ml.scorecard import SavedModel
 from tests.history_builder import AS_OF_MS, OBJECTIVE, answers
 from tests.test_difficulty import learner, table_of
 from tests.trained_models import scorecard

@@ -21,6 +21,7 @@ from db.writing import open_writer
 from ml import model_file
 from ml.history import DAY_MS
 from ml.registry import Registry
+from ml.scorecard import SavedModel
 from tests.postgres_server import connected, with_demo
 from tests.running_predict import LEARNER, OBJECTIVE, Ran, ran
 from tests.trained_models import save_model
@@ -139,9 +140,7 @@ def versions_in(house: Path) -> list[str]:
         made.mkdir()
         saved = model_file.read(save_model(str(made), seed, f"file:{connecting.DEMO}", until_ms))
         table = registry.add_difficulty((made / "difficulty.sqlite3").read_bytes())
-        names.append(
-            registry.add(model_file.SavedModel("", saved.scorecard, [], {}, 0.65, until_ms, table), "2026-11-23")
-        )
+        names.append(registry.add(SavedModel("", saved.scorecard, [], {}, 0.65, until_ms, table), "2026-11-23"))
     return names
 
 

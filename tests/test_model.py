@@ -18,8 +18,7 @@ from ml.features import FEATURE_NAMES, FeatureVector
 from ml.history import StudyHistory
 from ml.judgement import NO_HISTORY_CAP, confidence_of
 from ml.model import CURRENT, resolve
-from ml.model_file import SavedModel
-from ml.scorecard import Scorecard, Table
+from ml.scorecard import SavedModel, Scorecard, Table
 from tests.history_builder import ACTION_POTENTIALS, UPPER_LIMB, known_scenario
 
 SHIPPED = resolve("models/pretrained.pkl")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.features import FEATURE_NAMES
-from ml.model_file import SavedModel, dump, parse
+from ml.model_file import dump, parse
 from ml.plain_pickle import NotPlain, loads
-from ml.scorecard import Deviations, Scorecard, Table
+from ml.scorecard import Deviations, SavedModel, Scorecard, Table
 
 
 def a_model(**other: object) -> SavedModel:

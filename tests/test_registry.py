@@ -20,17 +20,15 @@ from ml.features import FEATURE_NAMES
 from ml.model import StrugglePredictionModel, load
 from ml.places import HOUSE
 from ml.registry import Registry
-from ml.scorecard import Scorecard, Table
+from ml.scorecard import SavedModel, Scorecard, Table
 
 WHEN = "2026-11-23T00:00:00+00:00"
 DATE = "2026-11-23"
 
 
-def model(intercept: float = 0.0, difficulty: tuple[str, str] | None = None) -> model_file.SavedModel:
+def model(intercept: float = 0.0, difficulty: tuple[str, str] | None = None) -> SavedModel:
     tables = [Table((), (0.0,), (), 0.0) for _ in FEATURE_NAMES]
-    return model_file.SavedModel(
-        "unnamed", Scorecard(intercept, tables), ["a test"], {"auc": 0.7}, 0.65, difficulty=difficulty
-    )
+    return SavedModel("unnamed", Scorecard(intercept, tables), ["a test"], {"auc": 0.7}, 0.65, difficulty=difficulty)
 
 
 @pytest.fixture

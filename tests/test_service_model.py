@@ -12,7 +12,7 @@ import pytest
 
 import db
 from ml import model_file
-from ml.model_file import SavedModel
+from ml.scorecard import SavedModel
 from ml.training.difficulty_tables import build_difficulty_table
 from scripts.service_model import LOOK_AGAIN_S
 from tests.service_process import DEMO_URL, PAIR, a_model, serving

@@ -8,8 +8,8 @@ import random
 import db
 from ml import model_file
 from ml.features import FEATURE_NAMES
-from ml.model_file import SavedModel, sha256
-from ml.scorecard import Deviations, Scorecard, Table
+from ml.model_file import sha256
+from ml.scorecard import Deviations, SavedModel, Scorecard, Table
 from ml.training.difficulty_tables import build_difficulty_table
 
 BAGS = 7

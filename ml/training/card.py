@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ml.correctness import IN_WORDS
 from ml.features import FEATURE_NAMES, FEATURES
-from ml.model_file import SavedModel
+from ml.scorecard import SavedModel
 from ml.training.evaluation import Evaluation, evaluate
 from ml.training.slices import Slice, history_band, slices
 

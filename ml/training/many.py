@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from ml.features import FEATURE_NAMES, FeatureVector
 from ml.judgement import INTERVAL_SPREADS, STATED_DOUBT, confidence_of, mean_square
-from ml.model_file import SavedModel
-from ml.scorecard import LOGIT_BOUND, Deviations, Table, probability_of
+from ml.scorecard import LOGIT_BOUND, Deviations, SavedModel, Table, probability_of
 
 POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 

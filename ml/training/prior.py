@@ -18,8 +18,7 @@ import numpy.typing as npt
 from ml import model_file
 from ml.correctness import ANY, GOOD
 from ml.errors import NotEnoughExamples
-from ml.model_file import SavedModel
-from ml.scorecard import Scorecard
+from ml.scorecard import SavedModel, Scorecard
 from ml.training.calibration import LEAST_SLOPE, balancing_offset
 from ml.training.examples import ExampleSet
 from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit

@@ -12,7 +12,7 @@ from scipy.special import expit
 from ml.correctness import GOOD
 from ml.errors import InvalidFeatures, NotEnoughExamples
 from ml.features import FEATURE_NAMES, FeatureVector
-from ml.model_file import SavedModel
+from ml.scorecard import SavedModel
 from ml.training.evaluation import THRESHOLD, evaluate
 from ml.training.examples import TrainingExample, row_of
 from ml.training.prior import Trained, adapt, with_figures
