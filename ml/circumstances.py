@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ml.history import DAY_MS, MINUTE_MS
+from ml.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
 from ml.mastery import bounded, mean
 
 TYPE_CHECKING = False
@@ -133,25 +133,3 @@ def _spent_ms(session: ports.Session, as_of_ms: int) -> int | None:
         return None
     spent_ms = ended_ms - session.started_at_ms if session.duration_ms is None else session.duration_ms
     return min(DAY_MS, max(0, spent_ms))
-
-
-def lasts_until_ms(exam: ports.Exam) -> int:
-    """The instant from which the exam is over; one dated at midnight lasts that whole day."""
-    return exam.date_ms + (DAY_MS if exam.date_ms % DAY_MS == 0 else 1)
-
-
-def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
-    """Whether the exam is on the objective's course, or names that course or one of its lecture's topic tags."""
-    if exam.course_id is not None and exam.course_id == objective.course_id:
-        return True
-    topics = {topic.casefold() for topic in (*objective.topic_tags, objective.course_name) if topic}
-    return any(str(topic).casefold() in topics for topic in exam.coverage_topics)
-
-
-def objective_named(entry: object) -> str | None:
-    """The objective that a mission's entry names, as `objectiveId`, `objective.id` or `id`; None once completed."""
-    if not isinstance(entry, dict) or entry.get("completed") is True:
-        return None
-    nested = entry.get("objective")
-    named = entry.get("objectiveId") or (nested.get("id") if isinstance(nested, dict) else None) or entry.get("id")
-    return str(named) if named else None

@@ -2,6 +2,7 @@
 
 Every prediction, training row and batch score passes through `StudyHistory.before`. It drops each row dated at or
 after `as_of`, cuts every source to the same window, and blanks the columns that speak of now when `as_of` is past.
+What its plans mean stands here too: how long an exam lasts, what it covers, and which objective a mission names.
 """
 
 from __future__ import annotations
@@ -137,3 +138,25 @@ def _before(rows: Sequence[Row], instant_ms: Callable[[Row], int], as_of_ms: int
     """The newest rows dated strictly before as_of_ms; rows run oldest first."""
     end = bisect_left(rows, as_of_ms, key=instant_ms)
     return rows[max(0, end - newest) : end]
+
+
+def lasts_until_ms(exam: ports.Exam) -> int:
+    """The instant from which the exam is over; one dated at midnight lasts that whole day."""
+    return exam.date_ms + (DAY_MS if exam.date_ms % DAY_MS == 0 else 1)
+
+
+def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
+    """Whether the exam is on the objective's course, or names that course or one of its lecture's topic tags."""
+    if exam.course_id is not None and exam.course_id == objective.course_id:
+        return True
+    topics = {topic.casefold() for topic in (*objective.topic_tags, objective.course_name) if topic}
+    return any(str(topic).casefold() in topics for topic in exam.coverage_topics)
+
+
+def objective_named(entry: object) -> str | None:
+    """The objective that a mission's entry names, as `objectiveId`, `objective.id` or `id`; None once completed."""
+    if not isinstance(entry, dict) or entry.get("completed") is True:
+        return None
+    nested = entry.get("objective")
+    named = entry.get("objectiveId") or (nested.get("id") if isinstance(nested, dict) else None) or entry.get("id")
+    return str(named) if named else None

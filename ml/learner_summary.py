@@ -1,10 +1,14 @@
-"""What a prediction needs of a learner and is the same for all objectives, gathered once per LearnerHistory."""
+"""What a prediction needs of a learner and is the same for all objectives, gathered once per LearnerHistory.
+
+Mastery too is told here: masteryLevel is a column without a date that speaks of the objective's owner; any other
+learner's mastery, and any mastery in the past, is told by that learner's dated rows.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 
-from ml.correctness import correct_ratings
+from ml.correctness import correct_ratings, is_correct
 from ml.history import DAY_MS, VISIT_GAP_MS
 from ml.mastery import MASTERY, bounded, mean
 from ml.visits import GRADES, visits_of
@@ -29,6 +33,10 @@ FEWEST_FOR_LEVEL = 3
 RECENT_VISITS = 20
 RECENT_RUNS = 5
 MOST_IN_RUNS = 200
+MASTERY_ANSWERS = 10
+MASTERY_SCORES = 3
+SCORE_WEIGHT = 3
+"""One validation score weighs as much as three answers: the platform settles an outcome on either."""
 
 
 class LearnerSummary:
@@ -90,6 +98,35 @@ class LearnerSummary:
             if review.rating in GRADES:
                 run.append(review)
         return run
+
+
+def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSummary) -> float:
+    """How well the learner masters the prerequisite, 0..1; one never started is 0.
+
+    The owner's masteryLevel when as_of is now; else, and where the level is unknown or still at its default
+    NOT_STARTED, what the dated rows show.
+    """
+    past = summary.past
+    if past.is_now and prerequisite.owner_id == past.learner.id:
+        stated = MASTERY.get(prerequisite.mastery_level or "")
+        if stated:
+            return stated
+    return shown_mastery(prerequisite.objective_id, summary)
+
+
+def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
+    """Mastery 0..1 as the newest answers and validation scores on an objective show it; 0 without any.
+
+    One wrong answer is added to what was seen, so that two right answers are not yet mastery and three are. Where
+    there are neither answers nor scores, daily retention stands in for them.
+    """
+    answers = summary.reviews_of(objective_id)[-MASTERY_ANSWERS:]
+    scores = summary.validation_scores_of(objective_id)[-MASTERY_SCORES:]
+    if not answers and not scores:
+        scores = summary.retention_scores_of(objective_id)[-MASTERY_SCORES:]
+    correct_from = summary.past.correct_from
+    right = sum(is_correct(answer.rating, correct_from) for answer in answers) + SCORE_WEIGHT * sum(scores)
+    return right / (len(answers) + SCORE_WEIGHT * len(scores) + 1)
 
 
 class Topic:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ml.circumstances import covers, lasts_until_ms, objective_named
-from ml.history import DAY_MS
+from ml.history import DAY_MS, covers, lasts_until_ms, objective_named
 from ml.plain_json import dumps
 
 try:

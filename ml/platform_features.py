@@ -11,8 +11,8 @@ from math import tanh
 from ml import circumstances
 from ml.correctness import correct_ratings
 from ml.history import DAY_MS
-from ml.learner_summary import LearnerSummary
-from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean, prerequisite_mastery
+from ml.learner_summary import LearnerSummary, prerequisite_mastery
+from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | 
 def prerequisite_gap_count(mastered: list[float]) -> float | None:
     """Share of the stated prerequisites whose mastery is below 0.7; higher is worse; None where none is stated.
 
-    Source: objective_prerequisites; mastery as in ml.mastery.prerequisite_mastery.
+    Source: objective_prerequisites; mastery as in ml.learner_summary.prerequisite_mastery.
     """
     return mean([float(mastery < MASTERED_FROM) for mastery in mastered])
 

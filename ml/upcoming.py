@@ -9,10 +9,9 @@ objectives of the learner's own courses and lectures (now only), "met" those wit
 
 from __future__ import annotations
 
-from ml.circumstances import covers, lasts_until_ms, objective_named
-from ml.history import DAY_MS
-from ml.learner_summary import LearnerSummary
-from ml.mastery import MASTERED_FROM, MASTERY, shown_mastery
+from ml.history import DAY_MS, covers, lasts_until_ms, objective_named
+from ml.learner_summary import LearnerSummary, shown_mastery
+from ml.mastery import MASTERED_FROM, MASTERY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import pytest
 
 import db
 from db.readings import decoded
-from ml.circumstances import objective_named
-from ml.history import WINDOW
+from ml.history import WINDOW, objective_named
 from ml.places import HOUSE
 from scripts.doctor_costs import costs
 from tests.app_shapes import ask, dialect_of, insert, run
