@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ml.absence_wording import absence
 from ml.degraded import SENTENCES
 from ml.features import FEATURES
 from ml.prediction import Factor, risk_level
@@ -31,7 +32,7 @@ def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[
             continue
         value = features.known(feature.name)
         if value is None:
-            text = f"there is no record of {feature.meaning.partition(';')[0]}"
+            text = absence(feature.name, feature.meaning)
         else:
             text = clause(feature.name, value, contribution > 0, feature.meaning)
         factors.append(Factor(feature.name, value, contribution, text))

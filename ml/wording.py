@@ -17,7 +17,19 @@ def clause(feature: str, value: float, raises: bool, meaning: str) -> str:
     for part in pattern.split("["):
         choice, closing, rest = part.partition("]")
         text += choice.split("|")[not raises] + rest if closing else choice
-    return text.replace("#", said(value)).replace("only 0 ", "0 ")
+    amount = said(value)
+    return text.replace("#" if _is_little(amount, raises) else "only #", amount).replace("#", amount)
+
+
+def _is_little(amount: str, raises: bool) -> bool:
+    """Whether "only" may stand before the amount: not before none, the end of a scale, a large count or share.
+
+    Where little raises the risk, as with right answers, a share below 90 % is little, elsewhere one below half.
+    """
+    number, _, unit = amount.partition(" ")
+    if not number.isdigit() or number == "0" or unit.startswith("or more"):
+        return False
+    return int(number) < (100 if unit != "%" else 90 if raises else 50)
 
 
 def subject(feature: str) -> str:
@@ -28,7 +40,12 @@ def subject(feature: str) -> str:
 
 def percent(value: float) -> str:
     """0.3 as "30 %"."""
-    return f"{round(100 * value)} %"
+    return f"{_whole(value)} %"
+
+
+def _whole(value: float) -> int:
+    """Hundredths, as they are printed; words such as "low" go by these, lest they contradict the number."""
+    return round(100 * value)
 
 
 def _rest(value: float) -> str:
@@ -48,90 +65,147 @@ def _complexity(value: float) -> str:
 
 
 def _ability(value: float) -> str:
-    return f"{'below' if value < 0.5 else 'above' if value > 0.5 else 'at'} the average ({percent(value)})"
+    rounded = _whole(value)
+    return f"{'below' if rounded < 50 else 'above' if rounded > 50 else 'at'} the average ({rounded} %)"
 
 
-def _days_until(value: float) -> str:
-    return _counted(90 * (1 - value), "day") if value > 0 else "90 days or more"
+def _decline(value: float) -> str:
+    return f"fallen by {percent(value)} in a month" if _whole(value) else "not fallen in a month (0 %)"
+
+
+def _above_level(value: float) -> str:
+    return f"above the learner's level (by {percent(value)})" if _whole(value) else "not above the learner's level"
+
+
+def _past_struggle(value: float) -> str:
+    if not _whole(value):
+        return "showed no sign of struggle (0 %)"
+    often = "seldom" if value < 0.25 else "sometimes" if _whole(value) < 50 else "often"
+    return f"was {often} a struggle ({percent(value)})"
+
+
+def _format(mismatch: float) -> str:
+    fit = "suits the learner" if _whole(mismatch) < 50 else "is not the learner's favourite"
+    return f"{fit} (mismatch {percent(mismatch)})"
+
+
+def _load(value: float) -> str:
+    if value <= 0:
+        return "there was no study in the last 24 hours"
+    weight = "light" if _whole(value) < 35 else "moderate" if _whole(value) < 70 else "heavy"
+    return f"the study load of the last 24 hours was {weight} ({percent(value)} of a full day)"
+
+
+def _exam(value: float) -> str:
+    if value <= 0:
+        return "no exam is less than 90 days away"
+    days = 90 * (1 - value)
+    return f"the next exam is {'today' if days <= 0 else f'{_days(days)} away'}"
 
 
 def _days_since(value: float) -> str:
-    return _counted(30 * value, "day") if value < 1 else "30 days or more"
+    return _days(30 * value) if value < 1 else "30 days or more"
+
+
+def _days(days: float) -> str:
+    return _counted(days, "day") if days >= 0.5 else "less than a day"
+
+
+def _retention(value: float) -> str:
+    return f"low ({percent(value)})" if _whole(value) < 70 else percent(value)
+
+
+def _validation(value: float) -> str:
+    return f"are low ({percent(value)})" if _whole(value) < 60 else f"average {percent(value)}"
+
+
+def _points(worse: str, better: str, equal: str) -> Callable[[float], str]:
+    """For a share turned so that 0.5 is "as expected": how many points it lies below or above."""
+
+    def said(value: float) -> str:
+        apart = 200 * abs(value - 0.5)
+        return f"{_counted(apart, 'point')} {worse if value < 0.5 else better}" if round(apart) else equal
+
+    return said
+
+
+def _grown(full: int, unit: str, plural: str = "") -> Callable[[float], str]:
+    """The inverse of the logarithmic scale on which amounts are features; 1 stands for `full` and everything above."""
+    return lambda value: _counted((full + 1) ** value - 1, unit, plural, full)
 
 
 def _pending(value: float) -> str:
-    return _counted(50 * value, "pending objective")
-
-
-def _points(worse: str, better: str) -> Callable[[float], str]:
-    """For a share turned so that 0.5 is "as expected": how many points it lies below or above."""
-    return lambda value: f"{_counted(200 * abs(value - 0.5), 'point')} {worse if value < 0.5 else better}"
-
-
-def _grown(full: float, unit: str, plural: str = "") -> Callable[[float], str]:
-    """The inverse of the logarithmic scale on which amounts are features."""
-    return lambda value: _counted((full + 1) ** value - 1, unit, plural)
+    return _counted(50 * value, "objective is", "objectives are", 50)
 
 
 def _span(value: float) -> str:
+    if value >= 1:
+        return "60 days or more"
     hours = 1441**value - 1
-    return _counted(hours / 24, "day") if hours >= 48 else _counted(hours, "hour")
+    if hours >= 48:
+        return _counted(hours / 24, "day")
+    return _counted(hours, "hour") if hours >= 0.5 else "less than an hour"
 
 
 def _streak(value: float) -> str:
     wrong = round(5 * value)
-    return f"last {wrong} answers were wrong" if wrong > 1 else f"last answer was {'wrong' if wrong else 'right'}"
+    if wrong < 2:
+        return f"last answer was {'wrong' if wrong else 'right'}"
+    return f"last {wrong} {'or more ' if wrong == 5 else ''}answers were wrong"
 
 
-def _counted(amount: float, unit: str, plural: str = "") -> str:
+def _counted(amount: float, unit: str, plural: str = "", most: int = 0) -> str:
+    """ "no days", "1 day", "2 days"; from `most` on, where that ends the scale, "50 or more days"."""
     whole = round(amount)
-    return f"{whole} {unit if whole == 1 else plural or unit + 's'}"
+    if whole == 1:
+        return f"1 {unit}"
+    return f"{whole or 'no'}{' or more' if most and whole >= most else ''} {plural or unit + 's'}"
 
 
 _PREREQUISITES, _LEVEL, _STRUGGLE, _ACCURACY, _OWN = "prerequisites", "level", "struggle", "accuracy", "own answers"
 _DIFFICULTY, _EXPECTED, _BEFORE, _SESSION, _GAP, _LOAD = "difficulty", "expected", "before", "session", "gap", "load"
-_WORSE, _ABOVE = _points("worse", "better"), _points("above", "below")
+_WORSE = _points("worse than", "better than", "as good as")
 
 WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
-    "retention_score": ("retention", percent, "retention in this course is [low (#)|#]"),
+    "retention_score": ("retention", _retention, "retention in this course is #"),
     "retention_decline_rate": (
         "decline",
-        percent,
-        "retention [has fallen by # in a month|is holding up (a fall of # in a month)]",
+        _decline,
+        "retention has #",
     ),
     "review_lapse_rate": (_OWN, percent, "[|only ]# of the answers on this objective were AGAIN"),
     "session_performance_score": (_SESSION, percent, "[only |]# of the answers in recent sessions were correct"),
-    "validation_score": ("validation", percent, "recent validation scores [are low (#)|average #]"),
+    "validation_score": ("validation", _validation, "recent validation scores #"),
     "prerequisite_gap_count": (_PREREQUISITES, _mastered, "#"),
     "prerequisite_mastery_gap": (_PREREQUISITES, _rest, "mean mastery of the stated prerequisites is [only |]#"),
     "content_complexity": (_LEVEL, _complexity, "the material is #"),
     "complexity_mismatch": (
         _LEVEL,
-        percent,
-        "the material [is above the learner's level (by #)|suits the learner's level (# above it)]",
+        _above_level,
+        "the material is #",
     ),
-    "historical_struggle_score": (_STRUGGLE, percent, "earlier work in this course was [often|seldom] a struggle (#)"),
+    "historical_struggle_score": (_STRUGGLE, _past_struggle, "earlier work in this course #"),
     "content_type_mismatch": (
         "format",
-        percent,
-        "the format [is not the learner's favourite|suits the learner] (mismatch #)",
+        _format,
+        "the format #",
     ),
-    "cognitive_load_indicator": (_LOAD, percent, "the last 24 hours were [heavy|light] (# of a full day)"),
-    "days_until_exam": ("exam", _days_until, "[the next exam is # away|no exam is near (# away)]"),
-    "days_since_last_study": (_GAP, _days_since, "this course was [last |]studied # ago"),
-    "workload_level": ("workload", _pending, "there are [|only ]#"),
+    "cognitive_load_indicator": (_LOAD, _load, "#"),
+    "days_until_exam": ("exam", _exam, "#"),
+    "days_since_last_study": (_GAP, _days_since, "this course was last studied # ago"),
+    "workload_level": ("workload", _pending, "[|only ]# pending in missions"),
     "answers_of_history": ("history", _grown(2000, "answer is", "answers are"), "[only |]# on record"),
     "ability": ("ability", _ability, "estimated ability is #"),
     "opening_ability": ("ability", _ability, "estimated ability at the start of a visit is #"),
     "overall_accuracy": (_ACCURACY, percent, "[only |]# of all answers were right"),
     "recent_accuracy": (_ACCURACY, percent, "[only |]# of the latest answers were right"),
-    "recent_residual": (_ACCURACY, _WORSE, "lately answers were # than others'"),
-    "steady_residual": (_ACCURACY, _WORSE, "recent answers were # than others'"),
+    "recent_residual": (_ACCURACY, _WORSE, "the latest answers were # others' on the same cards"),
+    "steady_residual": (_ACCURACY, _WORSE, "answers over a longer time were # others' on the same cards"),
     "visit_struggle_share": (_STRUGGLE, percent, "[|only ]# of earlier visits were a struggle"),
     "visit_struggle_residual": (
         _STRUGGLE,
-        _points("less", "more"),
-        "earlier visits were a struggle # often than others'",
+        _points("less often than", "more often than", "as often as"),
+        "earlier visits were a struggle # others'",
     ),
     "objective_answers": ("practice", _grown(100, "answer was", "answers were"), "[only |]# given on this objective"),
     "objective_visits": ("practice", _grown(30, "visit"), "[only |]# to this objective came before"),
@@ -144,8 +218,8 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
     ),
     "objective_struggle_share": (_OWN, percent, "[|only ]# of earlier visits to this objective were a struggle"),
     "objective_wrong_streak": (_OWN, _streak, "on this objective the #"),
-    "objective_offset": (_OWN, _WORSE, "results on this objective are # than ability suggests"),
-    "objective_residual": (_OWN, _WORSE, "answers on this objective were # than others'"),
+    "objective_offset": (_OWN, _WORSE, "results on this objective are # ability suggests"),
+    "objective_residual": (_OWN, _WORSE, "answers on this objective were # others'"),
     "answers_since_objective": (
         _GAP,
         _grown(1000, "other answer has", "other answers have"),
@@ -160,7 +234,7 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "objective_opening_error_rate": (
         _DIFFICULTY,
         percent,
-        "other learners begin a visit here with [|only ]# wrong answers",
+        "other learners answer [|only ]# wrong at the start of a visit here",
     ),
     "objective_struggle_rate": (
         _DIFFICULTY,
@@ -181,7 +255,7 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
     "opening_ability_gap": (
         _EXPECTED,
         percent,
-        "a learner of this ability begins a visit here with [|only ]# wrong answers",
+        "a learner of this ability answers [|only ]# wrong at the start of a visit here",
     ),
     "objective_ability_gap": (
         _EXPECTED,
@@ -193,17 +267,22 @@ WORDS: dict[str, tuple[str, Callable[[float], str], str]] = {
         percent,
         "this learner is expected to answer [|only ]# wrong at the start of the visit",
     ),
-    "expected_struggle": (_EXPECTED, percent, "difficulty and ability together suggest a struggle with [|only ]#"),
-    "related_performance": ("related", _WORSE, "results on related objectives are # than others'"),
+    "expected_struggle": (
+        _EXPECTED,
+        percent,
+        "the objective's difficulty and the learner's ability together suggest a risk of [|only ]#",
+    ),
+    "related_performance": ("related", _WORSE, "results on related objectives are # others'"),
     "predecessors_unseen": (
         _BEFORE,
         percent,
         "[|only ]# of the objectives usually met before this one are still unmet",
     ),
     "time_since_any": ("pause", _span, "the last answer on anything was # ago"),
-    "retention_estimate": (_GAP, percent, "expected recall of this objective [has faded to|is] #"),
-    "time_since_objective": (_GAP, _span, "this objective was [last|only] met # ago"),
+    "retention_estimate": (_GAP, percent, "expected recall of this objective is [only |]#"),
+    "time_since_objective": (_GAP, _span, "this objective was last met # ago"),
     "first_card_difficulty": ("first cards", percent, "other learners answer [|only ]# of its first cards wrong"),
 }
 """Per feature: its subject, how its value is said, and the clause: "#" stands for the value, "[a|b]" for a where the
-feature raises the risk and b where it lowers it."""
+feature raises the risk and b where it lowers it. What the number
+itself says (low, often, heavy) follows from the value alone."""

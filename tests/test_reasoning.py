@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.absence_wording import ABSENT, absence
 from ml.features import FEATURE_NAMES, FEATURES, FeatureVector
 from ml.prediction import Factor
 from ml.reasoning import factors_of, reasoning_of
@@ -16,6 +17,10 @@ VECTORS = st.lists(VALUES, min_size=len(FEATURES), max_size=len(FEATURES)).map(
     lambda values: FeatureVector.of(dict(zip(FEATURE_NAMES, values)), 0)
 )
 CONTRIBUTIONS = st.lists(st.floats(-3, 3), min_size=len(FEATURES), max_size=len(FEATURES))
+
+
+WITHOUT_A_DIGIT = ("last answer", "as good as", "as often as", "less than a", "is today", "no ", "not above")
+"""Amounts that are said in words alone."""
 
 
 def contributions(**named: float) -> list[float]:
@@ -73,7 +78,7 @@ def test_factors_keep_every_contribution_and_run_from_the_strongest(
 def test_every_feature_has_a_clause_with_its_number(feature: object, value: float, raises: bool) -> None:
     text = clause(feature.name, value, raises, feature.meaning)
     assert feature.name in WORDS
-    assert any(character.isdigit() for character in text) or "last answer" in text
+    assert any(character.isdigit() for character in text) or any(word in text for word in WITHOUT_A_DIGIT)
     assert "." not in text
     assert not set("{}[]|#") & set(text)
     assert len(text) < 120
@@ -82,6 +87,53 @@ def test_every_feature_has_a_clause_with_its_number(feature: object, value: floa
 def test_none_at_all_is_not_called_only() -> None:
     assert clause("review_lapse_rate", 0.0, False, "") == "0 % of the answers on this objective were AGAIN"
     assert clause("review_lapse_rate", 0.1, False, "") == "only 10 % of the answers on this objective were AGAIN"
+
+
+@pytest.mark.parametrize(
+    ("feature", "value", "text"),
+    [
+        ("objective_support", 0.0, "no other learners have met this objective"),
+        ("objective_support", 1.0, "1000 or more other learners have met this objective"),
+        ("objective_visits", 0.0, "no visits to this objective came before"),
+        ("workload_level", 0.02, "1 objective is pending in missions"),
+        ("workload_level", 1.0, "50 or more objectives are pending in missions"),
+        ("days_until_exam", 1.0, "the next exam is today"),
+        ("days_until_exam", 0.999, "the next exam is less than a day away"),
+        ("days_until_exam", 0.0, "no exam is less than 90 days away"),
+        ("days_since_last_study", 0.0, "this course was last studied less than a day ago"),
+        ("time_since_any", 1.0, "the last answer on anything was 60 days or more ago"),
+        ("cognitive_load_indicator", 0.0, "there was no study in the last 24 hours"),
+        ("cognitive_load_indicator", 0.1, "the study load of the last 24 hours was light (10 % of a full day)"),
+        ("complexity_mismatch", 0.0, "the material is not above the learner's level"),
+        ("retention_score", 0.95, "retention in this course is 95 %"),
+        ("retention_decline_rate", 0.0, "retention has not fallen in a month (0 %)"),
+        ("historical_struggle_score", 0.1, "earlier work in this course was seldom a struggle (10 %)"),
+        ("overall_accuracy", 0.97, "97 % of all answers were right"),
+        ("visit_struggle_residual", 0.5, "earlier visits were a struggle as often as others'"),
+        ("objective_wrong_streak", 1.0, "on this objective the last 5 or more answers were wrong"),
+        ("ability", 0.498, "estimated ability is at the average (50 %)"),
+    ],
+)
+def test_a_clause_is_true_at_the_ends_of_the_scale(feature: str, value: float, text: str) -> None:
+    assert clause(feature, value, True, "").replace("only ", "") == text
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+@pytest.mark.parametrize("value", [0.0, 0.95, 1.0])
+@pytest.mark.parametrize("raises", [True, False])
+def test_neither_nothing_nor_nearly_everything_is_called_only(feature: object, value: float, raises: bool) -> None:
+    text = clause(feature.name, value, raises, feature.meaning)
+    assert not any(f"only {amount}" in text for amount in ("0 ", "no ", "95 %", "100 %"))
+    assert "or more" not in text or "only" not in text
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_absence_is_said_in_words_that_stand_alone(feature: object) -> None:
+    assert feature.name in ABSENT
+    text = absence(feature.name, feature.meaning)
+    assert text.startswith("there is no record of ")
+    assert "the same" not in text.partition("on the same cards")[0]
+    assert not set(".;#") & set(text)
 
 
 def test_a_feature_without_words_of_its_own_is_named_by_its_meaning() -> None:
