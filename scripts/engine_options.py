@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -34,3 +34,9 @@ def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
     if (backend == "dask") != bool(scheduler):
         raise Refused("--backend dask and --scheduler ADDRESS belong together.", USAGE)
     return Workers(backend, jobs, scheduler)
+
+
+def names_workers(options: Mapping[str, Any]) -> bool:
+    """True; refuses, as workers_of does, for commands that must say so before they look for a database."""
+    workers_of(options["backend"], options["jobs"], options["scheduler"])
+    return True

@@ -33,7 +33,7 @@ from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
-from scripts.engine_options import engine_options, workers_of
+from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
@@ -57,7 +57,7 @@ LAST_ROWS = 10
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @extras.required
-@database_options()
+@database_options(needed=names_workers)
 @model_option()
 @click.option("--learners", metavar="FILE", help="Only the learners named in FILE, one id a line.")
 @click.option(

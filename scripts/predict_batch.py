@@ -32,7 +32,7 @@ from scripts.batch_backends import WorkersLost, engine, hands, in_order
 from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
-from scripts.engine_options import engine_options, workers_of
+from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath
@@ -120,7 +120,7 @@ def _checked(options: Mapping[str, Any]) -> bool:
         raise Refused("--full writes JSON lines: give --output a name that ends in .jsonl.", USAGE)
     if options["as_json"] and not (output or options["store"]):
         raise Refused("--json needs --output or --store: stdout holds the predictions otherwise.", USAGE)
-    workers_of(options["backend"], options["jobs"], options["scheduler"])
+    names_workers(options)
     if options["as_of"] is not None:
         try:
             parse_iso(options["as_of"])

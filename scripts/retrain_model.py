@@ -45,7 +45,7 @@ from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
-from scripts.engine_options import engine_options, workers_of
+from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import models_dir_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
@@ -202,7 +202,7 @@ def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> Sav
 @click.command(help=__doc__.partition("\n\n")[2])
 @extras.required
 @click.option("--since", default="7 days ago", show_default=True, help="Any human or ISO time; what is newer judges.")
-@database_options(models=True, looks_for_env_file=lambda options: False)
+@database_options(models=True, looks_for_env_file=lambda options: False, needed=names_workers)
 @models_dir_option
 @click.option("--as-of", metavar="ISO", help="Retrain as if it were then. Default: the database's now.")
 @click.option(

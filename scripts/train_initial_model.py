@@ -33,7 +33,7 @@ from scripts.batch_backends import Workers, WorkersLost
 from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
-from scripts.engine_options import engine_options, workers_of
+from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import models_dir_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
@@ -71,7 +71,7 @@ HOW_PRETRAINED = (
     several=True,
     models=True,
     looks_for_env_file=lambda options: False,
-    needed=lambda options: not options["pretrained"],
+    needed=lambda options: names_workers(options) and not options["pretrained"],
 )
 @models_dir_option
 @click.option("--prior", metavar="PATH", help="The model to start from. Default: pretrained.pkl.")

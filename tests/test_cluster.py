@@ -117,7 +117,7 @@ def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_h
 
 def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
     monkeypatch.setattr("scripts.batch_backends.CONNECT_WITHIN", "1s")
-    nowhere = ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
+    nowhere = ("--demo", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
     said = batch(*nowhere, "--output", str(tmp_path / "o"), expected=69)
     assert "tcp://127.0.0.1:9" in said
     assert not (tmp_path / "o").exists()
@@ -152,7 +152,7 @@ def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path):
 def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
     monkeypatch.setattr("scripts.batch_backends.WORKERS_WITHIN_S", 1)
     with cluster(str(tmp_path), 0) as running:
-        door = ("--backend", "dask", "--scheduler", running.address)
+        door = ("--demo", "--backend", "dask", "--scheduler", running.address)
         assert "no worker" in batch(*door, "--output", str(tmp_path / "o"), expected=69)
         ran = CliRunner().invoke(evaluate_model, door)
         assert (ran.exit_code, "no worker" in ran.stderr) == (69, True), ran.output
