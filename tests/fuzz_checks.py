@@ -124,7 +124,7 @@ def feedback_is_sound(octets: bytes) -> None:
     cells = readings.decoded(octets)
     if not isinstance(cells, list) or len(cells) != len(feedback.Feedback._fields):
         return
-    row = feedback._answer(cells)
+    row = feedback._answer(cells, {}, {})
     if row is None:
         return
     assert fuzz_predict.is_sound(row), row

@@ -129,11 +129,11 @@ def test_the_writer_reads_past_an_odd_byte(apps):
 
 def test_sqlite_streams_past_an_odd_byte(sqlite_url):
     """Not only PostgreSQL: a row that was read before the odd one is not read twice."""
-    rows = [(f"p{n}", LEARNER, "o", 0.5, 0.5, NOW_MS + n) for n in range(5000)]
+    rows = [(f"p{n}", LEARNER, "o", 0.5, 0.5, NOW_MS + n, NOW_MS) for n in range(5000)]
     fields = ("id", "userId", "learningObjectiveId", "predictedStruggleProbability", "predictionConfidence")
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
-        writer.insert("StrugglePrediction", (*fields, "predictionDate"), rows)
+        writer.insert("StrugglePrediction", (*fields, "predictedAt", "predictionDate"), rows)
         writer.execute(
             'UPDATE "struggle_predictions" SET "userId" = CAST(? AS TEXT) WHERE "id" = ?', (b"a\xe9z", "p3000")
         )

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import predict
 from db.tables import ENUMS, TABLES, Field, Table, ddl
+from ml.degraded import SENTENCES
 from ml.features import FEATURE_NAMES
 from ml.model import StrugglePredictionModel
 from ml.plain_json import dumps
@@ -43,6 +44,7 @@ POOLS = {
     "engagementLevel": ["LOW", "MEDIUM", "HIGH", "?"],
     "contentType": ["VIDEO", "TEXT", "?"],
     "feedbackType": ["HELPFUL", "?"],
+    "performanceTrackingEnabled": [True, True, True, False],  # off, nothing is worked out from the other rows
 }
 OWN_IDS = {
     "User": [LEARNER, "bob"],
@@ -147,13 +149,16 @@ def refused(name: str) -> None:
     raise AssertionError(f"{name} in the answer")
 
 
-def check(url: str, models: list[StrugglePredictionModel], as_of_ms: int | None) -> None:
+def check(
+    url: str, models: list[StrugglePredictionModel], stored: dict[str, list[dict[str, Any]]], as_of_ms: int | None
+) -> None:
     """The whole pipeline without the net that predict.respond holds under it: an exception here is a bug."""
+    tracked = {row["id"]: row["performanceTrackingEnabled"] for row in stored["User"]}[LEARNER]
     request = predict.Request(LEARNER, OBJECTIVE)
     request.database_url, request.timeout_s, request.as_of_ms = url, 60.0, as_of_ms
     for model in models:
         answer = json.loads(dumps(predict.predict(request, model)), parse_constant=refused)
-        assert answer["degraded"] == ""
+        assert answer["degraded"] == ("" if tracked else SENTENCES["tracking_off"])
         features = answer["features"]
         assert all(math.isfinite(features[name]) and 0 <= features[name] <= 1 for name in FEATURE_NAMES)
         assert 0 <= answer["probability"] <= 1
@@ -189,7 +194,7 @@ def test_any_rows_that_sqlite_accepts(sqlite_file, models, stored, as_of_ms):
             sql, values = quoted(table, row, "?")
             connection.execute(f"{sql} ON CONFLICT DO NOTHING", values)
     connection.execute("COMMIT")
-    check(url, models, as_of_ms)
+    check(url, models, stored, as_of_ms)
 
 
 @pytest.fixture(scope="module")
@@ -211,4 +216,4 @@ def test_any_rows_that_postgresql_accepts(postgres, models, stored, as_of_ms):
             sql, values = quoted(table, row, "%s")
             cursor.execute(f"{sql} ON CONFLICT DO NOTHING", values)
     connection.commit()
-    check(url, models, as_of_ms)
+    check(url, models, stored, as_of_ms)
