@@ -99,7 +99,7 @@ def database_options(
                 if found is not None:
                     given = [found]
                 elif not demo_by_default:
-                    raise _nothing_named(origin, demo and not writes(options))
+                    raise _nothing_named(origin, demo and not writes(options), looks_for_env_file(options))
             chosen = {"urls": tuple(given)} if several else {"database_url": given[0] if given else None}
             return command(*arguments, **chosen, **options)
 
@@ -125,9 +125,11 @@ def _say(sentence: str) -> None:
     click.echo(in_one_line(sentence), err=True)
 
 
-def _nothing_named(origin: Origin, offers_demo: bool) -> Refused:
+def _nothing_named(origin: Origin, offers_demo: bool, looked_for_env_file: bool) -> Refused:
     asks = ", or ask for the demo with --demo" if offers_demo else ""
     said = f"No database is named: set {origin.variable}, or give --database-url or --env-file{asks}."
+    if not looked_for_env_file:
+        said += " This command reads a .env file only where it is named so."
     return Refused(said, CONFIGURATION)
 
 

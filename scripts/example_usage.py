@@ -48,11 +48,12 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
 def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:
     """A heading, the probability as a bar with its interval, the sentence, and the strongest factors."""
     low, high = prediction.interval
+    share = int(100 * prediction.probability + 1e-9) / 100  # rounded down, as in the sentence: 0.70 is always HIGH
     filled = round(BAR * prediction.probability)
     bar = click.style("█" * filled, fg=COLOURS[prediction.risk_level]) + "░" * (BAR - filled)
     click.echo(f"\n{click.style(title, bold=True)}")
     click.echo(
-        f"  {bar} {prediction.probability:.2f} ({low:.2f} to {high:.2f}), {prediction.risk_level},"
+        f"  {bar} {share:.2f} ({low:.2f} to {high:.2f}), {prediction.risk_level},"
         f" confidence {prediction.confidence:.2f}, {data_quality:.0%} of the features rest on data"
     )
     click.echo(f"  {prediction.reasoning}")

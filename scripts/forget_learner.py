@@ -3,9 +3,9 @@
 
 Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
 the app's to erase. Models hold weights, not learners; a deployment's difficulty tables count the learner's answers
-until the app has erased them and retrain_model.py and then `models.py prune --keep 0` have run. No examples are cached
-anywhere else. Files that you had written (predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html
-or --json) may name the learner: they are yours to remove.
+until the app has erased them and `retrain_model.py --count-anew` and then `models.py prune --keep 0` have run. No
+examples are cached anywhere else. Files that you had written (predict_batch.py --output, evaluate_model.py
+--predictions, monitor.py --html or --json) may name the learner: they are yours to remove.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
     if not any(removed.values()):
         click.echo("This id is unknown: no prediction, indicator or feedback was stored under it.", err=True)
     click.echo(
-        "The learner's answers stay in the counts of difficulty tables until the app has erased them and"
-        " python scripts/retrain_model.py and then python scripts/models.py prune --keep 0 have run."
-        " Files that you had written may name the learner:"
-        " predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html and --json.",
+        "The learner's answers stay in the counts of difficulty tables. Once the app has erased the answers, run:\n"
+        "  python scripts/retrain_model.py --count-anew\n"
+        "  python scripts/models.py prune --keep 0\n"
+        "Files that you had written may name the learner: what predict_batch.py --output,"
+        " evaluate_model.py --predictions, and monitor.py --html and --json wrote.",
         err=True,
     )
 

@@ -247,9 +247,8 @@ def retrain_model(
         click.echo(json.dumps({**done.to_dict(), "renewed": renewed}))
         return
     click.echo(f"{done.version or 'no new version'}: {done.note}")
-    click.echo(
-        f"trained on {done.trained_on} examples, judged on {done.judged_on} newer ones; left out: {done.left_out}"
-    )
+    left_out = ", ".join(f"{number} ({why})" for why, number in done.left_out.items()) or "none"
+    click.echo(f"trained on {done.trained_on} examples, judged on {done.judged_on} newer ones; left out: {left_out}")
     for before, after in renewed.items():
         click.echo(f"{after} takes the place of {before}: its learners' history has changed")
     for check in done.verdict.checks if done.verdict else ():

@@ -142,7 +142,15 @@ def train_initial_model(
         raise Refused(str(error), CONFIGURATION) from None
     except DatabaseError as error:
         raise of_database(error) from None
-    click.echo(json.dumps(said) if as_json else "\n".join(f"{name}: {value}" for name, value in said.items()))
+    if as_json:
+        click.echo(json.dumps(said))
+        return
+    for name, value in said.items():
+        click.echo(
+            f"{name}: {value:.{0 if name == 'labels' else 4}f}" if isinstance(value, float) else f"{name}: {value}"
+        )
+    if difficulty_only:
+        click.echo("The weights were kept; the figures are those measured when the weights were trained.")
 
 
 def _own(

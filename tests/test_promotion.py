@@ -95,7 +95,7 @@ def test_too_little_data_says_what_is_missing() -> None:
     verdict = decide(y, np.full(200, 0.5), np.full(200, 0.2), np.full(200, 0.5), np.arange(200))
     assert verdict.outcome == INSUFFICIENT
     assert verdict.checks[0].sentence == (
-        "the hold-out lacks 100 more examples (of 300) and 60 more struggles (of 100)"
+        "the hold-out needs 100 more examples (of 300) and 60 more struggles (of 100)"
     )
 
 

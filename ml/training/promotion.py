@@ -134,7 +134,7 @@ def _missing(y: Floats) -> str:
         wanted.append(f"{FEWEST_EXAMPLES - len(y)} more examples (of {FEWEST_EXAMPLES})")
     if struggles < FEWEST_STRUGGLES:
         wanted.append(f"{FEWEST_STRUGGLES - struggles} more struggles (of {FEWEST_STRUGGLES})")
-    return "the hold-out lacks " + " and ".join(wanted) if wanted else ""
+    return "the hold-out needs " + " and ".join(wanted) if wanted else ""
 
 
 def _no_worse(name: str, change: Difference, margin: float, falls: bool) -> Check:
