@@ -13,12 +13,15 @@ SHORTEST = 25
 class Column(NamedTuple):
     """kind: "integer", "uuid" or "text". length: the most characters it takes, None for any number.
 
-    has_default: whether the database finds a value where none is given.
+    has_default: whether the database finds a value where none is given. is_key: whether no two rows can have one value
+    of it. unit_ms: of a moment, the finest milliseconds that it holds; finer ones are rounded, upwards too.
     """
 
     kind: str
     length: int | None
     has_default: bool
+    is_key: bool = True
+    unit_ms: int = 1
 
     @property
     def takes_a_uuid(self) -> bool:
@@ -33,10 +36,11 @@ class Column(NamedTuple):
         return digits if self.length >= len(digits) else _short(int(digits, 16))
 
 
-def column(kind: str, length: int | None, has_default: bool) -> Column:
+def column(kind: str, length: int | None, has_default: bool, is_key: bool = True, unit_ms: int = 1) -> Column:
     """From the name of the database's own type, such as int8, uuid, varchar or INTEGER."""
     name = kind.lower()
-    return Column("integer" if name in NUMBERS else "uuid" if name == "uuid" else "text", length, has_default)
+    named = "integer" if name in NUMBERS else "uuid" if name == "uuid" else "text"
+    return Column(named, length, has_default, is_key, unit_ms)
 
 
 def _short(number: int) -> str:

@@ -25,7 +25,7 @@ _SSL_SWITCHES = {"true": "require", "1": "require", "false": "disable", "0": "di
 NO_VERIFY = "no-verify"
 """node-postgres's word, and so Prisma 7's, for TLS with whatever certificate the server shows."""
 
-_NOWHERE = "/dev/null/none"
+NOWHERE = "/dev/null/none"
 """A certificate file that cannot exist: libpq then does without, and looks for none in the home directory."""
 
 _FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")
@@ -43,7 +43,7 @@ def keywords(place: dict[str, str], query: dict[str, str], relative_to: str) -> 
     words.update(_encryption(query, relative_to))
     words = {word: value for word, value in words.items() if value}
     if not words.get("sslcert") and not _may_look_for_certificates():
-        words["sslcert"] = _NOWHERE
+        words["sslcert"] = NOWHERE
     words.setdefault("dbname", "postgres")  # Prisma's default; libpq's would be the user's name
     words.setdefault("port", "5432")
     _check(words)
@@ -70,7 +70,7 @@ def _encryption(query: dict[str, str], relative_to: str) -> dict[str, str]:
         words.setdefault("sslrootcert", "system")
     elif mode == NO_VERIFY or query.get("sslaccept") == "accept_invalid_certs":
         # libpq checks the server's certificate whenever it finds a root, also the one in the home directory.
-        words["sslrootcert"] = _NOWHERE
+        words["sslrootcert"] = NOWHERE
     for word in _FILES:
         if words.get(word, "system") not in ("", "system"):
             words[word] = os.path.normpath(os.path.join(os.path.abspath(relative_to), words[word]))

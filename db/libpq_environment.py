@@ -10,6 +10,8 @@ from __future__ import annotations
 import _thread
 import os
 
+from db.libpq import NO_VERIFY, NOWHERE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +71,11 @@ def overriding(keywords: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_force(keywords: Mapping[str, str]) -> list[str]:
-    """The variables about safety that are set and that the URL does not outrank."""
-    return [variable for variable, word in SAFETY.items() if os.environ.get(variable) and word not in keywords]
+    """The variables about safety that are set, were it to nothing, and that the URL does not outrank."""
+    outranked = set(keywords)
+    if os.environ.get("PGSSLMODE") == NO_VERIFY and keywords.get("sslrootcert") == NOWHERE:
+        outranked.discard("sslmode")  # db/libpq.py has written libpq's words for it
+    return [variable for variable, word in SAFETY.items() if variable in os.environ and word not in outranked]
 
 
 class SetAside:

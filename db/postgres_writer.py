@@ -158,13 +158,24 @@ class PostgreSQLWriter(Writer):
     def _described(self, model: str) -> dict[str, Column]:
         sql = """
             SELECT a.attname, COALESCE(base.typname, t.typname), a.atthasdef OR a.attidentity <> '',
-                CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END
-            FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+                CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+                c.relkind NOT IN ('r', 'p') OR EXISTS (
+                    SELECT FROM pg_catalog.pg_index AS i
+                    WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indimmediate AND i.indpred IS NULL
+                      AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
+                ),
+                CASE WHEN t.typname IN ('timestamp', 'timestamptz') AND a.atttypmod IN (0, 1, 2)
+                     THEN CAST(10 ^ (3 - a.atttypmod) AS integer) ELSE 1 END
+            FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+            JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
             LEFT JOIN pg_catalog.pg_type AS base ON base.oid = t.typbasetype
             WHERE a.attrelid = pg_catalog.to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
         """
         found = self.query(sql, [self._table(model)])
-        return {str(name): column(str(kind), length, bool(made)) for name, kind, made, length in found}  # type: ignore[arg-type]
+        return {
+            str(name): column(str(kind), length, bool(made), bool(key), unit)  # type: ignore[arg-type]
+            for name, kind, made, length, key, unit in found
+        }
 
     def existing_tables(self) -> list[str]:
         names = [table.name for table in TABLES.values()]

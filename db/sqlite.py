@@ -44,9 +44,13 @@ class SQLiteConnection:
         self._stamp: Stamp | None = None
         """Set where the file is not shared with its writers: what it must still be after a reading."""
         self._held: list[int] | None = None
+        self._path = path
         self._connection = self._opened(path) if os.path.isfile(path) else self._unpacked(path)
 
     def _opened(self, path: str) -> sqlite3.Connection:
+        if os.path.islink(path):  # SQLite keeps log and journal beside the file itself
+            path = os.path.realpath(path)
+        self._path = path
         if 0 < os.path.getsize(path) < SMALLEST_DATABASE:  # SQLite itself would take it for an empty one
             raise DatabaseUnavailable(f"The SQLite database {path!r} is cut off.", "database_unreadable")
         try:
@@ -94,7 +98,7 @@ class SQLiteConnection:
             return False
         from db.sqlite_wal import stamp_of
 
-        return stamp_of(self.label) != self._stamp
+        return stamp_of(self._path) != self._stamp
 
     def _open(self, path: str, options: str) -> sqlite3.Connection:
         """Opens the file and looks into it: a file that is no database is noticed here."""

@@ -153,6 +153,7 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
 
     rest, _, query = rest.partition("?")
     authority, _, database = rest.partition("/")
+    database = database.rstrip("/")  # Prisma's engine takes the path up to its next slash
     if "@" in database or not all(map(_is_parameter, query.split("&"))):
         # Taken as it stands, half of a password with a / or ? in it would pass for a host and a database.
         raise _unusable("in user, password and database, @ : / ? must be written %40 %3A %2F %3F")

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 
 from db.errors import WriteRefused
-from db.readings import decoded, instant_ms, texts
+from db.readings import decoded, flag, instant_ms, integer, number, texts
 from db.tables import TABLES, ddl
 
 TYPE_CHECKING = False
@@ -89,7 +89,8 @@ class Writer:
         """The fields of the rows whose field `among` holds one of `values` (of all rows where none is named).
 
         within = (field, from, until): only where that DateTime lies from the one instant to just before the other.
-        Types as in `insert`: a DateTime comes back in milliseconds, a Json field decoded. Unordered.
+        Types as in `insert`, whatever the app's column is: a DateTime comes back in milliseconds, a Json field decoded,
+        a Boolean that is held as a number or a text as a bool, a Float that is a decimal as a float. Unordered.
         """
         kinds = [TABLES[model].fields[field].type for field in fields]
         columns = ", ".join(self._read(kind, self._column(model, field)) for kind, field in zip(kinds, fields))
@@ -232,11 +233,12 @@ def _given(kind: str, value: object) -> object:
         return None
     if kind == "DateTime":
         return instant_ms(value)
-    if kind == "Boolean":
-        return bool(value)
+    if kind == "Boolean":  # a word that is neither true nor false is no answer
+        return flag(value) if flag(value, True) == flag(value, False) else None
     if kind == "String[]":
         return list(texts(value))
-    return decoded(value) if kind == "Json" else value
+    read = {"Float": number, "Int": integer, "Json": decoded}.get(kind)
+    return value if read is None else read(value)
 
 
 def quoted(name: str) -> str:

@@ -1,9 +1,9 @@
 """A batch's predictions in the platform's own tables: one row per learner, objective and day that it is about.
 
 The row's id follows from those three (ml/occasion.py), or the database makes it where the column holds numbers. A row
-that is still PENDING takes the newer numbers; one that was decided, or dismissed, stays as it is, and so do its
-indicators. A row of that learner, objective and day under another id, which an earlier release or another program made,
-is the same row.
+that is still PENDING takes the newer numbers; one that was decided, answered in the app, or dismissed, stays as it is,
+and so do its indicators. A row of that learner, objective and day under another id, which an earlier release or another
+program made, is the same row.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INDICATOR_FIELDS = (
     *("indicatorType", "severity", "context", "detectedAt"),
 )
 ONE_BATCH_AT_A_TIME = 0x5BB4AD446A11
-"""The advisory lock under which rows get the ids that the database makes."""
+"""The advisory lock under which rows are made where no key keeps a second one out."""
 
 Key = tuple[str, str, int]
 
@@ -60,7 +60,7 @@ def store(writer: Writer, made: Sequence[Made]) -> Stored:
     if not columns:
         table = writer.mapping.table("StrugglePrediction")
         raise DatabaseConfiguration(f"The database has no table {table!r} in which predictions could be stored.")
-    _be_alone_where_the_database_makes_ids(writer, columns)
+    _be_alone_where_rows_may_double(writer, columns)
     held = _held(writer, made)
     open_ones = [each for each in made if (row := held.get(_key(each))) is None or row.takes(each)]
     updated = [each for each in open_ones if _key(each) in held]
@@ -90,15 +90,22 @@ def _key(made: Made) -> Key:
     return made.occasion.learner_id, made.occasion.objective_id, made.occasion.day
 
 
-def _be_alone_where_the_database_makes_ids(writer: Writer, columns: Mapping[str, Column]) -> None:
-    """Else two batches at once would each make a row of the same learner, objective and day."""
-    if "id" in columns and not columns["id"].takes_a_uuid:
-        if not columns["id"].has_default:
+def _be_alone_where_rows_may_double(writer: Writer, columns: Mapping[str, Column]) -> None:
+    """Else two batches at once would each make a row of the same learner, objective and day.
+
+    They may where the database makes the ids, and where the id alone is no key, as in a table partitioned by date.
+    """
+    if "id" in columns and not _is_upserted(columns["id"]):
+        if not (columns["id"].takes_a_uuid or columns["id"].has_default):
             raise DatabaseConfiguration(
                 f"The column id of {writer.mapping.table('StrugglePrediction')!r} takes no UUID and has no default."
             )
         if writer.dialect == "postgresql":
             writer.query("SELECT CAST(pg_catalog.pg_advisory_xact_lock(?) AS text)", [ONE_BATCH_AT_A_TIME])
+
+
+def _is_upserted(identifier: Column) -> bool:
+    return identifier.takes_a_uuid and identifier.is_key
 
 
 def _held(writer: Writer, made: Sequence[Made]) -> dict[Key, Held]:
@@ -108,7 +115,7 @@ def _held(writer: Writer, made: Sequence[Made]) -> dict[Key, Held]:
     days = [each.occasion.day for each in made]
     fields = (
         *("userId", "learningObjectiveId", "predictionDate", "id", "predictionStatus", "predictedAt"),
-        *("predictedStruggleProbability", "featureVector"),
+        *("predictedStruggleProbability", "featureVector", "actualOutcome"),
     )
     learners = sorted({each.occasion.learner_id for each in made})
     within = ("predictionDate", min(days) * DAY_MS, (max(days) + 1) * DAY_MS)
@@ -134,8 +141,8 @@ def _update(
     """Brings these rows up to date; (the predictions stored with their rows' ids, the database's refusals)."""
     fields = ["id", *_present(FIELDS, columns)]
     rows = sorted(((held[_key(each)], each) for each in made), key=lambda pair: pair[0].id)  # no deadlocks
-    values = [{"id": row.id, **prediction_values(each, row)} for row, each in rows]
-    if columns["id"].takes_a_uuid:
+    values = [{"id": row.id, **_values(each, row, columns)} for row, each in rows]
+    if _is_upserted(columns["id"]):
         return _stored_of([(each, row.id) for row, each in rows], _upserted(writer, fields, values))
     refused: dict[int, str] = {}
     for place, (row, _) in enumerate(rows):
@@ -155,14 +162,25 @@ def _insert(
     fields = _present(FIELDS, columns)
     if columns["id"].takes_a_uuid:
         ids = {columns["id"].id_of(each.occasion.prediction_id): each for each in made}
-        values = [{"id": key, **prediction_values(ids[key], None)} for key in sorted(ids)]
+        values = [{"id": key, **_values(ids[key], None, columns)} for key in sorted(ids)]
         pairs = [(ids[key], key) for key in sorted(ids)]
-        return _stored_of(pairs, _upserted(writer, ["id", *fields], values))
-    values = [prediction_values(each, None) for each in made]
+        if _is_upserted(columns["id"]):
+            return _stored_of(pairs, _upserted(writer, ["id", *fields], values))
+        rows = [[row[field] for field in ("id", *fields)] for row in values]
+        _, refused = insert_what_fits(writer, "StrugglePrediction", ("id", *fields), rows)
+        return _stored_of(pairs, refused)
+    values = [_values(each, None, columns) for each in made]
     rows = [[row[field] for field in fields] for row in values]
     _, refused = insert_what_fits(writer, "StrugglePrediction", fields, rows)
     held = _held(writer, [each for place, each in enumerate(made) if place not in refused])
     return _stored_of([(each, held[_key(each)].id if _key(each) in held else "") for each in made], refused)
+
+
+def _values(made: Made, held: Held | None, columns: Mapping[str, Column]) -> dict[str, object]:
+    """The prediction's fields but for its id. PostgreSQL would round a day's last millisecond up to the next day."""
+    values = prediction_values(made, held)
+    unit_ms = columns["predictionDate"].unit_ms if "predictionDate" in columns else 1
+    return {**values, "predictionDate": made.occasion.date_ms // unit_ms * unit_ms}
 
 
 def _upserted(writer: Writer, fields: Sequence[str], values: Sequence[Mapping[str, object]]) -> dict[int, str]:

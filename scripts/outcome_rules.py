@@ -85,13 +85,18 @@ def decisions(
     now_ms: int,
     correct_from: str = GOOD,
 ) -> Iterator[Decision]:
-    """What is newly known of these predictions; `words` holds what learners said, by prediction id."""
+    """What is newly known of these predictions; `words` holds what learners said, by prediction id.
+
+    A prediction that is open although its outcome is known was answered in the app, which has left the status alone.
+    """
     for prediction in predictions:
         word = words.get(prediction.id)
         if word is not None:
             decided = prediction.status in DECIDED and prediction.outcome == word
             if not decided and prediction.status in DECIDED | {"PENDING"}:
                 yield Decision(prediction, word, LEARNER)
+        elif prediction.status == "PENDING" and prediction.outcome is not None:
+            yield Decision(prediction, prediction.outcome, APP)
         elif prediction.status == "PENDING" and prediction.learner_id in learners:
             rows = learners[prediction.learner_id]
             found = outcome_of(rows, prediction.objective_id, prediction.predicted_at_ms, now_ms, correct_from)

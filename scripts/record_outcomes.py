@@ -29,7 +29,7 @@ from db.writing import Writer, open_writer
 from ml.correctness import GOOD
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from ml.outcome_mark import marked
+from ml.outcome_mark import APP, marked
 from scripts.batch_store import dismiss
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
@@ -172,7 +172,7 @@ def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], 
     for place, decision in enumerate((*new, *second)):
         identifier = decision.prediction.id
         values: dict[str, object] = {"actualOutcome": decision.struggled, "predictionStatus": decision.status}
-        if place < len(new) or decision.prediction.recorded_at_ms is None:
+        if (place < len(new) and decision.by != APP) or decision.prediction.recorded_at_ms is None:
             values["actualOutcomeRecordedAt"] = now
         seen = features.get(identifier)
         if seen is None or isinstance(seen, dict):
@@ -204,7 +204,7 @@ def record_outcomes(
         raise Refused(str(error), USAGE) from None
     except DatabaseError as error:
         raise of_database(error) from None
-    names = (*STATUS.values(), "by answers", "by validation", "by learner", "still open", "dismissed")
+    names = (*STATUS.values(), "by answers", "by validation", "by learner", "by app", "still open", "dismissed")
     recorded = {name: counts[name] for name in (*names, *(("judged again", "changed") if again else ()))}
     if as_json:
         told = {name.replace(" ", "_").lower(): n for name, n in recorded.items()}

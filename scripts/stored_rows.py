@@ -32,17 +32,19 @@ class Made(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A row that is stored already."""
+    """A row that is stored already. outcome: what the app or we know to have come of it, None while nobody knows."""
 
     id: str
     status: str
     predicted_at_ms: int | None
     probability: object
     features: object
+    outcome: object = None
 
     def takes(self, made: Made) -> bool:
         """Whether the row takes these numbers: while it is open, unless it holds newer ones."""
-        return self.status == "PENDING" and (self.predicted_at_ms or 0) <= made.features.extracted_at_ms
+        is_open = self.status == "PENDING" and self.outcome is None
+        return is_open and (self.predicted_at_ms or 0) <= made.features.extracted_at_ms
 
 
 def prediction_values(made: Made, held: Held | None) -> dict[str, object]:

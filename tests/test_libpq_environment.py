@@ -140,9 +140,11 @@ SAFETY = {
 }
 
 
-@pytest.mark.parametrize("variable", SAFETY)
-def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(variable, here, monkeypatch):
-    monkeypatch.setenv(variable, SAFETY[variable])  # the tests' server speaks no TLS and asks for no password
+@pytest.mark.parametrize(
+    ("variable", "value"), [*SAFETY.items(), ("PGSSLMODE", "no-verify"), ("PGSSLMODE", ""), ("PGSSLMODE", "verify")]
+)
+def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(variable, value, here, monkeypatch):
+    monkeypatch.setenv(variable, value)  # the tests' server speaks no TLS and asks for no password
     with pytest.raises(errors.DatabaseUnavailable, match=variable):
         db.connect(here, timeout_s=5)
     with pytest.raises(errors.DatabaseUnavailable, match=variable):

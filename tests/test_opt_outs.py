@@ -95,6 +95,35 @@ def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path:
     assert night(platform, FIRST_NIGHT_MS + 2 * DAY_MS)["dismissed"] == 0
 
 
+@pytest.mark.parametrize("kind", ["text", "varchar(5)", "smallint", "bit(1)"])
+def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases, kind):
+    url = postgres_databases.with_tables()
+    fill(url)
+    night(url, FIRST_NIGHT_MS)
+    off = "'false'" if kind in ("text", "varchar(5)") else "'0'"
+    with open_writer(url) as writer:
+        column = f'ALTER TABLE {writer.table("User")} ALTER "performanceTrackingEnabled"'
+        writer.execute(f"{column} DROP DEFAULT")
+        writer.execute(f"{column} DROP NOT NULL")
+        writer.execute(f"{column} TYPE {kind} USING NULL")
+        writer.execute(f"""UPDATE {writer.table("User")} SET "performanceTrackingEnabled" = {off} WHERE id = 'weak'""")
+    assert record(url, None, FIRST_NIGHT_MS + DAY_MS, dry_run=False, quiet=True)["dismissed"] == 1
+    assert statuses(url) == {"weak": "DISMISSED", "strong": "PENDING"}
+
+
+@pytest.mark.parametrize("stored", ["false", "f", "0", 0, 0.0])
+def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url, stored):
+    with open_writer(sqlite_url, create=True) as writer:
+        writer.create_tables()
+    fill(sqlite_url)
+    night(sqlite_url, FIRST_NIGHT_MS)
+    with open_writer(sqlite_url) as writer:
+        sql = f'UPDATE {writer.table("User")} SET "performanceTrackingEnabled" = ? WHERE id = ?'
+        writer.execute(sql, [stored, "weak"])
+    assert record(sqlite_url, None, FIRST_NIGHT_MS + DAY_MS, dry_run=False, quiet=True)["dismissed"] == 1
+    assert statuses(sqlite_url) == {"weak": "DISMISSED", "strong": "PENDING"}
+
+
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_run):
     with open_writer(platform) as writer:

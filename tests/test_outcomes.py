@@ -254,6 +254,20 @@ def test_of_two_words_the_later_counts_and_one_from_after_as_of_does_not(platfor
     assert stored(platform)[:2] == ("CONFIRMED", True)
 
 
+@pytest.mark.parametrize("known_ms", [PREDICTED + 2 * DAY, None])
+def test_what_the_app_has_set_decides_a_prediction_that_it_left_open(platform: str, known_ms: int | None) -> None:
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", "p", actualOutcome=False, actualOutcomeRecordedAt=known_ms)
+    answered(platform, "aaa")
+    assert record(platform)["by_app"] == 1
+    status, outcome, recorded_ms = stored(platform)
+    assert (status, outcome) == ("FALSE_POSITIVE", False)
+    assert recorded_ms == known_ms or (known_ms is None and recorded_ms is not None)
+    assert mark_of(platform) == {"by": "app", "correct_from": "GOOD", "struggled": False}
+    assert record(platform, "--again")["changed"] == 0
+    assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
+
+
 def test_a_dry_run_counts_and_writes_nothing(platform: str) -> None:
     answered(platform, "aaa")
     assert record(platform, "--dry-run")["confirmed"] == 1

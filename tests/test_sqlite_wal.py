@@ -169,6 +169,16 @@ def test_rows_that_stand_only_in_the_log_of_a_running_app_are_read(home: Path, r
         as_user(APP, lambda: str(written(home / "app.db", "DELETE FROM courses WHERE id = 'more'")))
 
 
+def test_a_database_behind_a_link_is_read_with_its_log(home: Path, reader: int, tmp_path: Path) -> None:
+    (tmp_path / "linked").mkdir(mode=0o755)
+    link = tmp_path / "linked" / "current.db"
+    link.symlink_to(home / "app.db")
+    before = as_user(reader, lambda: courses(link))
+    with running_app(home, MORE):
+        assert int(as_user(reader, lambda: courses(link))) == int(before) + 1
+    assert [each.name for each in link.parent.iterdir()] == [link.name]
+
+
 def test_what_a_crash_left_is_read_whole(crashed: Path, reader: int) -> None:
     before = {name: found[:2] for name, found in listing(crashed).items()}
     assert as_user(reader, lambda: courses(crashed / "app.db")) == "3"

@@ -86,6 +86,43 @@ def test_ids_of_every_kind_on_postgresql(postgres_databases, kind, own, made):
         assert all(each.isdigit() for each in ids)
 
 
+ALONE_WITH_THE_DATE = """
+CREATE TABLE by_date (LIKE {table} INCLUDING DEFAULTS, PRIMARY KEY ("id", "predictionDate"))
+    PARTITION BY RANGE ("predictionDate");
+DROP TABLE {table} CASCADE;
+ALTER TABLE by_date RENAME TO {table};
+CREATE TABLE any_date PARTITION OF {table} DEFAULT
+"""
+COLUMNS = {
+    "partitioned by date": ALONE_WITH_THE_DATE,
+    "a key that is checked late": """ALTER TABLE {table} DROP CONSTRAINT struggle_predictions_pkey CASCADE;
+        ALTER TABLE {table} ADD PRIMARY KEY ("id") DEFERRABLE""",
+    "whole seconds": 'ALTER TABLE {table} ALTER "predictionDate" TYPE timestamp(0)',
+    "whole seconds with a zone": 'ALTER TABLE {table} ALTER "predictionDate" TYPE timestamptz(0)',
+    "decimals": 'ALTER TABLE {table} ALTER "predictedStruggleProbability" TYPE numeric(6, 5)',
+    "text": 'ALTER TABLE {table} ALTER "predictedStruggleProbability" TYPE text',
+}
+
+
+@pytest.mark.parametrize("change", COLUMNS.values(), ids=COLUMNS)
+def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases, change):
+    url = postgres_databases.with_tables()
+    fill(url)
+    with open_writer(url) as writer:
+        by_bare_names(writer).execute(change.format(table="struggle_predictions"))
+    for nth in range(2):
+        counts = night(url, FIRST_NIGHT_MS + nth * DAY_MS)
+        assert (counts["written"], counts["refused"]) == (2, 0), counts["failures"]
+    with open_writer(url) as writer:
+        fields = ("predictionDate", "predictedAt", "predictedStruggleProbability", "featureVector")
+        rows = writer.select("StrugglePrediction", fields)
+        signs = writer.select("StruggleIndicator", ("id",))
+    assert {(date_ms // DAY_MS, at_ms) for date_ms, at_ms, *_ in rows} == {(MISSION_DAY, FIRST_NIGHT_MS + DAY_MS)}
+    assert [type(earlier["probability"]) for *_, features in rows for earlier in features["earlier"]] == [float] * 2
+    assert {type(probability) for _, _, probability, _ in rows} == {float}
+    assert len(signs) == counts["indicators"] >= 2
+
+
 def test_numbers_as_ids_on_sqlite(sqlite_url):
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()

@@ -197,6 +197,16 @@ def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platfo
     )
 
 
+def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform):
+    night(platform, FIRST_NIGHT_MS)
+    row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
+    with open_writer(platform) as writer:
+        writer.update("StrugglePrediction", row_id, actualOutcome=False)
+    assert night(platform, FIRST_NIGHT_MS + DAY_MS)["kept"] == 1
+    with open_writer(platform) as writer:
+        assert writer.select("StrugglePrediction", ("predictedAt",), "id", [row_id]) == [(FIRST_NIGHT_MS,)]
+
+
 @pytest.mark.parametrize("moment_of_day_ms", [0, 3 * 3_600_000])
 def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, moment_of_day_ms):
     """It dated them at the day's start, or at as_of, under ids of its own; the day here is the mission's."""

@@ -71,6 +71,7 @@ def test_a_prisma_url_becomes_libpq_keywords_and_a_schema():
         ("postgresql://%2Fvar%2Frun/d", {"host": "/var/run", "port": "5432", "dbname": "d"}, "/var/run:5432/d"),
         ("postgresql://a:1,b:2/d", {"host": "a,b", "port": "1,2", "dbname": "d"}, "a,b:1,2/d"),
         ("postgresql://a,b/d", {"host": "a,b", "port": "5432", "dbname": "d"}, "a,b:5432/d"),
+        ("postgresql://h/d/?schema=s", {"host": "h", "port": "5432", "dbname": "d"}, "h:5432/d"),
         ("postgresql:///d", {"port": "5432", "dbname": "d"}, "default host:5432/d"),
         ('"postgresql://h/d"\n', {"host": "h", "port": "5432", "dbname": "d"}, "h:5432/d"),
         (
