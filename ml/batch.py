@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml import ports
-    from ml.difficulty import DifficultyTable
+    from ml.difficulty import Difficulties
     from ml.history import LearnerHistory
 
 
 def features_facing(
-    past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: DifficultyTable | None
+    past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
 ) -> list[FeatureVector]:
     """The features of each objective, in their order. table: the deployment's difficulties, or None."""
     default = untracked(past)
@@ -43,7 +43,7 @@ def features_facing(
 
 
 def _estimates_facing(
-    past: LearnerHistory, histories: Sequence[StudyHistory], table: DifficultyTable | None
+    past: LearnerHistory, histories: Sequence[StudyHistory], table: Difficulties | None
 ) -> LearnerEstimates:
     """The learner's answers replayed once, against the difficulty of all that was answered or is faced.
 

@@ -18,7 +18,7 @@ from ml.visits import GRADES, JUDGED_ANSWERS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-    from ml.difficulty import DifficultyTable, LearnerDifficulty
+    from ml.difficulty import Difficulties, LearnerDifficulty
     from ml.history import LearnerHistory, StudyHistory
 
 FAST, SLOW = 0.13, 0.03
@@ -147,7 +147,7 @@ class LearnerEstimates:
         return self.opening_strength.logit
 
     @classmethod
-    def before(cls, history: StudyHistory, table: DifficultyTable | None) -> LearnerEstimates:
+    def before(cls, history: StudyHistory, table: Difficulties | None) -> LearnerEstimates:
         """The estimates for one prediction: all of the history's answers, against what other learners made of them."""
         difficulty = difficulty_facing(history, table)
         return cls(difficulty, history.past.correct_from).replay(history.past)
@@ -254,7 +254,7 @@ def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float
     return max(0.05, trace.stability_days * 0.5)
 
 
-def difficulty_facing(history: StudyHistory, table: DifficultyTable | None) -> LearnerDifficulty:
+def difficulty_facing(history: StudyHistory, table: Difficulties | None) -> LearnerDifficulty:
     """What the table says of every objective and card this prediction touches; NO_DIFFICULTY without a table."""
     if table is None:
         return NO_DIFFICULTY

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ml import ports
-    from ml.difficulty import DifficultyTable
+    from ml.difficulty_table import DifficultyTable
 
 MOST_OBJECTIVES = 200
 """So many of a topic's objectives, in the order the client names them, speak for the topic."""
@@ -132,7 +132,7 @@ def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
     import os
 
     from ml import model_file
-    from ml.difficulty import DifficultyTable
+    from ml.difficulty_table import DifficultyTable
 
     path = current()
     try:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ml.difficulty import DifficultyTable
+    from ml.difficulty_table import DifficultyTable
     from ml.features import FeatureVector
     from ml.prediction import Prediction
     from ml.scorecard import SavedModel
@@ -138,7 +138,7 @@ class StrugglePredictionModel:
         """
         path = self.difficulty_path
         if self._difficulty is None and path is not None:
-            from ml.difficulty import DifficultyTable
+            from ml.difficulty_table import DifficultyTable
 
             self._difficulty = DifficultyTable.open(path)
         return self._difficulty

@@ -20,8 +20,8 @@ import re
 from contextlib import contextmanager
 
 from ml import model_file, whole_files
-from ml.difficulty import DifficultyTable
 from ml.difficulty_file import name_of
+from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
 from ml.promotions import ROLLBACK, Promotions

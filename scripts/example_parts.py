@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import db
 from ml.correctness import GOOD
-from ml.difficulty import DifficultyTable
 from ml.difficulty_file import MOST_BYTES
+from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelRefused
 from ml.model_file import sha256
 from ml.places import content_of

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ml import model_file, whole_files
-from ml.difficulty import DifficultyTable
+from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelNotFound, ModelRefused
 from ml.instants import iso
 from ml.registry import Registry

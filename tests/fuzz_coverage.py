@@ -36,7 +36,7 @@ PLANTED = {
     "url": ("db.url", "parse", "control"),
     "schema": ("db.schema_prisma", "SchemaNames.take", "never closed"),
     "model": ("ml.model_file", "parse", "opcode"),
-    "difficulty": ("ml.difficulty", "DifficultyTable.facing", "damaged"),
+    "difficulty": ("ml.difficulty_table", "DifficultyTable.facing", "damaged"),
     "timestamps": ("ml.instants", "parse_iso", "not an ISO"),
     "feedback": ("ml.features", "FeatureVector.from_dict", "feature"),
 }

@@ -8,7 +8,7 @@ from math import isfinite
 
 import db
 from db.connecting import DEMO
-from ml import difficulty
+from ml.difficulty_table import DifficultyTable, row_checksum
 from ml.errors import ModelRefused
 from ml.training.difficulty_tables import build_difficulty_table
 from tests.fuzz_checks import STORED_AS
@@ -49,10 +49,10 @@ class RowsOfATable:
         place %= len(TABLE_ROWS)
         (table, column), (row_id, was) = TABLE_ROWS[place], self.rows[place]
         content = STORED_AS[form % len(STORED_AS)](octets[2:])
-        checksum = difficulty.row_checksum(row_id, content if isinstance(content, bytes) else octets[2:])
+        checksum = row_checksum(row_id, content if isinstance(content, bytes) else octets[2:])
         change = f"UPDATE {table} SET {column} = ?, checksum = ? WHERE id = ?"
         self.writer.execute(change, (content, checksum, row_id))
-        opened = difficulty.DifficultyTable.open(self.path)
+        opened = DifficultyTable.open(self.path)
         try:
             ids = [row_id for row_id, _ in self.rows]
             found = opened.facing(LEARNER, ids, ids, ids)
@@ -68,4 +68,4 @@ class RowsOfATable:
             return
         finally:
             opened.close()
-            self.writer.execute(change, (was, difficulty.row_checksum(row_id, was), row_id))
+            self.writer.execute(change, (was, row_checksum(row_id, was), row_id))

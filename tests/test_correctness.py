@@ -14,7 +14,7 @@ import pytest
 
 from db.writing import open_writer
 from ml.correctness import ANY, correct_ratings, correct_setting, is_correct, suits
-from ml.difficulty import DifficultyTable
+from ml.difficulty_table import DifficultyTable
 from ml.errors import InvalidSetting, ModelRefused
 from ml.places import HOUSE
 from ml.visits import GRADES

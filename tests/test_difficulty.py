@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from db.rows import LearnerRows, ReviewRow, ValidationRow
-from ml.difficulty import EVERYBODY, NO_DIFFICULTY, DifficultyTable, fold_of, row_checksum
-from ml.difficulty import OBJECTIVE as COUNTS
+from ml.difficulty import NO_DIFFICULTY
+from ml.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
+from ml.difficulty_table import OBJECTIVE as COUNTS
 from ml.errors import ModelRefused
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates, difficulty_facing

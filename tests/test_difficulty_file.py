@@ -14,8 +14,8 @@ import pytest
 
 from db.connecting import DEMO
 from ml import model_file, whole_files
-from ml.difficulty import DifficultyTable
 from ml.difficulty_file import LONGEST_ID
+from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelRefused
 from ml.model import StrugglePredictionModel, load_whole
 from ml.places import HOUSE

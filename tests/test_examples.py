@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from db.rows import LearnerRows, ObjectiveRows, ReviewRow, StudyRows
 from ml import history as history_module
-from ml.difficulty import DifficultyTable
+from ml.difficulty_table import DifficultyTable
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FEATURE_NAMES
 from ml.history import HOUR_MS, StudyHistory

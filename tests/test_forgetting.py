@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import db
-from ml.difficulty import DifficultyTable
+from ml.difficulty_table import DifficultyTable
 from ml.instants import iso
 from ml.places import HOUSE
 from ml.registry import Registry

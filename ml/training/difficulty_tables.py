@@ -1,4 +1,4 @@
-"""Builds the difficulty file that ml/difficulty.py reads, out of a stream of learners."""
+"""Builds the difficulty file that ml/difficulty_table.py reads, out of a stream of learners."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from ml.consent import teaches
 from ml.correctness import GOOD, is_correct
-from ml.difficulty import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
 from ml.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
+from ml.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
 from ml.training.relations import PairCounts
 from ml.visits import GRADES, Visit, visits_of
 

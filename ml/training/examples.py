@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ml.consent import teaches
 from ml.correctness import GOOD
-from ml.difficulty import NO_DIFFICULTY, DifficultyTable, LearnerDifficulty
+from ml.difficulty import NO_DIFFICULTY, LearnerDifficulty
+from ml.difficulty_table import DifficultyTable
 from ml.estimated_features import estimated_features
 from ml.estimates import LearnerEstimates
 from ml.features import FEATURE_NAMES, FeatureVector

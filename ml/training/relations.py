@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.difficulty import EVERYBODY, FOLDS
+from ml.difficulty_table import EVERYBODY, FOLDS
 from ml.visits import FEWEST_ANSWERS, Visit
 
 EARLIER_OBJECTIVES = 64
