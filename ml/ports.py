@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+
 class Learner(Protocol):
     """A row of users. The three flags are the learner's own consent switches."""
+
     @property
     def id(self) -> str: ...
     @property
@@ -22,8 +24,10 @@ class Learner(Protocol):
     @property
     def behavioral_analysis_enabled(self) -> bool: ...
 
+
 class Objective(Protocol):
     """A learning objective with its lecture. masteryLevel, weaknessScore and lastStudiedAt are the owner's, now."""
+
     @property
     def id(self) -> str: ...
     @property
@@ -47,8 +51,10 @@ class Objective(Protocol):
     @property
     def topic_tags(self) -> tuple[str, ...]: ...
 
+
 class Review(Protocol):
     """One answer: rating AGAIN, HARD, GOOD or EASY. order_only: its time is only a place in an order."""
+
     @property
     def id(self) -> str: ...
     @property
@@ -64,8 +70,10 @@ class Review(Protocol):
     @property
     def order_only(self) -> bool: ...
 
+
 class Metric(Protocol):
     """One performance_metrics row: one learner, one objective, one day; it speaks for the whole day."""
+
     @property
     def objective_id(self) -> str: ...
     @property
@@ -81,8 +89,10 @@ class Metric(Protocol):
     @property
     def incorrect_reviews(self) -> int | None: ...
 
+
 class Prerequisite(Protocol):
     """An edge of objective_prerequisites with the prerequisite it points to."""
+
     @property
     def objective_id(self) -> str: ...
     @property
@@ -96,8 +106,10 @@ class Prerequisite(Protocol):
     @property
     def strength(self) -> float | None: ...
 
+
 class Card(Protocol):
     """A card of the objective; every field but id is a state of now."""
+
     @property
     def id(self) -> str: ...
     @property
@@ -115,8 +127,10 @@ class Card(Protocol):
     @property
     def review_count(self) -> int | None: ...
 
+
 class Session(Protocol):
     """A study session of the learner."""
+
     @property
     def started_at_ms(self) -> int: ...
     @property
@@ -128,8 +142,10 @@ class Session(Protocol):
     @property
     def new_cards_studied(self) -> int | None: ...
 
+
 class Validation(Protocol):
     """An answered (not skipped) validation prompt; score 0..1."""
+
     @property
     def objective_id(self) -> str | None: ...
     @property
@@ -139,8 +155,10 @@ class Validation(Protocol):
     @property
     def responded_at_ms(self) -> int: ...
 
+
 class Pattern(Protocol):
     """A behavioural pattern; pattern is the decoded JSON of patternData."""
+
     @property
     def pattern_type(self) -> str: ...
     @property
@@ -150,8 +168,10 @@ class Pattern(Protocol):
     @property
     def last_seen_at_ms(self) -> int: ...
 
+
 class Event(Protocol):
     """A behavioural event; performance_score is 0..100 or None."""
+
     @property
     def event_type(self) -> str: ...
     @property
@@ -163,8 +183,10 @@ class Event(Protocol):
     @property
     def content_type(self) -> str | None: ...
 
+
 class Profile(Protocol):
     """The learner's profile, a state of now; the three JSON columns decoded."""
+
     @property
     def learning_style(self) -> object: ...
     @property
@@ -176,8 +198,10 @@ class Profile(Protocol):
     @property
     def data_quality_score(self) -> float | None: ...
 
+
 class Exam(Protocol):
     """An exam of the learner; its date is a plan and may lie after as_of."""
+
     @property
     def course_id(self) -> str | None: ...
     @property
@@ -185,8 +209,10 @@ class Exam(Protocol):
     @property
     def coverage_topics(self) -> tuple[str, ...]: ...
 
+
 class Mission(Protocol):
     """A planned or past day of study; objectives is the decoded JSON list."""
+
     @property
     def date_ms(self) -> int: ...
     @property
@@ -196,8 +222,10 @@ class Mission(Protocol):
     @property
     def objectives(self) -> object: ...
 
+
 class Outcome(Protocol):
     """The recorded outcome of an earlier prediction for this learner."""
+
     @property
     def objective_id(self) -> str: ...
     @property
@@ -207,8 +235,10 @@ class Outcome(Protocol):
     @property
     def recorded_at_ms(self) -> int: ...
 
+
 class Mastery(Protocol):
     """The learner's own mastery of an objective he or she owns, a state of now."""
+
     @property
     def objective_id(self) -> str: ...
     @property
@@ -218,8 +248,10 @@ class Mastery(Protocol):
     @property
     def mastery_level(self) -> str | None: ...
 
+
 class LearnerRows(Protocol):
     """Everything read once per learner. Time-ordered sources run oldest first."""
+
     @property
     def learner(self) -> Learner: ...
     @property
@@ -245,8 +277,10 @@ class LearnerRows(Protocol):
     @property
     def masteries(self) -> Sequence[Mastery]: ...
 
+
 class ObjectiveRows(Protocol):
     """Everything read once per objective."""
+
     @property
     def objective(self) -> Objective: ...
     @property
@@ -254,8 +288,10 @@ class ObjectiveRows(Protocol):
     @property
     def cards(self) -> Sequence[Card]: ...
 
+
 class StudyRows(Protocol):
     """One learner and one objective as of one moment; is_now: as_of was the client's now."""
+
     @property
     def as_of_ms(self) -> int: ...
     @property
@@ -266,6 +302,7 @@ class StudyRows(Protocol):
     def objective(self) -> ObjectiveRows: ...
     @property
     def missing_sources(self) -> tuple[str, ...]: ...
+
 
 class StudyRecords(Protocol):
     """A connected database, as the extractor needs it."""
@@ -282,8 +319,10 @@ class StudyRecords(Protocol):
     def objectives_of_topic(self, topic_area: str) -> Sequence[str]:
         """Ids of the objectives of a topic area: a course's id, a course's name, or a topic tag."""
 
+
 class Window(Protocol):
     """How many of the newest rows of each source one prediction may see."""
+
     @property
     def reviews(self) -> int: ...
     @property
