@@ -7,9 +7,10 @@ reviews they have. A learner is never split over two pages.
 from __future__ import annotations
 
 from db import queries
-from db.loader import SOURCES, Batch, ask_for_learner, check_visible, crowded, newest
+from db.loader import SOURCES, ask_for_learner, check_visible, crowded, newest
 from db.plain_json import listed
 from db.records import Records
+from db.templates import Batch
 from db.timestamps import bounded
 
 TYPE_CHECKING = False
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from db import rows
-    from db.loader import Conversation, Opened, Results, Window
-    from db.templates import Template
+    from db.loader import Window
+    from db.templates import Conversation, Opened, Results, Template
 
 LEARNERS_AT_ONCE = 500
 REVIEWS_AT_ONCE = 40_000

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from db import rows
-    from db.loader import Answer, Conversation, Window
+    from db.loader import Window
     from db.mapping import Mapping
     from db.postgres import PostgreSQLConnection
     from db.sqlite import SQLiteConnection
-    from db.templates import Query
+    from db.templates import Answer, Conversation, Opened, Query
 
     Connection = SQLiteConnection | PostgreSQLConnection
 
@@ -43,7 +43,7 @@ class Client:
         self.origin = origin
         self._connection = connection
         self._mapping = mapping
-        self._known: loader.Opened | None = None
+        self._known: Opened | None = None
         self._lock = _thread.allocate_lock()
         self._closed = False
 
@@ -133,7 +133,7 @@ class Client:
 
         return self.converse(unknown_values)
 
-    def converse(self, begin: Callable[[loader.Opened], Conversation[Answer]]) -> Answer:
+    def converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
         """Holds a conversation of db/loader.py within one snapshot."""
         with self._lock:
             if self._closed:
@@ -155,9 +155,7 @@ class Client:
                 if time.monotonic() > give_up_at:
                     raise _restless(connection)
 
-    def stream(
-        self, ask: Callable[[loader.Opened], Sequence[Query]], rows: int
-    ) -> Iterator[Sequence[Sequence[object]]]:
+    def stream(self, ask: Callable[[Opened], Sequence[Query]], rows: int) -> Iterator[Sequence[Sequence[object]]]:
         """The rows of some queries, one query after the other, at most so many rows at a time, in one snapshot."""
         with self._lock:
             if self._closed:
@@ -172,7 +170,7 @@ class Client:
             finally:
                 connection.end()
 
-    def _opened(self) -> loader.Opened:
+    def _opened(self) -> Opened:
         connection = self._connection
         asking = loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms)
         self._known = self._hold(asking)
@@ -229,23 +227,23 @@ def _restless(connection: Connection) -> DatabaseUnavailable:
     return DatabaseUnavailable(told, "database_unreadable")
 
 
-def _moment(opened: loader.Opened) -> Conversation[int]:
+def _moment(opened: Opened) -> Conversation[int]:
     yield from ()
     return opened.now_ms
 
 
-def _missing(opened: loader.Opened) -> Conversation[tuple[str, ...]]:
+def _missing(opened: Opened) -> Conversation[tuple[str, ...]]:
     catalogue = opened.renderer.catalogue
     if not catalogue.filtered:
         return catalogue.missing_sources
-    from db.row_security import check, unseen_by_all
+    from db.hidden_rows import check, unseen_by_all
 
     yield from check(opened, "User")
     yield from check(opened, "LearningObjective")
     return (*catalogue.missing_sources, *(yield from unseen_by_all(opened)))
 
 
-def _row_security(opened: loader.Opened) -> Conversation[dict[str, list[str]]]:
+def _row_security(opened: Opened) -> Conversation[dict[str, list[str]]]:
     yield from ()
     catalogue = opened.renderer.catalogue
     tables = {"hidden": catalogue.hidden, "filtered": catalogue.filtered}

@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.loader import Batch, Conversation, Results
     from db.per_learner import Crowded
+    from db.templates import Batch, Conversation, Results
 
 WALK_BUDGET = 40_000
 """Everybody's newest reviews that are looked through for those of one learner, to find a floor."""

@@ -11,6 +11,7 @@ from db.timestamps import postgres_moment, postgres_ms, sqlite_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     class Column(Protocol):
@@ -242,6 +243,15 @@ class PostgreSQL:
         kind = {"uuid": "uuid", "int2": "int8", "int4": "int4", "int8": "int8", "numeric": "numeric"}.get(column.type)
         listed = f"json_array_elements_text(CAST({self.parameter('ids')} AS json))"
         return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind or 'text'})))"
+
+    def selection(self, texts: Sequence[str], widths: Sequence[int]) -> str:
+        """One SELECT whose columns are the rows of queries as JSON; texts: their SQL, widths: how many columns each."""
+        sources = (
+            f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(width))}))"
+            f" FROM ({text}) AS q)::text"
+            for text, width in zip(texts, widths)
+        )
+        return f"SELECT {', '.join(sources)}"
 
 
 SQLITE = SQLite()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db import loader, queries
+from db import queries
 from db.connecting import connect
 from db.readings import decoded, flag, instant_ms, number, text
 from db.timestamps import bounded
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from db.client import Client
-    from db.loader import Conversation
+    from db.templates import Conversation, Opened
 else:
     from db.rows import NamedTuple
 
@@ -61,7 +61,7 @@ def feedback_since(client: Client, since: datetime) -> list[Feedback]:
     return client.converse(lambda opened: _feedback(opened, since_ms))
 
 
-def _feedback(opened: loader.Opened, since_ms: int) -> Conversation[list[Feedback]]:
+def _feedback(opened: Opened, since_ms: int) -> Conversation[list[Feedback]]:
     if "PredictionFeedback" not in opened.renderer.catalogue:
         return []
     (results,) = yield [opened.renderer.query(queries.FEEDBACK, since=bounded(since_ms))]

@@ -11,20 +11,16 @@ from db.catalogue import Catalogue, named_schemas, tables, with_unknown
 from db.errors import UnknownLearner, UnknownObjective
 from db.readings import instant_ms, integer
 from db.records import Records
-from db.templates import Query, Renderer
+from db.templates import Batch, Opened, Query, Renderer
 from db.timestamps import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-    from typing import Protocol, TypeVar
+    from collections.abc import Callable
+    from typing import Protocol
 
     from db.mapping import Mapping
-    from db.templates import Dialect, Template
-
-    Results = Sequence[Sequence[object]]
-    Answer = TypeVar("Answer")
-    Conversation = Generator[Sequence[Query], Sequence[Results], Answer]
+    from db.templates import Conversation, Dialect, Results
 
     class Window(Protocol):
         """How many of the newest rows of each source to read; ml.history.WINDOW has this shape."""
@@ -73,43 +69,6 @@ CROWD = 3
 """From this many times the window on, a learner's rows of one source are no longer all sorted to find the newest."""
 
 
-class Batch:
-    """Queries to ask together; those whose source the database lacks are answered here, with no rows."""
-
-    def __init__(self, renderer: Renderer) -> None:
-        self.dialect = renderer.dialect
-        self._renderer = renderer
-        self._asked: list[Query] = []
-        self._names: list[str] = []
-        self._absent: dict[str, Results] = {}
-
-    def add(self, name: str, template: Template, **parameters: object) -> None:
-        """One more query; its results will be under that name."""
-        if template.source in self._renderer.catalogue:
-            self._names.append(name)
-            self._asked.append(self._renderer.query(template, **parameters))
-        else:
-            self._absent[name] = ()
-
-    def ask(self) -> Conversation[dict[str, Results]]:
-        """The results by name; the batch is empty again."""
-        asked, names, absent = self._asked, self._names, self._absent
-        self._asked, self._names, self._absent = [], [], {}
-        answered = (yield asked) if asked else ()
-        return {**absent, **dict(zip(names, answered))}
-
-
-class Opened:
-    """A snapshot at its start: what the database holds, and what time it is there."""
-
-    __slots__ = ("columns", "now_ms", "renderer")
-
-    def __init__(self, columns: Results, renderer: Renderer, now_ms: int) -> None:
-        self.columns = columns
-        self.renderer = renderer
-        self.now_ms = now_ms
-
-
 def opened(
     dialect: Dialect, mapping: Mapping, known: Opened | None, host_clock_ms: Callable[[], int]
 ) -> Conversation[Opened]:
@@ -120,7 +79,8 @@ def opened(
         asked.append(Query(dialect.CLOCK, {}, 2))
     columns, *clock = yield asked
     if dialect.DETAILS is not None and any(row[-1] for row in columns):
-        from db.row_security import DETAILS, detailed
+        from db.hidden_rows import detailed
+        from db.row_security import DETAILS
 
         columns = yield from detailed(DETAILS.format(tables=dialect.DETAILS), tables(mapping), columns)
     if known is not None and list(known.columns) == list(columns):
@@ -164,7 +124,7 @@ def study_rows(
     faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
     missing = catalogue.missing_sources
     if catalogue.filtered:
-        from db.row_security import unseen
+        from db.hidden_rows import unseen
 
         missing = (*missing, *unseen(opened, found))
     if past.unknown_values or faced.unknown_values:
@@ -175,7 +135,7 @@ def study_rows(
 def check_visible(opened: Opened, model: str) -> Conversation[None]:
     """Raises RequiredTableAbsent where policies hide every row of the model's table from us."""
     if model in opened.renderer.catalogue.filtered:
-        from db.row_security import check
+        from db.hidden_rows import check
 
         yield from check(opened, model)
 

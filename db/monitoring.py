@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from db.client import Client
-    from db.loader import Conversation, Opened
-    from db.templates import Query
+    from db.templates import Conversation, Opened, Query
 else:
     from db.rows import NamedTuple
 

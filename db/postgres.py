@@ -189,7 +189,8 @@ class PostgreSQLConnection:
             cursor = self._cursor(self._connection)
             asked = self._plans.call(cursor, batch) if self._plans is not None else None
             if asked is None:
-                asked = selection([cursor.mogrify(each.sql, each.parameters).decode() for each in batch], batch)
+                texts = [cursor.mogrify(each.sql, each.parameters).decode() for each in batch]
+                asked = POSTGRESQL.selection(texts, [each.width for each in batch])
             self._execute(cursor, f"{opening}{asked}")
             return [json.loads(self._text(rows)) if rows else [] for rows in cursor.fetchone() or ()]
         except psycopg2.Error as error:
@@ -337,16 +338,6 @@ class PostgreSQLConnection:
         if code.startswith(_MISCONFIGURED):
             return DatabaseConfiguration(f"The PostgreSQL database {self.label} refuses a query ({code}): {said}.")
         return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}", "database_broke_off")
-
-
-def selection(texts: Sequence[str], batch: Sequence[Query]) -> str:
-    """One SELECT whose columns are the queries' rows as JSON; texts: their SQL, the parameters filled in."""
-    sources = (
-        f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(query.width))}))"
-        f" FROM ({text}) AS q)::text"
-        for text, query in zip(texts, batch)
-    )
-    return f"SELECT {', '.join(sources)}"
 
 
 _LONGEST_NAP_S = 0.1

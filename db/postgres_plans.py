@@ -7,7 +7,7 @@ mode): the prepared batch would be in the session before.
 
 from __future__ import annotations
 
-from db.postgres import selection
+from db.dialects import POSTGRESQL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _preparation(cursor: psycopg2.extensions.cursor, batch: Sequence[Query]) -> 
             types.append(_TYPES[type(value)])
             numbered[name] = AsIs(f"${len(types)}")
         texts.append(cursor.mogrify(query.sql, numbered).decode())
-    text = selection(texts, batch)
+    text = POSTGRESQL.selection(texts, [query.width for query in batch])
     # Named by what it says: should two sessions be taken for one, the same name still means the same.
     name = "struggle_" + sha256(text.encode()).hexdigest()[:32]
     return f"PREPARE {name}({', '.join(types)}) AS {text}" if types else f"PREPARE {name} AS {text}"

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from db import rows
-    from db.loader import Answer, Conversation, Window
+    from db.loader import Window
     from db.prisma_dialects import PrismaDialect
+    from db.templates import Answer, Conversation, Opened
 
     class PrismaClient(Protocol):
         """A connected `prisma.Prisma`, of either interface."""
@@ -59,7 +60,7 @@ class PrismaRecords:
         self._client = client
         self._dialect = dialect
         self._mapping = mapping
-        self._known: loader.Opened | None = None
+        self._known: Opened | None = None
         self._is_async = iscoroutinefunction(client.query_raw)
 
     def now(self) -> int:
@@ -85,11 +86,11 @@ class PrismaRecords:
         asked = self._converse(lambda opened: loader.objectives_of_topic(opened, topic_area))
         return asked if self._is_async else self._finished(asked)
 
-    async def _converse(self, begin: Callable[[loader.Opened], Conversation[Answer]]) -> Answer:
+    async def _converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
         self._known = await self._hold(loader.opened(self._dialect, self._mapping, self._known, _host_clock_ms), None)
         return await self._hold(begin(self._known), self._known)
 
-    async def _hold(self, conversation: Conversation[Answer], opened: loader.Opened | None) -> Answer:
+    async def _hold(self, conversation: Conversation[Answer], opened: Opened | None) -> Answer:
         try:
             batch = next(conversation)
             while True:
@@ -128,6 +129,6 @@ def _host_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _moment(opened: loader.Opened) -> Conversation[int]:
+def _moment(opened: Opened) -> Conversation[int]:
     yield from ()
     return opened.now_ms

@@ -1,4 +1,4 @@
-"""Queries written once become SQL for one dialect and one database's own names.
+"""Queries written once become SQL for one dialect and one database's own names, and are asked in batches.
 
 A template is a list of columns and the rest of a SELECT. `{r}` stands for a table with its alias, `{r.cardId}` for a
 column; a specification after a colon asks the dialect for an expression: `{r.reviewedAt:before}` is "dated before
@@ -12,12 +12,18 @@ from db.dialects import ABSENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
     from collections.abc import Mapping as Dictionary
+    from typing import TypeVar
 
     from db.catalogue import Catalogue
     from db.dialects import PostgreSQL, SQLite
 
     Dialect = SQLite | PostgreSQL
+    Results = Sequence[Sequence[object]]
+    Answer = TypeVar("Answer")
+    Conversation = Generator[Sequence["Query"], Sequence[Results], Answer]
+    """A generator that asks batches of queries and is sent their results (db/loader.py)."""
 
 ALIASES = {
     "d": "DemoClock",
@@ -134,3 +140,40 @@ class Renderer:
             columns = ", ".join(f"{column} AS c{place}" for place, column in enumerate(template.columns))
             sql = self._rendered[template] = f"SELECT {columns} {template.rest}".format_map(self._names)
         return Query(sql, parameters, len(template.columns))
+
+
+class Batch:
+    """Queries to ask together; those whose source the database lacks are answered here, with no rows."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self.dialect = renderer.dialect
+        self._renderer = renderer
+        self._asked: list[Query] = []
+        self._names: list[str] = []
+        self._absent: dict[str, Results] = {}
+
+    def add(self, name: str, template: Template, **parameters: object) -> None:
+        """One more query; its results will be under that name."""
+        if template.source in self._renderer.catalogue:
+            self._names.append(name)
+            self._asked.append(self._renderer.query(template, **parameters))
+        else:
+            self._absent[name] = ()
+
+    def ask(self) -> Conversation[dict[str, Results]]:
+        """The results by name; the batch is empty again."""
+        asked, names, absent = self._asked, self._names, self._absent
+        self._asked, self._names, self._absent = [], [], {}
+        answered = (yield asked) if asked else ()
+        return {**absent, **dict(zip(names, answered))}
+
+
+class Opened:
+    """A snapshot at its start: what the database holds, and what time it is there."""
+
+    __slots__ = ("columns", "now_ms", "renderer")
+
+    def __init__(self, columns: Results, renderer: Renderer, now_ms: int) -> None:
+        self.columns = columns
+        self.renderer = renderer
+        self.now_ms = now_ms

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from db.loader import Batch
 from db.records import COMPLEXITIES, MASTERY_LEVELS, MISSION_STATUSES, PATTERN_TYPES, RATINGS
-from db.templates import Template
+from db.templates import Batch, Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from db.loader import Conversation, Opened
+    from db.templates import Conversation, Opened
 
 PREDICTION_STATUSES = frozenset(("PENDING", "CONFIRMED", "FALSE_POSITIVE", "MISSED", "DISMISSED", "RESOLVED"))
 ROWS_LOOKED_AT = 10_000

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import db
 from db.client import Client
-from db.loader import Batch, Opened
 from db.rows import ObjectiveRows
-from db.templates import Template
+from db.templates import Batch, Opened, Template
 from ml.batch import features_facing
 from ml.correctness import GOOD
 from ml.degraded import SENTENCES
@@ -29,7 +28,7 @@ from scripts.terminal import place_of
 from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
 
 if TYPE_CHECKING:
-    from db.loader import Conversation
+    from db.templates import Conversation
 
 LEARNERS_OF_A_PAGE = 100
 MOST_FAILURES = 10

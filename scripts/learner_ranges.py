@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from db import bulk
 from db.client import Client
-from db.loader import Batch, Opened
-from db.templates import Template
+from db.templates import Batch, Opened, Template
 
 if TYPE_CHECKING:
-    from db.loader import Conversation
+    from db.templates import Conversation
 
 LEAST = 20
 """Smaller ranges would cost more in queries than the last process's wait is worth."""

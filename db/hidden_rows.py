@@ -1,0 +1,86 @@
+"""What is asked and said where policies hide rows from us (db/row_security.py), as conversations."""
+
+from __future__ import annotations
+
+from db import queries
+from db.row_security import refusal
+from db.templates import Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from db.templates import Conversation, Opened, Results
+
+
+def detailed(details: str, tables: str, columns: Results) -> Conversation[Results]:
+    """The catalogue's rows with the types behind domains, and in the last place whether their table hides rows."""
+    (found,) = yield [Query(details, {"tables": tables}, 4)]
+    types: dict[tuple[object, object, object], object] = {}
+    for schema, table, column, told in found:
+        if told is not None:
+            types[schema, table, column] = types[None, table, column] = told
+    amended = []
+    for schema, table, column, kind, *others, _ in columns:
+        kind = types.get((schema, table, column), kind)
+        amended.append([schema, table, column, kind, *others, types.get((schema, table, None))])
+    return amended
+
+
+_ANY_ROW = {"User": queries.FIRST_LEARNERS, "LearningObjective": queries.FIRST_OBJECTIVES}
+
+
+def check(opened: Opened, model: str) -> Conversation[None]:
+    """Where nobody was found: raises RequiredTableAbsent if policies may be why, and not one row is to be seen."""
+    catalogue = opened.renderer.catalogue
+    if model in catalogue.filtered:
+        (found,) = yield [opened.renderer.query(_ANY_ROW[model], limit=1)]
+        if not found:
+            raise refusal(catalogue.mapping.table(model))
+
+
+_READ_AS = {
+    "ObjectivePrerequisite": "prerequisites",
+    "Card": "cards",
+    "Review": "reviews",
+    "StudySession": "sessions",
+    "ValidationResponse": "validations",
+    "PerformanceMetric": "metrics",
+    "BehavioralPattern": "patterns",
+    "BehavioralEvent": "events",
+    "UserLearningProfile": "profile",
+    "Exam": "exams",
+    "Mission": "missions",
+    "StrugglePrediction": "recorded",
+    "PredictionFeedback": "answered",
+}
+
+
+def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
+    """Default names of the tables that policies filter and of which nothing came: it cannot be said to be empty."""
+    from db.mapping import MODELS
+
+    objective = found["objective"][0]
+    seen = {
+        "Lecture": objective[7] is not None or objective[9] is not None,
+        "Course": objective[8] is not None,
+        "ValidationPrompt": any(result[0] is not None for result in found["validations"]),
+        **{model: bool(found[name]) for model, name in _READ_AS.items()},
+    }
+    return [
+        MODELS[model].table
+        for model in MODELS
+        if model in opened.renderer.catalogue.filtered and not seen.get(model, True)
+    ]
+
+
+def unseen_by_all(opened: Opened) -> Conversation[list[str]]:
+    """The same of the whole tables: those of which not one row is to be seen."""
+    from db.mapping import MODELS
+    from db.templates import ALIASES, Template
+
+    models = [model for model in MODELS if model in opened.renderer.catalogue.filtered]
+    aliases = {model: alias for alias, model in ALIASES.items()}
+    asked = [opened.renderer.query(Template(model, ("1",), f"FROM {{{aliases[model]}}} LIMIT 1")) for model in models]
+    found = (yield asked) if asked else ()
+    return [MODELS[model].table for model, rows in zip(models, found) if not rows]
