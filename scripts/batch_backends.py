@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from scripts.batch_output import ExtraMissing
+from scripts.refusal import ExtraMissing
 
 Result = TypeVar("Result")
 Task = tuple[Callable[..., Result], tuple[Any, ...]]

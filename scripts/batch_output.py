@@ -21,19 +21,12 @@ from typing import IO, Any, NamedTuple
 from ml.whole_files import mode_of, put
 from scripts.batch_part import Tally
 from scripts.output_file import is_stream, open_beside
+from scripts.refusal import ExtraMissing, OutputBusy
 
 PARQUET = ".parquet"
 ROWS_OF_A_GROUP = 50_000
 LONGEST_NOTE = 1 << 20
 """Bytes of a .progress file; ours hold a few kilobytes."""
-
-
-class OutputBusy(Exception):
-    """Raised when another batch is writing the same file."""
-
-
-class ExtraMissing(Exception):
-    """Raised when a package of an extra is not installed; its text names the extra."""
 
 
 class Output:

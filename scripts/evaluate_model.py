@@ -30,14 +30,13 @@ from ml.history import WINDOW, StudyHistory
 from ml.instants import iso, parse_iso
 from ml.model import StrugglePredictionModel, load_whole
 from scripts.batch_backends import Workers, WorkersLost
-from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, ExtraMissing, Refused, of_database
 
 extras = Extras()
 with extras:

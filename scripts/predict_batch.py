@@ -29,14 +29,24 @@ from ml.model import RULES, load_whole
 from ml.places import MODEL, MODELS_DIR, setting
 from ml.upcoming import MOST_OBJECTIVES
 from scripts.batch_backends import WorkersLost, engine, hands, in_order
-from scripts.batch_output import PARQUET, ExtraMissing, Output, OutputBusy
+from scripts.batch_output import PARQUET, Output
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath
-from scripts.refusal import CANNOT_WRITE, CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, Refused, of_database
+from scripts.refusal import (
+    CANNOT_WRITE,
+    CONFIGURATION,
+    UNAVAILABLE,
+    UNKNOWN,
+    USAGE,
+    ExtraMissing,
+    OutputBusy,
+    Refused,
+    of_database,
+)
 
 extras = Extras()
 with extras:

@@ -9,6 +9,14 @@ from db.errors import DatabaseConfiguration, DatabaseError
 USAGE, UNKNOWN, UNAVAILABLE, CANNOT_WRITE, CONFIGURATION = 2, 66, 69, 74, 78
 
 
+class OutputBusy(Exception):
+    """Raised when another batch is writing the same file."""
+
+
+class ExtraMissing(Exception):
+    """Raised when a package of an extra is not installed; its text names the extra."""
+
+
 class Refused(click.ClickException):
     """Raised in a command to end it with that message and exit code."""
 

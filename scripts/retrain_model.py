@@ -42,13 +42,12 @@ from ml.registry import CURRENT, Registry
 from ml.scorecard import SavedModel
 from ml.visits import PERFORMANCE_BELOW
 from scripts.batch_backends import Workers, WorkersLost
-from scripts.batch_output import ExtraMissing
 from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import models_dir_option
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, Refused, of_database
+from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
 
 extras = Extras()
 with extras:
