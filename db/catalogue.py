@@ -162,6 +162,8 @@ class _Relations:
                 self._owners[where] = (owner, bool(trusted))
                 if place is not None:
                     self._places.setdefault(where[1], {})[where[0]] = int(str(place))
+            if not trusted:  # of one column's type is enough
+                self._owners[where] = (owner, False)
             self._types[where][str(column)] = str(kind)
 
     def trust_the_owner_of(self, schema: str | None, table: str) -> None:

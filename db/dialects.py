@@ -117,8 +117,12 @@ POSTGRESQL_CATALOGUE = (
     " CASE WHEN t.typnamespace = 11 THEN t.typname"  # 11 is pg_catalog's oid
     " ELSE CAST(CASE WHEN t.typcategory = 'A' THEN '_' ELSE '' END AS name) END AS c3,"
     " array_position(s.searched, n.nspname) AS c4, CAST(c.relowner AS bigint) AS c5,"
-    " CASE WHEN c.relrowsecurity OR c.relkind = ANY (CAST('{{v,f}}' AS \"char\"[]))"
-    " THEN pg_has_role(c.relowner, n.nspowner, 'MEMBER') ELSE TRUE END AS c6,"
+    " CASE WHEN c.relrowsecurity OR c.relkind = ANY (CAST('{{v,f}}' AS \"char\"[])) OR (t.typnamespace <> 11"
+    " AND EXISTS (SELECT 1 FROM pg_catalog.pg_type AS e WHERE e.oid IN (t.oid, t.typelem) AND e.typcategory <> 'A'"
+    " AND e.typnamespace <> 11 AND NOT pg_has_role(e.typowner, n.nspowner, 'MEMBER') AND (e.typtype <> 'e'"
+    " OR EXISTS (SELECT 1 FROM pg_catalog.pg_cast AS f WHERE f.castsource = e.oid AND f.castfunc <> 0))))"
+    " THEN pg_has_role(c.relowner, n.nspowner, 'MEMBER') OR pg_get_userbyid(c.relowner) = CURRENT_USER"
+    " ELSE TRUE END AS c6,"
     " CASE WHEN c.relrowsecurity OR t.typtype = 'd' THEN 1 END AS c7"
     " FROM (SELECT {searched} AS searched) AS s CROSS JOIN pg_catalog.pg_class AS c"
     " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
@@ -131,8 +135,8 @@ POSTGRESQL_CATALOGUE = (
     " AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
 )
 """c4 is the place among the schemas that are searched, c5 the owner, c6 whether reading runs no code but that of the
-schema's own owner: in a view, or a policy of row security, whoever made it has functions run in the reader's name. c7
-is whether there is more to be asked, by DETAILS."""
+schema's own owner, or our own: in a view, a policy of row security, or the casts of a type, which hold on any path,
+whoever made it has functions run in the reader's name. c7 is whether there is more to be asked, by DETAILS."""
 
 
 class PostgreSQL:

@@ -8,20 +8,32 @@ named with their schemas. It is set for each transaction, since a pooler may len
 
 from __future__ import annotations
 
+STRANGERS = (
+    "SELECT n.nspname FROM pg_catalog.pg_namespace AS n WHERE n.nspname OPERATOR(pg_catalog.=) CURRENT_USER"
+    " AND pg_catalog.strpos(pg_catalog.current_setting('search_path'), '$user') OPERATOR(pg_catalog.>) 0"
+    " AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_roles AS o WHERE o.oid OPERATOR(pg_catalog.=) n.nspowner"
+    " AND (o.rolsuper OR o.rolname OPERATOR(pg_catalog.=) CURRENT_USER OR EXISTS (SELECT 1"
+    " FROM pg_catalog.pg_database AS d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()"
+    " AND d.datdba OPERATOR(pg_catalog.=) o.oid)))"
+)
+"""The schema that "$user" leads to, where neither our role made it, nor a superuser, nor the database's owner.
+
+Every role's path begins with "$user", and whoever may make schemas can make one of our role's name.
+"""
 ONLY_POSTGRESQLS = "SET LOCAL search_path = pg_catalog, pg_temp;"
 
 
 def naming(schema: str | None) -> str:
     """The statements, first in a transaction, that note where tables are looked for and then set the path.
 
-    schema: the URL's. Where it names none, the schemas on the role's own path, and then public, which is Prisma's
-    default: a role whose path is empty finds the tables there.
+    schema: the URL's. Where it names none, the schemas on the role's own path but STRANGERS, and then public, which is
+    Prisma's default: a role whose path is empty finds the tables there.
     """
     if schema is None:
         # While these names resolve, the path is still the role's: each of them is in pg_catalog for certain.
         searched = (
-            "CAST(pg_catalog.array_append(pg_catalog.current_schemas(false), CAST('public' AS pg_catalog.name))"
-            " AS pg_catalog.text)"
+            f"CAST(pg_catalog.array_append(pg_catalog.array_remove(pg_catalog.current_schemas(false), ({STRANGERS})),"
+            " CAST('public' AS pg_catalog.name)) AS pg_catalog.text)"
         )
     else:
         element = schema.replace("\\", "\\\\").replace('"', '\\"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from db.dialects import POSTGRESQL_CATALOGUE, PostgreSQL, SQLite
+from db.postgres_names import STRANGERS
 from db.qualified import qualified
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _MARK = "\0"
 """Stands around a parameter's name until the batch is composed; no identifier and none of our SQL holds it."""
 
+_STRANGERS = STRANGERS.replace("OPERATOR(pg_catalog.=)", "=").replace("OPERATOR(pg_catalog.>)", ">")  # see qualified
 _IDS = {"learner": "User", "objective": "LearningObjective"}
 
 
@@ -50,7 +52,8 @@ class PrismaPostgreSQL(PostgreSQL):
     """PostgreSQL through Prisma's engine, whose search path is not ours to set: every name says whose it is."""
 
     CATALOGUE = POSTGRESQL_CATALOGUE.format(
-        searched="current_schemas(FALSE)",  # the engine sets the path to the schema of its URL
+        # The engine sets the path to the schema of its URL; a driver adapter leaves it as the role's.
+        searched=f"array_remove(current_schemas(FALSE), ({_STRANGERS}))",
         tables=f"{_MARK}tables{_MARK}",
         schemas=f"{_MARK}schemas{_MARK}",
     )

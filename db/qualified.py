@@ -10,9 +10,10 @@ import re
 from functools import lru_cache
 
 FUNCTIONS = frozenset(
-    """abs array_position clock_timestamp concat count current_schemas floor getdatabaseencoding
+    """abs array_position array_remove clock_timestamp concat count current_schemas floor getdatabaseencoding
     has_column_privilege has_schema_privilege json_agg json_array_elements json_array_elements_text json_build_array
-    json_typeof left length lower max min octet_length pg_has_role row_number to_json to_jsonb""".split()  # noqa: SIM905 - a column of single words reads worse
+    json_typeof left length lower max min octet_length pg_get_userbyid pg_has_role row_number to_json
+    to_jsonb""".split()  # noqa: SIM905 - a column of single words reads worse
 )
 """Those of our queries. What SQL's own grammar names (COALESCE, extract, AT TIME ZONE) means pg_catalog's already."""
 
