@@ -10,7 +10,7 @@ from db.dialects import SQLITE
 from db.errors import DatabaseUnavailable, RowRefused, WriteRefused
 from db.sqlite import MOST_BYTES_OF_A_ROW, readable
 from db.tables import TABLES
-from db.timestamps import sqlite_ms, stored_text
+from db.timestamps import bounded, sqlite_ms, stored_text
 from db.writer import Writer, quoted
 
 TYPE_CHECKING = False
@@ -26,8 +26,16 @@ BY_A_TRIGGER = sqlite3.SQLITE_CONSTRAINT_TRIGGER
 """It may speak of more than the row, so it is not the row that is at fault."""
 
 
+_INSTANTS_OF_THE_APP = (("Review", "reviewedAt"), ("StudySession", "startedAt"), ("User", "createdAt"))
+"""Fields that every row of the app's has, the table that grows fastest first."""
+
+
 class SQLiteWriter(Writer):
-    """The transaction holds the file's write lock from its start."""
+    """The transaction holds the file's write lock from its start.
+
+    Instants are written in the form that the app writes: Prisma's own engine stores milliseconds, its driver adapters
+    texts, and SQLite orders any number before any text, so that the app would not find a row in the other form.
+    """
 
     dialect = SQLITE.name
 
@@ -41,6 +49,7 @@ class SQLiteWriter(Writer):
             raise DatabaseUnavailable(f"The SQLite database {path!r} cannot be opened: {error}.") from None
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES_OF_A_ROW)
         connection.text_factory = readable
+        self._writes_numbers: bool | None = None
         super().__init__(mapping, path, connection)
         try:
             self._begin()
@@ -95,8 +104,23 @@ class SQLiteWriter(Writer):
         if value is None:
             return None
         if kind == "DateTime":
-            return stored_text(int(value))  # type: ignore[call-overload]
+            if self._writes_numbers is None:
+                self._writes_numbers = self._app_writes_numbers()
+            return bounded(int(value)) if self._writes_numbers else stored_text(int(value))  # type: ignore[call-overload]
         return json.dumps(value) if kind in ("Json", "String[]") else value
+
+    def _app_writes_numbers(self) -> bool:
+        """Whether the newest row of the app's holds its instant as a number; texts where there is no row yet."""
+        for model, field in _INSTANTS_OF_THE_APP:
+            column = self._column(model, field)
+            sql = f"SELECT typeof({column}) FROM {self._table(model)} WHERE {column} IS NOT NULL"
+            try:
+                found = self.query(f"{sql} ORDER BY rowid DESC LIMIT 1")
+            except WriteRefused:  # no such table or column, or a view, which has no rowid
+                continue
+            if found:
+                return found[0][0] == "integer"
+        return False
 
     def _read(self, kind: str, column: str) -> str:
         return sqlite_ms(column) if kind == "DateTime" else column

@@ -161,6 +161,32 @@ def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform):
         assert factor["description"] == factor["text"]
 
 
+def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_url):
+    """Prisma's own engine keeps milliseconds and asks for them; text would lie beyond any of its bounds."""
+    with open_writer(sqlite_url, create=True) as writer:
+        writer.create_tables()
+    fill(sqlite_url)
+    night(sqlite_url, FIRST_NIGHT_MS)
+    with open_writer(sqlite_url) as writer:
+        writer.execute('UPDATE reviews SET "reviewedAt" = CAST(strftime(\'%s\', "reviewedAt") AS INTEGER) * 1000')
+    assert night(sqlite_url, FIRST_NIGHT_MS + DAY_MS)["written"] == 2
+    with open_writer(sqlite_url) as writer:
+        (row_id, *_), *_ = writer.select("StrugglePrediction", ("id",))
+        writer.update("StrugglePrediction", str(row_id), actualOutcomeRecordedAt=FIRST_NIGHT_MS)
+        kept = 'SELECT typeof("{}") FROM {}'
+        for table, column in (
+            ("struggle_predictions", "predictionDate"),
+            ("struggle_predictions", "predictedAt"),
+            ("struggle_indicators", "detectedAt"),
+        ):
+            assert set(writer.query(kept.format(column, table))) == {("integer",)}, column
+        (found,) = writer.query(
+            'SELECT count(*) FROM struggle_predictions WHERE "predictionDate" >= ? AND "predictionDate" < ?',
+            [FIRST_NIGHT_MS, (MISSION_DAY + 1) * DAY_MS],
+        )
+    assert found == (2,)
+
+
 def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform):
     for minute in range(11):
         night(platform, FIRST_NIGHT_MS + minute * 60_000)
