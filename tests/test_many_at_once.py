@@ -101,7 +101,7 @@ def test_two_hundred_processes_on_postgresql_within_a_connection_limit(postgres_
             pytest.fail(f"sessions of processes that ended are left: {count()}")
 
         def write() -> None:
-            writer.execute(f'UPDATE {writer.table("Card")} SET "reviewCount" = "reviewCount" + 1')
+            writer.execute('UPDATE "cards" SET "reviewCount" = "reviewCount" + 1')
 
         before = settled()
         with meanwhile(0.02, write), meanwhile(0.005, count) as seen:

@@ -63,7 +63,7 @@ def test_no_encoding_is_left_behind_in_a_pooled_session(postgres_databases, enco
         pooled = through(url, port)
         ran(url=pooled).is_whole()
         with open_writer(pooled) as writer:
-            writer.execute('UPDATE "courses" SET "name" = ?', ("Café",))
+            writer.execute(f'UPDATE {writer.table("Course")} SET "name" = ?', ("Café",))
         with db.connect(pooled) as client, contextlib.closing(psycopg2.connect(pooled)) as other:
             assert client.read(LEARNER, OBJECTIVE, None, WIDE).objective.objective.course_name == "Café"
             other.autocommit = True
