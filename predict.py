@@ -3,6 +3,7 @@
 
 # No `from __future__`: it would be the first import, and might be another's file (see leave_out_callers_directory).
 import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
+import gc
 import os
 import sys
 import time
@@ -40,6 +41,7 @@ def leave_out_callers_directory(named: str) -> None:
 
 
 if __name__ == "__main__":  # before the imports below, which take half of a prediction's time
+    gc.disable()  # the process ends with its one answer, before there is anything to collect
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
@@ -52,7 +54,6 @@ from db import errors as database
 from ml import errors
 from ml.answer import answer, failure
 from ml.deadline import DeadlinePassed, within
-from ml.degraded import SENTENCES
 from ml.extractor import StruggleFeatureExtractor
 from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
@@ -138,7 +139,7 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
     if request.strict:
         raise database.DatabaseUnavailable(why, code)
     say(f"default features: {why} {request.warning}".rstrip())
-    features = FeatureVector.of({}, moment_ms(request), degraded=SENTENCES[code])
+    features = FeatureVector.of({}, moment_ms(request), degraded=sentence_of(code))
     return answer(request.user_id, request.objective_id, features, model.predict(features))
 
 
@@ -205,7 +206,7 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int
         code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
         message = str(error) if code != 70 else f"internal error ({place_of(error)})"
         say(f"{message} {warning}" if warning else message)
-        public = SENTENCES[error.code] if isinstance(error, database.DatabaseUnavailable) else message
+        public = sentence_of(error.code) if isinstance(error, database.DatabaseUnavailable) else message
         text = dumps(failure(name, public))
     return code if write(indented(text) if pretty else text) else STDOUT_GONE
 
@@ -222,6 +223,13 @@ def examine(request: Request) -> tuple[dict[str, object], int]:
     from scripts.doctor import examine
 
     return examine(request)
+
+
+def sentence_of(code: str) -> str:
+    """Why there are no features, for whoever reads the answer; few answers need it."""
+    from ml.degraded import SENTENCES
+
+    return SENTENCES[code]
 
 
 def indented(text: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # the C half: the other one makes dates of texts, and brings datetime for it
 import _thread
 import os.path
-import sqlite3
 import time
 
 from db.dialects import SQLITE

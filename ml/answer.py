@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ml.degraded import code_of
 from ml.history import DAY_MS
 from ml.indicators import indicators_of
 from ml.instants import iso
@@ -49,13 +48,21 @@ def answer(
         "source": prediction.source,
         "missing_sources": list(missing_sources),
         "degraded": features.degraded,
-        "degraded_code": code_of(features.degraded),
+        "degraded_code": _code_of(features.degraded),
         "prediction_id": occasion.prediction_id,
         "prediction_date": iso(occasion.date_ms),
         "topic_id": occasion.topic_id,
         "indicators": [sign.to_dict() for sign in indicators_of(features, prediction)],
         "features": features.judged_by(prediction.model_version, prediction.source).to_dict(),
     }
+
+
+def _code_of(degraded: str) -> str:
+    if not degraded:
+        return ""
+    from ml.degraded import code_of  # few answers need its sentences
+
+    return code_of(degraded)
 
 
 def failure(code: str, message: str) -> dict[str, object]:

@@ -25,9 +25,8 @@ def features_facing(
     past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
 ) -> list[FeatureVector]:
     """The features of each objective, in their order. table: the deployment's difficulties, or None."""
-    default = untracked(past)
-    if default is not None:
-        return [default] * len(objectives)
+    if not past.learner.performance_tracking_enabled:
+        return [untracked(past)] * len(objectives)
     histories = [StudyHistory(past, rows) for rows in objectives]
     estimates = _estimates_facing(past, histories, table)
     as_of_ms = past.as_of_ms

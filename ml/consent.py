@@ -19,8 +19,6 @@ def teaches(learner: ports.Learner) -> bool:
     return learner.include_in_analytics and learner.performance_tracking_enabled
 
 
-def untracked(past: LearnerHistory) -> FeatureVector | None:
-    """All features by default for a learner who has switched performance tracking off; None for all others."""
-    if past.learner.performance_tracking_enabled:
-        return None
+def untracked(past: LearnerHistory) -> FeatureVector:
+    """The features of a learner who has switched performance tracking off: all of them by default."""
     return FeatureVector.of({}, past.as_of_ms, degraded=SENTENCES["tracking_off"])

@@ -16,7 +16,5 @@ SENTENCES = {
 
 
 def code_of(sentence: str) -> str:
-    """The code of one of the sentences above; "" of none, "other" for a caller's own words."""
-    if not sentence:
-        return ""
+    """The code of one of the sentences above; "other" for a caller's own words."""
     return next((code for code, known in SENTENCES.items() if known == sentence), "other")

@@ -7,15 +7,12 @@ page, which the file's name holds. Processes that live long hash the whole of it
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # the C half: the other one brings datetime
 import os
 from binascii import crc32
 
 from ml.errors import ModelRefused
 from ml.places import opened, packed
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import sqlite3
 
 MOST_BYTES = 1 << 30
 """Of a file: several times the largest that a million objectives and cards make."""
@@ -50,8 +47,6 @@ def name_of(content: bytes, sha256: str) -> str:
 
 def connection_to(path: str) -> sqlite3.Connection:
     """The file, open to be read and looked over. Raises ModelRefused."""
-    import sqlite3  # the one place that needs it here; a deployment on PostgreSQL without a table never does
-
     try:
         handle = opened(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -108,8 +103,6 @@ def checksum(path: str) -> str:
 
 
 def _unpacked(path: str) -> sqlite3.Connection:
-    import sqlite3
-
     try:
         content = packed(path)
         _look_at_first_page(path, len(content), content[:PAGE_BYTES])

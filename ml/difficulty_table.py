@@ -6,6 +6,7 @@ subtracted at reading (integers, hence exactly), in training and in prediction a
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # the C half: the other one brings datetime
 from _thread import allocate_lock
 from binascii import crc32
 from struct import Struct
@@ -18,7 +19,6 @@ from ml.errors import ModelRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
@@ -197,8 +197,6 @@ class DifficultyTable:
 
     def _rows(self, query: str, parameters: Sequence[object] = (), most: int | None = None) -> list[tuple[Any, ...]]:
         """The rows, of which none may hold more than `most` bytes beside its checksum."""
-        import sqlite3
-
         rows: list[tuple[Any, ...]] = []
         with self._asking:
             self._give_up_at = monotonic() + _PATIENCE_S

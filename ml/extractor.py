@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ml.consent import untracked
 from ml.correctness import correct_setting, suits
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
 from ml.estimated_features import estimated_features
@@ -95,9 +94,10 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
-        default = untracked(history.past)
-        if default is not None:
-            return default
+        if not history.past.learner.performance_tracking_enabled:
+            from ml.consent import untracked
+
+            return untracked(history.past)
         difficulty = self._difficulty()
         if difficulty is None:
             estimates = history.past.once(_own_estimates)

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from time import gmtime
 
 from ml.errors import InvalidFeatures
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MILLISECOND = timedelta(milliseconds=1)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from datetime import datetime  # imported where it is used: it costs a tenth of the bare interpreter
+
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def iso(instant_ms: int) -> str:
     """2025-03-01T12:34:56.789Z for 1740832496789. Raises OverflowError outside the years 1 to 9999."""
-    return (_EPOCH + instant_ms * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if not _EARLIEST_MS <= instant_ms <= _LATEST_MS:
+        raise OverflowError("the year is none of 1 to 9999")
+    seconds, milliseconds = divmod(instant_ms, 1000)
+    year, month, day, hour, minute, second, *_ = gmtime(seconds)
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
 
 
 def parse_iso(text: str) -> int:
     """Milliseconds since 1970 of an ISO 8601 instant; one without an offset is UTC. Raises InvalidFeatures."""
+    from datetime import datetime
+
     try:
         return from_datetime(datetime.fromisoformat(text.replace("Z", "+00:00")))
     except (ValueError, OverflowError):
@@ -25,5 +34,7 @@ def parse_iso(text: str) -> int:
 
 def from_datetime(moment: datetime) -> int:
     """Milliseconds since 1970; a naive datetime is UTC. Floors, so that no instant moves into the future."""
+    from datetime import datetime, timedelta, timezone
+
     aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return (aware - _EPOCH) // _MILLISECOND
+    return (aware - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(milliseconds=1)

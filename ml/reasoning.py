@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ml.absence_wording import absence
-from ml.degraded import SENTENCES
 from ml.features import FEATURES
 from ml.prediction import Factor, risk_level
 from ml.wording import clause, subject
@@ -48,10 +47,8 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     """
     level = risk_level(probability)
     share = f"{int(100 * probability + 1e-9)} %"  # rounded down, so that 70 % is HIGH wherever it is printed
-    if degraded == SENTENCES["tracking_off"]:
-        return f"{degraded.capitalize()}: this is a default estimate of {share}."
     if degraded:
-        return f"We could not read the study records ({_phrase(degraded)}): this is a default estimate of {share}."
+        return f"{_without_records(degraded)}: this is a default estimate of {share}."
     opening = f"{level.capitalize()} risk of struggling ({share})"
     sign = -1 if level == "LOW" else 1
     reasons = _reasons(factors, sign)
@@ -61,6 +58,14 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     if exceptions:
         return f"{opening}, although {_listed(exceptions)}."
     return f"{opening}: too little is on record to name a reason."
+
+
+def _without_records(degraded: str) -> str:
+    from ml.degraded import SENTENCES  # few answers need them
+
+    if degraded == SENTENCES["tracking_off"]:
+        return degraded.capitalize()
+    return f"We could not read the study records ({_phrase(degraded)})"
 
 
 def _reasons(factors: Sequence[Factor], sign: int) -> list[str]:
