@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from db import queries
 from db.loader import SOURCES, ask_for_learner, check_visible, crowded, newest
+from db.per_learner import of_many
 from db.plain_json import listed
 from db.records import Records
 from db.templates import Batch
@@ -25,6 +26,7 @@ LEARNERS_AT_ONCE = 500
 REVIEWS_AT_ONCE = 40_000
 OBJECTIVES_AT_ONCE = 500
 NO_LIMIT = 2**62
+MANY = {name: of_many(source) for name, source in SOURCES.items()}
 
 
 def following_ids(
@@ -97,8 +99,8 @@ def learners(
         ids=whose["ids"],
         limit=NO_LIMIT if window is None else window.masteries,
     )
-    for name, source in SOURCES.items():
-        batch.add(name, source.many, **whose, limit=NO_LIMIT if window is None else newest(window, name))
+    for name, template in MANY.items():
+        batch.add(name, template, **whose, limit=NO_LIMIT if window is None else newest(window, name))
     found = yield from batch.ask()
     grouped = {name: _grouped(results) for name, results in found.items() if name != "learner"}
     outcomes = None if window is None else window.outcomes

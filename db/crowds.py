@@ -1,18 +1,20 @@
 """The newest rows of a learner who has too many to sort them all: a million reviews must not take a second.
 
-The app indexes reviews by learner and by instant, each alone. See db/per_learner.py for the queries.
+The app indexes reviews by learner and by instant, each alone.
 """
 
 from __future__ import annotations
 
+from db.per_learner import AT
 from db.readings import instant_ms, integer
+from db.templates import Template
 from db.timestamps import EARLIEST_MS, bounded, range_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.per_learner import Crowded
+    from db.per_learner import PerLearner
     from db.templates import Batch, Conversation, Results
 
 WALK_BUDGET = 40_000
@@ -25,12 +27,68 @@ INDEXED_BY_TIME = "reviews"
 """The one source that the app indexes by its instant alone."""
 
 
+class Crowded:
+    """The forms of a dated source for a learner with so many rows that sorting them all would take too long.
+
+    First a floor is found, an instant from which on there are certainly enough rows: the earliest of any `limit` of
+    the learner's rows is one, and a good one if they are late rows. Then only what lies above the floor is sorted.
+    """
+
+    __slots__ = ("above_by_learner", "above_by_time", "early", "is_so", "late", "range_size", "walked")
+
+    def __init__(self, of: PerLearner) -> None:
+        source, alias, columns, rows, wanted = of.source, of.alias, of.columns, of.rows, of.wanted
+        own, at, end = of.own, of.at, of.limited + of.end
+        self.is_so = of.size
+        lowest = (f"min(late.{AT})", "count(*)")
+        # Entries of an index for one key lie in the order in which the rows were stored: nearly that of their instants,
+        # or, where a history was imported newest first, the reverse of it.
+        self.late, self.early = (
+            Template(
+                source,
+                lowest,
+                f"FROM (SELECT {at}:ms}} AS {AT} FROM {{{alias}}} WHERE {own} >= {{given:learner}}"
+                f" AND {own} <= {{given:learner}}{wanted} ORDER BY {own} {direction} LIMIT {{given:limit}}) AS late",
+            )
+            for direction in ("DESC", "ASC")
+        )
+        # Everybody's newest rows, with texts and numbers apart in SQLite, where they do not mingle in an index.
+        self.walked = {
+            form: Template(
+                source,
+                lowest,
+                f"FROM (SELECT {at}:ms}} AS {AT} FROM (SELECT {{{alias}:columns}} FROM {{{alias}}} WHERE {at}:{form}}}"
+                f" ORDER BY {at}}} DESC LIMIT {{given:budget}}) AS {alias} WHERE {own} = {{given:learner}}{wanted}"
+                " LIMIT {given:limit}) AS late",
+            )
+            for form in ("early", "early_text", "early_number")
+        }
+        self.range_size = Template(
+            source,
+            ("count(*)",),
+            f"FROM (SELECT 1 AS one FROM {{{alias}}} WHERE {at}:above_floor}} LIMIT {{given:budget}}) AS crowd",
+        )
+        above = f"{{given:learner}} AND {at}:above_floor}}{wanted} {end}"
+        self.above_by_learner = Template(source, columns, f"FROM ({rows} FROM {{{alias}}} WHERE {own} = {above}")
+        unindexed = f"{{{alias}.userId:unindexed}}"
+        self.above_by_time = Template(source, columns, f"FROM ({rows} FROM {{{alias}}} WHERE {unindexed} = {above}")
+
+
+_CROWDED: dict[PerLearner, Crowded] = {}
+"""Each is made once: rendered queries are kept by their template."""
+
+
+def _crowded(source: PerLearner) -> Crowded:
+    return _CROWDED.get(source) or _CROWDED.setdefault(source, Crowded(source))
+
+
 def newest_of_crowded(
-    batch: Batch, sources: Mapping[str, Crowded], limits: Mapping[str, int], user_id: str, as_of_ms: int
+    batch: Batch, sources: Mapping[str, PerLearner], limits: Mapping[str, int], user_id: str, as_of_ms: int
 ) -> Conversation[dict[str, Results]]:
     """Results by source, newest first, at most limits[name] of each."""
     of_learner = {"learner": user_id, "as_of": bounded(as_of_ms)}
-    for name, source in sources.items():
+    forms = {name: _crowded(source) for name, source in sources.items()}
+    for name, source in forms.items():
         batch.add(f"late {name}", source.late, **of_learner, limit=limits[name])
         batch.add(f"early {name}", source.early, **of_learner, limit=limits[name])
     ends = yield from batch.ask()
@@ -40,10 +98,10 @@ def newest_of_crowded(
     }
     by_time: set[str] = set()
     if INDEXED_BY_TIME in sources:
-        narrowed = _narrowed(batch, sources[INDEXED_BY_TIME], limits[INDEXED_BY_TIME], above[INDEXED_BY_TIME], as_of_ms)
+        narrowed = _narrowed(batch, forms[INDEXED_BY_TIME], limits[INDEXED_BY_TIME], above[INDEXED_BY_TIME], as_of_ms)
         above[INDEXED_BY_TIME], is_narrow = yield from narrowed
         by_time = {INDEXED_BY_TIME} if is_narrow else set()
-    for name, source in sources.items():
+    for name, source in forms.items():
         template = source.above_by_time if name in by_time else source.above_by_learner
         batch.add(name, template, **above[name], limit=limits[name])
     return (yield from batch.ask())

@@ -149,8 +149,8 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
         limit = newest(window, name)
         whose: dict[str, object] = {"learner": user_id, "crowd": CROWD * limit}
         batch.add(name, source.one, **whose, as_of=bounded(as_of_ms), limit=limit)
-        if source.crowded:
-            batch.add(_size_of(name), source.crowded.is_so, **whose)
+        if source.dated:
+            batch.add(_size_of(name), source.size, **whose)
 
 
 def crowded(
@@ -160,8 +160,8 @@ def crowded(
     sources, limits = {}, {}
     for name, source in SOURCES.items():
         size = found.get(_size_of(name))
-        if source.crowded and size and integer(size[0][0]) == CROWD * newest(window, name):
-            sources[name], limits[name] = source.crowded, newest(window, name)
+        if size and integer(size[0][0]) == CROWD * newest(window, name):
+            sources[name], limits[name] = source, newest(window, name)
     if not sources:
         return {}
     from db.crowds import newest_of_crowded

@@ -381,7 +381,8 @@ GRAMMAR = {"cast", "coalesce", "extract", "any", "operator", "array", "over", "a
 def test_every_function_of_our_queries_is_qualified_for_prisma(beset):
     """A function that a query begins to use must be named in db/qualified.py."""
     from db import bulk, queries, vocabulary
-    from db.per_learner import Crowded, PerLearner
+    from db.crowds import Crowded
+    from db.per_learner import PerLearner, of_many
     from db.prisma_dialects import PrismaPostgreSQL
     from db.templates import Renderer, Template
 
@@ -391,10 +392,11 @@ def test_every_function_of_our_queries_is_qualified_for_prisma(beset):
     found: list[object] = [*vars(queries).values(), *vars(bulk).values(), *vocabulary._SAMPLES.values()]
     for each in list(found):
         if isinstance(each, PerLearner):
-            found += [each.one, each.many]
-            if isinstance(each.crowded, Crowded):
-                found += [getattr(each.crowded, name) for name in Crowded.__slots__ if name != "walked"]
-                found.append(each.crowded.walked["early"])
+            found += [each.one, of_many(each)]
+            if each.dated:
+                crowded = Crowded(each)
+                found += [getattr(crowded, name) for name in Crowded.__slots__ if name != "walked"]
+                found.append(crowded.walked["early"])
     called = set()
     for template in found:
         if isinstance(template, Template) and template.source in catalogue:
