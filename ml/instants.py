@@ -29,7 +29,7 @@ def parse_iso(text: str) -> int:
     try:
         return from_datetime(datetime.fromisoformat(text.replace("Z", "+00:00")))
     except (ValueError, OverflowError):
-        raise InvalidFeatures(f"not an ISO 8601 instant: {text[:40]!r}") from None
+        raise InvalidFeatures(f"not an ISO 8601 instant, such as 2026-11-16T03:00:00Z: {text[:40]!r}") from None
 
 
 def from_datetime(moment: datetime) -> int:

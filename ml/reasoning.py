@@ -91,5 +91,6 @@ def _listed(clauses: list[str]) -> str:
 
 
 def _phrase(reason: str) -> str:
-    """A message as a part of a sentence: one line, no full stop, not endless."""
-    return " ".join(reason.split()).replace(". ", "; ").rstrip(".!? ")[:120]
+    """A message as a part of a sentence: one line, no capital "The", no full stop, not endless."""
+    words = " ".join(reason.split()).replace(". ", "; ").rstrip(".!? ")[:120]
+    return "the " + words[4:] if words.startswith("The ") else words

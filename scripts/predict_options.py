@@ -118,8 +118,10 @@ def _read_features(path: str) -> Mapping[str, object]:
         with click.open_file(path, "rb") as source:
             text = source.read(MAX_FEATURES_BYTES + 1)
         given = json.loads(text) if len(text) <= MAX_FEATURES_BYTES else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidFeatures(f"--features cannot be read as JSON ({type(error).__name__})") from None
+    except OSError as error:
+        raise InvalidFeatures(f"--features: {path!r} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise InvalidFeatures(f"--features: {'stdin' if path == '-' else repr(path)} is not valid JSON") from None
     if not isinstance(given, Mapping):
         raise InvalidFeatures("--features must hold one JSON object of at most 1 MiB")
     return given

@@ -23,6 +23,10 @@ models=${MODELS_DIR:-${STRUGGLE_MODELS_DIR:-$house/models}}
 since=${SINCE:-7 days ago}
 python=${PYTHON:-$house/.venv/bin/python}
 [[ -n ${PYTHON:-} || -x $python ]] || python=$(command -v python3)
+if ! command -v "$python" >/dev/null; then
+    say "'$python' is no program that can be run: name the virtual environment's interpreter in PYTHON"
+    exit 78
+fi
 if ! "$python" -c 'import click, numpy, sklearn' 2>/dev/null; then
     say "'$python' lacks the extras that training needs: name another one in PYTHON, or pip install '.[train]'"
     exit 78

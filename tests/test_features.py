@@ -164,7 +164,7 @@ def test_a_judge_is_read_back_as_text() -> None:
         ({"ability": math.nan}, "feature ability must be a number from 0 to 1"),
         ({"ability": True}, "feature ability must be a number from 0 to 1"),
         ({"ability": "0.5"}, "feature ability must be a number from 0 to 1"),
-        ({"extracted_at": "yesterday"}, "not an ISO 8601 instant: 'yesterday'"),
+        ({"extracted_at": "yesterday"}, "not an ISO 8601 instant, such as 2026-11-16T03:00:00Z: 'yesterday'"),
     ],
 )
 def test_what_is_no_vector_is_refused_with_the_reason(stored: dict[str, object], said: str) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.absence_wording import ABSENT, absence
+from ml.degraded import SENTENCES
 from ml.features import FEATURE_NAMES, FEATURES, FeatureVector
 from ml.prediction import Factor
 from ml.reasoning import factors_of, reasoning_of
@@ -191,6 +192,12 @@ def test_a_degraded_answer_says_that_it_is_a_default() -> None:
     assert text == (
         "We could not read the study records (the database did not answer within 4 seconds): "
         "this is a default estimate of 16 %."
+    )
+
+
+def test_our_own_sentences_stand_in_the_middle_of_one() -> None:
+    assert reasoning_of(0.49, [], SENTENCES["database_unreachable"]) == (
+        "We could not read the study records (the database cannot be reached): this is a default estimate of 49 %."
     )
 
 
