@@ -1,4 +1,4 @@
-"""Who does the parts of a job: this process, others beside it (loky), or a Dask cluster, all through joblib."""
+"""Who does the parts of a job: this process, others beside it through joblib, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from scripts import dask_workers
+from scripts.dask_workers import WorkersLost as WorkersLost
 from scripts.refusal import ExtraMissing
 
 Result = TypeVar("Result")
 Task = tuple[Callable[..., Result], tuple[Any, ...]]
 ATTEMPTS = 3
-CONNECT_WITHIN = "15s"
-WORKERS_WITHIN_S = 60
-
-
-class WorkersLost(Exception):
-    """Raised when worker processes die again and again, or a cluster has none."""
 
 
 class Workers(NamedTuple):
@@ -34,56 +30,33 @@ class Workers(NamedTuple):
 
 @contextmanager
 def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
-    """The joblib configuration under which every Parallel of the block runs. Raises WorkersLost, ExtraMissing."""
+    """What every in_order of the block works with. Raises WorkersLost, ExtraMissing."""
     if Workers(backend, jobs, scheduler).alone:
         yield
+        return
+    if backend == "dask":
+        try:
+            import distributed  # noqa: F401 - asked here, where an extra that is missing can be named
+        except ImportError:
+            raise ExtraMissing("--backend dask needs Dask: pip install '.[cluster]'") from None
+        with dask_workers.connected(scheduler or "") as client:
+            _clients.append(client)
+            try:
+                yield
+            finally:
+                _clients.remove(client)
         return
     try:
         from joblib import parallel_config
     except ImportError:
         raise ExtraMissing("more than one process needs joblib: pip install '.[train]'") from None
-    if backend != "dask":
-        with parallel_config(backend, n_jobs=jobs):
-            yield
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ExtraMissing("--backend dask needs Dask: pip install '.[cluster]'") from None
-    try:
-        client = Client(scheduler, timeout=CONNECT_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise WorkersLost(f"the Dask scheduler {scheduler} cannot be reached ({type(error).__name__})") from None
-    try:
-        with client, parallel_config(_cluster(client)):
-            yield
-    except OSError as error:
-        if error.errno is not None:  # a file's, not Dask's
-            raise
-        raise WorkersLost(f"the Dask scheduler {scheduler} went away ({type(error).__name__})") from None
-
-
-def _cluster(client: Any) -> Any:
-    """joblib's Dask backend, which would do the work of a cluster with a single worker in this process."""
-    from joblib._dask import DaskDistributedBackend
-
-    class Cluster(DaskDistributedBackend):  # type: ignore[misc]
-        def effective_n_jobs(self, n_jobs: int) -> int:
-            return max(2, super().effective_n_jobs(n_jobs))
-
-    return Cluster(client=client, wait_for_workers_timeout=WORKERS_WITHIN_S)
+    with parallel_config(backend, n_jobs=jobs):
+        yield
 
 
 def hands(workers: Workers) -> int:
     """How many parts the engine around this does at once. Raises WorkersLost where a cluster has no workers."""
-    if workers.alone:
-        return 1
-    from joblib import effective_n_jobs
-
-    try:
-        return int(effective_n_jobs(-1)) if workers.backend == "dask" else workers.jobs
-    except TimeoutError:
-        raise WorkersLost(f"the Dask cluster had no worker for {WORKERS_WITHIN_S} seconds") from None
+    return dask_workers.hands(_clients[-1]) if workers.backend == "dask" else workers.jobs
 
 
 def in_order(do: Callable[..., Result], parts: Iterable[tuple[Any, ...]], workers: Workers) -> Iterator[Result]:
@@ -94,9 +67,13 @@ def in_order(do: Callable[..., Result], parts: Iterable[tuple[Any, ...]], worker
     if workers.alone:
         yield from (do(*part) for part in parts)
         return
+    if workers.backend == "dask":
+        yield from dask_workers.in_order(_clients[-1], do, parts, hands(workers))
+        return
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    waiting, lost = _Waiting(parts), _losses(workers.backend)
+    waiting = _Waiting(parts)
     for attempt in range(ATTEMPTS):
         parallel = Parallel(return_as="generator", pre_dispatch="2 * n_jobs", batch_size=1)
         try:
@@ -104,23 +81,13 @@ def in_order(do: Callable[..., Result], parts: Iterable[tuple[Any, ...]], worker
                 waiting.done()
                 yield result
             return
-        except lost as error:
+        except TerminatedWorkerError as error:
             if attempt == ATTEMPTS - 1:
                 raise WorkersLost(f"worker processes died three times ({type(error).__name__})") from None
 
 
-def _losses(backend: str) -> tuple[type[BaseException], ...]:
-    """What joblib raises where workers died; with Dask also where what they alone held died with them."""
-    if backend == "dask":
-        from concurrent.futures import CancelledError
-
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
-        return CancelledError, FutureCancelledError, KilledWorker
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    return (TerminatedWorkerError,)
+_clients: list[Any] = []
+"""The Dask clients of the engines around what runs now, the innermost last."""
 
 
 class _Waiting:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from scripts.batch_backends import Workers
-from scripts.refusal import USAGE, Refused
+from scripts.dask_workers import SchedulerAddress, check_address
+from scripts.refusal import CONFIGURATION, USAGE, Refused
 
 
 def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -30,9 +31,14 @@ def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
-    """What the options name. Refuses a cluster without an address, and an address without a cluster."""
+    """What the options name. Refuses a cluster without an address, the reverse, and what can be no address of one."""
     if (backend == "dask") != bool(scheduler):
         raise Refused("--backend dask and --scheduler ADDRESS belong together.", USAGE)
+    if scheduler:
+        try:
+            check_address(scheduler)
+        except SchedulerAddress as error:
+            raise Refused(str(error), CONFIGURATION) from None
     return Workers(backend, jobs, scheduler)
 
 

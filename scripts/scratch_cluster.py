@@ -25,17 +25,18 @@ class Cluster:
 
 
 @contextmanager
-def cluster(directory: str, workers: int, house: str = ROOT) -> Iterator[Cluster]:
+def cluster(directory: str, workers: int, house: str = ROOT, workers_house: str | None = None) -> Iterator[Cluster]:
     """Starts the processes and stops them at the end; each worker has one thread and no nanny to start it anew.
 
-    house: the directory whose packages the workers import.
+    house: the directory whose packages the processes import; workers_house: another one for the workers.
     """
-    environment = {**os.environ, "PYTHONPATH": house}
     where = os.path.join(directory, "scheduler.json")
     log = open(os.path.join(directory, "cluster.log"), "ab")  # noqa: SIM115 - as long as the processes
 
     def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
         argv = [sys.executable, "-m", "dask", program, "--scheduler-file", where, "--no-dashboard", *arguments]
+        packages = workers_house or house if program == "worker" else house
+        environment = {**os.environ, "PYTHONPATH": packages}
         return subprocess.Popen(argv, cwd=directory, env=environment, stdout=log, stderr=log)  # noqa: S603
 
     started = [start("scheduler", "--host", "127.0.0.1", "--port", "0")]

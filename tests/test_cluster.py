@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import subprocess
@@ -19,15 +20,22 @@ from distributed import Client
 from db.writing import open_writer
 from ml.instants import iso
 from scripts.batch_backends import Workers, WorkersLost, engine, in_order
+from scripts.dask_workers import check_address
 from scripts.evaluate_model import evaluate_model
 from scripts.predict_batch import predict_batch
 from scripts.retrain_model import retrain_model
-from scripts.scratch_cluster import ROOT, cluster
+from scripts.scratch_cluster import ROOT, Cluster, cluster
 from scripts.synthetic_platform import Size, fill
 from scripts.train_initial_model import train_initial_model
 from tests.test_batch import NOW_MS, batch, pairs_of
 
 LEARNERS, OBJECTIVES = 160, 20
+
+
+@pytest.fixture
+def named(tmp_path, monkeypatch):
+    """A database that the environment names, so that what else is wrong is told."""
+    monkeypatch.setenv("DATABASE_URL", filled_sqlite(tmp_path))
 
 
 @pytest.fixture
@@ -116,7 +124,7 @@ def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_h
 
 
 def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.batch_backends.CONNECT_WITHIN", "1s")
+    monkeypatch.setattr("scripts.dask_workers.CONNECT_WITHIN", "1s")
     nowhere = ("--demo", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
     said = batch(*nowhere, "--output", str(tmp_path / "o"), expected=69)
     assert "tcp://127.0.0.1:9" in said
@@ -128,7 +136,7 @@ def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
 
 
 def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.batch_backends.CONNECT_WITHIN", "1s")
+    monkeypatch.setattr("scripts.dask_workers.CONNECT_WITHIN", "1s")
 
     def parts():
         for number in range(100):
@@ -150,7 +158,7 @@ def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path):
 
 
 def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.batch_backends.WORKERS_WITHIN_S", 1)
+    monkeypatch.setattr("scripts.dask_workers.WORKERS_WITHIN_S", 1)
     with cluster(str(tmp_path), 0) as running:
         door = ("--demo", "--backend", "dask", "--scheduler", running.address)
         assert "no worker" in batch(*door, "--output", str(tmp_path / "o"), expected=69)
@@ -160,6 +168,116 @@ def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
 @pytest.mark.parametrize("half", [("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:9")])
-def test_a_cluster_and_its_address_belong_together(command, half):
+def test_a_cluster_and_its_address_belong_together(named, command, half):
     ran = CliRunner().invoke(command, half)
     assert (ran.exit_code, "belong together" in ran.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("http://127.0.0.1:8786", "http:// is none of a Dask scheduler"),
+        ("inproc://somewhere", "inproc:// is none"),
+        ("tcp://127.0.0.1", "names no port"),
+        ("127.0.0.1", "names no port"),
+        ("tcp://127.0.0.1:abc", "no number from 1 to 65535"),
+        ("tcp://127.0.0.1:99999", "no number from 1 to 65535"),
+        ("tcp://127.0.0.1:0", "no number from 1 to 65535"),
+        ("tcp://", "names no host"),
+        ("tcp://:8786", "names no host"),
+        ("tcp://a b:8786", "names no host"),
+        ("tls://127.0.0.1:8786", "needs Dask's TLS settings"),
+    ],
+)
+@pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
+def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, address, why):
+    began = time.monotonic()
+    ran = CliRunner().invoke(command, ["--backend", "dask", "--scheduler", address])
+    assert (ran.exit_code, ran.stdout) == (78, "")
+    assert why in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "127.0.0.1:8786", "tcp://[::1]:8786", "ws://host:1"])
+def test_an_address_that_may_be_a_schedulers_is_taken(address):
+    check_address(address)
+
+
+def test_what_answers_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().split(" port ")[1].split()[0]
+        code = "import scripts.dask_workers as d; d.CONNECT_WITHIN = '2s'; from scripts.predict_batch import *;"
+        argv = [sys.executable, "-c", code + "predict_batch()", "--backend", "dask"]
+        argv += ["--scheduler", f"tcp://127.0.0.1:{port}", "--demo", "--output", str(tmp_path / "o")]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        server.kill()
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "cannot be reached" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def told(running: Cluster, url: str, out: Path, *more: str) -> list[str]:
+    argv = [sys.executable, os.path.join(ROOT, "scripts", "predict_batch.py"), "--database-url", url, "--quiet"]
+    argv += ["--model", "rules", "--as-of", iso(NOW_MS), "--output", str(out), *more]
+    return [*argv, "--backend", "dask", "--scheduler", running.address]
+
+
+@pytest.mark.parametrize("whole_cluster", [True, False])
+def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path, whole_cluster):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "scripts.py").touch()  # which hides the package
+    url = filled_sqlite(tmp_path)
+    with cluster(str(tmp_path), 1, str(elsewhere) if whole_cluster else ROOT, str(elsewhere)) as running:
+        done = subprocess.run(
+            told(running, url, tmp_path / "out"), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "cannot run the predictor" in done.stderr
+    assert "scripts" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(tmp_path, monkeypatch, how):
+    """Killed, or gone with its machine: then nobody closes its connection, and it only falls silent."""
+    monkeypatch.setattr("scripts.dask_workers.WORKERS_WITHIN_S", 3)
+    monkeypatch.setattr("scripts.dask_workers.LOOK_EVERY_S", 0.5)
+    with cluster(str(tmp_path), 1) as running:
+        workers = Workers("dask", 1, running.address)
+
+        def parts():
+            yield (0.0,)
+            yield (300.0,)
+            yield (0.0,)
+
+        with engine(*workers):
+            done = in_order(time.sleep, parts(), workers)
+            assert next(done) is None
+            running.workers[0].send_signal(how)
+            with pytest.raises(WorkersLost, match="no worker for 3 seconds"):
+                next(done)
+
+
+def test_a_mistake_of_ours_on_a_worker_is_no_missing_installation(tmp_path):
+    with cluster(str(tmp_path), 1) as running:
+        workers = Workers("dask", 1, running.address)
+        with pytest.raises(AttributeError), engine(*workers):
+            list(in_order(operator.attrgetter("nothing"), [(1,)], workers))
+
+
+def filled_sqlite(directory: Path) -> str:
+    url = f"file:{directory}/platform.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+        fill(writer, Size(3, 2, 4, 1), NOW_MS)
+    return url
