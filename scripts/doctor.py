@@ -18,7 +18,7 @@ from ml.places import MODEL, MODELS_DIR, content_of, current, packed, setting
 from scripts.doctor_costs import costs
 
 if TYPE_CHECKING:
-    from predict import Request
+    from scripts.request import Request
 
 UNREACHABLE, CONFIGURATION = 69, 78
 

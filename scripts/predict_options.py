@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -18,7 +18,9 @@ from scripts.model_options import model_option
 from scripts.refusal import USAGE, Refused
 
 if TYPE_CHECKING:
-    from predict import Request
+    from scripts.request import Request
+
+    Asked = TypeVar("Asked", bound=Request)
 
 MAX_FEATURES_BYTES = 1 << 20
 
@@ -38,8 +40,8 @@ Exactly two arguments are always the two ids, whatever they look like.
 
 
 def parse_request(
-    argv: Sequence[str], make_request: type[Request], usage_error: type[Exception], version: str
-) -> Request:
+    argv: Sequence[str], make_request: Callable[[str, str], Asked], usage_error: type[Exception], version: str
+) -> Asked:
     """The request that argv asks for. Raises usage_error, InvalidFeatures; SystemExit after --help and --version."""
     command = _command(version)
     try:
