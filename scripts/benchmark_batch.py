@@ -115,7 +115,7 @@ def _house(workshop: str, model: str | None) -> str:
 
 def _make(url: str, learners: int, objectives: int, answers: int) -> None:
     from db.writing import open_writer
-    from scripts.synthetic_platform import Size, fill
+    from scripts.synthetic_rows import Size, fill
 
     click.echo(f"making {learners} learners", err=True)
     with open_writer(url, create=True) as writer:

@@ -31,7 +31,7 @@ from scripts.benchmark_startup import (
     measure,
     plain_install,
 )
-from scripts.synthetic_platform import STUDIED_TENTHS, Size, fill
+from scripts.synthetic_rows import STUDIED_TENTHS, Size, fill
 
 BOUND_MS = 5.0
 NOW_MS = 1_760_000_000_000

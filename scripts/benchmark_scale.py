@@ -31,7 +31,7 @@ from scripts.benchmark_startup import (
 from scripts.generate_reviews import HUB, OBJECTIVES_OF_A_COURSE, TIERS, generate, platform_size
 from scripts.query_plans import Access, accesses
 from scripts.scratch_postgres import NoPostgres, scratch_postgres
-from scripts.synthetic_platform import CROWD, Size
+from scripts.synthetic_rows import CROWD, Size
 
 LATENCY_BOUND = 1.3
 CROWD_BOUND_MS = 100.0

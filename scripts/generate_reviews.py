@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --reviews 10000000`.
 
-Made inside the server by scripts/synthetic_platform.py, the app's own indexes afterwards. A learner has 100 to 500
+Made inside the server by scripts/synthetic_rows.py, the app's own indexes afterwards. A learner has 100 to 500
 reviews, 300 on average; those with few stopped weeks ago. On demand one learner has a million, which lie among
 everybody else's, and one objective ten thousand prerequisites. The same arguments give the same rows.
 """
@@ -26,7 +26,7 @@ from db.tables import TABLES, ddl
 from db.writing import Writer, open_writer
 from scripts.database_options import database_options
 from scripts.refusal import USAGE, Refused, of_database
-from scripts.synthetic_platform import CROWD, Size, insertions
+from scripts.synthetic_rows import CROWD, Size, insertions
 
 ANSWERS, TIERS = 500, 5
 MEAN_ANSWERS = 300

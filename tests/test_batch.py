@@ -29,7 +29,7 @@ from ml.training.many import ManyAtOnce
 from ml.upcoming import Plans, upcoming
 from scripts import predict_batch as command
 from scripts.predict_batch import predict_batch
-from scripts.synthetic_platform import Size, fill
+from scripts.synthetic_rows import Size, fill
 from tests.history_builder import answers, exam, mastery, mission, objective, study
 from tests.trained_models import save_model, scorecard
 

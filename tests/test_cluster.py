@@ -25,7 +25,7 @@ from scripts.evaluate_model import evaluate_model
 from scripts.predict_batch import predict_batch
 from scripts.retrain_model import retrain_model
 from scripts.scratch_cluster import ROOT, Cluster, cluster
-from scripts.synthetic_platform import Size, fill
+from scripts.synthetic_rows import Size, fill
 from scripts.train_initial_model import train_initial_model
 from tests.test_batch import NOW_MS, batch, pairs_of
 

@@ -12,7 +12,7 @@ from scripts.batch_backends import Workers
 from scripts.example_parts import Extraction, packed, unpacked
 from scripts.labelled_history import build_table, read_examples
 from scripts.learner_ranges import ranges
-from scripts.synthetic_platform import Size, fill
+from scripts.synthetic_rows import Size, fill
 from tests.study_database import run
 from tests.test_batch import NOW_MS
 

@@ -20,7 +20,7 @@ from scripts.benchmark_scale import LARGE_TABLES, _report
 from scripts.benchmark_startup import Cost
 from scripts.generate_reviews import HUB, generate, generate_reviews, platform_size
 from scripts.query_plans import accesses
-from scripts.synthetic_platform import CROWD
+from scripts.synthetic_rows import CROWD
 from tests.study_database import NOW_MS, OBJECTIVE, Narrow, lay_out
 
 REVIEWS, CROWD_REVIEWS, PREREQUISITES = 200_000, 40_000, 2000
