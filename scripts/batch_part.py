@@ -12,9 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import db
+from db import Batch, ObjectiveRows, Opened, Template
 from db.client import Client
-from db.rows import ObjectiveRows
-from db.templates import Batch, Opened, Template
 from ml.batch import features_facing
 from ml.correctness import GOOD
 from ml.degraded import SENTENCES
@@ -28,7 +27,7 @@ from scripts.terminal import place_of
 from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
 
 if TYPE_CHECKING:
-    from db.templates import Conversation
+    from db import Conversation
 
 LEARNERS_OF_A_PAGE = 100
 MOST_FAILURES = 10

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
-from db.catalogue import with_unknown
+from db import with_unknown
 from db.writing import open_writer
 from ml.answer import answer
 from ml.features import FeatureVector

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import db
-from db.catalogue import with_unknown
+from db import with_unknown
 from db.errors import DatabaseConfiguration, DatabaseError
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
 from ml import model_file

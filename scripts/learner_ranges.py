@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from db import bulk
+from db import Batch, Opened, Template, following_learners
 from db.client import Client
-from db.templates import Batch, Opened, Template
 
 if TYPE_CHECKING:
-    from db.templates import Conversation
+    from db import Conversation
 
 LEAST = 20
 """Smaller ranges would cost more in queries than the last process's wait is worth."""
@@ -42,7 +41,7 @@ def ranges(
 
 def learners_after(client: Client, after: str | None, limit: int) -> list[str]:
     """The next learners' ids in the database's order; None: the first ones."""
-    return client.converse(partial(bulk.following_learners, after=after, limit=limit))
+    return client.converse(partial(following_learners, after=after, limit=limit))
 
 
 def count_learners(client: Client) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from db.rows import LearnerRows
+from db import LearnerRows
 from ml.correctness import GOOD, HARD, is_correct
 from ml.outcome_mark import ANSWERS, APP, LEARNER, VALIDATION, by_of, in_force
 from ml.visits import FEWEST_ANSWERS, JUDGED_ANSWERS, Visit, visits_of

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import db
-from db.rows import LearnerRows
+from db import LearnerRows
 from db.writing import open_writer
 from ml.correctness import is_correct
 from ml.training.examples import ExampleSet

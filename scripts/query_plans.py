@@ -14,7 +14,7 @@ from ml.history import WINDOW
 if TYPE_CHECKING:
     import psycopg2
 
-    from db.loader import Window
+    from db import Window
 
 WITHIN_S = 600.0
 

@@ -27,10 +27,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import db
-from db import monitoring
+from db import decoded, monitoring
 from db.client import Client
 from db.errors import DatabaseError
-from db.readings import decoded
 from ml import rules, whole_files
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from db import ObjectiveRows, StudyRows
 from db.errors import UnknownLearner, UnknownObjective
-from db.rows import ObjectiveRows, StudyRows
 from ml.answer import answer
 from ml.batch import features_facing
 from ml.extractor import OBJECTIVE_WINDOW

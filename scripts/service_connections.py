@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import db
+from db import ObjectiveRows, StudyRows
 from db.client import Client
 from db.connecting import located
 from db.errors import DatabaseError, DatabaseUnavailable
-from db.rows import ObjectiveRows, StudyRows
 from ml.history import Window
 
 WAIT_FOR_CONNECTION_S = 30.0

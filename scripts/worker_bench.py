@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from db import ObjectiveRows
 from db.client import Client
 from db.errors import DatabaseUnavailable
-from db.rows import ObjectiveRows
 
 if TYPE_CHECKING:
-    from db.loader import Window
+    from db import Window
 
 MOST_OBJECTIVES_KEPT = 20_000
 """Objectives are kept from learner to learner; where every learner has objectives of their own, not all of them."""
