@@ -95,7 +95,8 @@ def test_whoever_judges_answers_hands_the_setting_on() -> None:
                 found.append(f"{path.relative_to(HOUSE)}: {ast.unparse(node)}")
     assert found == [
         "ml/training/examples.py: labelled_examples((), {}, None)",  # no examples: only their columns
-        "scripts/quality_tasks.py: build_table(client, table, until_ms, training, SETS[name])",  # right and wrong only
+        # whose answers are right or wrong only
+        "scripts/quality_tasks.py: build_table(client, table, until_ms, training, SETS[name])",
     ]
 
 
