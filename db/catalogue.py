@@ -95,26 +95,28 @@ class Catalogue:
 
     def admits(self, model: str, field: str, identifier: str) -> bool:
         """Whether the column could hold the id at all; a uuid column does not even compare with another text."""
-        kind = self.type(model, field)
-        if kind in ("int2", "int4", "int8"):
-            return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
-        if kind == "numeric":
-            return identifier.isascii() and identifier.isdigit() and len(identifier) < 1000
-        if kind == "uuid":
-            digits = identifier.replace("-", "")
-            return (
-                len(digits) == 32 and len(identifier) in (32, 36) and all(d in "0123456789abcdefABCDEF" for d in digits)
-            )
-        try:
-            identifier.encode()
-        except UnicodeEncodeError:  # bytes of a command line that are no text
-            return False
-        if self._encoding != "UTF8":
-            from db.encodings import can_hold
+        return admits(self.type(model, field), self._encoding, identifier)
 
-            if not can_hold(self._encoding, identifier):
-                return False
-        return "\0" not in identifier
+
+def admits(kind: str | None, encoding: str, identifier: str) -> bool:
+    """Whether a column of that type, in a database of that encoding, could hold the id."""
+    if kind in ("int2", "int4", "int8"):
+        return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
+    if kind == "numeric":
+        return identifier.isascii() and identifier.isdigit() and len(identifier) < 1000
+    if kind == "uuid":
+        digits = identifier.replace("-", "")
+        return len(digits) == 32 and len(identifier) in (32, 36) and all(d in "0123456789abcdefABCDEF" for d in digits)
+    try:
+        identifier.encode()
+    except UnicodeEncodeError:  # bytes of a command line that are no text
+        return False
+    if encoding != "UTF8":
+        from db.encodings import can_hold
+
+        if not can_hold(encoding, identifier):
+            return False
+    return "\0" not in identifier
 
 
 MOST_VALUES = 3

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from db.catalogue import admits
 from db.columns import column
 from db.dialects import POSTGRESQL
-from db.encodings import can_hold
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, WriteRefused
 from db.libpq_environment import SetAside, overriding
 from db.postgres import last_words, refusal
@@ -54,6 +54,7 @@ class PostgreSQLWriter(Writer):
         self._patience_s = patience_s
         self._begun = False
         self._searched: list[str] | None = None
+        self._kinds: dict[str, dict[str, str]] = {}
         self._known: dict[tuple[str | None, str], tuple[str, str | None]] | None = None
         self._execute_values = psycopg2.extras.execute_values
         share = max(2, int(patience_s) // servers(where.keywords))
@@ -116,8 +117,11 @@ class PostgreSQLWriter(Writer):
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         return [tuple(map(_decoded, row)) for row in super().query(sql, parameters)]
 
-    def _possible(self, values: Sequence[str]) -> list[str]:
-        return [value for value in values if can_hold(self._encoding, value)]
+    def _possible(self, model: str, field: str, values: Sequence[str]) -> list[str]:
+        if model not in self._kinds:
+            self._described(model)
+        kind = self._kinds[model].get(self.mapping.column(model, field))
+        return [value for value in values if admits(kind, self._encoding, value)]
 
     def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
         stored = 0
@@ -172,6 +176,7 @@ class PostgreSQLWriter(Writer):
             WHERE a.attrelid = pg_catalog.to_regclass(?) AND a.attnum > 0 AND NOT a.attisdropped
         """
         found = self.query(sql, [self._table(model)])
+        self._kinds[model] = {str(row[0]): str(row[1]) for row in found}
         return {
             str(name): column(str(kind), length, bool(made), bool(key), unit)  # type: ignore[arg-type]
             for name, kind, made, length, key, unit in found

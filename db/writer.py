@@ -98,7 +98,7 @@ class Writer:
         found: list[tuple[object, ...]] = []
         if among is None:
             found = self.query(sql)
-        for chunk in chunks(self._possible(values), ROWS_AT_ONCE) if among is not None else ():
+        for chunk in chunks(self._possible(model, str(among), values), ROWS_AT_ONCE) if among is not None else ():
             marks = ", ".join("?" * len(chunk))
             chunk = [named(value, self._names(model, str(among))) for value in chunk]
             where, bounds = f"{self._column(model, str(among))} IN ({marks})", []
@@ -124,7 +124,7 @@ class Writer:
     def delete(self, model: str, field: str, values: Sequence[str]) -> int:
         """Deletes the rows whose field holds one of the values; returns how many they were."""
         deleted = 0
-        for chunk in chunks(self._possible(values), ROWS_AT_ONCE):
+        for chunk in chunks(self._possible(model, field, values), ROWS_AT_ONCE):
             marks = ", ".join("?" * len(chunk))
             chunk = [named(value, self._names(model, field)) for value in chunk]
             where = f"{self._column(model, field)} IN ({marks})"
@@ -200,8 +200,8 @@ class Writer:
     def _table(self, model: str) -> str:
         return quoted(self.mapping.table(model))
 
-    def _possible(self, values: Sequence[str]) -> list[str]:
-        """Those of the values that the database can hold; a server refuses to look for any other."""
+    def _possible(self, model: str, field: str, values: Sequence[str]) -> list[str]:
+        """Those of the values that the field's column can hold; a server refuses to look for any other."""
         return list(values)
 
     def _run(self, sql: str, parameters: Sequence[object]) -> Any:

@@ -145,6 +145,7 @@ def test_a_prediction_of_another_learner_takes_no_word(app: tuple[httpx.Client, 
         caller.post(f"{path}?user_id={OTHER}", json=body),
         caller.post(f"{path}?userId={OTHER}", json={**body, "userId": LEARNER}),
         caller.post("/predictions/no-such-prediction/feedback", json=body),
+        caller.post("/predictions/%00/feedback", json=body),
     ):
         assert answer.status_code == 404
         assert answer.json()["code"] == "unknown_prediction"

@@ -17,6 +17,7 @@ from db.tables import TABLES
 from db.writing import open_writer
 from ml.history import DAY_MS
 from ml.instants import iso
+from scripts.forget_learner import forget
 from scripts.record_outcomes import record
 from tests.study_database import by_bare_names
 from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
@@ -84,6 +85,19 @@ def test_ids_of_every_kind_on_postgresql(postgres_databases, kind, own, made):
     ids = two_nights_make_one_row_each(url)
     if made.startswith("ADD"):
         assert all(each.isdigit() for each in ids)
+
+
+NO_IDS = ("abc", "-1", "1.0", " 1", "99999999999", "9" * 30, "\0", "a\0b", "\ud800", UUIDS["weak"], UUIDS["weak"] + "0")
+
+
+@pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric(20)", "uuid", "text"])
+def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases, kind):
+    url = postgres_databases.with_tables()
+    retyped(url, kind, kind)
+    with open_writer(url) as writer:
+        for identifier in NO_IDS:
+            assert writer.select("StrugglePrediction", ("userId",), "id", [identifier, NUMBERS["weak"]]) == []
+            assert set(forget(writer, identifier).values()) == {0}
 
 
 ALONE_WITH_THE_DATE = """
