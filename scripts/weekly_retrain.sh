@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Weekly, from cron: record outcomes (also those of an earlier rule), retrain, monitor. One run at a time; everything said goes to the log, and what
-# went wrong also to stderr in a sentence, which cron mails.
+# Weekly, from cron: record outcomes (also those of an earlier rule), retrain, monitor. One run at a time; everything
+# said goes to the log, and what went wrong also to stderr in a sentence, which cron mails.
 #
 #   STRUGGLE_ENV_FILE=/etc/struggle.env
 #   15 3 * * 1  /path/to/scripts/weekly_retrain.sh
@@ -11,14 +11,21 @@
 # $MODELS_DIR/weekly_retrain.log).
 # Exit codes: 0 done (promoted or kept), 1 monitoring raised an alert; else that of the first step that failed (2 usage,
 # 69 database unreachable, 70 a bug or a broken installation, 75 another run or retraining is under way, 78
-# configuration). Without outcomes nothing is retrained; monitoring runs in any case.
+# configuration); 71 the lock cannot be had for another reason than another run; 74 every step did its work, but the log
+# could not be written. Without outcomes nothing is retrained; monitoring runs in any case.
 set -uo pipefail
 
 say() {
     echo "weekly_retrain: $*" >&2
 }
 
-house=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+script=${BASH_SOURCE[0]}
+while [[ -L $script ]]; do # cron may know it by a link in /etc/cron.weekly
+    target=$(readlink -- "$script")
+    [[ $target == /* ]] || target=$(dirname -- "$script")/$target
+    script=$target
+done
+house=$(cd -- "$(dirname -- "$script")/.." && pwd)
 models=${MODELS_DIR:-${STRUGGLE_MODELS_DIR:-$house/models}}
 since=${SINCE:-7 days ago}
 python=${PYTHON:-$house/.venv/bin/python}
@@ -40,24 +47,70 @@ if [[ -z ${named//[[:space:]\"\']/} ]]; then
 fi
 
 log=${LOG:-$models/weekly_retrain.log}
-if ! { mkdir -p "$models" && : >>"$log" && exec 9>"$models/.weekly.lock"; } 2>/dev/null; then
+lock=$models/.weekly.lock
+for path in "$log" "$lock"; do
+    if [[ -L $path && $path != /dev/* ]]; then
+        say "$path is a link, and nothing is written through it"
+        exit 78
+    fi
+done
+if ! { mkdir -p "$models" && : >>"$log" && exec 9>>"$lock"; } 2>/dev/null; then
     say "$models or $log cannot be written"
     exit 78
 fi
-if ! flock --nonblock 9; then
+
+# Where there is no flock, as on macOS, Python takes the same lock on the same open file.
+take_lock() {
+    if command -v flock >/dev/null; then
+        flock --nonblock --conflict-exit-code 75 9
+    else
+        "$python" -c '
+import fcntl, sys
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(75)
+except OSError as error:
+    sys.exit(f"flock: {error.strerror}")'
+    fi
+}
+
+why=$(take_lock 2>&1)
+case $? in
+0) ;;
+75)
     say "another run is under way"
     exit 75
-fi
+    ;;
+*)
+    say "$lock cannot be locked: ${why//[[:cntrl:]]/ }"
+    exit 71
+    ;;
+esac
 
 first_failure=0
 
+log_failed=0
+
+# Every line for the log comes through here. Where the disk is full the rest is read and dropped, so that no step stops.
+into_log() {
+    cat >>"$log" 2>/dev/null || { cat >/dev/null && return 1; }
+}
+
 # A command's own codes are kept; a traceback's 1 becomes 70, lest it pass for an alert, which only monitoring raises.
 run() {
-    printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" >>"$log"
-    "$python" "$house/scripts/$1" "${@:2}" >>"$log" 2>&1 9>&-
-    local code=$?
-    [[ $code -ne 1 || $1 == monitor.py ]] || code=70
-    printf '%s %s ended with %d\n' "$(date -u +%FT%TZ)" "$1" "$code" >>"$log"
+    local code
+    {
+        printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"
+        "$python" "$house/scripts/$1" "${@:2}" 2>&1
+        code=$?
+        [[ $code -ne 1 || $1 == monitor.py ]] || code=70
+        printf '%s %s ended with %d\n' "$(date -u +%FT%TZ)" "$1" "$code"
+        exit "$code"
+    } 9>&- | into_log 9>&-
+    local ends=("${PIPESTATUS[@]}")
+    code=${ends[0]}
+    ((ends[1])) && log_failed=1
     if ((code)); then
         if ((code == 1)); then say "monitoring raised an alert, see $log"; else say "$1 ended with $code, see $log"; fi
         ((first_failure)) || first_failure=$code
@@ -67,4 +120,8 @@ run() {
 
 run record_outcomes.py --again && run retrain_model.py --since "$since" --models-dir "$models"
 run monitor.py --days 7
+if ((log_failed)); then
+    say "$log could not be written: is its disk full?"
+    ((first_failure)) || first_failure=74
+fi
 exit "$first_failure"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -105,3 +106,81 @@ def test_what_cannot_work_is_a_sentence_and_78(store: str, tmp_path: Path, broke
     assert done.returncode == 78
     assert done.stderr.startswith("weekly_retrain: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_it_works_through_links(store: str, tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "script").symlink_to(SCRIPT)
+    (tmp_path / "weekly").symlink_to("kept/script")
+    models = tmp_path / "models"
+    environment = {"DATABASE_URL": store, "MODELS_DIR": str(models), "PYTHON": sys.executable}
+    done = subprocess.run([tmp_path / "weekly"], env=environment, cwd="/", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(steps(models)) == 3
+
+
+def tools(directory: Path, flock: str | None) -> str:
+    """A PATH with all that the script needs, flock being absent or what is given."""
+    directory.mkdir()
+    for name in ("bash", "dirname", "readlink", "mkdir", "date", "cat", "sh"):
+        found = shutil.which(name)
+        assert found is not None
+        (directory / name).symlink_to(found)
+    if flock is not None:
+        (directory / "flock").write_text(f"#!/bin/sh\n{flock}\n")
+        (directory / "flock").chmod(0o755)
+    return str(directory)
+
+
+def test_without_flock_it_takes_the_lock_itself(store: str, tmp_path: Path) -> None:
+    path = tools(tmp_path / "bin", None)
+    done = weekly(tmp_path / "models", store, PATH=path)
+    assert (done.returncode, done.stderr) == (0, "")
+    with open(tmp_path / "models" / ".weekly.lock", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = weekly(tmp_path / "models", store, PATH=path)
+    assert (done.returncode, done.stderr) == (75, "weekly_retrain: another run is under way\n")
+
+
+@pytest.mark.parametrize("code", [1, 65, 66, 71])
+def test_a_lock_that_fails_for_another_reason_is_71_and_says_the_reason(store: str, tmp_path: Path, code: int) -> None:
+    path = tools(tmp_path / "bin", f"echo 'flock: 9: No locks available' >&2; exit {code}")
+    done = weekly(tmp_path / "models", store, PATH=path)
+    assert done.returncode == 71
+    assert "No locks available" in done.stderr
+    assert "another run" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_log_disk_is_74_and_the_steps_are_done(store: str, tmp_path: Path) -> None:
+    marking = tmp_path / "python"
+    marking.write_text(
+        f'#!/bin/sh\ncase "$1" in *.py) echo "$1" >>{tmp_path}/done;; esac\n'
+        f'head -c 300000 /dev/zero | tr "\\0" x\nexec {sys.executable} "$@"\n'
+    )
+    marking.chmod(0o755)
+    done = weekly(tmp_path / "models", store, PYTHON=str(marking), LOG="/dev/full")
+    ran = [os.path.basename(line) for line in (tmp_path / "done").read_text().splitlines()]
+    assert ran == ["record_outcomes.py", "retrain_model.py", "monitor.py"]
+    assert done.returncode == 74
+    assert "/dev/full could not be written" in done.stderr
+    assert weekly(tmp_path / "models", "postgresql://127.0.0.1:1/app", LOG="/dev/full").returncode == 69
+
+
+@pytest.mark.parametrize("name", ["weekly_retrain.log", ".weekly.lock"])
+def test_nothing_is_written_through_a_link(store: str, tmp_path: Path, name: str) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (tmp_path / "others").write_text("precious")
+    (models / name).symlink_to(tmp_path / "others")
+    done = weekly(models, store)
+    assert (done.returncode, "is a link" in done.stderr) == (78, True)
+    assert (tmp_path / "others").read_text() == "precious"
+
+
+def test_under_umask_077_nobody_else_reads_what_it_leaves(store: str, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    environment = {"DATABASE_URL": store, "MODELS_DIR": str(models), "PYTHON": sys.executable}
+    shell = ["/bin/sh", "-c", f"umask 077; exec {SCRIPT}"]
+    assert subprocess.run(shell, env=environment, cwd="/", capture_output=True, check=False).returncode == 0
+    assert {path.stat().st_mode & 0o077 for path in (models, *models.rglob("*"))} == {0}
