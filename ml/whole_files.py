@@ -21,14 +21,16 @@ UNFINISHED = ".unfinished-"
 WORKSHOP = ".training-"
 
 
-def put(path: str, content: bytes, replace: bool = True) -> None:
+def put(path: str, content: bytes, replace: bool = True, executable: bool = False) -> None:
     """Put content at path by one rename, and have it last through a power cut.
 
     The file has the permissions of the one before it, else those that the user's umask gives a new file; a link in its
     place is replaced, not followed. Without `replace` it is made read-only, and FileExistsError is raised rather than
-    touch one that is there.
+    touch one that is there. executable: whoever may read the file may also run it.
     """
     mode = mode_of(path) if replace else mode_of(path) & ~0o222
+    if executable:
+        mode |= (mode & 0o444) >> 2
     directory = os.path.dirname(os.path.abspath(path))
     handle, unfinished = _held(lambda: tempfile.mkstemp(prefix=UNFINISHED, dir=directory))
     try:
@@ -54,16 +56,21 @@ def put(path: str, content: bytes, replace: bool = True) -> None:
 
 
 def mode_of(path: str) -> int:
-    """The permissions for what is to stand at path: those of the file there, else a new file's under the umask."""
-    try:
-        there = os.lstat(path).st_mode
-    except OSError:
-        there = 0
-    if stat.S_ISREG(there):
-        return stat.S_IMODE(there)
+    """The permissions for what is to stand at path: those of the file there, else a new file's under the umask.
+
+    Somebody else's file there may make it more private, but not less.
+    """
     mask = os.umask(0o077)
     os.umask(mask)
-    return 0o666 & ~mask
+    new = 0o666 & ~mask
+    try:
+        there = os.lstat(path)
+    except OSError:
+        return new
+    if not stat.S_ISREG(there.st_mode):
+        return new
+    held = there.st_mode & 0o777  # no setuid: the new file is ours
+    return held if there.st_uid == os.geteuid() else held & new
 
 
 @contextmanager

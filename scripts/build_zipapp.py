@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import io
 import json
 import marshal
 import os
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 
@@ -27,6 +27,7 @@ from ml import model_file
 from ml.errors import ModelRefused, PredictorError
 from ml.model import StrugglePredictionModel, load
 from scripts.model_options import model_option
+from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import Refused
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -41,9 +42,7 @@ CURRENT = "models/current.pkl"
 
 
 @click.command()
-@click.option(
-    "--output", default="predict.pyz", show_default=True, type=click.Path(dir_okay=False), help="The archive."
-)
+@click.option("--output", default="predict.pyz", show_default=True, type=OutputPath(), help="The archive.")
 @model_option()
 @click.option("--json", "as_json", is_flag=True, help="Tell what was packed as JSON.")
 def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
@@ -120,22 +119,16 @@ def _module(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:
 
 def write(output: str, members: dict[str, bytes]) -> int:
     """The archive, whole or not at all; its size in bytes. Stored, not deflated: bytes differ between zlibs."""
-    directory = os.path.dirname(os.path.abspath(output))
-    try:
-        with tempfile.TemporaryDirectory(prefix=".predict-pyz-", dir=directory) as workshop:
-            unfinished = os.path.join(workshop, "predict.pyz")
-            with open(unfinished, "wb") as file:
-                file.write(SHEBANG)
-                with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                    for name in sorted(members):
-                        entry = zipfile.ZipInfo(name, LONG_AGO)
-                        entry.external_attr = 0o644 << 16
-                        archive.writestr(entry, members[name])
-            os.chmod(unfinished, 0o755)  # noqa: S103 - a program, to be run by anybody
-            os.replace(unfinished, output)
-    except OSError as error:
-        raise Refused(f"{output} cannot be written: {error.strerror}", 74) from None
-    return os.path.getsize(output)
+    file = io.BytesIO()
+    file.write(SHEBANG)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, LONG_AGO)
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, members[name])
+    content = file.getvalue()
+    write_whole(output, content, executable=True)
+    return len(content)
 
 
 def _bytes(path: str) -> bytes:

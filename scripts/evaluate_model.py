@@ -37,6 +37,7 @@ from scripts.extras import Extras
 from scripts.model_options import model_option
 from scripts.output_file import OutputPath, write_whole
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, ExtraMissing, Refused, of_database
+from scripts.terminal import in_one_line
 
 extras = Extras()
 with extras:
@@ -119,7 +120,7 @@ def evaluate_model(
     try:
         judge = load_whole(model, correct_from)
         if judge.instead:
-            click.echo(judge.instead, err=True)
+            click.echo(in_one_line(judge.instead), err=True)
         with db.connect(database_url, schema_path=schema) as client:
             if explain is not None:
                 found = explained(client, judge, *explain)

@@ -24,6 +24,7 @@ from ml.model import load
 from ml.prediction import Prediction
 from scripts.database_options import database_options
 from scripts.refusal import Refused, of_database
+from scripts.terminal import in_one_line
 
 BAR = 20
 COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
@@ -42,7 +43,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
         features = await extractor.extract_features_for_topic(user_id, topic)
         show_prediction(f"{topic} as a whole", model.predict(features), features.data_quality)
         if client.origin.is_demo_by_default:
-            click.echo(f"{client.origin.told(client.label)}.", err=True)
+            click.echo(in_one_line(f"{client.origin.told(client.label)}."), err=True)
 
 
 def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:

@@ -39,15 +39,18 @@ class OutputPath(click.Path):
         return path
 
 
-def write_whole(path: str, text: str | bytes) -> None:
-    """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises Refused."""
+def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
+    """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises Refused.
+
+    executable: whoever may read the file may also run it.
+    """
     content = text.encode() if isinstance(text, str) else text
     try:
         if is_stream(path):
             with open(path, "wb") as file:
                 file.write(content)
         else:
-            whole_files.put(path, content)
+            whole_files.put(path, content, executable=executable)
     except OSError as error:
         raise Refused(f"{click.format_filename(path)} cannot be written: {error.strerror}", CANNOT_WRITE) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from db.errors import DatabaseConfiguration, DatabaseError
+from scripts.terminal import in_one_line
 
 USAGE, UNKNOWN, UNAVAILABLE, CANNOT_WRITE, CONFIGURATION = 2, 66, 69, 74, 78
 
@@ -18,10 +19,10 @@ class ExtraMissing(Exception):
 
 
 class Refused(click.ClickException):
-    """Raised in a command to end it with that message and exit code."""
+    """Raised in a command to end it with that message and exit code; shown in one line, whoever's words it repeats."""
 
     def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
+        super().__init__(in_one_line(message))
         self.exit_code = exit_code  # type: ignore[misc]
 
 

@@ -190,8 +190,9 @@ def add_app_paths(app: FastAPI, settings: Settings) -> None:
     @app.get("/predictions", response_model=StoredPredictions)
     async def stored(request: Request) -> Response:
         """The stored predictions of one learner: ?user_id=&status=&min_probability=0.5."""
+        given = _once(request)
         try:
-            asked = ListRequest.model_validate({key: value for key, value in request.query_params.items() if value})
+            asked = ListRequest.model_validate({key: value for key, value in given.items() if value})
         except ValidationError as error:
             raise RequestValidationError(
                 [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
@@ -204,10 +205,11 @@ def add_app_paths(app: FastAPI, settings: Settings) -> None:
         prediction_id: Annotated[str, Path(min_length=1, max_length=512)], body: FeedbackRequest, request: Request
     ) -> Response:
         """Record what a learner says became of a prediction."""
-        asked_of = request.query_params.get("user_id") or request.query_params.get("userId")
-        if asked_of and body.user_id not in (None, asked_of):
+        given = _once(request)
+        said = {body.user_id, given.get("user_id"), given.get("userId")} - {None}
+        if len(said) > 1 or "" in said:  # a caller who means to name the learner, and does not, gets no other's
             raise UnknownPrediction
-        body = body.model_copy(update={"user_id": body.user_id or asked_of or None})
+        body = body.model_copy(update={"user_id": next(iter(said), None)})
         rooms = request.app.state.rooms
         return _json(await rooms.predictions.do(request, lambda _leave: paths.heard(request.app, prediction_id, body)))
 
@@ -218,6 +220,15 @@ def add_app_paths(app: FastAPI, settings: Settings) -> None:
     @app.exception_handler(Dismissed)
     async def dismissed(_request: Request, _error: Exception) -> Response:
         return problem_response(409, "dismissed", "Dismissed", "the prediction was dismissed and takes no answer")
+
+
+def _once(request: Request) -> dict[str, str]:
+    """The query's parameters. Raises RequestValidationError where one is given twice: readers differ in what counts."""
+    pairs = request.query_params.multi_items()
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise RequestValidationError([{"loc": ("query",), "msg": "each parameter may be given once", "type": "twice"}])
+    return given
 
 
 def _json(text: str, status: int = 200) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from scripts.service_schemas import Id
 
@@ -19,7 +19,21 @@ def _either(snake: str, camel: str) -> AliasChoices:
     return AliasChoices(snake, camel)
 
 
-class GenerateRequest(BaseModel):
+class OneSpelling(BaseModel):
+    """A field may be given in one of its two spellings: whoever checked the one must not have checked the other."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once(cls, given: object) -> object:
+        for field in cls.model_fields.values():
+            if isinstance(field.validation_alias, AliasChoices) and isinstance(given, dict):
+                twice = [str(name) for name in field.validation_alias.choices if name in given]
+                if len(twice) > 1:
+                    raise ValueError(f"only one of {' and '.join(twice)} may be given")
+        return given
+
+
+class GenerateRequest(OneSpelling):
     """Predict and store what lies ahead of one learner within so many days."""
 
     user_id: Annotated[Id, Field(validation_alias=_either("user_id", "userId"))]
@@ -28,7 +42,7 @@ class GenerateRequest(BaseModel):
     ] = 7
 
 
-class ListRequest(BaseModel):
+class ListRequest(OneSpelling):
     """Stored predictions of one learner. status: of any where none is named."""
 
     user_id: Annotated[Id, Field(validation_alias=_either("user_id", "userId"))]
@@ -38,7 +52,7 @@ class ListRequest(BaseModel):
     ] = 0.5
 
 
-class FeedbackRequest(BaseModel):
+class FeedbackRequest(OneSpelling):
     """A learner's word on a prediction. user_id: where given, the prediction must be this learner's."""
 
     actual_struggle: Annotated[bool, Field(strict=True, validation_alias=_either("actual_struggle", "actualStruggle"))]

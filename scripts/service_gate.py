@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import os
 import time
+import traceback
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from scripts.service_problems import problem_response
+from scripts.service_problems import SPOKEN, log, problem_response
 
 MOST_BODY_BYTES = 1 << 20
 HEAD_WITHIN_S = 5.0
@@ -54,12 +56,12 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 500
+        status, begun = 500, False
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
             await send(message)
 
         started = time.perf_counter()
@@ -72,9 +74,16 @@ class Gate:
                 await problem_response(401, "refused", "Refused", told, refusal)(scope, receive, noted)
             elif not length.isdigit() or int(length) > MOST_BODY_BYTES or b"transfer-encoding" in headers:
                 told = "at most 1 MiB, with its length declared"
-                await problem_response(413, "too_large", "Request too large", told)(scope, receive, noted)
+                # What follows on the connection may be the body to one reader and another request to the next.
+                closing = {"Connection": "close"}
+                await problem_response(413, "too_large", "Request too large", told, closing)(scope, receive, noted)
             else:
                 await self.app(scope, receive if length == b"0" else _in_time(receive), noted)
+        except Exception as error:  # uvicorn would log its text, which may quote a learner's rows
+            log.error("internal error (%s)", _places_of(error))
+            if begun:  # half an answer must not look like a whole one
+                raise ConnectionAbortedError from None
+            await problem_response(500, "bug", "Internal error", SPOKEN["bug"])(scope, receive, noted)
         finally:
             path = getattr(scope.get("route"), "path", "(none)")
             self.metrics.seconds.labels(path).observe(time.perf_counter() - started)
@@ -89,6 +98,12 @@ class Gate:
             return False
         scheme, _, token = given[0].strip(b" \t").replace(b"\t", b" ").partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.lstrip(b" "), self.token or b"")
+
+
+def _places_of(error: Exception) -> str:
+    """The class, and where it arose: file:line of each call, the innermost first."""
+    calls = reversed(traceback.extract_tb(error.__traceback__))
+    return " < ".join([type(error).__name__, *(f"{os.path.basename(call.filename)}:{call.lineno}" for call in calls)])
 
 
 def _in_time(receive: Receive) -> Receive:

@@ -40,6 +40,9 @@ SPOKEN = {
 }
 """What a caller is told of the service's own troubles: hosts, paths and queries are the log's."""
 
+LONGEST_DETAIL = 1000
+"""Characters of what was wrong with a request; a caller's own words may be a MiB of them."""
+
 DOCUMENTED: dict[int | str, dict[str, object]] = {
     status: {"model": Problem, "content": {"application/problem+json": {}}}
     for status in (400, 401, 404, 408, 413, 422, 500, 503)
@@ -82,7 +85,7 @@ async def _failed(_request: Request, error: Exception) -> Response:
 async def _invalid(_request: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
     where = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in details[:5])
-    return problem_response(422, "invalid_request", "Invalid request", where)
+    return problem_response(422, "invalid_request", "Invalid request", where[:LONGEST_DETAIL])
 
 
 async def _refused(_request: Request, error: Exception) -> Response:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from ml.errors import InvalidFeatures
 from ml.instants import iso, parse_iso
@@ -29,7 +38,20 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[
 Instant = Annotated[int, PlainValidator(_instant_ms), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
-class Pair(BaseModel):
+class Strict(BaseModel):
+    """Knows all its fields; a MiB of others is one error, since listing each would keep everybody waiting."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: object) -> object:
+        if isinstance(given, dict) and len(given) > 2 * len(cls.model_fields):
+            raise ValueError(f"more fields than {', '.join(cls.model_fields)}")
+        return given
+
+
+class Pair(Strict):
     """A learner and an objective."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
@@ -44,7 +66,7 @@ class PredictionRequest(Pair):
     as_of: Instant | None = None
 
 
-class BatchRequest(BaseModel):
+class BatchRequest(Strict):
     """Up to 500 pairs, answered in their order; as_of is theirs alike, by default the now of each reading."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pairs": [EXAMPLE]}]})

@@ -36,6 +36,7 @@ from scripts.engine_options import engine_options, names_workers, workers_of
 from scripts.extras import Extras
 from scripts.model_options import models_dir_option
 from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
+from scripts.terminal import in_one_line
 
 extras = Extras()
 with extras:
@@ -304,7 +305,7 @@ def _prior(path: str | None, models_dir: str, correct_from: str) -> SavedModel:
         try:
             return suited(candidate, correct_from)
         except ModelUnsuited as unsuited:
-            click.echo(f"{unsuited}. Training starts from the shipped model.", err=True)
+            click.echo(in_one_line(f"{unsuited}. Training starts from the shipped model."), err=True)
     return suited(shipped(), correct_from)
 
 

@@ -57,6 +57,24 @@ def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(argume
     json.loads(ran.stdout)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("monitor.py", "--demo", "--html", f"/nowhere/{FORGED}/out"),
+        ("explain_model.py", "--out", os.devnull, "--model", f"/nowhere/{FORGED}"),
+        ("evaluate_model.py", "--demo", "--json", f"/nowhere/{FORGED}/out"),
+        ("build_zipapp.py", "--output", f"/nowhere/{FORGED}/out"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_no_refusal_of_a_script_forges_a_line_either(words):
+    script = os.path.join(ROOT, "scripts", words[0])
+    ran = subprocess.run([sys.executable, script, *words[1:]], capture_output=True, check=False, timeout=60)
+    assert ran.returncode in (74, 78)
+    assert ran.stderr.count(b"\n") == 1
+    assert not set(ran.stderr[:-1]) & {*range(32), *range(127, 256)}
+
+
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
 def test_a_link_in_the_models_place_is_refused_at_once(tmp_path, linked_to):
     os.mkfifo(tmp_path / "pipe")

@@ -195,3 +195,30 @@ def test_vercels_handler_answers_json_to_whatever_is_wrong(
     with socket.create_connection(("127.0.0.1", vercel)) as gone:
         gone.sendall(f"POST / HTTP/1.1\r\nContent-Length: {len(BODY)}\r\n\r\n{BODY}".encode())
     assert os.path.exists(tmp_path / "predict.pyz")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("STRUGGLE_MODEL", "/srv/secret/place.pkl", "model_not_found"),
+        ("STRUGGLE_SCHEMA", "/srv/secret/schema.prisma", "configuration"),
+        ("DATABASE_URL", "file:/srv/secret/app.db?schema=a&mode=/secret", None),
+    ],
+)
+def test_what_is_set_up_wrong_is_told_to_the_log_and_not_to_the_caller(
+    functions: ModuleType,
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    value: str,
+    code: str | None,
+):
+    shutil.copy(archive, tmp_path / "predict.pyz")
+    monkeypatch.setenv(variable, value)
+    status, answer = told(functions, {"body": BODY})
+    assert "secret" not in json.dumps(answer)
+    assert "secret" in capsys.readouterr().err
+    if code is not None:
+        assert (status, answer["error"]["code"]) == (500, code)

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ml import whole_files
+from scripts.build_zipapp import build_zipapp
 from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
 from scripts.output_file import write_whole
@@ -71,3 +72,39 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
         write_whole(str(path), "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.json"]
+
+
+def test_a_packed_predictor_is_as_private_as_other_files_and_replaces_no_database(tmp_path):
+    """It holds the difficulty table, which counts learners."""
+    output, kept = tmp_path / "predict.pyz", tmp_path / "kept"
+    kept.write_text("another's")
+    output.symlink_to(kept)
+    before = os.umask(0o077)
+    try:
+        assert CliRunner().invoke(build_zipapp, ["--output", str(output)]).exit_code == 0
+    finally:
+        os.umask(before)
+    assert output.stat().st_mode & 0o7777 == 0o700
+    assert kept.read_text() == "another's"
+    output.chmod(0o640)
+    assert CliRunner().invoke(build_zipapp, ["--output", str(output)]).exit_code == 0
+    assert output.stat().st_mode & 0o7777 == 0o750
+    (tmp_path / "app.db").write_bytes(b"SQLite format 3\0")
+    assert CliRunner().invoke(build_zipapp, ["--output", str(tmp_path / "app.db")]).exit_code == 74
+    assert os.listdir(tmp_path).count("app.db") == 1
+
+
+def test_the_file_before_makes_no_new_one_run_as_us_or_more_open_than_asked_for(tmp_path, monkeypatch):
+    path = str(tmp_path / "out")
+    write_whole(path, "text")
+    os.chmod(path, 0o4755)
+    write_whole(path, "text")
+    assert os.stat(path).st_mode & 0o7777 == 0o755
+    os.chmod(path, 0o666)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)  # the one that lies there is another's
+    before = os.umask(0o027)
+    try:
+        write_whole(path, "text")
+    finally:
+        os.umask(before)
+    assert os.stat(path).st_mode & 0o7777 == 0o640

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.service_gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S
+from scripts.service_gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S, Gate, Metrics
 from tests.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
 
 TOKEN = "s3cret"
@@ -222,3 +223,52 @@ def reachable(port: int) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_a_mebibyte_of_unknown_fields_is_one_short_refusal(guarded: httpx.Client):
+    """Each of them would be an error of its own, and the listing of them all keeps everybody waiting."""
+    shown = {"Authorization": f"Bearer {TOKEN}"}
+    unknown = {f"{number:x}": 1 for number in range(80_000)}
+    for path, body in (
+        ("/predict", {**PAIR, **unknown}),
+        ("/predict/batch", {"pairs": [PAIR], **unknown}),
+        ("/predict/batch", {"pairs": [{**PAIR, **unknown}]}),
+        ("/predict", {**PAIR, "x" * 900_000: 1}),
+        ("/predict", {**PAIR, "another": 1}),
+    ):
+        answer = guarded.post(path, json=body, headers=shown)
+        assert answer.status_code == 422
+        assert len(answer.content) < 2000
+        if len(body) > 10 or len(str(body.get("pairs", ""))) > 1000:
+            assert "more fields than" in answer.json()["detail"]
+
+
+def test_what_follows_an_undeclared_body_is_no_request(guarded: httpx.Client):
+    """A proxy in front that goes by the one length, and a service that goes by the other, would part ways."""
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+    smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    for lengths in ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\n"):
+        with socket.create_connection((guarded.base_url.host, guarded.base_url.port), timeout=20) as connection:
+            connection.sendall(f"{head}{lengths}\r\n{smuggled}".encode())
+            told = b""
+            while piece := connection.recv(65536):
+                told += piece
+        assert told.count(b"HTTP/1.1 ") == 1, told
+        assert told.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
+
+
+def test_an_unexpected_error_goes_to_the_log_without_its_text(caplog: pytest.LogCaptureFixture):
+    """Which may quote a learner's rows, or a URL."""
+
+    async def stumbling(*_: object) -> None:
+        raise ValueError("learner-7 said something private")
+
+    async def asked() -> httpx.Response:
+        gate = Gate(stumbling, Metrics(), None)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=gate), base_url="http://here") as client:
+            return await client.get("/predict")
+
+    answer = asyncio.run(asked())
+    assert (answer.status_code, answer.json()["code"]) == (500, "bug")
+    assert "private" not in caplog.text + answer.text
+    assert "ValueError < test_service_callers.py:" in caplog.text

@@ -67,6 +67,8 @@ def predicted(body: bytes) -> Told:
         _note(f"predict.pyz ended with {ran.returncode} and no answer")
         # Killed by a signal: mostly for want of memory, which may be there at the next try.
         return failed(503 if ran.returncode < 0 else 500, "no_answer", "the prediction ended without an answer")
+    if status == 500:  # its sentence, which may name a path or a host, is in the log
+        return failed(status, json.loads(ran.stdout)["error"]["code"], "the predictor is not set up well")
     return status, ran.stdout
 
 
@@ -76,7 +78,10 @@ def _is_answer(printed: bytes, status: int) -> bool:
         told = json.loads(printed.decode("ascii"))
     except (ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and ("probability" if status == 200 else "error") in told
+    if status == 200:
+        return isinstance(told, dict) and "probability" in told
+    error = told.get("error") if isinstance(told, dict) else None
+    return isinstance(error, dict) and isinstance(error.get("code"), str)
 
 
 def _is_text(given: str) -> bool:
