@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { riskLevel } from '@/lib/risk';
-import { factorsOf, inDays, objectiveIds } from '@/lib/upcoming';
+import { daysBetween, factorsOf, inDays, objectiveIds } from '@/lib/upcoming';
 
 test('a mission names its objectives in either form; anything else is passed over', () => {
   const entries = [{ objectiveId: 'a' }, { objective: { id: 'b' } }, {}, null, 'c', { objectiveId: 4 }, { objective: null }];
@@ -17,6 +17,12 @@ test('only factors are taken from a stored column', () => {
 
 test("the platform's thresholds", () => {
   assert.deepEqual([0, 0.3999, 0.4, 0.6999, 0.7, 1].map(riskLevel), ['LOW', 'LOW', 'MEDIUM', 'MEDIUM', 'HIGH', 'HIGH']);
+});
+
+test('days are those of the calendar: an exam this evening is today, one tomorrow morning is tomorrow', () => {
+  const now = new Date('2025-10-16T09:00:00Z');
+  const days = ['2025-10-16T00:00:00Z', '2025-10-16T17:00:00Z', '2025-10-17T08:00:00Z', '2025-10-23T09:00:00Z'];
+  assert.deepEqual(days.map((day) => daysBetween(now, new Date(day))), [0, 0, 1, 7]);
 });
 
 test('days in words', () => {

@@ -43,7 +43,11 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
   const user = await prisma.user.findUnique({
     where: { id: userId },
     include: {
-      exams: { where: { date: { gte: now } }, orderBy: { date: 'asc' }, include: { course: true } },
+      exams: {
+        where: { date: { gte: startOfDay(now) } }, // one dated at midnight lasts that whole day
+        orderBy: { date: 'asc' },
+        include: { course: true },
+      },
       missions: {
         where: {
           date: { gte: startOfDay(now), lt: new Date(now.getTime() + DAYS_AHEAD * DAY_MS) },
@@ -56,7 +60,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
   if (user === null) return null;
 
   const exams = user.exams.map((exam) => {
-    const days = Math.ceil((exam.date.getTime() - now.getTime()) / DAY_MS);
+    const days = daysBetween(now, exam.date);
     return { id: exam.id, name: exam.name, courseId: exam.courseId, course: exam.course.name, date: exam.date, days };
   });
   const soon = exams.filter((exam) => exam.days <= DAYS_AHEAD);
@@ -126,6 +130,11 @@ export function factorsOf(stored: unknown): Factor[] {
         typeof factor?.feature === 'string' && typeof factor?.contribution === 'number' && typeof factor?.text === 'string',
     )
     .map(({ feature, value, contribution, text }) => ({ feature, value, contribution, text }));
+}
+
+/** Calendar days (UTC) from one moment to another: an exam this evening is 0 days away, not 1. */
+export function daysBetween(from: Date, to: Date): number {
+  return Math.round((startOfDay(to).getTime() - startOfDay(from).getTime()) / DAY_MS);
 }
 
 export function inDays(days: number): string {

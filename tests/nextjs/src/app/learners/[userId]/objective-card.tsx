@@ -85,11 +85,11 @@ function Outcome({ prediction }: { prediction: ShownPrediction }) {
         </p>
         <p className="moment">
           As of <time dateTime={prediction.asOf}>{day(prediction.asOf)}</time>
-          {prediction.outcome !== null && (prediction.outcome ? '. It came to a struggle.' : '. It went well.')}
+          {prediction.outcome !== null && (prediction.outcome ? '. It turned out to be a struggle.' : '. It went well.')}
         </p>
       </div>
       <div className="why">
-        {prediction.degraded && <p className="problem">Rests on default values: {prediction.degraded}. Not stored.</p>}
+        {prediction.degraded && <p className="problem">Rests on default values, and is not stored: {prediction.degraded}</p>}
         {prediction.reasoning && <p className="reasoning">{prediction.reasoning}</p>}
         {strongest.length > 0 && (
           <>
