@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 NUMBERS = ("int2", "int4", "int8", "int", "integer", "smallint", "bigint", "numeric")
 SHORTEST = 25
 """Characters of a 128-bit number in DIGITS; Prisma's own cuid is as long."""
+
+_STAMPS = (("updatedAt", True), ("updated_at", True), ("createdAt", False), ("created_at", False))
 
 
 class Column(NamedTuple):
@@ -15,6 +21,7 @@ class Column(NamedTuple):
 
     has_default: whether the database finds a value where none is given. is_key: whether no two rows can have one value
     of it. unit_ms: of a moment, the finest milliseconds that it holds; finer ones are rounded, upwards too.
+    is_required: whether every row must be given a value.
     """
 
     kind: str
@@ -22,6 +29,7 @@ class Column(NamedTuple):
     has_default: bool
     is_key: bool = True
     unit_ms: int = 1
+    is_required: bool = False
 
     @property
     def takes_a_uuid(self) -> bool:
@@ -36,11 +44,31 @@ class Column(NamedTuple):
         return digits if self.length >= len(digits) else _short(int(digits, 16))
 
 
-def column(kind: str, length: int | None, has_default: bool, is_key: bool = True, unit_ms: int = 1) -> Column:
+def column(
+    kind: str,
+    length: int | None,
+    has_default: bool,
+    is_key: bool = True,
+    unit_ms: int = 1,
+    is_required: bool = False,
+) -> Column:
     """From the name of the database's own type, such as int8, uuid, varchar or INTEGER."""
     name = kind.lower()
     named = "integer" if name in NUMBERS else "uuid" if name == "uuid" else "text"
-    return Column(named, length, has_default, is_key, unit_ms)
+    return Column(named, length, has_default, is_key, unit_ms, is_required and not has_default)
+
+
+def stamps(described: Mapping[str, Column], known: Collection[str], column_of: Callable[[str], str]) -> dict[str, bool]:
+    """Columns that the app's client, and no default, fills with the moment of writing: by name, whether an update moves
+    it. `@updatedAt` makes such a column.
+
+    described: the table's columns. known: those that are written anyway. column_of: what the app calls a field.
+    """
+    return {
+        name: moves
+        for field, moves in _STAMPS
+        if (name := column_of(field)) in described and name not in known and described[name].is_required
+    }
 
 
 def _short(number: int) -> str:

@@ -169,7 +169,8 @@ class PostgreSQLWriter(Writer):
                       AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
                 ),
                 CASE WHEN t.typname IN ('timestamp', 'timestamptz') AND a.atttypmod IN (0, 1, 2)
-                     THEN CAST(10 ^ (3 - a.atttypmod) AS integer) ELSE 1 END
+                     THEN CAST(10 ^ (3 - a.atttypmod) AS integer) ELSE 1 END,
+                a.attnotnull
             FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
             JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
             LEFT JOIN pg_catalog.pg_type AS base ON base.oid = t.typbasetype
@@ -178,8 +179,8 @@ class PostgreSQLWriter(Writer):
         found = self.query(sql, [self._table(model)])
         self._kinds[model] = {str(row[0]): str(row[1]) for row in found}
         return {
-            str(name): column(str(kind), length, bool(made), bool(key), unit)  # type: ignore[arg-type]
-            for name, kind, made, length, key, unit in found
+            str(name): column(str(kind), length, bool(made), bool(key), unit, bool(required))  # type: ignore[arg-type]
+            for name, kind, made, length, key, unit, required in found
         }
 
     def existing_tables(self) -> list[str]:

@@ -92,8 +92,13 @@ class SQLiteWriter(Writer):
     def _described(self, model: str) -> dict[str, Column]:
         found = self.query(f"PRAGMA table_info({quoted(self.mapping.table(model))})")
         return {
-            str(name): column(str(kind), None, default is not None or (bool(key) and str(kind).upper() == "INTEGER"))
-            for _, name, kind, _, default, key in found
+            str(name): column(
+                str(kind),
+                None,
+                default is not None or (bool(key) and str(kind).upper() == "INTEGER"),
+                is_required=bool(required),
+            )
+            for _, name, kind, required, default, key in found
         }
 
     def existing_tables(self) -> list[str]:

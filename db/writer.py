@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from functools import partial
 
+from db.columns import stamps
 from db.errors import WriteRefused
 from db.readings import decoded, flag, instant_ms, integer, number, texts
 from db.tables import TABLES, ddl
@@ -35,6 +37,7 @@ class Writer:
         self.mapping = mapping
         self.label = label
         self._connection = connection
+        self._stamped: dict[str, dict[str, bool]] = {}
 
     def __enter__(self) -> Writer:
         return self
@@ -63,20 +66,28 @@ class Writer:
         with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
         stored row holds that value). Raises WriteRefused, and RowRefused where it is a row that is at fault.
         """
-        columns = ", ".join(self._column(model, field) for field in fields)
+        stamped = self._stamps(model)
+        columns = ", ".join([*(self._column(model, field) for field in fields), *map(quoted, stamped)])
+        overwritten = [self._column(model, field) for field in update]
+        overwritten += [quoted(each) for each, moves in stamped.items() if moves]
         conflict = {
             "fail": "",
             "ignore": " ON CONFLICT DO NOTHING",
             "update": f" ON CONFLICT ({self._column(model, 'id')}) DO UPDATE SET "
-            + ", ".join(f"{(name := self._column(model, field))} = excluded.{name}" for field in update),
+            + ", ".join(f"{name} = excluded.{name}" for name in overwritten),
         }[on_conflict]
         if only_where is not None:
             field, value = only_where
             held = "'" + str(named(value, self._names(model, field))).replace("'", "''") + "'"
             conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
         kinds = [(TABLES[model].fields[field].type, self._names(model, field)) for field in fields]
-        stored = ([self._stored(kind, named(value, names)) for (kind, names), value in zip(kinds, row)] for row in rows)
-        return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", len(fields), conflict, stored)
+        added = [self._stored("DateTime", self.now_ms())] * len(stamped)
+        stored = (
+            [self._stored(kind, named(value, names)) for (kind, names), value in zip(kinds, row)] + added
+            for row in rows
+        )
+        width = len(fields) + len(stamped)
+        return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", width, conflict, stored)
 
     def select(
         self,
@@ -185,6 +196,13 @@ class Writer:
         described = self._described(model)
         names = {field: self.mapping.column(model, field) for field in TABLES[model].fields}
         return {field: described[name] for field, name in names.items() if name in described}
+
+    def _stamps(self, model: str) -> dict[str, bool]:
+        if model not in self._stamped:
+            known = {self.mapping.column(model, field) for field in TABLES[model].fields}
+            column_of = partial(self.mapping.column, model)
+            self._stamped[model] = stamps(self._described(model), known, column_of)
+        return self._stamped[model]
 
     def _described(self, model: str) -> dict[str, Column]:
         """By the table's own names of its columns."""

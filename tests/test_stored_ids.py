@@ -137,6 +137,31 @@ def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases, ch
     assert len(signs) == counts["indicators"] >= 2
 
 
+@pytest.mark.parametrize(("field", "moves"), [("updatedAt", True), ("created_at", False)])
+def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database, field, moves):
+    """`@updatedAt` makes a column that must have a value and has no default."""
+    fill(database)
+    with open_writer(database) as writer:
+        kind = "DATETIME" if writer.dialect == "sqlite" else "TIMESTAMP(3)"
+        for model in STORED:
+            table = writer.table(model)
+            if writer.dialect == "postgresql":
+                writer.execute(f'ALTER TABLE {table} ADD "{field}" {kind} NOT NULL')
+            else:
+                ((made,),) = writer.query("SELECT sql FROM sqlite_master WHERE name = ?", [TABLES[model].name])
+                head, _, rest = str(made).partition("(")
+                writer.execute(f"DROP TABLE {table}")
+                writer.execute(f'{head}("{field}" {kind} NOT NULL, {rest}')
+    held = []
+    for nth in range(2):
+        counts = night(database, FIRST_NIGHT_MS + nth * DAY_MS)
+        assert (counts["written"], counts["refused"]) == (2, 0), counts["failures"]
+        with open_writer(database) as writer:
+            held.append(writer.query(f'SELECT "{field}" FROM {writer.table("StrugglePrediction")} ORDER BY id'))
+    assert counts["indicators"] >= 2
+    assert (held[0] != held[1]) is moves
+
+
 def test_numbers_as_ids_on_sqlite(sqlite_url):
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
