@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { PrismaLibSql } from '@prisma/adapter-libsql';
 import { GET as performanceOfLately } from '@/app/api/analytics/model-performance/route';
 import { POST as giveFeedback } from '@/app/api/analytics/predictions/[id]/feedback/route';
 import { POST as generate } from '@/app/api/analytics/predictions/generate/route';
@@ -203,6 +204,19 @@ test('an answer that cannot be stored is given all the same', async () => {
     await prisma.$executeRawUnsafe('ALTER TABLE away RENAME TO struggle_predictions');
   }
 });
+
+const database = process.env.DATABASE_URL ?? '';
+if (database.startsWith('file:')) {
+  test('an answer is stored while another reads, who keeps nobody out', async () => {
+    const reader = new PrismaLibSql({ url: database }).createClient({ url: database });
+    const reading = await reader.transaction('deferred');
+    await reading.execute('SELECT count(*) FROM users');
+    assert.equal((await asked(LEARNER, OBJECTIVE)).status, 201);
+    await reading.rollback();
+    reader.close();
+    assert.equal((await asked(LEARNER, OBJECTIVE)).status, 201);
+  });
+}
 
 test('twenty at once are answered, each stored or said not to be', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => asked(LEARNER, OBJECTIVE)));
