@@ -31,14 +31,15 @@ from scripts.correct_option import correct_from_option
 from scripts.database_options import database_options
 from scripts.extras import Extras
 from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import of_database
+from scripts.refusal import CONFIGURATION, Refused, of_database
+from scripts.terminal import printable
 
 extras = Extras()
 with extras:
     from scripts import monitor_page, monitor_prometheus, monitor_text
-    from scripts.monitor_readings import Codes, Predictions, read_period
+    from scripts.monitor_readings import LONGEST_NAME, Codes, Predictions, read_period
     from scripts.monitor_reasons import reasons
-    from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report
+    from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report, tells_learners_apart
     from scripts.monitor_verdicts import Target, targets
 
 ALERT_COMMAND_WITHIN_S = 60
@@ -80,7 +81,9 @@ Exit codes:
 @click.option("--html", type=OutputPath(), help="Write the report as one self-contained page.")
 @click.option("--prometheus", type=OutputPath(), help="Write the figures as a Prometheus text file.")
 @click.option(
-    "--alert-command", metavar="CMD", help="On an alert, run this program (no shell) with the report on its stdin."
+    "--alert-command",
+    metavar="CMD",
+    help="On an alert, run this program (no shell); its stdin has the report without learners.",
 )
 @correct_from_option
 @click.option("--bootstrap", default=1000, type=click.IntRange(200), show_default=True, help="Resamples.")
@@ -178,7 +181,11 @@ def _group(client: Client, column: str, current: Predictions, codes: Codes) -> l
     names = codes.learners.names if by_learner else codes.objectives.names
     value = monitoring.groups(client, column, names)
     values = [value.get(name) for name in names]
-    return [values[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]
+    shown = [None if value is None else printable(value)[:LONGEST_NAME] for value in values]
+    rows = [shown[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]
+    if column == "users.id" or tells_learners_apart(rows, current.rows.learner.tolist()):
+        raise Refused(f"{column} tells single learners apart: it is no group to report on.", CONFIGURATION)
+    return rows
 
 
 def _parsed(command: str | None) -> list[str]:
@@ -196,10 +203,16 @@ def _instant(text: str) -> int:
 
 
 def _tell(command: Sequence[str], found: Report) -> None:
-    """The report on the program's stdin. Its failure is told, and leaves the alert what it is."""
+    """The report on the program's stdin, without the mistakes, which name learners.
+
+    The program's failure is told, and leaves the alert what it is.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - the deployer's own program, without a shell
-            command, input=json.dumps(found.to_dict()).encode(), timeout=ALERT_COMMAND_WITHIN_S, check=False
+            command,
+            input=json.dumps(found.to_dict(mistakes=False)).encode(),
+            timeout=ALERT_COMMAND_WITHIN_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         click.echo(f"The alert command did not run: {error}", err=True)

@@ -77,10 +77,10 @@ def _sections(report: Report, period: str) -> Iterator[str]:
 
 
 def _counts(report: Report) -> str:
-    known = report.evaluation.n
+    struggles = f"; {report.evaluation.struggles:,} of them were struggles" if report.sufficient else ""
     return (
-        f"<p>{report.predictions:,} predictions for {report.learners:,} learners. {known:,} outcomes are known so far; "
-        f"{report.evaluation.struggles:,} of them were struggles.</p>"
+        f"<p>{report.predictions:,} predictions for {report.learners:,} learners. {report.evaluation.n:,} outcomes are "
+        f"known so far{struggles}.</p>"
     )
 
 

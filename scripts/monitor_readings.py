@@ -17,6 +17,10 @@ from ml.training.drift import FeatureCounts
 from ml.training.metrics import Floats, Integers
 from ml.training.slices import history_band
 from scripts.monitor_vectors import Glance, glance, glance_of, parsed
+from scripts.terminal import printable
+
+LONGEST_NAME = 80
+"""Characters shown of a text from the database that names a slice."""
 
 WORST = 8
 """False positives, and false negatives, shown one by one."""
@@ -146,7 +150,7 @@ def _columns(rows: Sequence[StoredPrediction], glances: Sequence[Glance], codes:
         at_ms=np.array([row.predicted_at_ms for row in rows], dtype=np.int64),
         learner=np.array([codes.learners[row.learner_id] for row in rows], dtype=np.int64),
         objective=np.array([codes.objectives[row.objective_id] for row in rows], dtype=np.int64),
-        version=np.array([codes.versions[each.version] for each in glances], dtype=np.int64),
+        version=np.array([codes.versions[printable(each.version)[:LONGEST_NAME]] for each in glances], dtype=np.int64),
         band=_bands(np.array([each.grown for each in glances], dtype=np.float64), codes.bands),
         degraded=np.array([each.degraded for each in glances], dtype=np.float64),
         intervened=np.array([row.intervened for row in rows], dtype=np.float64),

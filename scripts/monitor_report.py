@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from scripts.monitor_alerts import (
 )
 from scripts.monitor_readings import Codes, Mistake, Predictions
 from scripts.monitor_reasons import Reason
-from scripts.monitor_verdicts import MINIMUM_LEARNERS, Alert, Target
+from scripts.monitor_verdicts import INSUFFICIENT, MINIMUM_LEARNERS, Alert, Target, sufficient
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
@@ -43,7 +44,11 @@ class Week(NamedTuple):
 
 class Report(NamedTuple):
     """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known; correct_from is the
-    deployment's setting, under which record_outcomes decides them."""
+    deployment's setting, under which record_outcomes decides them.
+
+    Below the minimum of rows, or of learners, nothing of a slice is told, its value neither: too_small counts such
+    slices by their dimension. Of a week or a whole period as small, how many predictions there are is told.
+    """
 
     since_ms: int
     until_ms: int
@@ -54,6 +59,7 @@ class Report(NamedTuple):
     evaluation: Evaluation
     calibration: tuple[CalibrationBin, ...]
     slices: tuple[Slice, ...]
+    too_small: Mapping[str, int]
     weeks: tuple[Week, ...]
     drift: tuple[FeatureDrift, ...]
     drift_note: str
@@ -77,8 +83,9 @@ class Report(NamedTuple):
             return "no predictions"
         return "ok" if self.sufficient else "insufficient data"
 
-    def to_dict(self) -> dict[str, object]:
-        """The JSON form: what --json prints and an alert command receives."""
+    def to_dict(self, mistakes: bool = True) -> dict[str, object]:
+        """The JSON form that --json prints; an alert command receives it without the mistakes, which name learners."""
+        named = [self._mistake(each) for each in self.mistakes] if mistakes else []
         return {
             "status": self.status,
             "alerts": [each.to_dict() for each in self.alerts],
@@ -89,25 +96,22 @@ class Report(NamedTuple):
             "minimum": self.minimum,
             "correct_from": self.correct_from,
             "degraded": self.degraded.to_dict(),
-            **self.evaluation.to_dict(),
+            **_plain(self.evaluation),
             "slices": [each.to_dict() for each in self.slices],
+            "slices_too_small": dict(self.too_small),
             "weeks": [
-                {"start": iso(week.start_ms), "predictions": week.predictions, **week.evaluation.to_dict()}
+                {"start": iso(week.start_ms), "predictions": week.predictions, **_plain(week.evaluation)}
                 for week in self.weeks
             ],
             "drift": [each.to_dict() for each in self.drift],
             "drift_note": self.drift_note,
-            "mistakes": [
-                {
-                    **mistake._asdict(),
-                    "predicted_at": iso(mistake.predicted_at_ms),
-                    "reasons": list(self.reasons[mistake.prediction_id].texts)
-                    if mistake.prediction_id in self.reasons
-                    else [],
-                }
-                for mistake in self.mistakes
-            ],
+            **({"mistakes": named} if mistakes else {}),
         }
+
+    def _mistake(self, mistake: Mistake) -> dict[str, object]:
+        why = self.reasons.get(mistake.prediction_id)
+        told = {"predicted_at": iso(mistake.predicted_at_ms), "reasons": list(why.texts) if why else []}
+        return {**mistake._asdict(), **told}
 
 
 class Periods(NamedTuple):
@@ -148,6 +152,7 @@ def report(
         **{name: [value for value, kept in zip(values, known.tolist()) if kept] for name, values in groups.items()},
     }
     within = slices(*rows, dimensions, bootstrap=bootstrap)
+    large = [each for each in within if _large(each.evaluation, minimum)]
     drift, drift_note = _drift(periods, minimum, bootstrap)
     calibration = bins_with_intervals(rows, evaluation, LEVEL)
     raised = [
@@ -162,11 +167,12 @@ def report(
         minimum=minimum,
         predictions=len(now.probability),
         learners=len(np.unique(now.learner)),
-        degraded=degraded,
-        evaluation=evaluation,
-        calibration=calibration,
-        slices=within,
-        weeks=_weeks(periods, bootstrap),
+        degraded=_figure_told(degraded, minimum),
+        evaluation=_told(evaluation, minimum),
+        calibration=calibration if _large(evaluation, minimum) else (),
+        slices=tuple(each._replace(evaluation=_figures_told(each.evaluation, minimum)) for each in large),
+        too_small=Counter(each.dimension for each in within if each not in large),
+        weeks=tuple(each._replace(evaluation=_told(each.evaluation, minimum)) for each in _weeks(periods, bootstrap)),
         drift=drift,
         drift_note=drift_note,
         mistakes=periods.current.worst,
@@ -175,6 +181,58 @@ def report(
         alerts=tuple(raised),
         correct_from=correct_from,
     )
+
+
+def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> bool:
+    """Whether most of the values belong to one learner each; of a handful of learners, who fill no slice, never."""
+    of_value: dict[object, set[int]] = {}
+    for value, learner in zip(values, learners):
+        if value is not None:
+            of_value.setdefault(value, set()).add(learner)
+    alone = sum(len(each) == 1 for each in of_value.values())
+    return len(set(learners)) >= MINIMUM_LEARNERS and 2 * alone > len(of_value)
+
+
+def _plain(evaluation: Evaluation) -> dict[str, object]:
+    """Ready for JSON; the struggles of a period whose figures are not told are not told either."""
+    untold = {"struggles": None} if evaluation.figures["struggle_rate"].value is None else {}
+    return {**evaluation.to_dict(), **untold}
+
+
+def _large(evaluation: Evaluation, minimum: int) -> bool:
+    return evaluation.n >= minimum and evaluation.learners >= MINIMUM_LEARNERS
+
+
+def _told(evaluation: Evaluation, minimum: int) -> Evaluation:
+    """The evaluation; without its figures where too few rows or learners stand behind it."""
+    return evaluation if _large(evaluation, minimum) else _only(evaluation, lambda figure: False)
+
+
+def _figures_told(evaluation: Evaluation, minimum: int) -> Evaluation:
+    """The evaluation without each figure that rests on too few rows or learners."""
+    return _only(evaluation, lambda figure: sufficient(figure, minimum))
+
+
+def _only(evaluation: Evaluation, wanted: Callable[[Figure], bool]) -> Evaluation:
+    def told(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+        return {name: figure if wanted(figure) else _untold(figure) for name, figure in figures.items()}
+
+    whole = wanted(evaluation.figures["struggle_rate"])
+    return evaluation._replace(
+        figures=told(evaluation.figures),
+        decisions={at: told(figures) for at, figures in evaluation.decisions.items()},
+        struggles=evaluation.struggles if whole else 0,
+        reliability=evaluation.reliability if whole else (),
+        ece_noise_floor=evaluation.ece_noise_floor if whole else None,
+    )
+
+
+def _figure_told(figure: Figure, minimum: int) -> Figure:
+    return figure if sufficient(figure, minimum) else _untold(figure)
+
+
+def _untold(figure: Figure) -> Figure:
+    return Figure(None, None, None, figure.n, figure.learners, figure.reason or INSUFFICIENT)
 
 
 def _named(codes: Integers, names: Sequence[str]) -> list[str]:

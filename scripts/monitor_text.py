@@ -57,6 +57,8 @@ def _lines(report: Report) -> Iterator[str]:
     if report.slices:
         yield ""
         yield from _columns(_slice_rows(report))
+    for dimension, count in report.too_small.items():
+        yield f"{dimension}: {count} too small to be told"
     yield ""
     yield f"Drift: {report.drift_note}"
     if report.drift:

@@ -47,6 +47,7 @@ from scripts.refusal import (
     Refused,
     of_database,
 )
+from scripts.terminal import printable
 
 extras = Extras()
 with extras:
@@ -273,7 +274,7 @@ def _told(summary: Mapping[str, Any]) -> str:
         "indicators": "rows of struggle_indicators written",
     }
     lines += [f"{counts[name]} {words}" for name, words in told.items() if counts[name]]
-    return "\n".join(lines + list(summary["failures"]))
+    return "\n".join(lines + [printable(each) for each in summary["failures"]])
 
 
 if __name__ == "__main__":

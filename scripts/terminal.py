@@ -52,6 +52,19 @@ def in_one_line(text: str) -> str:
     return shown.encode("ascii", "backslashreplace").decode("ascii")
 
 
+def printable(text: str) -> str:
+    """The text in its own letters, with everything escaped that would not be seen as itself.
+
+    Stored texts may hold line ends, escape sequences and marks that turn the direction of writing; in a report or a log
+    they would pass for lines of ours.
+    """
+    return text if text.isprintable() else "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def _sent(stream: int, octets: bytes, within_s: float) -> bool:
     """Whether all of it could be written; a reader that never reads must not keep the process. Main thread only."""
     give_up_at = time.monotonic() + within_s

@@ -221,6 +221,7 @@ def test_the_alert_command_gets_the_report_and_no_shell(tmp_path, database):
     )
     command = f"{sys.executable} {program} {received} ; touch '{tmp_path}/a b'"
     report = observed(database, "--alert-command", command, code=1)
+    del report["mistakes"]
     assert json.loads(received.read_text()) == report
     assert (tmp_path / "received.json.args").read_text() == repr([";", "touch", f"{tmp_path}/a b"])
     assert not (tmp_path / "a b").exists()
@@ -253,7 +254,7 @@ def test_the_prometheus_file_holds_the_reports_figures(tmp_path, database):
     for suffix, part in (("", "value"), ("_low", "low"), ("_high", "high"), ("_rows", "n")):
         assert samples[f"struggle_predictor_accuracy{suffix}", None] == accuracy[part]
     assert (
-        samples["struggle_predictor_accuracy", '{dimension="users.email",value="a \\"b\\"\\\\\\n"}']
+        samples["struggle_predictor_accuracy", '{dimension="users.email",value="a \\"b\\"\\\\\\\\n"}']
         == accuracy["value"]
     )
     assert samples["struggle_predictor_predictions", None] == report["predictions"]
@@ -485,3 +486,70 @@ def test_memory_stays_within_bounds_as_the_store_grows():
     few, many = measured
     per_row = (many["mib"] - few["mib"]) * 2**20 / (many["rows"] - few["rows"])
     assert many["mib"] + per_row * 880_000 / 2**20 < 1024
+
+
+def every_format(url, directory, *options):
+    """What the command writes of a report: JSON, text, page, metrics; and what the alert command gets."""
+    got = directory / "got.json"
+    files = ("--html", str(directory / "m.html"), "--prometheus", str(directory / "m.prom"))
+    program = f"{sys.executable} -c \"import sys; open('{got}', 'w').write(sys.stdin.read())\""
+    arguments = ["--database-url", url, *AS_OF, *options, *files, "--alert-command", program]
+    said = [CliRunner().invoke(monitor, [*arguments, *more]) for more in (("--json",), ())]
+    assert {done.exit_code for done in said} <= {0, 1}, said[0].output
+    written = [path.read_text() for path in (directory / "m.html", directory / "m.prom", got) if path.exists()]
+    return [said[0].stdout, said[1].stdout, *written]
+
+
+@pytest.mark.parametrize("few", [3, 9])
+def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path, database, few):
+    users = [(f"learner-{each}", "Zanzibar" if each < few else f"cohort {each % 2}") for each in range(60)]
+    store(database, certain_rows(1200, wrong=0.5), users=users)
+    formats = every_format(database, tmp_path, "--group-by", "users.email")
+    assert len(formats) == 5
+    assert ["cohort 1" in each for each in formats[:4]] == [True] * 4
+    assert ["Zanzibar" in each for each in formats] == [False] * 5
+    report = json.loads(formats[0])
+    assert report["slices_too_small"]["users.email"] == 1
+    for each in report["slices"]:
+        for figure in [*each["figures"].values(), *(one for at in each["decisions"].values() for one in at.values())]:
+            assert figure["value"] is None or (figure["n"] >= 100 and figure["learners"] >= 10)
+
+
+def test_a_period_of_a_few_learners_has_no_figures(tmp_path, database):
+    store(database, certain_rows(600, wrong=0.1, learners=4))
+    formats = every_format(database, tmp_path)
+    report = json.loads(formats[0])
+    assert report["status"] == "insufficient data"
+    for each in (report, *report["weeks"]):
+        assert {figure["value"] for figure in each["figures"].values()} == {None}
+        assert (each["reliability"], each["struggles"]) == ([], None)
+    assert report["degraded"]["value"] is None
+    assert "struggle_predictor_accuracy " not in formats[3]
+
+
+def test_the_alert_command_learns_of_no_learner(tmp_path, database):
+    store(database, certain_rows(wrong=0.5))
+    formats = every_format(database, tmp_path)
+    assert "learner-" in formats[0]
+    assert "learner-" not in formats[4]
+    assert '"alerts"' in formats[4]
+
+
+@pytest.mark.parametrize("column", ["users.id", "users.email"])
+def test_a_column_that_tells_learners_apart_is_no_group(database, column):
+    store(database, certain_rows(), users=[(f"learner-{each}", f"{each}@example.org") for each in range(60)])
+    done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
+    assert (done.exit_code, done.stdout) == (78, "")
+    assert "tells single learners apart" in done.stderr
+    assert "example.org" not in done.stderr
+
+
+def test_no_control_character_and_no_line_of_others_comes_from_stored_text(tmp_path, database):
+    forged = 'a\x1b[2J\nALERT: forged\r\u202e\u2028b"} 1\\'
+    store(database, certain_rows(1200, wrong=0.5), users=[(f"learner-{each}", forged) for each in range(60)])
+    formats = every_format(database, tmp_path, "--group-by", "users.email")
+    for each in formats:
+        assert not [letter for letter in each if not letter.isprintable() and letter != "\n"]
+        assert not [line for line in each.splitlines() if line.startswith("ALERT: forged")]
+    assert all("forged" in each for each in formats[:4])
+    assert 'value="a\\\\x1b[2J\\\\nALERT: forged\\\\r\\\\u202e\\\\u2028b\\"} 1\\\\"' in formats[3]
