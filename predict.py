@@ -49,57 +49,23 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     leave_out_callers_directory(os.environ.get("PYTHONPATH", ""))
 
-import db
 from db import errors as database
 from ml import errors
 from ml.answer import answer, failure
 from ml.deadline import DeadlinePassed, within
 from ml.extractor import StruggleFeatureExtractor
-from ml.features import FeatureVector
 from ml.history import WINDOW, StudyHistory
 from ml.model import StrugglePredictionModel, load
 from ml.occasion import occasion_of
-from ml.places import setting
 from ml.plain_json import dumps
+from scripts.request import Request, Usage, opened, predict_by_default, predict_from_features, sentence_of
 from scripts.terminal import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from db.client import Client
+    from collections.abc import Sequence
 
 __version__ = "1.0.0"
-TIMEOUT_S = 4.0  # below the route's own five seconds: an exec() that gives up leaves its child running
-
-
-class Request:
-    """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
-
-    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
-    person should hear about the database that was read. on_demo: whether it is the demo because nobody named another.
-    warning: what a person should hear about the arguments.
-    """
-
-    def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
-        self.user_id = in_utf8(user_id)
-        self.objective_id = in_utf8(objective_id)
-        self.database_url: str | None = None
-        self.env_file: str | None = None
-        self.demo = False
-        self.schema = setting("STRUGGLE_SCHEMA")
-        self.model: str | None = None
-        self.correct_from: str | None = None
-        self.as_of_ms: int | None = None
-        self.given_features: Callable[[], Mapping[str, object]] | None = None
-        self.timeout_s = TIMEOUT_S
-        self.began = time.monotonic() if began is None else began
-        self.strict = False
-        self.pretty = False
-        self.doctor = False
-        self.remark = ""
-        self.on_demo = False
-        self.warning = ""
 
 
 def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
@@ -115,32 +81,6 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
     prediction = model.predict(features)
     occasion = occasion_of(history.past, history.objective)
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
-
-
-def opened(request: Request) -> "Client":
-    """The database that the request names, else the one that the environment names, else the demo."""
-    return db.connect(
-        request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
-    )
-
-
-def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
-    """The last steps alone, on features the caller has computed; no database is opened."""
-    given = request.given_features() if request.given_features is not None else {}
-    features = FeatureVector.from_dict(given, moment_ms(request))
-    return answer(request.user_id, request.objective_id, features, model.predict(features))
-
-
-def predict_by_default(request: Request, model: StrugglePredictionModel, code: str, why: str) -> dict[str, object]:
-    """What the route still gets when the learner's rows cannot be had: neutral features, and why.
-
-    code is one of ml.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
-    """
-    if request.strict:
-        raise database.DatabaseUnavailable(why, code)
-    say(f"default features: {why} {request.warning}".rstrip())
-    features = FeatureVector.of({}, moment_ms(request), degraded=sentence_of(code))
-    return answer(request.user_id, request.objective_id, features, model.predict(features))
 
 
 def respond(request: Request) -> dict[str, object]:
@@ -167,10 +107,6 @@ def respond(request: Request) -> dict[str, object]:
     if request.remark or request.warning:
         say(". ".join(filter(None, (request.remark, request.warning))))
     return response
-
-
-class Usage(Exception):
-    """Raised when the arguments make no request."""
 
 
 EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
@@ -215,7 +151,7 @@ def parse(argv: "Sequence[str]") -> Request:
     """The options; click is imported only here, so that the route's two arguments do not pay for it."""
     from scripts.predict_options import parse_request
 
-    return parse_request(argv, Request, Usage, __version__)
+    return parse_request(argv, __version__)
 
 
 def examine(request: Request) -> tuple[dict[str, object], int]:
@@ -225,30 +161,11 @@ def examine(request: Request) -> tuple[dict[str, object], int]:
     return examine(request)
 
 
-def sentence_of(code: str) -> str:
-    """Why there are no features, for whoever reads the answer; few answers need it."""
-    from ml.degraded import SENTENCES
-
-    return SENTENCES[code]
-
-
 def indented(text: str) -> str:
     """--pretty."""
     import json
 
     return json.dumps(json.loads(text), indent=2)
-
-
-def in_utf8(word: str) -> str:
-    """An argument's bytes read as UTF-8, which is what callers write, also where the locale says otherwise."""
-    if sys.getfilesystemencoding() == "utf-8":
-        return word
-    return os.fsencode(word).decode("utf-8", "surrogateescape")
-
-
-def moment_ms(request: Request) -> int:
-    """as_of where no database client tells it."""
-    return request.as_of_ms if request.as_of_ms is not None else time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":

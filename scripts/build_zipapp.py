@@ -36,7 +36,7 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, for every member: a build's own time would make each build another file."""
 OF_SCRIPTS = (
     *("__init__", "database_options", "doctor", "doctor_costs", "model_options", "predict_options"),
-    *("refusal", "terminal"),
+    *("refusal", "request", "terminal"),
 )
 CURRENT = "models/current.pkl"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 import db
 from db import with_unknown
@@ -16,9 +15,7 @@ from ml.instants import iso
 from ml.model import load
 from ml.places import MODEL, MODELS_DIR, content_of, current, packed, setting
 from scripts.doctor_costs import costs
-
-if TYPE_CHECKING:
-    from scripts.request import Request
+from scripts.request import Request
 
 UNREACHABLE, CONFIGURATION = 69, 78
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -16,11 +15,7 @@ from ml.instants import parse_iso
 from scripts.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
 from scripts.model_options import model_option
 from scripts.refusal import USAGE, Refused
-
-if TYPE_CHECKING:
-    from scripts.request import Request
-
-    Asked = TypeVar("Asked", bound=Request)
+from scripts.request import Request, Usage
 
 MAX_FEATURES_BYTES = 1 << 20
 
@@ -39,27 +34,25 @@ Exactly two arguments are always the two ids, whatever they look like.
 """
 
 
-def parse_request(
-    argv: Sequence[str], make_request: Callable[[str, str], Asked], usage_error: type[Exception], version: str
-) -> Asked:
-    """The request that argv asks for. Raises usage_error, InvalidFeatures; SystemExit after --help and --version."""
+def parse_request(argv: Sequence[str], version: str) -> Request:
+    """The request that argv asks for. Raises Usage, InvalidFeatures; SystemExit after --help and --version."""
     command = _command(version)
     try:
         # standalone_mode would print usage errors on its own and end the process with click's exit codes
         options = command.main(list(argv), prog_name="predict.py", standalone_mode=False)
     except click.ClickException as error:
-        raise usage_error(error.format_message()) from None
+        raise Usage(error.format_message()) from None
     except click.exceptions.Exit as finished:
         raise SystemExit(finished.exit_code) from None
     if not isinstance(options, Mapping):  # --help and --version have been printed
         raise SystemExit(0)
     if not options["doctor"] and (options["user_id"] is None or options["objective_id"] is None):
-        raise usage_error("USER_ID and OBJECTIVE_ID are needed; see predict.py --help")
-    request = make_request(options["user_id"] or "", options["objective_id"] or "")
+        raise Usage("USER_ID and OBJECTIVE_ID are needed; see predict.py --help")
+    request = Request(options["user_id"] or "", options["objective_id"] or "")
     try:
         refuse_two_databases(options["database_url"], options["env_file"], options["demo"])
     except Refused as refusal:
-        raise (usage_error if refusal.exit_code == USAGE else DatabaseConfiguration)(refusal.message) from None
+        raise (Usage if refusal.exit_code == USAGE else DatabaseConfiguration)(refusal.message) from None
     request.demo = options["demo"]
     request.database_url = DEMO_URL if options["demo"] else options["database_url"]
     request.env_file = options["env_file"]

@@ -1,29 +1,102 @@
-"""What predict.py has been asked, as its options and its doctor see it; predict.Request has this shape.
-
-Imported for type checking only: a prediction by two arguments makes its Request in predict.py, with no module more.
-"""
+"""A request to predict.py, and its answers where no learner's records are read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+import os
+import sys
+import time
+
+import db
+from db.errors import DatabaseUnavailable
+from ml.answer import answer
+from ml.features import FeatureVector
+from ml.places import setting
+from scripts.terminal import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from db.client import Client
+    from ml.model import StrugglePredictionModel
+
+TIMEOUT_S = 4.0
+"""Below the route's own five seconds: an exec() that gives up leaves its child running."""
 
 
-class Request(Protocol):
-    """One call of predict.py, whose options are set one by one; predict.Request says what each is."""
+class Usage(Exception):
+    """Raised when the arguments make no request."""
 
-    user_id: str
-    objective_id: str
-    database_url: str | None
-    env_file: str | None
-    demo: bool
-    schema: str | None
-    model: str | None
-    correct_from: str | None
-    as_of_ms: int | None
-    given_features: Callable[[], Mapping[str, object]] | None
-    timeout_s: float
-    strict: bool
-    pretty: bool
-    doctor: bool
-    warning: str
+
+class Request:
+    """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
+
+    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
+    person should hear about the database that was read. on_demo: whether it is the demo because nobody named another.
+    warning: what a person should hear about the arguments.
+    """
+
+    def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
+        self.user_id = in_utf8(user_id)
+        self.objective_id = in_utf8(objective_id)
+        self.database_url: str | None = None
+        self.env_file: str | None = None
+        self.demo = False
+        self.schema = setting("STRUGGLE_SCHEMA")
+        self.model: str | None = None
+        self.correct_from: str | None = None
+        self.as_of_ms: int | None = None
+        self.given_features: Callable[[], Mapping[str, object]] | None = None
+        self.timeout_s = TIMEOUT_S
+        self.began = time.monotonic() if began is None else began
+        self.strict = False
+        self.pretty = False
+        self.doctor = False
+        self.remark = ""
+        self.on_demo = False
+        self.warning = ""
+
+
+def opened(request: Request) -> Client:
+    """The database that the request names, else the one that the environment names, else the demo."""
+    return db.connect(
+        request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
+    )
+
+
+def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
+    """The last steps alone, on features the caller has computed; no database is opened."""
+    given = request.given_features() if request.given_features is not None else {}
+    features = FeatureVector.from_dict(given, moment_ms(request))
+    return answer(request.user_id, request.objective_id, features, model.predict(features))
+
+
+def predict_by_default(request: Request, model: StrugglePredictionModel, code: str, why: str) -> dict[str, object]:
+    """What the route still gets when the learner's rows cannot be had: neutral features, and why.
+
+    code is one of ml.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
+    """
+    if request.strict:
+        raise DatabaseUnavailable(why, code)
+    say(f"default features: {why} {request.warning}".rstrip())
+    features = FeatureVector.of({}, moment_ms(request), degraded=sentence_of(code))
+    return answer(request.user_id, request.objective_id, features, model.predict(features))
+
+
+def sentence_of(code: str) -> str:
+    """Why there are no features, for whoever reads the answer; few answers need it."""
+    from ml.degraded import SENTENCES
+
+    return SENTENCES[code]
+
+
+def in_utf8(word: str) -> str:
+    """An argument's bytes read as UTF-8, which is what callers write, also where the locale says otherwise."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return word
+    return os.fsencode(word).decode("utf-8", "surrogateescape")
+
+
+def moment_ms(request: Request) -> int:
+    """as_of where no database client tells it."""
+    return request.as_of_ms if request.as_of_ms is not None else time.time_ns() // 1_000_000
