@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import select
+import sys
 import time
 
 from db.dialects import POSTGRESQL
@@ -46,6 +47,22 @@ _NO_SUCH_PLAN = "26000"
 """The prepared batch is gone: a pooler lends other sessions, or somebody said DISCARD. The next ones go unprepared."""
 
 
+def _load_driver() -> None:
+    """Imports psycopg2, without Python's ssl in a process that needs it for nothing else. Raises ImportError.
+
+    psycopg2 imports ssl, which takes as long as the bare interpreter, for the locks that OpenSSL wanted of its callers
+    before 1.1; a Python without ssl will do for it. libpq's TLS does not depend on it (tests/test_tls.py). Where there
+    may be other threads, one of them may be importing ssl for itself.
+    """
+    if "ssl" in sys.modules or "threading" in sys.modules:
+        return
+    sys.modules["ssl"] = None  # type: ignore[assignment]  # Python's way to say that there is no such module
+    try:
+        import psycopg2  # noqa: F401
+    finally:
+        del sys.modules["ssl"]
+
+
 class PostgreSQLConnection:
     """One connection, made anew by the next read when it broke; not to be used by two threads at once."""
 
@@ -70,6 +87,7 @@ class PostgreSQLConnection:
 
     def _connect(self) -> psycopg2.extensions.connection:
         try:
+            _load_driver()
             import psycopg2
         except ImportError:
             raise DatabaseConfiguration("PostgreSQL needs the package psycopg2-binary.") from None
