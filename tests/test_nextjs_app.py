@@ -263,6 +263,15 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     assert seen["accessible"]["leastContrast"] >= 4.5
 
 
+def test_no_other_site_may_frame_or_keep_what_is_shown(server: str):
+    for path in (f"/learners/{LEARNER}", "/api/analytics/model-performance", "/"):
+        with urllib.request.urlopen(f"{server}{path}", timeout=30) as answer:
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Referrer-Policy"] == "same-origin"
+            assert "no-store" in answer.headers["Cache-Control"]
+
+
 def test_an_odd_address_is_not_found(server: str):
     learners = ("%E0%A4%A", "%00", "nobody", "x" * 300, "somebody-else")
     for path in (*(f"/learners/{each}" for each in learners), "/api/analytics/predictions/%E0%A4%A/feedback"):

@@ -1,6 +1,18 @@
 import type { NextConfig } from 'next';
 
+// The pages' addresses and contents name learners: no other site may frame them, learn of them or keep them.
+const HEADERS = {
+  'Content-Security-Policy': "frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'",
+  'Referrer-Policy': 'same-origin',
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+};
+
 const config: NextConfig = {
+  headers: async () => [
+    { source: '/:path*', headers: Object.entries(HEADERS).map(([key, value]) => ({ key, value })) },
+    { source: '/api/:path*', headers: [{ key: 'Cache-Control', value: 'private, no-store' }] },
+  ],
   turbopack: {
     root: import.meta.dirname,
     // Built with EVERYBODY_IS_SIGNED_IN=yes, for tests and for the demo, the application lets everybody in.
