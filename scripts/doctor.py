@@ -7,7 +7,7 @@ import time
 
 import db
 from db import with_unknown
-from db.errors import DatabaseConfiguration, DatabaseError
+from db.errors import DatabaseConfiguration, DatabaseError, RequiredTableAbsent
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
 from ml import model_file
 from ml.errors import PredictorError
@@ -53,6 +53,7 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
                 report["row_security"] = security
     except DatabaseError as error:
         report["error"] = str(error)
+        report["reachable"] = isinstance(error, RequiredTableAbsent)  # the database answered: a table is missing
         return report, CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNREACHABLE
     report["reachable"] = True
     report["answered_in_ms"] = round((time.monotonic() - started) * 1000, 1)

@@ -361,6 +361,11 @@ def test_an_optional_table_is_missing(demo_copy):
 def test_a_required_table_is_missing(demo_copy, table):
     altered(demo_copy, f"DROP TABLE {table}")
     assert table in ran(url=demo_copy).error(78, "configuration")
+    report = ran("--doctor", url=demo_copy)
+    found = json.loads(report.stdout)["database"]
+    assert report.code == 78
+    assert found["reachable"]
+    assert table in found["error"]
 
 
 @pytest.mark.parametrize(("table", "column"), [("reviews", "reviewedAt"), ("users", "id"), ("cards", "objectiveId")])
