@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 
 import pytest
 
 import db
-from db import errors
+from db import errors, rows
 from db.mapping import MODELS
 from db.tables import TABLES
 from db.writing import open_writer
@@ -503,3 +505,31 @@ def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course):
     assert len(found) == WINDOW.prerequisites
     assert found[0].objective_id == OBJECTIVE
     assert [row.objective_id for row in found[1:4]] == ["n9999", "n9998", "n9997"]
+
+
+EXAM = rows.ExamRow("course", 5, ("topic",))
+
+
+def test_a_row_is_a_tuple_with_names():
+    assert EXAM == ("course", 5, ("topic",))
+    assert (EXAM.course_id, EXAM.date_ms, EXAM.coverage_topics) == EXAM
+    assert rows.ExamRow("course", coverage_topics=("topic",), date_ms=5) == EXAM
+    assert repr(EXAM) == "ExamRow(course_id='course', date_ms=5, coverage_topics=('topic',))"
+    assert rows.ObjectiveRows(objective=EXAM, prerequisites=[], cards=[]).unknown_values == ()  # type: ignore[arg-type]
+    assert not hasattr(EXAM, "__dict__")
+
+
+def test_a_row_is_copied_changed_and_sent_to_another_process():
+    changed = EXAM._replace(date_ms=6)
+    assert (type(changed), changed) == (rows.ExamRow, ("course", 6, ("topic",)))
+    for copied in (copy.deepcopy(EXAM), *(pickle.loads(pickle.dumps(EXAM, protocol)) for protocol in (2, 4, 5))):
+        assert (type(copied), copied) == (rows.ExamRow, EXAM)
+
+
+@pytest.mark.parametrize(
+    ("values", "by_name"),
+    [((), {}), (EXAM[:2], {}), ((*EXAM, 1), {}), (EXAM, {"date_ms": 6}), (EXAM[:2], {"topics": ()})],
+)
+def test_a_row_takes_each_of_its_fields_once(values, by_name):
+    with pytest.raises(TypeError, match="ExamRow takes each of course_id, date_ms, coverage_topics once"):
+        rows.ExamRow(*values, **by_name)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml.errors import InvalidFeatures
 from ml.features import FEATURE_NAMES, FEATURES, Feature, FeatureVector
+from ml.instants import iso, parse_iso
 
 AT_MS = 1_740_832_496_789
 AT = "2025-03-01T12:34:56.789Z"
@@ -177,3 +179,23 @@ def test_no_instant_at_all_is_refused() -> None:
     with pytest.raises(InvalidFeatures) as refused:
         FeatureVector.from_dict({"ability": 0.5})
     assert str(refused.value) == "extracted_at must be an ISO 8601 instant"
+
+
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The first and the last instant of the years 1 to 9999."""
+
+
+@given(st.integers(FIRST_MS, LAST_MS))
+@example(FIRST_MS)
+@example(LAST_MS)
+@example(-1)
+def test_an_instant_is_written_as_datetime_writes_it(instant_ms: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + instant_ms * timedelta(milliseconds=1)
+    assert iso(instant_ms) == moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert parse_iso(iso(instant_ms)) == instant_ms
+
+
+@pytest.mark.parametrize("instant_ms", [FIRST_MS - 1, LAST_MS + 1, 10**30, -(10**30)])
+def test_an_instant_beyond_the_calendar_is_refused(instant_ms: int) -> None:
+    with pytest.raises(OverflowError):
+        iso(instant_ms)
