@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,8 @@ ORDER_STEP_MS = 10 * 60_000
 LONGEST_ID_BYTES = 500
 """PostgreSQL indexes keys up to about 2,700 bytes, and a card's id holds the ids of its skill and its item."""
 LONGEST_LINE_BYTES = 1 << 16
+MOST_BYTES_UNPACKED = 1 << 30
+"""Of a gzip file, about 25 million answers; a few megabytes of it could hold a thousand times as much."""
 
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -72,7 +76,10 @@ def read_log(path: str) -> AnswerLog:
 
 @contextmanager
 def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    with open(path, "rb") as plain:
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+    with open(handle, "rb") as plain:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("is no regular file, and a log is read from one")
         compressed = plain.peek(2)[:2] == _GZIP_MAGIC
         if not compressed:
             yield plain
@@ -83,6 +90,7 @@ def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
 
 def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[str]:
     """Decoded lines; reached[0] is the number of the last line read."""
+    unpacked = 0
     for number in count(1):
         try:
             raw = stream.readline(LONGEST_LINE_BYTES)
@@ -91,6 +99,9 @@ def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[st
         if not raw:
             return
         reached[0] = number
+        unpacked += len(raw)
+        if unpacked > MOST_BYTES_UNPACKED and isinstance(stream, gzip.GzipFile):
+            raise MalformedLog(number, f"the gzip file unpacks to more than {MOST_BYTES_UNPACKED >> 20} MiB")
         if len(raw) == LONGEST_LINE_BYTES and not raw.endswith(b"\n"):
             raise MalformedLog(number, f"longer than {LONGEST_LINE_BYTES} bytes")
         if b"\0" in raw:

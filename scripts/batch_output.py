@@ -49,11 +49,14 @@ class Output:
             return
         if path.endswith(PARQUET):
             _parquet()
+            if self._streams:
+                raise OSError(0, "a Parquet file cannot be a pipe or a device", path)
         if self._streams:
             self._file = open(path, "wb")  # noqa: SIM115 - it stays open as long as the batch runs
             return
         self._partial, self._progress = f"{path}.partial", f"{path}.progress"
-        self._file = self._locked(mode_of(path))
+        self._mode = mode_of(path)
+        self._file = self._locked(self._mode)
         self._file.truncate(self._continued(youngest_ms))
         self._file.seek(0, os.SEEK_END)
 
@@ -102,7 +105,7 @@ class Output:
         os.fsync(self._file.fileno())
         noted: dict[str, Any] = {"marks": self._marks, "as_of_ms": self.as_of_ms, "after": last_learner}
         noted |= {"bytes": self._file.tell(), "counts": self.tally.counts, "failures": self.tally.failures}
-        put(self._progress, json.dumps(noted).encode())
+        put(self._progress, json.dumps(noted).encode(), most=self._mode)
 
     def finish(self) -> None:
         """Puts the whole file in its place."""

@@ -26,6 +26,7 @@ import click
 
 from db.libpq_environment import WITHOUT_EFFECT
 from scripts.benchmark_startup import ONE_PROCESS, REFERENCE, ROOT, CannotMeasure
+from scripts.output_file import OutputPath, write_whole
 
 OBJECTIVES = 20
 LOOP, GUIDE = "predict.py in a loop", "the guide's shape"
@@ -59,7 +60,7 @@ MEMORY_BOUND = 1.2
 @click.option("--model", type=click.Path(exists=True, dir_okay=False), help="Default: the one that predict.py takes.")
 @click.option("--memory/--no-memory", default=True, help="Peak memory at 10,000 and at 100,000 learners: minutes.")
 @click.option("--dask/--no-dask", default=True, help="One and two Dask workers on PostgreSQL (needs .[cluster]).")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, writable=True), help="Write the figures here too.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 def batch(
     learners: int,
     answers: int,
@@ -92,9 +93,7 @@ def batch(
     report = _report(rates, cpu, peaks, learners, answers, rounds)
     click.echo(_table(report))
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as out:
-            json.dump(report, out, indent=2)
-            out.write("\n")
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
 
 
 def _house(workshop: str, model: str | None) -> str:

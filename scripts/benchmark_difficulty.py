@@ -31,6 +31,7 @@ from scripts.benchmark_startup import (
     measure,
     plain_install,
 )
+from scripts.output_file import OutputPath, write_whole
 from scripts.synthetic_rows import STUDIED_TENTHS, Size, fill
 
 BOUND_MS = 5.0
@@ -50,7 +51,7 @@ EVICTED = ", file not in the cache"
     type=click.Path(exists=True, dir_okay=False),
     help="Measure with this interpreter, and with its predictor if it has one. Default: a plain install.",
 )
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, writable=True), help="Write the figures here too.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 def difficulty(objectives: int, runs: int, python: str | None, json_path: str | None) -> None:
     """Latency of whole prediction processes by how many objectives the difficulty table holds."""
     with tempfile.TemporaryDirectory(prefix="difficulty-benchmark-") as workshop:
@@ -71,9 +72,7 @@ def difficulty(objectives: int, runs: int, python: str | None, json_path: str | 
     report = _report(costs, sizes, runs)
     click.echo(_as_text(report))
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as out:
-            json.dump(report, out, indent=2)
-            out.write("\n")
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
 
 
 def _house(workshop: str, python: str, objectives: int) -> str:

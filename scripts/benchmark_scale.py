@@ -29,6 +29,7 @@ from scripts.benchmark_startup import (
     plain_install,
 )
 from scripts.generate_reviews import HUB, OBJECTIVES_OF_A_COURSE, TIERS, generate, platform_size
+from scripts.output_file import OutputPath, write_whole
 from scripts.query_plans import Access, accesses
 from scripts.scratch_postgres import NoPostgres, scratch_postgres
 from scripts.synthetic_rows import CROWD, Size
@@ -66,7 +67,7 @@ class Place(NamedTuple):
     type=click.Path(exists=True, dir_okay=False),
     help="Measure with this interpreter, and with its predictor if it has one. Default: a plain install.",
 )
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, writable=True), help="Write the figures here too.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 def scale(
     sizes: tuple[int, ...],
     crowd: int,
@@ -103,9 +104,7 @@ def scale(
     report = _report(first, costs, reads, len(sizes), rounds)
     click.echo(_table(report))
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as out:
-            json.dump(report, out, indent=2)
-            out.write("\n")
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
 
 
 def _places(url: str, stored: int, size: Size, learners: int, prerequisites: int) -> Iterator[Place]:

@@ -30,6 +30,7 @@ from db.demo import LEARNER, OBJECTIVES
 from db.libpq_environment import WITHOUT_EFFECT
 from scripts.benchmark_startup import ROOT, CannotMeasure, _demo_on_postgres
 from scripts.database_options import warned
+from scripts.output_file import OutputPath, write_whole
 
 REFERENCE = os.path.join(ROOT, "scripts", "reference")
 OURS, GUIDE = "service", "guide-shaped reference"
@@ -128,7 +129,7 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 @click.option(
     "--reference/--no-reference", default=True, help="Measure the guide-shaped reference, too (needs .[dev])."
 )
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, writable=True), help="Write the figures here too.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 def service(
     seconds: float,
     rounds: int,
@@ -157,8 +158,7 @@ def service(
     report = _report(turns, database, connections, seconds)
     click.echo(_table(report))
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as out:
-            json.dump(report, out, indent=2)
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import click
 
 from scripts.database_options import warned
+from scripts.output_file import OutputPath, write_whole
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REFERENCE = os.path.join(ROOT, "scripts", "reference", "guide_shape.py")
@@ -76,7 +77,7 @@ class CannotMeasure(click.ClickException):
 
 @click.command()
 @click.option("--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rounds to take medians of.")
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, writable=True), help="Write the figures here too.")
+@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 @click.option(
     "--python",
     type=click.Path(exists=True, dir_okay=False),
@@ -109,9 +110,7 @@ def startup(runs: int, json_path: str | None, python: str | None, database_url: 
     report = _report(costs, runs)
     click.echo(_table(report))
     if json_path:
-        with open(json_path, "w", encoding="utf-8") as out:
-            json.dump(report, out, indent=2)
-            out.write("\n")
+        write_whole(json_path, json.dumps(report, indent=2) + "\n")
 
 
 def plain_install(directory: str) -> str:

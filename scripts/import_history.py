@@ -99,7 +99,8 @@ def import_history(file: str, database_url: str, schema: str | None, as_json: bo
 
     FILE is tab-separated or CSV, plain or gzip, one answer a row: user_id, item_id, timestamp (seconds), correct (1
     or 0), skill_id and, if there is one, kind (practice, posttest or study). Where all timestamps are 0 only the order
-    is known. An empty database gets the platform's tables first. Importing a file twice adds nothing.
+    is known. FILE must be a regular file; a line has at most 64 KiB, and a gzip file unpacks to at most 1 GiB. An empty
+    database gets the platform's tables first. Importing a file twice adds nothing.
 
     \b
     Exit codes:

@@ -322,3 +322,27 @@ def test_a_visit_ends_after_an_hour(database, imported):
     imported(database, row("ann", T0), row("ann", T0 + 3600), row("ann", T0 + 7201))
     sessions = read(database, "ann", "s").learner.sessions
     assert [s.completed_at_ms - s.started_at_ms for s in sessions] == [HOUR_MS, 0]
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "log.tsv")
+    began = time.monotonic()
+    for path in (tmp_path / "log.tsv", "/dev/zero"):
+        assert "no regular file" in invoke(path, f"file:{tmp_path}/d.db", expected=2)
+    assert time.monotonic() - began < 5
+    assert not (tmp_path / "d.db").exists()
+
+
+def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("scripts.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
+    path = tmp_path / "log.tsv.gz"
+    path.write_bytes(gzip.compress((HEADER + row("l", T0) * 60_000).encode()))
+    said = invoke(path, f"file:{tmp_path}/d.db", expected=2)
+    assert "unpacks to more than 1 MiB" in said
+    assert not (tmp_path / "d.db").exists()
+
+
+def test_an_endless_line_is_refused_packed_or_not(tmp_path):
+    for name, content in (("log.tsv", b"x" * 300_000), ("log.gz", gzip.compress(b"x" * 300_000))):
+        (tmp_path / name).write_bytes(content)
+        assert "line 1: longer than 65536 bytes" in invoke(tmp_path / name, f"file:{tmp_path}/d.db", expected=2)
