@@ -21,14 +21,14 @@ UNFINISHED = ".unfinished-"
 WORKSHOP = ".training-"
 
 
-def put(path: str, content: bytes, replace: bool = True, executable: bool = False) -> None:
+def put(path: str, content: bytes, replace: bool = True, executable: bool = False, most: int = 0o777) -> None:
     """Put content at path by one rename, and have it last through a power cut.
 
     The file has the permissions of the one before it, else those that the user's umask gives a new file; a link in its
     place is replaced, not followed. Without `replace` it is made read-only, and FileExistsError is raised rather than
-    touch one that is there. executable: whoever may read the file may also run it.
+    touch one that is there. executable: whoever may read the file may also run it. most: the most permissions it has.
     """
-    mode = mode_of(path) if replace else mode_of(path) & ~0o222
+    mode = mode_of(path) & most if replace else mode_of(path) & most & ~0o222
     if executable:
         mode |= (mode & 0o444) >> 2
     directory = os.path.dirname(os.path.abspath(path))
