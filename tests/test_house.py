@@ -73,6 +73,7 @@ def test_options_import_click_and_still_no_numerical_library():
     assert not roots(imported) & HEAVY
 
 
+@pytest.mark.stopwatch
 def test_postgresql_adds_its_driver_and_nothing_heavy(postgres_url):
     create = [sys.executable, "-m", "scripts.create_database", "--database-url", postgres_url, "--demo"]
     subprocess.run(create, cwd=ROOT, check=True, capture_output=True)
