@@ -25,18 +25,20 @@ def stop(signum: int, _frame: object) -> None:
 
 
 def leave_out_callers_directory(named: str) -> None:
-    """An empty entry of PYTHONPATH means wherever the caller stands, whose files must not pass for our modules.
+    """An empty or relative entry of PYTHONPATH may mean wherever the caller stands, whose files are no modules of ours.
 
     named: the variable's value. A directory that it names in full stays.
     """
     entries = named.split(os.pathsep)
-    if not named or ("" not in entries and os.curdir not in entries):
+    if not named or all(entry.startswith("/") for entry in entries):
         return
     try:
         here = os.getcwd()
     except OSError:  # it has been removed
         here = ""
-    unwanted = {"", os.curdir, here}.difference(entry for entry in entries if os.path.isabs(entry))
+    there = [entry for entry in entries if not entry.startswith("/")]
+    unwanted = {"", here, *(entry for entry in there if os.path.normpath(os.path.join(here, entry)) == (here or "."))}
+    unwanted.difference_update(entry for entry in entries if entry.startswith("/"))
     sys.path[1:] = [entry for entry in sys.path[1:] if entry not in unwanted]
 
 

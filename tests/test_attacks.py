@@ -153,7 +153,7 @@ PLANTED = (
 )
 
 
-@pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else"])
+@pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else", "./", "x/..", "../{name}"])
 @pytest.mark.parametrize("options", [(), ("--pretty",), ("--doctor",)])
 def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(tmp_path, entries, options):
     """With the interpreter itself: a virtual environment's own start-up code imports before any of ours."""
@@ -174,7 +174,7 @@ def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_o
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**clean, "PYTHONPATH": entries.format(tmp_path)},
+        env={**clean, "PYTHONPATH": entries.format(tmp_path, name=tmp_path.name)},
         check=False,
     )
     assert not ran.exists(), ran.read_text()
