@@ -123,6 +123,7 @@ class Loop:
                 cwd="/",
                 timeout=120,
                 check=False,
+                umask=0o077,
             )
         assert done.returncode == code, Path(f"{name}.err").read_text()[-2000:]
         return Path(f"{name}.out").read_text()

@@ -103,6 +103,12 @@ def test_no_password_stands_in_what_was_said_and_written(loop: Loop) -> None:
     assert [name for name, content in loop.texts().items() if PASSWORD.encode() in content] == []
 
 
+def test_under_umask_077_every_file_that_a_command_wrote_is_private(loop: Loop) -> None:
+    ours = [each for each in loop.directory.rglob("*") if each.is_file() and each.suffix not in (".out", ".err")]
+    assert {each.name for each in ours} >= {"current.pkl", "monitor.html", "monitor.prom"}
+    assert [each.name for each in ours if each.stat().st_mode & 0o077] == []
+
+
 def test_no_learner_stands_in_models_and_figures(loop: Loop) -> None:
     for name, content in loop.texts().items():
         if name.startswith("models/") or name.endswith((".prom", ".err")):
