@@ -182,6 +182,9 @@ def test_vercels_handler_answers_json_to_whatever_is_wrong(
         ("POST", b"{", {"Content-Length": "50"}, 422),  # the rest never comes
         ("GET", b"", {}, 405),
         ("DELETE", b"", {}, 405),
+        ("PATCH", b"", {}, 405),
+        ("OPTIONS", b"", {}, 405),
+        ("GET", b"", {f"X-{number}": "many" for number in range(200)}, 431),
     ]
     for method, body, headers, status in cases:
         connection = http.client.HTTPConnection("127.0.0.1", vercel, timeout=20)

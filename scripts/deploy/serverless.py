@@ -172,6 +172,13 @@ class handler(BaseHTTPRequestHandler):  # noqa: N801 - the name that Vercel look
         """As GET."""
         self.do_GET()
 
+    def send_error(self, code: int, _message: str | None = None, _explain: str | None = None) -> None:
+        """What http.server itself refuses: other methods, and what is no request; it would answer with HTML."""
+        self.close_connection = True
+        if code == 501:
+            return self._answer(*failed(405, "usage", "only POST is answered"))
+        return self._answer(*failed(code, "usage", "this is no request that can be answered"))
+
     def _answer(self, status: int, answer: bytes) -> None:
         try:
             self.send_response(status)
