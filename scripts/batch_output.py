@@ -160,7 +160,7 @@ def _noted(path: str) -> Noted | None:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 return None
             text = file.read(LONGEST_NOTE + 1)
-        noted = json.loads(text) if len(text) <= LONGEST_NOTE else None
+        noted: Any = json.loads(text) if len(text) <= LONGEST_NOTE else None
         found = Noted(
             noted["marks"], noted["as_of_ms"], noted["after"], noted["bytes"], noted["counts"], noted["failures"]
         )

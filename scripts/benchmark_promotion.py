@@ -138,7 +138,7 @@ def promotion(runs: int, as_json: bool) -> None:
     """Share of simulated challengers promoted: better by 0.01, equal, and worse by 0.01 in log-loss."""
     asked = [(1000, 1, NONE), (3000, 1, NONE)]
     asked += [(n, each, how) for how in (SOME, STRONG) for each in (5, 20) for n in (1000, 3000)]
-    rows = [power(*each, runs) for each in tqdm(asked, disable=None)]
+    rows = [power(n, each, how, runs) for n, each, how in tqdm(asked, disable=None)]
     if as_json:
         click.echo(json.dumps([row._asdict() for row in rows]))
         return

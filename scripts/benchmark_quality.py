@@ -103,8 +103,8 @@ def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int, j
         write_whole(json_path, json.dumps({"sets": sets, "goals": goals}, indent=1) + "\n")
     click.echo(markdown(found) + "\n")
     for row in goals:
-        told = f"{row['value']:8.4f}  {row['bound']:15}  {'met' if row['met'] else 'MISSED'}"
-        click.echo(f"{row['goal']:80}  {told}")
+        verdict = f"{row['value']:8.4f}  {row['bound']:15}  {'met' if row['met'] else 'MISSED'}"
+        click.echo(f"{row['goal']:80}  {verdict}")
 
 
 def compared(task: Task, tasks: Sequence[Task], directory: str | None) -> dict[str, Evaluation]:

@@ -95,7 +95,7 @@ def hands(client: Any) -> int:
         client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
     except TimeoutError:
         raise WorkersLost(f"the Dask cluster had no worker for {WORKERS_WITHIN_S:.0f} seconds") from None
-    return max(1, sum(client.nthreads().values()))
+    return max(1, sum(map(int, client.nthreads().values())))
 
 
 def in_order(

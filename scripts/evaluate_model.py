@@ -200,7 +200,9 @@ def _known(examples: ExampleSet) -> list[str]:
 
 
 def _tertiles(confidences: list[float]) -> list[str]:
-    marks = np.quantile(confidences, [1 / 3, 2 / 3]) if confidences else []
+    if not confidences:
+        return []
+    marks = np.quantile(confidences, [1 / 3, 2 / 3])
     names = ("1 low", "2 middle", "3 high")
     return [names[int(np.searchsorted(marks, confidence, side="left"))] for confidence in confidences]
 

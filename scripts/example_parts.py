@@ -74,9 +74,13 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
     try:
         while group := list(islice(stream, LEARNERS_AT_ONCE)):
             named = {
-                row.objective_id for rows in group for source in (rows.reviews, rows.validations) for row in source
+                row.objective_id
+                for rows in group
+                for source in (rows.reviews, rows.validations)
+                for row in source
+                if row.objective_id is not None
             }
-            objectives = bench.objectives.of(sorted(named - {None}))
+            objectives = bench.objectives.of(sorted(named))
             found.append(
                 labelled_examples(group, objectives, bench.table, extraction.struggle_below, extraction.correct_from)
             )

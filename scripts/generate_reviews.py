@@ -101,14 +101,14 @@ def _hub(writer: Writer, prerequisites: int) -> None:
     """In a course of its own, so that nothing else changes."""
     owner = "author-of-hub"
     writer.insert("Course", ("id", "userId", "name"), [("course-hub", owner, "Hub")])
-    fields = ("id", "userId", "courseId", "title", "topicTags")
-    writer.insert("Lecture", fields, [("lecture-hub", owner, "course-hub", "Hub", [])])
+    of_lecture = ("id", "userId", "courseId", "title", "topicTags")
+    writer.insert("Lecture", of_lecture, [("lecture-hub", owner, "course-hub", "Hub", [])])
     needed = [f"needed-{number}" for number in range(prerequisites)]
     objectives = ((name, "lecture-hub", name) for name in (HUB, *needed))
     writer.insert("LearningObjective", ("id", "lectureId", "objective"), objectives)
-    fields = ("id", "objectiveId", "prerequisiteId", "strength")
+    of_edge = ("id", "objectiveId", "prerequisiteId", "strength")
     edges = ((f"hub-{name}", HUB, name, place / prerequisites) for place, name in enumerate(needed))
-    writer.insert("ObjectivePrerequisite", fields, edges)
+    writer.insert("ObjectivePrerequisite", of_edge, edges)
 
 
 def _vacuum(url: str, tables: Sequence[str]) -> None:

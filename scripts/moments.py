@@ -18,7 +18,7 @@ def moment_ms(text: str, now_ms: int) -> int:
         "RETURN_AS_TIMEZONE_AWARE": True,
         "PREFER_DATES_FROM": "past",
     }
-    found = dateparser.parse(text, languages=["en"], settings=settings)  # type: ignore[arg-type]
+    found = dateparser.parse(text, languages=["en"], settings=settings)
     if found is None:
         raise ValueError(f"{text!r} is no time; write '7 days ago', 2026-11-16 or 2026-11-16T03:00:00Z")
     return from_datetime(found)

@@ -27,11 +27,11 @@ class OutputPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path as given. Fails where its directory is absent or may not be written to, and where a database is."""
-        path = super().convert(value, param, ctx)
+        path = os.fsdecode(super().convert(value, param, ctx))
         if path == "-" or is_stream(path):
             return path
         name = click.format_filename(path)
-        directory = os.path.dirname(os.path.abspath(os.fspath(path)))
+        directory = os.path.dirname(os.path.abspath(path))
         if not os.access(directory, os.W_OK | os.X_OK):
             raise Refused(f"{name} cannot be written: no such directory, or none to write in", CANNOT_WRITE)
         if is_database(path):

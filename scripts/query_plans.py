@@ -24,7 +24,7 @@ class Access(NamedTuple):
 
     table: str
     way: str
-    index: str
+    index: str  # type: ignore[assignment]  # a tuple's own method of that name is not used
     rows: int
 
 

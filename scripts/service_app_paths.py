@@ -25,7 +25,7 @@ from ml.outcome_mark import LEARNER, marked
 from ml.plain_json import dumps
 from scripts.batch_part import Bench, Judged, Tally, mark_of
 from scripts.batch_part import Settings as BatchSettings
-from scripts.batch_store import Made, dismiss, store
+from scripts.batch_store import dismiss, store
 from scripts.outcome_rules import SAID_FROM, STATUS
 from scripts.service_app_schemas import (
     FeedbackRequest,
@@ -38,6 +38,7 @@ from scripts.service_problems import problem_response
 from scripts.service_settings import Settings
 from scripts.service_work import BATCH_WITHIN_S, Leave
 from scripts.stored_predictions import as_answer, stored_of
+from scripts.stored_rows import Made
 
 OPEN_OR_DECIDED = frozenset(("PENDING", *STATUS.values()))
 
@@ -83,9 +84,16 @@ class AppPaths:
 
     def _judged(self, asked: GenerateRequest, model: StrugglePredictionModel, client: Client) -> tuple[int, Judged]:
         now_ms = client.now()
-        whose = (self._settings.database_url, self._settings.schema, self._settings.model, mark_of(model))
-        what = (now_ms, True, asked.days_ahead, "upcoming", model.correct_from)
-        bench = Bench(BatchSettings(*whose, *what), model, client)
+        ours = self._settings
+        part = BatchSettings(
+            *(ours.database_url, ours.schema, ours.model, mark_of(model)),
+            as_of_ms=now_ms,
+            is_now=True,
+            days_ahead=asked.days_ahead,
+            objectives="upcoming",
+            correct_from=model.correct_from,
+        )
+        bench = Bench(part, model, client)
         for judged in bench.judged([asked.user_id], Tally()):
             return now_ms, judged
         raise UnknownLearner("No learner has this id.")

@@ -105,7 +105,8 @@ class Connections:
                         session = self._opened()
                     answered = question(session.client)
                 except DatabaseUnavailable as error:
-                    session = self._dropped(session, had_worked)
+                    self._dropped(session, had_worked)
+                    session = None
                     at_once = time.monotonic() - started < STALE_WITHIN_S
                     if not had_worked and at_once:  # the server allows no more: another's session will do
                         session = self._handed_over(started)
@@ -117,7 +118,8 @@ class Connections:
                         self._proven(session, had_worked)
                     raise
                 except BaseException:
-                    session = self._dropped(session, had_worked)
+                    self._dropped(session, had_worked)
+                    session = None
                     raise
                 else:
                     self._proven(session, had_worked)

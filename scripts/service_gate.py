@@ -141,7 +141,8 @@ class PunctualProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         """A later head is awaited from its first byte on; until then uvicorn's own keep-alive limit counts."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._no_head = _cancelled(self._no_head)
+            _cancel(self._no_head)
+            self._no_head = None
         elif self._no_head is None:
             self._no_head = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
 
@@ -154,14 +155,17 @@ class PunctualProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
     def resume_writing(self) -> None:
         """The caller reads again."""
         super().resume_writing()
-        self._no_reader = _cancelled(self._no_reader)
+        _cancel(self._no_reader)
+        self._no_reader = None
 
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing is awaited any more."""
         super().connection_lost(error)
-        self._no_head, self._no_reader = _cancelled(self._no_head), _cancelled(self._no_reader)
+        _cancel(self._no_head)
+        _cancel(self._no_reader)
+        self._no_head = self._no_reader = None
 
 
-def _cancelled(timer: asyncio.TimerHandle | None) -> None:
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
     if timer is not None:
         timer.cancel()

@@ -71,10 +71,10 @@ def _names(writer: Writer, objective_ids: Iterable[str]) -> dict[str, tuple[str,
     objectives = writer.select("LearningObjective", ("id", "lectureId", "objective"), "id", sorted(objective_ids))
     courses: dict[str, str] = {}
     if objectives and writer.has("Lecture") and writer.has("Course"):
-        of_lecture = dict(
-            writer.select("Lecture", ("id", "courseId"), "id", sorted({str(row[1]) for row in objectives}))
-        )
-        named = dict(writer.select("Course", ("id", "name"), "id", sorted(map(str, of_lecture.values()))))
+        lectures = writer.select("Lecture", ("id", "courseId"), "id", sorted({str(row[1]) for row in objectives}))
+        of_lecture = {row[0]: row[1] for row in lectures}
+        found = writer.select("Course", ("id", "name"), "id", sorted(map(str, of_lecture.values())))
+        named = {row[0]: row[1] for row in found}
         courses = {str(lecture): str(named[course]) for lecture, course in of_lecture.items() if course in named}
     return {str(row[0]): (str(row[2]), courses.get(str(row[1]))) for row in objectives}
 

@@ -9,7 +9,7 @@ among many small slices one always looks bad by chance. Anything else keeps the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,11 +64,11 @@ class Verdict(NamedTuple):
 
 
 def decide(
-    labels: Sequence[float] | Floats,
+    labels: Sequence[float] | npt.NDArray[Any],
     champion: Sequence[float] | Floats,
     challenger: Sequence[float] | Floats,
     rules: Sequence[float] | Floats,
-    learners: Sequence[object] | Floats,
+    learners: Sequence[object] | npt.NDArray[Any],
     groups: Mapping[str, Sequence[object]] | None = None,
     *,
     bootstrap: int = BOOTSTRAP,
