@@ -105,8 +105,12 @@ test('predictions stored at the same time are one row with one set of indicators
 test('a decided row stays as it is, and a row of the same day under another id is the same row', async () => {
   const { answer } = await (await asked(LEARNER, OBJECTIVE)).json();
   const later = { ...answer, as_of: new Date(Date.parse(answer.as_of) + 3_600_000).toISOString(), probability: 0.01 };
-  for (const predictionStatus of ['CONFIRMED', 'DISMISSED'] as const) {
-    await prisma.strugglePrediction.update({ where: { id: answer.prediction_id }, data: { predictionStatus } });
+  for (const data of [
+    { predictionStatus: 'CONFIRMED' },
+    { predictionStatus: 'DISMISSED' },
+    { predictionStatus: 'PENDING', actualOutcome: false },
+  ] as const) {
+    await prisma.strugglePrediction.update({ where: { id: answer.prediction_id }, data });
     const kept = await rowsOf(answer.prediction_id);
     assert.equal((await storePrediction(later)).id, answer.prediction_id);
     assert.deepEqual(await rowsOf(answer.prediction_id), kept);

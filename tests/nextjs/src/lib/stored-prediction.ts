@@ -29,7 +29,8 @@ async function store(answer: Answer) {
     orderBy: { predictedAt: 'desc' },
   });
   const held = ofTheDay.find(({ predictionStatus }) => predictionStatus === 'PENDING') ?? ofTheDay[0];
-  if (held && (held.predictionStatus !== 'PENDING' || held.predictedAt > predictedAt)) return held;
+  const decided = held && (held.predictionStatus !== 'PENDING' || held.actualOutcome !== null);
+  if (held && (decided || held.predictedAt > predictedAt)) return held;
 
   const predictionId = held?.id ?? answer.prediction_id;
   const said = {
