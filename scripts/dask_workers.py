@@ -5,6 +5,7 @@ A cluster without workers waits for new ones for ever, and says nothing; here so
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
 import time
@@ -77,8 +78,9 @@ def connected(address: str) -> Iterator[Any]:
 
     _hush()
     try:
+        asyncio.run(_greeted(address))
         client = Client(address, timeout=CONNECT_WITHIN, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise WorkersLost(f"the Dask scheduler {address} cannot be reached ({type(error).__name__})") from None
     try:
         with client:
@@ -87,6 +89,21 @@ def connected(address: str) -> Iterator[Any]:
         if error.errno is not None:  # a file's, not Dask's
             raise
         raise WorkersLost(GONE) from None
+
+
+async def _greeted(address: str) -> None:
+    """Returns when a scheduler has greeted us. Raises OSError, or what Dask makes of an answer that is no greeting.
+
+    Dask's client bounds the connection in time but not the greeting: a port where nobody speaks would hold it for ever.
+    """
+    from dask.utils import parse_timedelta
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
+    how = Security().get_connection_args("client")  # type: ignore[no-untyped-call]
+    async with asyncio.timeout(parse_timedelta(CONNECT_WITHIN)):
+        greeted = await connect(address, timeout=CONNECT_WITHIN, **how)  # type: ignore[no-untyped-call]
+    await greeted.close()
 
 
 def hands(client: Any) -> int:

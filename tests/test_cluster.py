@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -204,21 +207,25 @@ def test_an_address_that_may_be_a_schedulers_is_taken(address):
     check_address(address)
 
 
-def test_what_answers_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path):
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        port = server.stdout.readline().split(" port ")[1].split()[0]
+@pytest.mark.parametrize(
+    "reply", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", b"HTTP/1.0 4"], ids=["none", "http", "cut off"]
+)
+def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path, reply):
+    """It may answer in another protocol, and then hang up, or say nothing at all for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as kept:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = kept.enter_context(listening.accept()[0])
+                    connection.sendall(reply)
+
+        kept.callback(listening.shutdown, socket.SHUT_RDWR)
+        threading.Thread(target=answer, daemon=True).start()
         code = "import scripts.dask_workers as d; d.CONNECT_WITHIN = '2s'; from scripts.predict_batch import *;"
-        argv = [sys.executable, "-c", code + "predict_batch()", "--backend", "dask"]
-        argv += ["--scheduler", f"tcp://127.0.0.1:{port}", "--demo", "--output", str(tmp_path / "o")]
+        argv = [sys.executable, "-c", code + "predict_batch()", "--backend", "dask", "--scheduler"]
+        argv += [f"tcp://127.0.0.1:{listening.getsockname()[1]}", "--demo", "--output", str(tmp_path / "o")]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        server.kill()
     assert (done.returncode, done.stdout) == (69, "")
     assert "cannot be reached" in done.stderr
     assert len(done.stderr.splitlines()) == 1
