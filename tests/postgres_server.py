@@ -126,11 +126,18 @@ def backend_of(url: str, waiting: bool = True) -> int:
 
 
 def connections_left(url: str) -> int:
-    """How many connections of predict.py the server still holds, after a moment to notice that one is gone."""
+    """How many connections of predict.py the database still has, after a moment to notice that one is gone.
+
+    Not those to other databases: a test that works as a batch's worker keeps one, as a worker does, until its process
+    is given other work.
+    """
     give_up_at = time.monotonic() + PATIENCE_S
     with connected(url) as cursor:
         while True:
-            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'struggle-%'")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'struggle-%' AND datname = current_database()"
+            )
             (left,) = cursor.fetchone() or (0,)
             if not left or time.monotonic() > give_up_at:
                 return int(left)
