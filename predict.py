@@ -56,12 +56,12 @@ from ml import errors
 from ml.answer import answer, failure
 from ml.deadline import DeadlinePassed, within
 from ml.extractor import StruggleFeatureExtractor
-from ml.history import WINDOW, StudyHistory
+from ml.json_text import dumps
 from ml.model import StrugglePredictionModel, load
-from ml.occasion import occasion_of
-from ml.plain_json import dumps
-from scripts.request import Request, Usage, opened, predict_by_default, predict_from_features, sentence_of
-from scripts.terminal import keep_stderr_free, place_of, say, stdout_is_open, write
+from ml.study.history import WINDOW, StudyHistory
+from ml.study.occasion import occasion_of
+from scripts.cli.request import Request, Usage, opened, predict_by_default, predict_from_features, sentence_of
+from scripts.cli.streams import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,14 +151,14 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int
 
 def parse(argv: "Sequence[str]") -> Request:
     """The options; click is imported only here, so that the route's two arguments do not pay for it."""
-    from scripts.predict_options import parse_request
+    from scripts.cli.predict_options import parse_request
 
     return parse_request(argv, __version__)
 
 
 def examine(request: Request) -> tuple[dict[str, object], int]:
     """--doctor: what a person on call asks first."""
-    from scripts.doctor import examine
+    from scripts.cli.doctor import examine
 
     return examine(request)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from db.bulk import following_learners
-    from db.catalogue import with_unknown
+    from db.backends.prisma import as_records
     from db.connecting import connect, get_prisma_client
     from db.feedback import get_feedback_data
-    from db.loader import Window as Window
-    from db.prisma import as_records
-    from db.readings import decoded
-    from db.rows import LearnerRows, ObjectiveRows, StudyRows
-    from db.templates import Batch, Opened, Template
-    from db.templates import Conversation as Conversation
-    from db.writing import open_writer
+    from db.reading.many import following_learners
+    from db.reading.rows import LearnerRows, ObjectiveRows, StudyRows
+    from db.reading.study import Window as Window
+    from db.sql.catalogue import with_unknown
+    from db.sql.decode_values import decoded
+    from db.sql.templates import Batch, Opened, Template
+    from db.sql.templates import Conversation as Conversation
+    from db.writing.open import open_writer
 
 __all__ = [
     "Batch",
@@ -39,18 +39,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Batch": "db.templates",
-    "LearnerRows": "db.rows",
-    "ObjectiveRows": "db.rows",
-    "Opened": "db.templates",
-    "StudyRows": "db.rows",
-    "Template": "db.templates",
-    "as_records": "db.prisma",
-    "decoded": "db.readings",
-    "following_learners": "db.bulk",
+    "Batch": "db.sql.templates",
+    "LearnerRows": "db.reading.rows",
+    "ObjectiveRows": "db.reading.rows",
+    "Opened": "db.sql.templates",
+    "StudyRows": "db.reading.rows",
+    "Template": "db.sql.templates",
+    "as_records": "db.backends.prisma",
+    "decoded": "db.sql.decode_values",
+    "following_learners": "db.reading.many",
     "get_feedback_data": "db.feedback",
-    "open_writer": "db.writing",
-    "with_unknown": "db.catalogue",
+    "open_writer": "db.writing.open",
+    "with_unknown": "db.sql.catalogue",
 }
 """Where a name lives; the two others are of db.connecting. Conversation and Window are for type checking alone."""
 

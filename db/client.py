@@ -6,9 +6,9 @@ import _thread
 import time
 from functools import partial
 
-from db import loader
 from db.errors import DatabaseError, DatabaseUnavailable
-from db.mapping import default_table
+from db.reading import study as loader
+from db.tables.models import default_table
 from db.url import GIVEN, Origin
 
 TYPE_CHECKING = False
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from db import rows
-    from db.loader import Window
-    from db.mapping import Mapping
-    from db.postgres import PostgreSQLConnection
-    from db.sqlite import SQLiteConnection
-    from db.templates import Answer, Conversation, Opened, Query
+    from db.backends.postgres import PostgreSQLConnection
+    from db.backends.sqlite import SQLiteConnection
+    from db.reading import rows
+    from db.reading.study import Window
+    from db.sql.templates import Answer, Conversation, Opened, Query
+    from db.tables.models import Mapping
 
     Connection = SQLiteConnection | PostgreSQLConnection
 
@@ -80,7 +80,7 @@ class Client:
 
     def learner_ids(self) -> list[str]:
         """Every learner's id, in the database's order."""
-        from db import bulk
+        from db.reading import many as bulk
 
         return [identifier for page in self._pages(bulk.following_learners) for identifier in page]
 
@@ -92,7 +92,7 @@ class Client:
         window None: everything, not only the newest. Memory is bounded by a page of learners; each page is one
         snapshot. Ids that no learner has are passed over.
         """
-        from db import bulk
+        from db.reading import many as bulk
 
         for ids in self._pages(bulk.following_learners) if learner_ids is None else _chunks(sorted(set(learner_ids))):
             for page in self.converse(partial(bulk.pages, learner_ids=ids, window=window)):
@@ -102,7 +102,7 @@ class Client:
         self, objective_ids: Sequence[str] | None = None, window: Window | None = None
     ) -> dict[str, rows.ObjectiveRows]:
         """The objectives by id, all of them where none are given; window None: all prerequisites and cards."""
-        from db import bulk
+        from db.reading import many as bulk
 
         most = (bulk.NO_LIMIT, bulk.NO_LIMIT) if window is None else (window.prerequisites, window.cards)
         found: dict[str, rows.ObjectiveRows] = {}
@@ -129,12 +129,12 @@ class Client:
 
     def unknown_values(self) -> list[tuple[str, str]]:
         """Stored enum values that mean nothing to us, as (column, value), found in a sample of each table's rows."""
-        from db.vocabulary import unknown_values
+        from db.reading.vocabulary import unknown_values
 
         return self.converse(unknown_values)
 
     def converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
-        """Holds a conversation of db/loader.py within one snapshot."""
+        """Holds a conversation of db/reading/study.py within one snapshot."""
         with self._lock:
             if self._closed:
                 raise DatabaseUnavailable("The database client has been closed.")
@@ -236,7 +236,7 @@ def _missing(opened: Opened) -> Conversation[tuple[str, ...]]:
     catalogue = opened.renderer.catalogue
     if not catalogue.filtered:
         return catalogue.missing_sources
-    from db.hidden_rows import check, unseen_by_all
+    from db.reading.hidden_rows import check, unseen_by_all
 
     yield from check(opened, "User")
     yield from check(opened, "LearningObjective")

@@ -7,16 +7,16 @@ import time
 
 from db.client import Client
 from db.errors import DatabaseConfiguration
-from db.mapping import DEFAULT_MAPPING, Mapping
+from db.tables.models import DEFAULT_MAPPING, Mapping
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, DatabaseURL, Origin, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from db.postgres import PostgreSQLConnection
-    from db.schema_prisma import SchemaNames
-    from db.sqlite import SQLiteConnection
+    from db.backends.postgres import PostgreSQLConnection
+    from db.backends.sqlite import SQLiteConnection
+    from db.tables.app_schema import SchemaNames
 
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "demo.sqlite3")
 CONNECT_WITHIN_S = 30.0
@@ -105,9 +105,9 @@ def _named(url: str | None, names: SchemaNames | None, env_file: str | None) -> 
 def _names(schema_path: str | None) -> SchemaNames | None:
     if not schema_path:
         return None
-    from db import schema_prisma
+    from db.tables import app_schema
 
-    return schema_prisma.read(schema_path)
+    return app_schema.read(schema_path)
 
 
 def _variable(names: SchemaNames | None) -> str:
@@ -142,10 +142,10 @@ def _here() -> str:
 
 def _open(where: DatabaseURL, give_up_at: float, keeps_plans: bool) -> SQLiteConnection | PostgreSQLConnection:
     if where.path is not None:
-        from db.sqlite import SQLiteConnection
+        from db.backends.sqlite import SQLiteConnection
 
         return SQLiteConnection(where.path, give_up_at)
 
-    from db.postgres import PostgreSQLConnection
+    from db.backends.postgres import PostgreSQLConnection
 
     return PostgreSQLConnection(where, give_up_at, keeps_plans and not where.pooled)

@@ -8,14 +8,14 @@ db/demo.sqlite3 can be made again at any time: `python -m scripts.create_databas
 
 from __future__ import annotations
 
-from db.mapping import DEMO_CLOCK
-from db.tables import qualified
+from db.tables.ddl import qualified
+from db.tables.models import DEMO_CLOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from db.writing import Writer
+    from db.writing.open import Writer
 
 NOW_MS = 1_760_605_200_000  # 2025-10-16T09:00:00Z, where the demo database's clock stands
 LEARNER = "demo-learner"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from db import queries
 from db.connecting import connect
-from db.readings import decoded, flag, instant_ms, number, text
-from db.timestamps import bounded
+from db.reading import queries
+from db.sql.decode_values import decoded, flag, instant_ms, number, text
+from db.sql.instants import bounded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from db.client import Client
-    from db.templates import Conversation, Opened
+    from db.sql.templates import Conversation, Opened
 else:
-    from db.rows import NamedTuple
+    from db.reading.rows import NamedTuple
 
 
 class Feedback(NamedTuple):

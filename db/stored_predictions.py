@@ -8,10 +8,10 @@ sorts every number before every text: there each form gets a range, and a query,
 from __future__ import annotations
 
 from db.errors import RequiredTableAbsent
-from db.plain_json import listed
-from db.readings import decoded, flag, instant_ms, integer, number, text
-from db.templates import Column, Template
-from db.timestamps import bounded, local_dates
+from db.sql.decode_values import decoded, flag, instant_ms, integer, number, text
+from db.sql.instants import bounded, local_dates
+from db.sql.json_values import listed
+from db.sql.templates import Column, Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from db.client import Client
-    from db.templates import Conversation, Opened, Query
+    from db.sql.templates import Conversation, Opened, Query
 else:
-    from db.rows import NamedTuple
+    from db.reading.rows import NamedTuple
 
 BATCH_ROWS = 2000
 

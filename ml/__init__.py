@@ -17,10 +17,10 @@ if TYPE_CHECKING:
         UnsupportedClient,
     )
     from ml.extractor import StruggleFeatureExtractor
-    from ml.features import FeatureVector
-    from ml.history import LearnerHistory, StudyHistory
+    from ml.features.vector import FeatureVector
     from ml.model import StrugglePredictionModel
-    from ml.prediction import Factor, Prediction
+    from ml.scoring.prediction import Factor, Prediction
+    from ml.study.history import LearnerHistory, StudyHistory
     from ml.training.examples import TrainingExample
 
 __all__ = [
@@ -42,13 +42,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Factor": "ml.prediction",
-    "FeatureVector": "ml.features",
-    "LearnerHistory": "ml.history",
-    "Prediction": "ml.prediction",
+    "Factor": "ml.scoring.prediction",
+    "FeatureVector": "ml.features.vector",
+    "LearnerHistory": "ml.study.history",
+    "Prediction": "ml.scoring.prediction",
     "StruggleFeatureExtractor": "ml.extractor",
     "StrugglePredictionModel": "ml.model",
-    "StudyHistory": "ml.history",
+    "StudyHistory": "ml.study.history",
     "TrainingExample": "ml.training.examples",
 }
 """Where a public name lives; the others in __all__ are errors."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ml.history import DAY_MS
-from ml.indicators import indicators_of
 from ml.instants import iso
-from ml.occasion import Occasion
+from ml.scoring.indicators import indicators_of
+from ml.study.history import DAY_MS
+from ml.study.occasion import Occasion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ml.features import FeatureVector
-    from ml.prediction import Prediction
+    from ml.features.vector import FeatureVector
+    from ml.scoring.prediction import Prediction
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning or goes; a new field alone does not raise it."""
@@ -60,7 +60,7 @@ def answer(
 def _code_of(degraded: str) -> str:
     if not degraded:
         return ""
-    from ml.degraded import code_of  # few answers need its sentences
+    from ml.study.degraded import code_of  # few answers need its sentences
 
     return code_of(degraded)
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from ml.correctness import correct_setting, suits
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
-from ml.estimated_features import estimated_features
-from ml.estimates import LearnerEstimates
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.history import WINDOW, LearnerHistory, StudyHistory, Window
+from ml.features.estimated import estimated_features
+from ml.features.platform import platform_features
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.places import current
-from ml.platform_features import platform_features
+from ml.study.correctness import correct_setting, suits
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import WINDOW, LearnerHistory, StudyHistory, Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ml import ports
-    from ml.difficulty_table import DifficultyTable
+    from ml.storage.difficulty_table import DifficultyTable
 
 MOST_OBJECTIVES = 200
 """So many of a topic's objectives, in the order the client names them, speak for the topic."""
@@ -95,7 +95,7 @@ class StruggleFeatureExtractor:
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
         if not history.past.learner.performance_tracking_enabled:
-            from ml.consent import untracked
+            from ml.features.consent import untracked
 
             return untracked(history.past)
         difficulty = self._difficulty()
@@ -131,8 +131,8 @@ def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
     """For callers who, as the guide does, make the extractor without a model. Raises ModelRefused."""
     import os
 
-    from ml import model_file
-    from ml.difficulty_table import DifficultyTable
+    from ml.storage import model_file
+    from ml.storage.difficulty_table import DifficultyTable
 
     path = current()
     try:

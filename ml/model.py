@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 
-from ml import model_file
-from ml.correctness import correct_setting, suits
 from ml.errors import ModelNotFound, ModelUnsuited, NotEnoughExamples
 from ml.places import CURRENT, MODEL, MODELS_DIR, PRETRAINED, current, models_directory, resolve, setting, shipped
+from ml.storage import model_file
+from ml.study.correctness import correct_setting, suits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ml.difficulty_table import DifficultyTable
-    from ml.features import FeatureVector
-    from ml.prediction import Prediction
-    from ml.scorecard import SavedModel
+    from ml.features.vector import FeatureVector
+    from ml.scoring.prediction import Prediction
+    from ml.scoring.scorecard import SavedModel
+    from ml.storage.difficulty_table import DifficultyTable
     from ml.training.examples import TrainingExample
-    from ml.training.updating import UpdateMetrics
+    from ml.training.update import UpdateMetrics
 
 
 RULES = "rules"
@@ -104,7 +104,7 @@ class StrugglePredictionModel:
         """What the answer is marked with; of a model that answers in another one's place, with the reason."""
         if self._saved is not None:
             return self._marked(self._saved.model_version)
-        from ml.rules import MODEL_VERSION
+        from ml.scoring.rules import MODEL_VERSION
 
         return self._marked(MODEL_VERSION)
 
@@ -138,7 +138,7 @@ class StrugglePredictionModel:
         """
         path = self.difficulty_path
         if self._difficulty is None and path is not None:
-            from ml.difficulty_table import DifficultyTable
+            from ml.storage.difficulty_table import DifficultyTable
 
             self._difficulty = DifficultyTable.open(path)
         return self._difficulty
@@ -162,13 +162,13 @@ class StrugglePredictionModel:
     def predict(self, features: FeatureVector) -> Prediction:
         """The probability that the learner struggles, with its confidence, interval, and the factors it is made of."""
         if self._saved is None:
-            from ml import rules
+            from ml.scoring import rules
 
             found = rules.predict(features)
         else:
-            from ml import judgement
+            from ml.scoring import trained
 
-            found = judgement.judge(self._saved, features)
+            found = trained.judge(self._saved, features)
         found.model_version = self._marked(found.model_version)
         return found
 
@@ -188,7 +188,7 @@ class StrugglePredictionModel:
         try:
             return self._learn(given)
         except NotEnoughExamples as refusal:
-            from ml.training import updating
+            from ml.training import update as updating
 
             metrics = updating.unchanged(self._prior(), given, refusal)
             self._previous_accuracy = metrics.previous_accuracy
@@ -196,7 +196,7 @@ class StrugglePredictionModel:
 
     def _learn(self, examples: list[TrainingExample]) -> UpdateMetrics:
         try:
-            from ml.training import updating
+            from ml.training import update as updating
         except ModuleNotFoundError as absent:
             raise ModuleNotFoundError(
                 f"training needs {absent.name}: pip install '.[train]'", name=absent.name

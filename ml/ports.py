@@ -1,6 +1,6 @@
 """The records ml reads, as Protocols: what any database client must hand over, named nowhere in db.
 
-Imported for type checking only. Instants are integers, milliseconds since 1970-01-01T00:00:00Z. db/rows.py
+Imported for type checking only. Instants are integers, milliseconds since 1970-01-01T00:00:00Z. db/reading/rows.py
 satisfies these shapes without importing them; mypy --strict proves it where predict.py joins the two.
 """
 

@@ -14,17 +14,17 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from scripts.extras import Extras
+from scripts.cli.extras import Extras
 
 COMMANDS = {
-    "batch": "scripts.benchmark_batch:batch",
-    "difficulty": "scripts.benchmark_difficulty:difficulty",
-    "monitor": "scripts.benchmark_monitor:monitor",
-    "service": "scripts.benchmark_service:service",
-    "promotion": "scripts.benchmark_promotion:promotion",
-    "quality": "scripts.benchmark_quality:quality",
-    "scale": "scripts.benchmark_scale:scale",
-    "startup": "scripts.benchmark_startup:startup",
+    "batch": "scripts.benchmarks.batch:batch",
+    "difficulty": "scripts.benchmarks.difficulty:difficulty",
+    "monitor": "scripts.benchmarks.monitor:monitor",
+    "service": "scripts.benchmarks.service:service",
+    "promotion": "scripts.benchmarks.promotion:promotion",
+    "quality": "scripts.benchmarks.quality:quality",
+    "scale": "scripts.benchmarks.scale:scale",
+    "startup": "scripts.benchmarks.startup:startup",
 }
 """Command -> module:attribute."""
 

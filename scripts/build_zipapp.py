@@ -23,21 +23,31 @@ if __package__ in (None, ""):
 
 import click
 
-from ml import model_file
 from ml.errors import ModelRefused, PredictorError
 from ml.model import StrugglePredictionModel, load
-from scripts.model_options import model_option
-from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import Refused
+from ml.storage import model_file
+from scripts.cli.exits import Refused
+from scripts.cli.model_options import model_option
+from scripts.cli.output_file import OutputPath, write_whole
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHEBANG = b"#!/usr/bin/env python3\n"
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold, for every member: a build's own time would make each build another file."""
 OF_SCRIPTS = (
-    *("__init__", "database_options", "doctor", "doctor_costs", "model_options", "predict_options"),
-    *("refusal", "request", "terminal"),
+    "__init__",
+    "cli/__init__",
+    "cli/database_options",
+    "cli/doctor",
+    "cli/doctor_costs",
+    "cli/exits",
+    "cli/model_options",
+    "cli/predict_options",
+    "cli/request",
+    "cli/streams",
 )
+NO_PREDICTION = {"__pycache__", "evaluation", "training"}
+"""Folders of db and ml that no prediction needs."""
 CURRENT = "models/current.pkl"
 
 
@@ -86,9 +96,11 @@ def code_members() -> dict[str, bytes]:
     """Every module of the inference path with its bytecode, so that a start compiles nothing, and click."""
     members = dict(_module("__main__", _bytes(os.path.join(ROOT, "predict.py"))))
     for package in ("db", "ml"):
-        for name in sorted(os.listdir(os.path.join(ROOT, package))):
-            if name.endswith(".py"):
-                members.update(_module(f"{package}/{name[:-3]}", _bytes(os.path.join(ROOT, package, name))))
+        for folder, folders, names in os.walk(os.path.join(ROOT, package)):
+            folders[:] = sorted({*folders} - NO_PREDICTION)
+            for name in sorted(name for name in names if name.endswith(".py")):
+                path = os.path.join(folder, name)
+                members.update(_module(os.path.relpath(path, ROOT)[: -len(".py")], _bytes(path)))
     for name in OF_SCRIPTS:
         members.update(_module(f"scripts/{name}", _bytes(os.path.join(ROOT, "scripts", f"{name}.py"))))
     return {**members, **_click()}

@@ -18,10 +18,10 @@ if __package__ in (None, ""):
 
 from db.demo import load_demo
 from db.errors import DatabaseError
-from db.tables import ddl
-from db.writing import open_writer
-from scripts.database_options import database_options
-from scripts.refusal import CONFIGURATION, Refused, of_database
+from db.tables.ddl import ddl
+from db.writing.open import open_writer
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import CONFIGURATION, Refused, of_database
 
 
 @click.command()

@@ -21,35 +21,35 @@ import click
 import db
 from db.client import Client
 from db.errors import DatabaseError, UnknownLearner, UnknownObjective
-from ml import rules
 from ml.errors import InvalidFeatures, PredictorError
-from ml.estimates import LearnerEstimates
 from ml.extractor import StruggleFeatureExtractor
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.history import WINDOW, StudyHistory
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso, parse_iso
 from ml.model import StrugglePredictionModel, load_whole
-from scripts.batch_backends import Workers, WorkersLost
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.engine_options import engine_options, names_workers, workers_of
-from scripts.extras import Extras
-from scripts.model_options import model_option
-from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, ExtraMissing, Refused, of_database
-from scripts.terminal import in_one_line
+from ml.scoring import rules
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import WINDOW, StudyHistory
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, UNKNOWN, USAGE, ExtraMissing, Refused, of_database
+from scripts.cli.extras import Extras
+from scripts.cli.model_options import model_option
+from scripts.cli.output_file import OutputPath, write_whole
+from scripts.cli.streams import in_one_line
+from scripts.workers.backends import Workers, WorkersLost
+from scripts.workers.options import engine_options, names_workers, workers_of
 
 extras = Extras()
 with extras:
     import numpy as np
 
-    from ml.training.card import answers_of
-    from ml.training.evaluation import Evaluation, Figure, evaluate
+    from ml.evaluation.figures import Evaluation, Figure, evaluate
+    from ml.evaluation.slices import Slice, history_band, slices
     from ml.training.examples import ExampleSet, vector_of
-    from ml.training.many import ManyAtOnce, Verdict
-    from ml.training.slices import Slice, history_band, slices
-    from scripts.example_parts import Extraction
-    from scripts.labelled_history import learners_named_in, read_examples
+    from ml.training.model_card import answers_of
+    from ml.training.vectorised import ManyAtOnce, Verdict
+    from scripts.labelling.history import learners_named_in, read_examples
+    from scripts.labelling.part import Extraction
 
 AT_ONCE = 5000
 LAST_ROWS = 10

@@ -19,12 +19,12 @@ from db import get_prisma_client
 from db.connecting import located
 from db.errors import DatabaseError, UnknownLearner, UnknownObjective
 from ml import PredictorError, StruggleFeatureExtractor, UnknownTopic
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
 from ml.model import load
-from ml.prediction import Prediction
-from scripts.database_options import database_options
-from scripts.refusal import Refused, of_database
-from scripts.terminal import in_one_line
+from ml.scoring.prediction import Prediction
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import Refused, of_database
+from scripts.cli.streams import in_one_line
 
 BAR = 20
 COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}

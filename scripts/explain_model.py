@@ -18,15 +18,15 @@ if __package__ in (None, ""):
 
 import click
 
-from ml.correctness import IN_WORDS
 from ml.errors import PredictorError
-from ml.features import FEATURES
+from ml.features.vector import FEATURES
 from ml.model import StrugglePredictionModel, load
-from ml.scorecard import Table
-from scripts.model_card import SHOWN, card_of, measured, short
-from scripts.model_options import model_option
-from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import CONFIGURATION, Refused
+from ml.scoring.scorecard import Table
+from ml.study.correctness import IN_WORDS
+from scripts.cli.exits import CONFIGURATION, Refused
+from scripts.cli.model_card import SHOWN, card_of, measured, short
+from scripts.cli.model_options import model_option
+from scripts.cli.output_file import OutputPath, write_whole
 
 WIDTH, HEIGHT, MARGIN = 280, 150, 26
 DIAGRAM = 340

@@ -20,9 +20,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.errors import DatabaseError
-from db.writing import Writer, open_writer
-from scripts.database_options import database_options
-from scripts.refusal import of_database
+from db.writing.open import Writer, open_writer
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import of_database
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --reviews 10000000`.
 
-Made inside the server by scripts/synthetic_rows.py, the app's own indexes afterwards. A learner has 100 to 500
+Made inside the server by scripts/testbed/synthetic_rows.py, the app's own indexes afterwards. A learner has 100 to 500
 reviews, 300 on average; those with few stopped weeks ago. On demand one learner has a million, which lie among
 everybody else's, and one objective ten thousand prerequisites. The same arguments give the same rows.
 """
@@ -22,11 +22,11 @@ if __package__ in (None, ""):
 from db.connecting import located
 from db.errors import DatabaseError
 from db.libpq_environment import SetAside, overriding
-from db.tables import TABLES, ddl
-from db.writing import Writer, open_writer
-from scripts.database_options import database_options
-from scripts.refusal import USAGE, Refused, of_database
-from scripts.synthetic_rows import CROWD, Size, insertions
+from db.tables.ddl import TABLES, ddl
+from db.writing.open import Writer, open_writer
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import USAGE, Refused, of_database
+from scripts.testbed.synthetic_rows import CROWD, Size, insertions
 
 ANSWERS, TIERS = 500, 5
 MEAN_ANSWERS = 300

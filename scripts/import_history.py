@@ -21,14 +21,14 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.errors import DatabaseError
-from db.writing import Writer, open_writer
-from scripts import imported_rows
-from scripts.answer_log import STUDY, AnswerLog, MalformedLog, read_log
-from scripts.database_options import database_options
-from scripts.history_merge import Changes, LearnerLog, Stored, by_learner, changes
-from scripts.imported_rows import Table
-from scripts.refusal import USAGE, Refused, of_database
-from scripts.study_records import REVIEW_PREFIX, Review
+from db.writing.open import Writer, open_writer
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import USAGE, Refused, of_database
+from scripts.importing import tables as imported_rows
+from scripts.importing.answer_log import STUDY, AnswerLog, MalformedLog, read_log
+from scripts.importing.merge import Changes, LearnerLog, Stored, by_learner, changes
+from scripts.importing.study import REVIEW_PREFIX, Review
+from scripts.importing.tables import Table
 
 LEARNERS_AT_ONCE = 200
 

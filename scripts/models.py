@@ -21,13 +21,13 @@ if __package__ in (None, ""):
 
 import click
 
-from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
-from ml.registry import Registry
-from scripts.model_options import models_dir_option
-from scripts.refusal import CANNOT_WRITE, CONFIGURATION
-from scripts.terminal import in_one_line
+from ml.storage import model_file
+from ml.storage.registry import Registry
+from scripts.cli.exits import CANNOT_WRITE, CONFIGURATION
+from scripts.cli.model_options import models_dir_option
+from scripts.cli.streams import in_one_line
 
 
 @click.group(help=__doc__.partition("\n\n")[0])

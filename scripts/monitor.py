@@ -21,26 +21,28 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import click
 
 import db
-from db import monitoring
+from db import stored_predictions
 from db.client import Client
 from db.errors import DatabaseError
-from ml.correctness import GOOD
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.extras import Extras
-from scripts.output_file import OutputPath, write_whole
-from scripts.refusal import CONFIGURATION, Refused, of_database
-from scripts.terminal import printable
+from ml.study.correctness import GOOD
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import CONFIGURATION, Refused, of_database
+from scripts.cli.extras import Extras
+from scripts.cli.output_file import OutputPath, write_whole
+from scripts.cli.streams import printable
 
 extras = Extras()
 with extras:
-    from scripts import monitor_page, monitor_prometheus, monitor_text
-    from scripts.monitor_readings import LONGEST_NAME, Codes, Predictions, read_period
-    from scripts.monitor_reasons import reasons
-    from scripts.monitor_report import DAY_MS, WEEK_MS, Periods, Report, report, tells_learners_apart
-    from scripts.monitor_verdicts import Target, targets
+    from scripts.monitoring import page as monitor_page
+    from scripts.monitoring import prometheus as monitor_prometheus
+    from scripts.monitoring import text as monitor_text
+    from scripts.monitoring.columns import LONGEST_NAME, Codes, Predictions, read_period
+    from scripts.monitoring.reasons import reasons
+    from scripts.monitoring.report import DAY_MS, WEEK_MS, Periods, Report, report, tells_learners_apart
+    from scripts.monitoring.targets import Target, targets
 
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
@@ -154,7 +156,7 @@ def observe(
     before_ms = 2 * since_ms - until_ms
     oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
     codes = Codes.new()
-    left_out = monitoring.opted_out(client)
+    left_out = stored_predictions.opted_out(client)
     periods = Periods(
         current=read_period(client, since_ms, until_ms, left_out, codes),
         before=read_period(client, before_ms, since_ms, left_out, codes),
@@ -179,7 +181,7 @@ def _group(client: Client, column: str, current: Predictions, codes: Codes) -> l
     """Each prediction's value of the column that the deployer names."""
     by_learner = column.startswith("users.")
     names = codes.learners.names if by_learner else codes.objectives.names
-    value = monitoring.groups(client, column, names)
+    value = stored_predictions.groups(client, column, names)
     values = [value.get(name) for name in names]
     shown = [None if value is None else printable(value)[:LONGEST_NAME] for value in values]
     rows = [shown[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]

@@ -27,16 +27,11 @@ from ml.errors import PredictorError
 from ml.instants import iso, parse_iso
 from ml.model import RULES, load_whole
 from ml.places import MODEL, MODELS_DIR, setting
-from ml.upcoming import MOST_OBJECTIVES
-from scripts.batch_backends import WorkersLost, engine, hands, in_order
-from scripts.batch_output import PARQUET, Output
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.engine_options import engine_options, names_workers, workers_of
-from scripts.extras import Extras
-from scripts.model_options import model_option
-from scripts.output_file import OutputPath
-from scripts.refusal import (
+from ml.study.upcoming import MOST_OBJECTIVES
+from scripts.batch.output import PARQUET, Output
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import (
     CANNOT_WRITE,
     CONFIGURATION,
     UNAVAILABLE,
@@ -47,16 +42,21 @@ from scripts.refusal import (
     Refused,
     of_database,
 )
-from scripts.terminal import printable
+from scripts.cli.extras import Extras
+from scripts.cli.model_options import model_option
+from scripts.cli.output_file import OutputPath
+from scripts.cli.streams import printable
+from scripts.workers.backends import WorkersLost, engine, hands, in_order
+from scripts.workers.options import engine_options, names_workers, workers_of
 
 extras = Extras()
 with extras:
     from tqdm import tqdm
 
-    from scripts.batch_part import Settings, Tally, mark_of
-    from scripts.batch_work import Wanted
-    from scripts.batch_work import do_part as do_part
-    from scripts.learner_ranges import count_learners, ranges
+    from scripts.batch.part import Settings, Tally, mark_of
+    from scripts.batch.work import Wanted
+    from scripts.batch.work import do_part as do_part
+    from scripts.workers.ranges import count_learners, ranges
 
 LEARNERS_OF_A_PART = 250
 LONGEST_LIST = 1 << 30

@@ -25,15 +25,16 @@ if __package__ in (None, ""):
 
 import db
 from db.errors import DatabaseError
-from db.writing import Writer, open_writer
-from ml.correctness import GOOD
+from db.writing.open import Writer, open_writer
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from ml.outcome_mark import APP, marked
-from scripts.batch_store import dismiss
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.outcome_rules import (
+from ml.study.correctness import GOOD
+from ml.study.outcome_mark import APP, marked
+from scripts.batch.store import dismiss
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import USAGE, Refused, of_database
+from scripts.labelling.outcome_rules import (
     DECIDED,
     STATUS,
     Decision,
@@ -42,7 +43,6 @@ from scripts.outcome_rules import (
     decisions,
     to_decide_again,
 )
-from scripts.refusal import USAGE, Refused, of_database
 
 LEARNERS_AT_ONCE = 500
 _FIELDS = (

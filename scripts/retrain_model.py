@@ -27,26 +27,27 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import db
-from db import decoded, monitoring
+from db import decoded, stored_predictions
 from db.client import Client
 from db.errors import DatabaseError
-from ml import rules, whole_files
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
-from ml.outcome_mark import in_force
 from ml.places import shipped
-from ml.prediction import risk_level
-from ml.registry import CURRENT, Registry
-from ml.scorecard import SavedModel
-from ml.visits import PERFORMANCE_BELOW
-from scripts.batch_backends import Workers, WorkersLost
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.engine_options import engine_options, names_workers, workers_of
-from scripts.extras import Extras
-from scripts.model_options import models_dir_option
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
+from ml.scoring import rules
+from ml.scoring.prediction import risk_level
+from ml.scoring.scorecard import SavedModel
+from ml.storage import atomic_files
+from ml.storage.registry import CURRENT, Registry
+from ml.study.outcome_mark import in_force
+from ml.study.visits import PERFORMANCE_BELOW
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
+from scripts.cli.extras import Extras
+from scripts.cli.model_options import models_dir_option
+from scripts.workers.backends import Workers, WorkersLost
+from scripts.workers.options import engine_options, names_workers, workers_of
 
 extras = Extras()
 with extras:
@@ -54,17 +55,17 @@ with extras:
     import numpy.typing as npt
     from scipy.special import expit
 
-    from ml.training.card import answers_of
+    from ml.evaluation.promotion import Verdict, decide
+    from ml.evaluation.slices import history_band
     from ml.training.examples import ExampleSet, vector_of
+    from ml.training.model_card import answers_of
     from ml.training.prior import adapt
-    from ml.training.promotion import Verdict, decide
-    from ml.training.slices import history_band
-    from ml.training.stored import TEACHING, StoredOutcome, joined, usable
+    from ml.training.stored_outcomes import TEACHING, StoredOutcome, joined, usable
     from ml.training.tables import Additive
-    from scripts.example_parts import Extraction
-    from scripts.labelled_history import build_table, read_examples
-    from scripts.moments import moment_ms
-    from scripts.table_renewal import renew
+    from scripts.cli.human_times import moment_ms
+    from scripts.labelling.history import build_table, read_examples
+    from scripts.labelling.part import Extraction
+    from scripts.labelling.table_renewal import renew
 
 UNDER_WAY = 75
 FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
@@ -107,7 +108,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
         history = read_examples(client, everything._replace(struggle_below=below), table, None, workers)
         return joined(history, stored, FORETOLD_WITHIN_MS)
 
-    with whole_files.workshop(registry.directory) as at:
+    with atomic_files.workshop(registry.directory) as at:
         table = os.path.join(at, "difficulty")
         size = build_table(client, table, start_ms, None, below, correct_from)
         examples = seen_with(table)
@@ -155,8 +156,8 @@ def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
 
 def stored_outcomes(client: Client, now_ms: int, correct_from: str) -> Iterator[StoredOutcome]:
     """Stored predictions whose outcome is known (the learner's own word outranks the recorded one), or intervened."""
-    left = monitoring.opted_out(client)
-    for batch in monitoring.stream_predictions(client, 0, now_ms):
+    left = stored_predictions.opted_out(client)
+    for batch in stored_predictions.stream_predictions(client, 0, now_ms):
         for prediction in batch:
             known = prediction.struggled is not None or prediction.intervened
             if known and prediction.learner_id not in left:

@@ -29,13 +29,13 @@ from db.errors import DatabaseConfiguration, DatabaseUnavailable
 from ml.answer import answer
 from ml.errors import PredictorError
 from ml.extractor import StruggleFeatureExtractor
-from ml.history import WINDOW, StudyHistory
-from ml.occasion import occasion_of
-from ml.plain_json import dumps
-from ml.prediction import Prediction
-from scripts.extras import Extras, sentence
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, Refused
-from scripts.service_settings import SettingRefused, Settings, from_environment, refuse_an_open_door
+from ml.json_text import dumps
+from ml.scoring.prediction import Prediction
+from ml.study.history import WINDOW, StudyHistory
+from ml.study.occasion import occasion_of
+from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, Refused
+from scripts.cli.extras import Extras, sentence
+from scripts.serving.settings import SettingRefused, Settings, from_environment, refuse_an_open_door
 
 extras = Extras()
 with extras:
@@ -45,15 +45,15 @@ with extras:
     from prometheus_client import generate_latest
     from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-    from scripts import service_docs
-    from scripts.service_batch import Batch
-    from scripts.service_connections import Connections
-    from scripts.service_gate import Gate, Metrics, PunctualProtocol
-    from scripts.service_model import LOOK_AGAIN_S, CurrentModel
-    from scripts.service_problems import DOCUMENTED, add_handlers, log
-    from scripts.service_schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse
-    from scripts.service_work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
-    from scripts.service_workers import supervise
+    from scripts.serving import docs as service_docs
+    from scripts.serving.batch import Batch
+    from scripts.serving.connections import Connections
+    from scripts.serving.gate import Gate, Metrics, PunctualProtocol
+    from scripts.serving.model import LOOK_AGAIN_S, CurrentModel
+    from scripts.serving.problems import DOCUMENTED, add_handlers, log
+    from scripts.serving.schemas import BatchRequest, BatchResponse, Health, PredictionRequest, PredictionResponse
+    from scripts.serving.work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
+    from scripts.serving.workers import supervise
 
 ENDS_WITHIN_S = 5
 """After SIGTERM, what is under way may take so long; a container gives ten seconds."""
@@ -133,7 +133,7 @@ def application(settings: Settings) -> FastAPI:
     app.add_exception_handler(CallerGone, _unheard)
     _add_predictions(app)
     if settings.writer_url is not None and settings.token is not None:
-        from scripts.service_app_paths import add_app_paths
+        from scripts.serving.app_paths import add_app_paths
 
         add_app_paths(app, settings)
     _add_probes(app, metrics)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A platform of any size, made up: `python -m scripts.synthetic_platform --learners 10000`.
 
-What is in it: scripts/synthetic_rows.py.
+What is in it: scripts/testbed/synthetic_rows.py.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.errors import DatabaseError
-from db.writing import open_writer
-from scripts.database_options import database_options
-from scripts.refusal import of_database
-from scripts.synthetic_rows import Size, fill
+from db.writing.open import open_writer
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import of_database
+from scripts.testbed.synthetic_rows import Size, fill
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})

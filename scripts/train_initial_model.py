@@ -21,35 +21,35 @@ import click
 
 import db
 from db.errors import DatabaseError
-from ml import model_file, whole_files
-from ml.correctness import ANY
 from ml.errors import InvalidFeatures, ModelUnsuited, NotEnoughExamples, PredictorError
 from ml.instants import parse_iso
 from ml.model import suited
 from ml.places import shipped
-from ml.registry import Registry
-from ml.scorecard import SavedModel
-from scripts.batch_backends import Workers, WorkersLost
-from scripts.correct_option import correct_from_option
-from scripts.database_options import database_options
-from scripts.engine_options import engine_options, names_workers, workers_of
-from scripts.extras import Extras
-from scripts.model_options import models_dir_option
-from scripts.refusal import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
-from scripts.terminal import in_one_line
+from ml.scoring.scorecard import SavedModel
+from ml.storage import atomic_files, model_file
+from ml.storage.registry import Registry
+from ml.study.correctness import ANY
+from scripts.cli.correct_option import correct_from_option
+from scripts.cli.database_options import database_options
+from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
+from scripts.cli.extras import Extras
+from scripts.cli.model_options import models_dir_option
+from scripts.cli.streams import in_one_line
+from scripts.workers.backends import Workers, WorkersLost
+from scripts.workers.options import engine_options, names_workers, workers_of
 
 extras = Extras()
 with extras:
     import numpy as np
 
-    from ml.training.card import card, figures_of, readme
-    from ml.training.evaluation import evaluate
+    from ml.evaluation.figures import evaluate
+    from ml.evaluation.slices import Slice
     from ml.training.examples import ExampleSet
     from ml.training.fit import BAGS, FOLDS
+    from ml.training.model_card import card, figures_of, readme
     from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
-    from ml.training.slices import Slice
-    from scripts.example_parts import Extraction
-    from scripts.labelled_history import bar, build_table, learners_named_in, read_examples
+    from scripts.labelling.history import bar, build_table, learners_named_in, read_examples
+    from scripts.labelling.part import Extraction
 
 PRETRAINED = "pretrained.pkl"
 PLATFORMS_MARK = 0.65
@@ -170,7 +170,7 @@ def _own(
     Registry(models_dir).prepare()
     with (
         db.connect(url, schema_path=schema) as client,
-        whole_files.workshop(models_dir) as at,
+        atomic_files.workshop(models_dir) as at,
     ):
         until_ms = client.now() if until_ms is None else until_ms
         table = os.path.join(at, "difficulty")
@@ -289,9 +289,9 @@ def _pretrained(
     remake = f"{imports}python scripts/train_initial_model.py --pretrained " + " ".join(
         f"--database-url sqlite:///{number}.sqlite3 --source {json.dumps(name)}" for number, name in enumerate(names, 1)
     )
-    whole_files.put(os.path.join(models_dir, PRETRAINED), model_file.dump(saved))
-    whole_files.put(os.path.join(models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
-    whole_files.put(os.path.join(models_dir, "README.md"), readme(found, remake).encode())
+    atomic_files.put(os.path.join(models_dir, PRETRAINED), model_file.dump(saved))
+    atomic_files.put(os.path.join(models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
+    atomic_files.put(os.path.join(models_dir, "README.md"), readme(found, remake).encode())
     return {"model": os.path.join(models_dir, PRETRAINED), "chosen": trained.result.chosen, **saved.figures}
 
 

@@ -11,10 +11,10 @@ import pytest
 from db import connecting
 from db.demo import load_demo
 from db.libpq_environment import SAFETY, WITHOUT_EFFECT
-from db.writing import open_writer
-from scripts.scratch_postgres import postgres_programs
-from tests.app_shapes import make_app
-from tests.postgres_server import Databases, databases
+from db.writing.open import open_writer
+from scripts.testbed.postgres import postgres_programs
+from tests.support.app_shapes import make_app
+from tests.support.postgres_server import Databases, databases
 
 SETTINGS = (
     *("STRUGGLE_ENV_FILE", "STRUGGLE_SCHEMA", "STRUGGLE_MODEL", "STRUGGLE_MODELS_DIR", "STRUGGLE_TOKEN"),

@@ -10,7 +10,7 @@ import weakref
 
 from db import get_prisma_client
 from db.client import Client
-from db.writing import Writer, open_writer
+from db.writing.open import Writer, open_writer
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000

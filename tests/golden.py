@@ -12,17 +12,17 @@ import os
 import sys
 from pathlib import Path
 
-from db.rows import ReviewRow
-from ml import rules
-from ml.difficulty import NO_DIFFICULTY, LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
-from ml.estimated_features import estimated_features
-from ml.estimates import LearnerEstimates
-from ml.features import FeatureVector
-from ml.history import DAY_MS, HOUR_MS, StudyHistory
+from db.reading.rows import ReviewRow
+from ml.features.estimated import estimated_features
+from ml.features.platform import platform_features
+from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel
-from ml.platform_features import platform_features
-from ml.prediction import Prediction
-from tests.history_builder import (
+from ml.scoring import rules
+from ml.scoring.prediction import Prediction
+from ml.study.difficulty import NO_DIFFICULTY, LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import DAY_MS, HOUR_MS, StudyHistory
+from tests.support.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,
     LEARNER,

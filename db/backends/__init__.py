@@ -1,0 +1,1 @@
+"""SQLite, PostgreSQL, and a connected Prisma client: each holds the conversations of db.reading."""

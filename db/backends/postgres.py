@@ -13,10 +13,10 @@ import select
 import sys
 import time
 
-from db.dialects import POSTGRESQL
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
 from db.libpq_environment import SetAside, in_force, overriding
-from db.postgres_names import ONLY_POSTGRESQLS, naming
+from db.sql.dialects import POSTGRESQL
+from db.sql.postgres_names import ONLY_POSTGRESQLS, naming
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import psycopg2
 
-    from db.postgres_plans import Plans
-    from db.templates import Query
+    from db.backends.postgres_plans import Plans
+    from db.sql.templates import Query
     from db.url import DatabaseURL
 
 _SNAPSHOT = (
@@ -51,8 +51,8 @@ def _load_driver() -> None:
     """Imports psycopg2, without Python's ssl in a process that needs it for nothing else. Raises ImportError.
 
     psycopg2 imports ssl, which takes as long as the bare interpreter, for the locks that OpenSSL wanted of its callers
-    before 1.1; a Python without ssl will do for it. libpq's TLS does not depend on it (tests/test_tls.py). Where there
-    may be other threads, one of them may be importing ssl for itself.
+    before 1.1; a Python without ssl will do for it. libpq's TLS does not depend on it (tests/db/test_tls.py). Where
+    there may be other threads, one of them may be importing ssl for itself.
     """
     if "ssl" in sys.modules or "threading" in sys.modules:
         return
@@ -69,7 +69,7 @@ class PostgreSQLConnection:
     dialect = POSTGRESQL
 
     def __init__(self, url: DatabaseURL, give_up_at: float, keeps_plans: bool = False) -> None:
-        """Connects. give_up_at is on time.monotonic's clock. keeps_plans: see db/postgres_plans.py.
+        """Connects. give_up_at is on time.monotonic's clock. keeps_plans: see db/backends/postgres_plans.py.
 
         Raises DatabaseUnavailable, DatabaseConfiguration.
         """
@@ -106,7 +106,7 @@ class PostgreSQLConnection:
                     keywords = others
             self._learn_encoding(self._connection)
             if self._keeps_plans:
-                from db.postgres_plans import Plans
+                from db.backends.postgres_plans import Plans
 
                 self._plans = Plans()
         except psycopg2.Error as error:
@@ -120,7 +120,7 @@ class PostgreSQLConnection:
     def _learn_encoding(self, connection: psycopg2.extensions.connection) -> None:
         self._encoding = connection.get_parameter_status("server_encoding") or "UTF8"
         if self._encoding != "UTF8":
-            from db.encodings import single_byte_codec
+            from db.sql.encodings import single_byte_codec
 
             self._codec = single_byte_codec(self._encoding)
 
@@ -152,7 +152,7 @@ class PostgreSQLConnection:
             if others and server != (server := (connection.info.host, connection.info.port)):
                 began = time.monotonic()  # libpq has gone on to the next one by itself
             while not self._ready(state, min(began + allowed_s, time.monotonic() + share_s)):
-                from db.postgres_hosts import without_the_silent
+                from db.backends.postgres_hosts import without_the_silent
 
                 if (without := without_the_silent(keywords, connection.info)) is not None:
                     return without

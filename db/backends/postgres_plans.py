@@ -7,7 +7,7 @@ mode): the prepared batch would be in the session before.
 
 from __future__ import annotations
 
-from db.dialects import POSTGRESQL
+from db.sql.dialects import POSTGRESQL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import psycopg2
 
-    from db.templates import Query
+    from db.sql.templates import Query
 
     Key = tuple[str, ...]
 

@@ -10,21 +10,21 @@ from __future__ import annotations
 import json
 import time
 
-from db import loader
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
-from db.mapping import Mapping
-from db.prisma_dialects import DIALECTS, composed
-from db.schema_prisma import read as read_schema
+from db.reading import study as loader
+from db.sql.prisma_dialects import DIALECTS, composed
+from db.tables.app_schema import read as read_schema
+from db.tables.models import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any, Protocol
 
-    from db import rows
-    from db.loader import Window
-    from db.prisma_dialects import PrismaDialect
-    from db.templates import Answer, Conversation, Opened
+    from db.reading import rows
+    from db.reading.study import Window
+    from db.sql.prisma_dialects import PrismaDialect
+    from db.sql.templates import Answer, Conversation, Opened
 
     class PrismaClient(Protocol):
         """A connected `prisma.Prisma`, of either interface."""

@@ -7,15 +7,15 @@ import _thread
 import os.path
 import time
 
-from db.dialects import SQLITE
 from db.errors import DatabaseUnavailable
+from db.sql.dialects import SQLITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from db.sqlite_wal import Stamp
-    from db.templates import Query
+    from db.backends.sqlite_wal import Stamp
+    from db.sql.templates import Query
 
 STEPS_BETWEEN_LOOKS = 20_000
 """Instructions of SQLite's virtual machine, about half a millisecond, between two looks at the clock."""
@@ -69,8 +69,10 @@ class SQLiteConnection:
             raise self._failure(error) from None
 
     def _as_found(self, path: str, may_share: bool = True) -> sqlite3.Connection:
-        """Opens the file in the way that leaves nothing behind (db/sqlite_wal.py). Raises OSError or _ERRORS."""
-        from db import sqlite_wal
+        """Opens the file in the way that leaves nothing behind (db/backends/sqlite_wal.py). Raises OSError or
+        _ERRORS.
+        """
+        from db.backends import sqlite_wal
 
         while True:
             stamp = sqlite_wal.settled_stamp(path)
@@ -96,7 +98,7 @@ class SQLiteConnection:
         """Whether the file was written to since it was opened for us alone: what was read since then may be torn."""
         if self._stamp is None:
             return False
-        from db.sqlite_wal import stamp_of
+        from db.backends.sqlite_wal import stamp_of
 
         return stamp_of(self._path) != self._stamp
 

@@ -5,17 +5,17 @@ The app indexes reviews by learner and by instant, each alone.
 
 from __future__ import annotations
 
-from db.per_learner import AT
-from db.readings import instant_ms, integer
-from db.templates import Template
-from db.timestamps import EARLIEST_MS, bounded, range_of
+from db.reading.newest_rows import AT
+from db.sql.decode_values import instant_ms, integer
+from db.sql.instants import EARLIEST_MS, bounded, range_of
+from db.sql.templates import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from db.per_learner import PerLearner
-    from db.templates import Batch, Conversation, Results
+    from db.reading.newest_rows import PerLearner
+    from db.sql.templates import Batch, Conversation, Results
 
 WALK_BUDGET = 40_000
 """Everybody's newest reviews that are looked through for those of one learner, to find a floor."""

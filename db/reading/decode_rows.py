@@ -1,18 +1,19 @@
-"""Result rows -> the records of db/rows.py, in the predictor's units. A row that lacks what it is for is dropped.
+"""Result rows -> the records of db/reading/rows.py, in the predictor's units. A row that lacks what it is for is
+dropped.
 
-Each function takes what its query in db/queries.py selects, in that order.
+Each function takes what its query in db/reading/queries.py selects, in that order.
 """
 
 from __future__ import annotations
 
-from db import rows
-from db.readings import decoded, flag, instant_ms, integer, number, text, texts
+from db.reading import rows
+from db.sql.decode_values import decoded, flag, instant_ms, integer, number, text, texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from db.mapping import Mapping as Naming
+    from db.tables.models import Mapping as Naming
 
     Results = Sequence[Sequence[object]]
 

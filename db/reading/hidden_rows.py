@@ -1,16 +1,16 @@
-"""What is asked and said where policies hide rows from us (db/row_security.py), as conversations."""
+"""What is asked and said where policies hide rows from us (db/sql/row_security.py), as conversations."""
 
 from __future__ import annotations
 
-from db import queries
-from db.row_security import refusal
-from db.templates import Query
+from db.reading import queries
+from db.sql.row_security import refusal
+from db.sql.templates import Query
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from db.templates import Conversation, Opened, Results
+    from db.sql.templates import Conversation, Opened, Results
 
 
 def detailed(details: str, tables: str, columns: Results) -> Conversation[Results]:
@@ -58,7 +58,7 @@ _READ_AS = {
 
 def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
     """Default names of the tables that policies filter and of which nothing came: it cannot be said to be empty."""
-    from db.mapping import MODELS
+    from db.tables.models import MODELS
 
     objective = found["objective"][0]
     seen = {
@@ -76,8 +76,8 @@ def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
 
 def unseen_by_all(opened: Opened) -> Conversation[list[str]]:
     """The same of the whole tables: those of which not one row is to be seen."""
-    from db.mapping import MODELS
-    from db.templates import ALIASES, Template
+    from db.sql.templates import ALIASES, Template
+    from db.tables.models import MODELS
 
     models = [model for model in MODELS if model in opened.renderer.catalogue.filtered]
     aliases = {model: alias for alias, model in ALIASES.items()}

@@ -6,21 +6,21 @@ reviews they have. A learner is never split over two pages.
 
 from __future__ import annotations
 
-from db import queries
-from db.loader import SOURCES, ask_for_learner, check_visible, crowded, newest
-from db.per_learner import of_many
-from db.plain_json import listed
-from db.records import Records
-from db.templates import Batch
-from db.timestamps import bounded
+from db.reading import queries
+from db.reading.decode_rows import Records
+from db.reading.newest_rows import of_many
+from db.reading.study import SOURCES, ask_for_learner, check_visible, crowded, newest
+from db.sql.instants import bounded
+from db.sql.json_values import listed
+from db.sql.templates import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db import rows
-    from db.loader import Window
-    from db.templates import Conversation, Opened, Results, Template
+    from db.reading import rows
+    from db.reading.study import Window
+    from db.sql.templates import Conversation, Opened, Results, Template
 
 LEARNERS_AT_ONCE = 500
 REVIEWS_AT_ONCE = 40_000

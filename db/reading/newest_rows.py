@@ -6,7 +6,7 @@ computed there once, as "__at".
 
 from __future__ import annotations
 
-from db.templates import Template
+from db.sql.templates import Template
 
 AT = '"__at"'
 
@@ -17,7 +17,7 @@ class PerLearner:
     columns: what is selected; AT stands for the source's instant. dated: the rows lie before as_of (else they are
     plans, on both sides of it, and the nearest ones are read). size: how many rows the learner has, at most the
     parameter `crowd`. one: the newest rows of one learner. The other attributes are parts of that query, of which
-    `of_many` and db/crowds.py make the other forms where they are needed.
+    `of_many` and db/reading/crowded_learner.py make the other forms where they are needed.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""Every query, written once for both databases (db/templates.py says how to read them).
+"""Every query, written once for both databases (db/sql/templates.py says how to read them).
 
 The newest rows are cut off by LIMIT in the innermost SELECT, before any join. The loader turns them round: all
 sources are handed on oldest first.
@@ -6,8 +6,8 @@ sources are handed on oldest first.
 
 from __future__ import annotations
 
-from db.per_learner import AT, PerLearner
-from db.templates import Template
+from db.reading.newest_rows import AT, PerLearner
+from db.sql.templates import Template
 
 _LECTURE = "LEFT JOIN {l} ON {l.id} = {o.lectureId}"
 _LECTURE_AND_COURSE = _LECTURE + " LEFT JOIN {c} ON {c.id} = {l.courseId}"

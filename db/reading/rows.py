@@ -246,7 +246,7 @@ class ObjectiveRows(NamedTuple):
 class StudyRows(NamedTuple):
     """One learner and one objective as of one moment; is_now: as_of was the client's now.
 
-    missing_sources: what the answer had to do without, in the words of db/catalogue.py.
+    missing_sources: what the answer had to do without, in the words of db/sql/catalogue.py.
     """
 
     as_of_ms: int

@@ -6,24 +6,24 @@ answered within one snapshot of the database; `yield` gives the results of its q
 
 from __future__ import annotations
 
-from db import queries, rows
-from db.catalogue import Catalogue, named_schemas, tables, with_unknown
 from db.errors import UnknownLearner, UnknownObjective
-from db.readings import instant_ms, integer
-from db.records import Records
-from db.templates import Batch, Opened, Query, Renderer
-from db.timestamps import bounded
+from db.reading import queries, rows
+from db.reading.decode_rows import Records
+from db.sql.catalogue import Catalogue, named_schemas, tables, with_unknown
+from db.sql.decode_values import instant_ms, integer
+from db.sql.instants import bounded
+from db.sql.templates import Batch, Opened, Query, Renderer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from db.mapping import Mapping
-    from db.templates import Conversation, Dialect, Results
+    from db.sql.templates import Conversation, Dialect, Results
+    from db.tables.models import Mapping
 
     class Window(Protocol):
-        """How many of the newest rows of each source to read; ml.history.WINDOW has this shape."""
+        """How many of the newest rows of each source to read; ml.study.history.WINDOW has this shape."""
 
         @property
         def reviews(self) -> int: ...
@@ -79,8 +79,8 @@ def opened(
         asked.append(Query(dialect.CLOCK, {}, 2))
     columns, *clock = yield asked
     if dialect.DETAILS is not None and any(row[-1] for row in columns):
-        from db.hidden_rows import detailed
-        from db.row_security import DETAILS
+        from db.reading.hidden_rows import detailed
+        from db.sql.row_security import DETAILS
 
         columns = yield from detailed(DETAILS.format(tables=dialect.DETAILS), tables(mapping), columns)
     if known is not None and list(known.columns) == list(columns):
@@ -124,7 +124,7 @@ def study_rows(
     faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
     missing = catalogue.missing_sources
     if catalogue.filtered:
-        from db.hidden_rows import unseen
+        from db.reading.hidden_rows import unseen
 
         missing = (*missing, *unseen(opened, found))
     if past.unknown_values or faced.unknown_values:
@@ -135,7 +135,7 @@ def study_rows(
 def check_visible(opened: Opened, model: str) -> Conversation[None]:
     """Raises RequiredTableAbsent where policies hide every row of the model's table from us."""
     if model in opened.renderer.catalogue.filtered:
-        from db.hidden_rows import check
+        from db.reading.hidden_rows import check
 
         yield from check(opened, model)
 
@@ -164,7 +164,7 @@ def crowded(
             sources[name], limits[name] = source, newest(window, name)
     if not sources:
         return {}
-    from db.crowds import newest_of_crowded
+    from db.reading.crowded_learner import newest_of_crowded
 
     return (yield from newest_of_crowded(Batch(renderer), sources, limits, user_id, as_of_ms))
 

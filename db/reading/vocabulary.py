@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from db.records import COMPLEXITIES, MASTERY_LEVELS, MISSION_STATUSES, PATTERN_TYPES, RATINGS
-from db.templates import Batch, Template
+from db.reading.decode_rows import COMPLEXITIES, MASTERY_LEVELS, MISSION_STATUSES, PATTERN_TYPES, RATINGS
+from db.sql.templates import Batch, Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from db.templates import Conversation, Opened
+    from db.sql.templates import Conversation, Opened
 
 PREDICTION_STATUSES = frozenset(("PENDING", "CONFIRMED", "FALSE_POSITIVE", "MISSED", "DISMISSED", "RESOLVED"))
 ROWS_LOOKED_AT = 10_000

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from db.errors import RequiredTableAbsent
-from db.mapping import DEMO_CLOCK, MODELS, REQUIRED_MODELS
-from db.plain_json import listed
+from db.sql.json_values import listed
+from db.tables.models import DEMO_CLOCK, MODELS, REQUIRED_MODELS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from db.mapping import Mapping
+    from db.tables.models import Mapping
 
 
 LEARNERS = "User"
@@ -37,7 +37,7 @@ class Catalogue:
         columns = list(columns)
         security = None
         if any(row[-1] for row in columns):
-            from db.row_security import RowSecurity
+            from db.sql.row_security import RowSecurity
 
             security = RowSecurity(columns)
         relations = _Relations(columns)
@@ -56,7 +56,7 @@ class Catalogue:
                 self._fields[model], self._columns[model], self._schemas[model] = fields, types, schema
             elif model in REQUIRED_MODELS:
                 if security is not None and mapping.table(model) in security.hidden:
-                    from db.row_security import refusal
+                    from db.sql.row_security import refusal
 
                     raise refusal(mapping.table(model))
                 raise RequiredTableAbsent(_absence(mapping, model, types))
@@ -112,7 +112,7 @@ def admits(kind: str | None, encoding: str, identifier: str) -> bool:
     except UnicodeEncodeError:  # bytes of a command line that are no text
         return False
     if encoding != "UTF8":
-        from db.encodings import can_hold
+        from db.sql.encodings import can_hold
 
         if not can_hold(encoding, identifier):
             return False

@@ -1,9 +1,11 @@
-"""Values as drivers hand them over -> the types of db/rows.py. None of these raises; what makes no sense is None."""
+"""Values as drivers hand them over -> the types of db/reading/rows.py. None of these raises; what makes no sense is
+None.
+"""
 
 from __future__ import annotations
 
-from db.plain_json import loads
-from db.timestamps import EARLIEST_MS, LATEST_MS
+from db.sql.instants import EARLIEST_MS, LATEST_MS
+from db.sql.json_values import loads
 
 
 def text(value: object) -> str | None:

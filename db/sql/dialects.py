@@ -1,13 +1,13 @@
 """What differs between the two databases' SQL: instants, parameters, casts, and the question for the catalogue.
 
-The queries are written once (db/queries.py). Where they need an expression that differs, they name one of the
+The queries are written once (db/reading/queries.py). Where they need an expression that differs, they name one of the
 methods of a dialect in a format specification: `{r.reviewedAt:before}` becomes `POSTGRESQL.before(column)`.
 """
 
 from __future__ import annotations
 
-from db.readings import TRUE_WORDS
-from db.timestamps import postgres_moment, postgres_ms, sqlite_ms
+from db.sql.decode_values import TRUE_WORDS
+from db.sql.instants import postgres_moment, postgres_ms, sqlite_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class PostgreSQL:
 
     name = "postgresql"
     CATALOGUE = POSTGRESQL_CATALOGUE.format(
-        searched="CAST(current_setting('struggle.search_path') AS name[])",  # db/postgres_names.py notes it
+        searched="CAST(current_setting('struggle.search_path') AS name[])",  # db/sql/postgres_names.py notes it
         tables="%(tables)s",
         schemas="%(schemas)s",
     )

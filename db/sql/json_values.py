@@ -1,6 +1,6 @@
 """JSON columns without the json package, whose import (re, enum) takes as long as reading a learner's rows.
 
-The C scanner is json's own; what it takes and what it makes are the same (tests/test_plain_json.py).
+The C scanner is json's own; what it takes and what it makes are the same (tests/ml/test_json_text.py).
 """
 
 from __future__ import annotations

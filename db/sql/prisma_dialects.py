@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from db.dialects import POSTGRESQL_CATALOGUE, PostgreSQL, SQLite
-from db.postgres_names import STRANGERS
-from db.qualified import qualified
+from db.sql.dialects import POSTGRESQL_CATALOGUE, PostgreSQL, SQLite
+from db.sql.postgres_names import STRANGERS
+from db.sql.qualified import qualified
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from db.catalogue import Catalogue
-    from db.dialects import Column
-    from db.templates import Query
+    from db.sql.catalogue import Catalogue
+    from db.sql.dialects import Column
+    from db.sql.templates import Query
 
 _MARK = "\0"
 """Stands around a parameter's name until the batch is composed; no identifier and none of our SQL holds it."""

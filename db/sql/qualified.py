@@ -1,6 +1,6 @@
 """Our SQL for PostgreSQL with every function, operator, type and collation named as pg_catalog's own.
 
-Where a transaction's search_path can be set this is not needed (db/postgres_names.py). Prisma's engine takes one
+Where a transaction's search_path can be set this is not needed (db/sql/postgres_names.py). Prisma's engine takes one
 statement at a time, and resolves its names on a path of its own.
 """
 

@@ -8,7 +8,7 @@ null.
 
 from __future__ import annotations
 
-from db.dialects import ABSENT
+from db.sql.dialects import ABSENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary
     from typing import TypeVar
 
-    from db.catalogue import Catalogue
-    from db.dialects import PostgreSQL, SQLite
+    from db.sql.catalogue import Catalogue
+    from db.sql.dialects import PostgreSQL, SQLite
 
     Dialect = SQLite | PostgreSQL
     Results = Sequence[Sequence[object]]
     Answer = TypeVar("Answer")
     Conversation = Generator[Sequence["Query"], Sequence[Results], Answer]
-    """A generator that asks batches of queries and is sent their results (db/loader.py)."""
+    """A generator that asks batches of queries and is sent their results (db/reading/study.py)."""
 
 ALIASES = {
     "d": "DemoClock",

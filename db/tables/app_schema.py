@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from db.errors import SchemaUnreadable
-from db.schema_language import argument, blocks, foreign_key, text_of
+from db.tables.prisma_language import argument, blocks, foreign_key, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from db.schema_language import Line
+    from db.tables.prisma_language import Line
 
 LARGEST_SCHEMA = 1 << 20
 """Bytes, all files together: ten times the largest real schemas known to us, and still read in about a second."""

@@ -1,7 +1,7 @@
 """The platform's models: the table and columns each has by default, and what an app may call them instead.
 
-A model here is a Prisma model, a field one of its fields. An app's own schema.prisma (db/schema_prisma.py) may rename
-any table, column or enum value; every query asks a Mapping, so that nothing else knows of it.
+A model here is a Prisma model, a field one of its fields. An app's own schema.prisma (db/tables/app_schema.py) may
+rename any table, column or enum value; every query asks a Mapping, so that nothing else knows of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Names(Protocol):
-        """What an app's schema says; db.schema_prisma.SchemaNames has this shape."""
+        """What an app's schema says; db.tables.app_schema.SchemaNames has this shape."""
 
         def table(self, model: str, default: str) -> str: ...
         def table_schema(self, model: str, default: str) -> str | None: ...

@@ -1,0 +1,1 @@
+"""Rows into the platform's tables, in one transaction."""

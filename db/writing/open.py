@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from db import connecting
 from db.errors import DatabaseConfiguration
-from db.writer import Writer
+from db.writing.writer import Writer
 
 __all__ = ["Writer", "open_writer"]
 
@@ -26,9 +26,9 @@ def open_writer(
     if where.path == connecting.DEMO and not url:
         raise DatabaseConfiguration(f"No database to write to: give --database-url or set {where.origin.variable}.")
     if where.path is not None:
-        from db.sqlite_writer import SQLiteWriter
+        from db.writing.sqlite import SQLiteWriter
 
         return SQLiteWriter(where.path, mapping, create, patience_s)
-    from db.postgres_writer import PostgreSQLWriter
+    from db.writing.postgres import PostgreSQLWriter
 
     return PostgreSQLWriter(where, mapping, patience_s)

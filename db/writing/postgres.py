@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 
-from db.catalogue import admits
-from db.columns import column
-from db.dialects import POSTGRESQL
+from db.backends.postgres import last_words, refusal
+from db.backends.postgres_hosts import servers
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, WriteRefused
 from db.libpq_environment import SetAside, overriding
-from db.postgres import last_words, refusal
-from db.postgres_hosts import servers
-from db.postgres_names import naming
-from db.tables import TABLES
-from db.timestamps import postgres_ms, stored_text
-from db.writer import ROWS_AT_ONCE, Writer, chunks, quoted
+from db.sql.catalogue import admits
+from db.sql.dialects import POSTGRESQL
+from db.sql.instants import postgres_ms, stored_text
+from db.sql.postgres_names import naming
+from db.tables.ddl import TABLES
+from db.writing.columns import column
+from db.writing.writer import ROWS_AT_ONCE, Writer, chunks, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from db.columns import Column
-    from db.mapping import Mapping
+    from db.tables.models import Mapping
     from db.url import DatabaseURL
+    from db.writing.columns import Column
 
 
 OF_THE_ROW = ("22", "23", "44")

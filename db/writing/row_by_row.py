@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from db.errors import RowRefused
-from db.writer import Writer
+from db.writing.writer import Writer
 
 
 def insert_what_fits(

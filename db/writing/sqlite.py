@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from db.columns import column
-from db.dialects import SQLITE
+from db.backends.sqlite import MOST_BYTES_OF_A_ROW, readable
 from db.errors import DatabaseUnavailable, RowRefused, WriteRefused
-from db.sqlite import MOST_BYTES_OF_A_ROW, readable
-from db.tables import TABLES
-from db.timestamps import bounded, sqlite_ms, stored_text
-from db.writer import Writer, quoted
+from db.sql.dialects import SQLITE
+from db.sql.instants import bounded, sqlite_ms, stored_text
+from db.tables.ddl import TABLES
+from db.writing.columns import column
+from db.writing.writer import Writer, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from db.columns import Column
-    from db.mapping import Mapping
+    from db.tables.models import Mapping
+    from db.writing.columns import Column
 
 
 BY_A_TRIGGER = sqlite3.SQLITE_CONSTRAINT_TRIGGER

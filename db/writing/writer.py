@@ -6,10 +6,10 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
-from db.columns import stamps
 from db.errors import WriteRefused
-from db.readings import decoded, flag, instant_ms, integer, number, texts
-from db.tables import TABLES, ddl
+from db.sql.decode_values import decoded, flag, instant_ms, integer, number, texts
+from db.tables.ddl import TABLES, ddl
+from db.writing.columns import stamps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from db.columns import Column
-    from db.mapping import Mapping
+    from db.tables.models import Mapping
+    from db.writing.columns import Column
 
 ROWS_AT_ONCE = 1000
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.training.metrics import Floats
-from ml.training.resampling import Interval, Learners, student, studentised
+from ml.evaluation.bootstrap import Interval, Learners, student, studentised
+from ml.evaluation.metrics import Floats
 
 AUC_GRID = 1024
 """Resampled AUCs see the probabilities through at most this many quantiles; the AUC itself is exact."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from ml.training.metrics import Floats, Integers
+from ml.evaluation.metrics import Floats, Integers
 
 UNITS = 1000
 """More learners than this are merged at random into this many: units stay independent, and matrices small."""

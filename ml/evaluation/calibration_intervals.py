@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml.training.metrics import CalibrationLine, Floats, logit
-from ml.training.resampling import Interval, Learners, studentised
+from ml.evaluation.bootstrap import Interval, Learners, studentised
+from ml.evaluation.metrics import CalibrationLine, Floats, logit
 
 
 def calibration_intervals(

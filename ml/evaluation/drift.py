@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.training.metrics import Floats, Integers
-from ml.training.resampling import UNITS, draws
+from ml.evaluation.bootstrap import UNITS, draws
+from ml.evaluation.metrics import Floats, Integers
 
 CELLS = 200
 """Values 0..1 are kept as counts in this many cells, and missing ones in one more."""

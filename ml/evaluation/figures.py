@@ -1,6 +1,6 @@
 """How good a set of predictions was: every figure with its interval, the rows it rests on, or why there is none.
 
-Shared by scripts/evaluate_model.py, by promotion and by scripts/monitor.py. Figures stand in ml/training/metrics.py,
+Shared by scripts/evaluate_model.py, by promotion and by scripts/monitor.py. Figures stand in ml/evaluation/metrics.py,
 intervals in intervals.py, ranking.py and
 recalibration.py, all over learners (resampling.py).
 """
@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.prediction import HIGH_FROM, MEDIUM_FROM
-from ml.training import metrics
-from ml.training.intervals import proportion_interval, ratio_interval
-from ml.training.metrics import Floats, ReliabilityBin
-from ml.training.ranking import auc_interval
-from ml.training.recalibration import calibration_intervals
-from ml.training.resampling import Interval, Learners
+from ml.evaluation import metrics
+from ml.evaluation.auc_intervals import auc_interval
+from ml.evaluation.bootstrap import Interval, Learners
+from ml.evaluation.calibration_intervals import calibration_intervals
+from ml.evaluation.metrics import Floats, ReliabilityBin
+from ml.evaluation.proportion_intervals import proportion_interval, ratio_interval
+from ml.scoring.prediction import HIGH_FROM, MEDIUM_FROM
 
 Ids = Sequence[object] | npt.NDArray[Any]
 

@@ -1,6 +1,6 @@
 """The figures of a probabilistic forecast, each a pure function of labels (0 or 1) and probabilities (0..1).
 
-Every figure that scikit-learn has too equals its value to 1e-12 (tests/test_evaluation.py). A figure that the labels
+Every figure that scikit-learn has too equals its value to 1e-12 (tests/ml/test_evaluation.py). A figure that the labels
 cannot determine is None: no AUC in one class, no recall without struggles, no calibration line through one point.
 """
 

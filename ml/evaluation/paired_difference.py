@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.training import metrics
-from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Ids, forecast
-from ml.training.intervals import ratio_interval
-from ml.training.metrics import Floats
-from ml.training.ranking import auc_difference_interval
-from ml.training.resampling import Interval, Learners
+from ml.evaluation import metrics
+from ml.evaluation.auc_intervals import auc_difference_interval
+from ml.evaluation.bootstrap import Interval, Learners
+from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Ids, forecast
+from ml.evaluation.metrics import Floats
+from ml.evaluation.proportion_intervals import ratio_interval
 
 
 class Difference(NamedTuple):

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.training import metrics
-from ml.training.comparison import Difference, paired_difference
-from ml.training.evaluation import BOOTSTRAP, forecast
-from ml.training.metrics import Floats
-from ml.training.slices import numbered
+from ml.evaluation import metrics
+from ml.evaluation.figures import BOOTSTRAP, forecast
+from ml.evaluation.metrics import Floats
+from ml.evaluation.paired_difference import Difference, paired_difference
+from ml.evaluation.slices import numbered
 
 FEWEST_EXAMPLES = 300
 FEWEST_STRUGGLES = 100

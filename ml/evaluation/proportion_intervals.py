@@ -10,8 +10,8 @@ from math import sqrt
 
 import numpy as np
 
-from ml.training.metrics import Floats
-from ml.training.resampling import Interval, Learners, student, studentised
+from ml.evaluation.bootstrap import Interval, Learners, student, studentised
+from ml.evaluation.metrics import Floats
 
 _TINY = 1e-12
 

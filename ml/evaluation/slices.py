@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Ids, evaluate
-from ml.training.metrics import Floats, Integers
+from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Ids, evaluate
+from ml.evaluation.metrics import Floats, Integers
 
 LARGEST_GROUPS = 12
 """Groups shown by themselves; the rest of a dimension is joined."""

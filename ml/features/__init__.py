@@ -1,0 +1,1 @@
+"""From a StudyHistory to a FeatureVector."""

@@ -5,20 +5,21 @@ The numbers are those of StruggleFeatureExtractor.features_of, to the last bit: 
 
 from __future__ import annotations
 
-from ml import estimated_features, platform_features
-from ml.consent import untracked
-from ml.difficulty import NO_DIFFICULTY
-from ml.estimates import LearnerEstimates
-from ml.features import FeatureVector
-from ml.history import StudyHistory
+from ml.features import estimated as estimated_features
+from ml.features import platform as platform_features
+from ml.features.consent import untracked
+from ml.features.vector import FeatureVector
+from ml.study.difficulty import NO_DIFFICULTY
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import StudyHistory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml import ports
-    from ml.difficulty import Difficulties
-    from ml.history import LearnerHistory
+    from ml.study.difficulty import Difficulties
+    from ml.study.history import LearnerHistory
 
 
 def features_facing(

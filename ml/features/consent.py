@@ -1,17 +1,17 @@
 """What a learner's switches mean here; the page on them is db/README.md, "Opt-outs".
 
-behavioralAnalysisEnabled is seen to by ml/history.py, which leaves the behavioural sources out.
+behavioralAnalysisEnabled is seen to by ml/study/history.py, which leaves the behavioural sources out.
 """
 
 from __future__ import annotations
 
-from ml.degraded import SENTENCES
-from ml.features import FeatureVector
+from ml.features.vector import FeatureVector
+from ml.study.degraded import SENTENCES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-    from ml.history import LearnerHistory
+    from ml.study.history import LearnerHistory
 
 
 def teaches(learner: ports.Learner) -> bool:

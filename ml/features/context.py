@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ml.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
-from ml.mastery import bounded, mean
+from ml.study.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
+from ml.study.levels import bounded, mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-    from ml.history import LearnerHistory, StudyHistory
+    from ml.study.history import LearnerHistory, StudyHistory
 
 FULL_DAY_ANSWERS = 300
 FULL_DAY_MINUTES = 240

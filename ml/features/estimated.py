@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import exp, log1p
 
-from ml.difficulty import logit
-from ml.history import HOUR_MS
+from ml.study.difficulty import logit
+from ml.study.history import HOUR_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ml.estimates import LearnerEstimates, ObjectiveTrace
-    from ml.history import StudyHistory
+    from ml.study.estimates import LearnerEstimates, ObjectiveTrace
+    from ml.study.history import StudyHistory
 
 
 def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:

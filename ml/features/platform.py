@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from math import tanh
 
-from ml import circumstances
-from ml.correctness import correct_ratings
-from ml.history import DAY_MS
-from ml.learner_summary import LearnerSummary, prerequisite_mastery
-from ml.mastery import COMPLEXITY, MASTERED_FROM, bounded, mean
+from ml.features import context as circumstances
+from ml.study.correctness import correct_ratings
+from ml.study.history import DAY_MS
+from ml.study.levels import COMPLEXITY, MASTERED_FROM, bounded, mean
+from ml.study.summary import LearnerSummary, prerequisite_mastery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ml.estimates import LearnerEstimates
-    from ml.history import LearnerHistory, StudyHistory
-    from ml.learner_summary import Topic
+    from ml.study.estimates import LearnerEstimates
+    from ml.study.history import LearnerHistory, StudyHistory
+    from ml.study.summary import Topic
 
 MONTH_DAYS = 30
 NEWEST_OWN_SCORES = 5
@@ -127,7 +127,7 @@ def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | 
 def prerequisite_gap_count(mastered: list[float]) -> float | None:
     """Share of the stated prerequisites whose mastery is below 0.7; higher is worse; None where none is stated.
 
-    Source: objective_prerequisites; mastery as in ml.learner_summary.prerequisite_mastery.
+    Source: objective_prerequisites; mastery as in ml.study.summary.prerequisite_mastery.
     """
     return mean([float(mastery < MASTERED_FROM) for mastery in mastered])
 

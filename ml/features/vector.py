@@ -43,7 +43,7 @@ PLATFORM_FEATURES = (
     Feature("days_since_last_study", 0.5, +1, "days since the objective's course was last studied; 1 = 30 or more"),
     Feature("workload_level", 0.0, +1, "objectives pending in missions; 1 = 50 or more"),
 )
-"""The platform's own fifteen (platform.md of the integration); each is computed in ml/platform_features.py."""
+"""The platform's own fifteen (platform.md of the integration); each is computed in ml/features/platform.py."""
 
 ESTIMATED_FEATURES = (
     Feature(
@@ -100,7 +100,7 @@ ESTIMATED_FEATURES = (
     Feature("answers_of_history", 0.0, 0, "answers so far; 1 = 2000 or more, logarithmic"),
     Feature("first_card_difficulty", 0.3, +1, "error rate, among other learners, of the cards due next"),
 )
-"""Estimates from dated answers and from other learners; each is computed in ml/estimated_features.py."""
+"""Estimates from dated answers and from other learners; each is computed in ml/features/estimated.py."""
 
 FEATURES = PLATFORM_FEATURES + ESTIMATED_FEATURES
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
@@ -223,4 +223,4 @@ class FeatureVector:
 
 _METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier", "outcome"}
 """What lies in a stored vector's column beside the features. earlier: what the row said before. outcome: who decided
-what came of it (ml/outcome_mark.py)."""
+what came of it (ml/study/outcome_mark.py)."""

@@ -1,0 +1,1 @@
+"""From a FeatureVector to a Prediction: a trained scorecard, or the platform's rules; and the words."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ml.features import FeatureVector
-    from ml.prediction import Factor, Prediction
+    from ml.features.vector import FeatureVector
+    from ml.scoring.prediction import Factor, Prediction
 
 MARKS = {
     "retention_score": ("LOW_RETENTION", 0.7, 0.5),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ml.absence_wording import absence
-from ml.features import FEATURES
-from ml.prediction import Factor, risk_level
-from ml.wording import clause, subject
+from ml.features.vector import FEATURES
+from ml.scoring.absence_wording import absence
+from ml.scoring.prediction import Factor, risk_level
+from ml.scoring.wording import clause, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ml.features import FeatureVector
+    from ml.features.vector import FeatureVector
 
 MOST_REASONS = 3
 WEAKEST_SHARE = 0.2
@@ -61,7 +61,7 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
 
 
 def _without_records(degraded: str) -> str:
-    from ml.degraded import SENTENCES  # few answers need them
+    from ml.study.degraded import SENTENCES  # few answers need them
 
     if degraded == SENTENCES["tracking_off"]:
         return degraded.capitalize()

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from math import exp, log, log1p, sqrt
 
-from ml.features import FEATURE_NAMES, PLATFORM_FEATURES
-from ml.prediction import DEGRADED_CONFIDENCE, Prediction
-from ml.reasoning import factors_of, reasoning_of
+from ml.features.vector import FEATURE_NAMES, PLATFORM_FEATURES
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.scoring.reasons import factors_of, reasoning_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ml.features import FeatureVector
+    from ml.features.vector import FeatureVector
 
 MODEL_VERSION = "rules-1"
 

@@ -1,8 +1,8 @@
 """The additive model: per feature one small table; from a FeatureVector to a logit and its exact contributions.
 
 logit = intercept + sum of contributions, and every contribution is one feature's own: what the model says of a feature
-can be read off its table, and drawn. Training makes the tables (ml/training), ml/model_file.py keeps them in files,
-this module only reads them.
+can be read off its table, and drawn. Training makes the tables (ml/training), ml/storage/model_file.py keeps them in
+files, this module only reads them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from math import exp, sqrt
 
-from ml.correctness import GOOD
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
+from ml.study.correctness import GOOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ml.features import FeatureVector
+    from ml.features.vector import FeatureVector
 
 LOGIT_BOUND = 12.0
 """No answer is surer than this (a probability of 0.999994): beyond it the logit of a rounded probability is noise."""
@@ -135,7 +135,7 @@ class SavedModel:
     sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
     the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
     difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None. correct_from: the
-    setting it was trained under, GOOD or HARD, or ANY (ml/correctness.py).
+    setting it was trained under, GOOD or HARD, or ANY (ml/study/correctness.py).
     """
 
     __slots__ = (

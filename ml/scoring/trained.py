@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from math import log1p, sqrt
 
-from ml.prediction import DEGRADED_CONFIDENCE, Prediction
-from ml.reasoning import factors_of, reasoning_of
-from ml.scorecard import probability_of
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.scoring.reasons import factors_of, reasoning_of
+from ml.scoring.scorecard import probability_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ml.features import FeatureVector
-    from ml.scorecard import SavedModel
+    from ml.features.vector import FeatureVector
+    from ml.scoring.scorecard import SavedModel
 
 INTERVAL_SPREADS = 1.96
 """Half the interval's width in spreads: 95 % if the bagged logits are roughly normal."""

@@ -1,0 +1,1 @@
+"""Model files, difficulty tables and the registry of versions, on disk."""

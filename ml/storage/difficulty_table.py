@@ -12,10 +12,10 @@ from binascii import crc32
 from struct import Struct
 from time import monotonic
 
-from ml import difficulty_file
-from ml.correctness import GOOD
-from ml.difficulty import LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
 from ml.errors import ModelRefused
+from ml.storage import difficulty_file
+from ml.study.correctness import GOOD
+from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

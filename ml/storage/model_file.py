@@ -1,20 +1,20 @@
 """The saved form of a model: plain builtins in a pickle, checked before use, so that no file can run code.
 
 The file is a pickled dict of `format`, `sha256` and `payload`; the payload is a pickled dict whose keys are those of
-`_payload_of` below. Reading accepts only plain builtins (ml/plain_pickle.py), then checks every type, length and
-number: any bytes give a SavedModel or ModelRefused.
+`_payload_of` below. Reading accepts only plain builtins (ml/storage/plain_pickle.py), then checks every type, length
+and number: any bytes give a SavedModel or ModelRefused.
 """
 
 from __future__ import annotations
 
 import os
 
-from ml.correctness import ANY, SETTINGS
 from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
 from ml.places import content_of, packed
-from ml.plain_pickle import NotPlain, loads
-from ml.scorecard import Deviations, SavedModel, Scorecard, Table
+from ml.scoring.scorecard import Deviations, SavedModel, Scorecard, Table
+from ml.storage.plain_pickle import NotPlain, loads
+from ml.study.correctness import ANY, SETTINGS
 
 TYPE_CHECKING = False
 
@@ -23,7 +23,7 @@ FORMAT = 2
 not read any more. To change what a payload holds: raise FORMAT by one; keep reading the older format here for as long
 as files of it are in use, or refuse it with the sentence below, whereupon pretrained.pkl answers in place of a
 current.pkl; remake models/pretrained.pkl with the command in models/README.md; add a file of the old format to
-tests/test_model_file.py. A feature added, renamed or removed needs no new FORMAT: the names in the file no longer
+tests/ml/test_model_file.py. A feature added, renamed or removed needs no new FORMAT: the names in the file no longer
 match, and the file is refused until it is trained again."""
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -104,12 +104,12 @@ def dump(model: SavedModel) -> bytes:
 
 def write(model: SavedModel, path: str) -> None:
     """Put the model at path whole: a reader sees the old file or the new one, a crash leaves the old one."""
-    from ml import whole_files
+    from ml.storage import atomic_files
 
     content = dump(model)
     parse(content)  # what could not be read again is never written
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    whole_files.put(path, content)
+    atomic_files.put(path, content)
 
 
 def _payload_of(model: SavedModel) -> dict[str, object]:

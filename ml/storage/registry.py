@@ -19,18 +19,18 @@ import os
 import re
 from contextlib import contextmanager
 
-from ml import model_file, whole_files
-from ml.difficulty_file import name_of
-from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
-from ml.promotions import ROLLBACK, Promotions
+from ml.storage import atomic_files, model_file
+from ml.storage.difficulty_file import name_of
+from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.promotions import ROLLBACK, Promotions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ml.scorecard import SavedModel
+    from ml.scoring.scorecard import SavedModel
 
 CURRENT = "current.pkl"
 PREFIX = "struggle_prediction_v1.0_"
@@ -72,7 +72,7 @@ class Registry:
             raise ModelRefused(f"the model directory {self.directory} cannot be locked: {error.strerror}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            whole_files.sweep(self.directory)
+            atomic_files.sweep(self.directory)
             yield
         finally:
             os.close(handle)
@@ -278,7 +278,7 @@ class Registry:
 
     def _put(self, name: str, content: bytes, replace: bool) -> None:
         os.makedirs(self.directory, exist_ok=True)
-        whole_files.put(self._path(name), content, replace)
+        atomic_files.put(self._path(name), content, replace)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)

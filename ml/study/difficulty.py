@@ -1,7 +1,7 @@
 """What OTHER learners made of objectives and cards, as one learner may see it: smoothed rates, worked out of counts.
 
-The counts come from the table beside the model (ml/difficulty_table.py), without those of the learner's own fold: no
-learner's own outcome ever reaches that learner's features.
+The counts come from the table beside the model (ml/storage/difficulty_table.py), without those of the learner's own
+fold: no learner's own outcome ever reaches that learner's features.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Difficulties(Protocol):
-        """Where difficulties are looked up; ml.difficulty_table.DifficultyTable has this shape."""
+        """Where difficulties are looked up; ml.storage.difficulty_table.DifficultyTable has this shape."""
 
         def facing(
             self,

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from math import exp, sqrt
 
-from ml.correctness import GOOD, correct_ratings
-from ml.difficulty import NO_DIFFICULTY
-from ml.history import DAY_MS, VISIT_GAP_MS
-from ml.visits import GRADES, JUDGED_ANSWERS
+from ml.study.correctness import GOOD, correct_ratings
+from ml.study.difficulty import NO_DIFFICULTY
+from ml.study.history import DAY_MS, VISIT_GAP_MS
+from ml.study.visits import GRADES, JUDGED_ANSWERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-    from ml.difficulty import Difficulties, LearnerDifficulty
-    from ml.history import LearnerHistory, StudyHistory
+    from ml.study.difficulty import Difficulties, LearnerDifficulty
+    from ml.study.history import LearnerHistory, StudyHistory
 
 FAST, SLOW = 0.13, 0.03
 """Weight of the newest answer in the recency-weighted means: a memory of about 8 and of about 33 answers."""

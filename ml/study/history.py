@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ml.correctness import GOOD
+from ml.study.correctness import GOOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class LearnerHistory:
 
     `is_now` tells whether as_of is the present: only then do columns without a date (mastery levels, card
     schedules, the profile, pending missions) describe the learner at as_of, and only then are they kept.
-    `correct_from` is the setting that says which of its answers count as correct (ml/correctness.py).
+    `correct_from` is the setting that says which of its answers count as correct (ml/study/correctness.py).
     """
 
     __slots__ = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ml.history import DAY_MS, covers, lasts_until_ms, objective_named
-from ml.plain_json import dumps
+from ml.json_text import dumps
+from ml.study.history import DAY_MS, covers, lasts_until_ms, objective_named
 
 try:
     # hashlib is a wrapper that costs a tenth of the bare interpreter.
@@ -14,7 +14,7 @@ except ImportError:  # an interpreter built without it
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-    from ml.history import LearnerHistory
+    from ml.study.history import LearnerHistory
 
 NAME_SPACE = bytes.fromhex("5bb4ad446a115a3e8e630f3c2c6f1f0e")
 """The UUID name space of the ids; another one would store a day's predictions a second time."""
@@ -60,8 +60,8 @@ class Occasion:
 def occasion_of(past: LearnerHistory, objective: ports.Objective) -> Occasion:
     """The day of the next mission that names the objective, else of the next exam that covers it, else of as_of.
 
-    Missions are known now only; one of today counts although its hour may be over. The same plans as in ml/upcoming.py,
-    however far ahead they lie.
+    Missions are known now only; one of today counts although its hour may be over. The same plans as in
+    ml/study/upcoming.py, however far ahead they lie.
     """
     day = past.once(_mission_days).get(objective.id)
     if day is None:

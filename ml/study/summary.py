@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from ml.correctness import correct_ratings, is_correct
-from ml.history import DAY_MS, VISIT_GAP_MS
-from ml.mastery import MASTERY, bounded, mean
-from ml.visits import GRADES, visits_of
+from ml.study.correctness import correct_ratings, is_correct
+from ml.study.history import DAY_MS, VISIT_GAP_MS
+from ml.study.levels import MASTERY, bounded, mean
+from ml.study.visits import GRADES, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ml import ports
-    from ml.history import LearnerHistory
+    from ml.study.history import LearnerHistory
 
     _Holds: TypeAlias = Callable[[ports.Review | ports.Metric | ports.Validation | ports.Mastery], bool]
     _Scored: TypeAlias = Iterable[tuple[str | None, object]]

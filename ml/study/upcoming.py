@@ -9,16 +9,16 @@ objectives of the learner's own courses and lectures (now only), "met" those wit
 
 from __future__ import annotations
 
-from ml.history import DAY_MS, covers, lasts_until_ms, objective_named
-from ml.learner_summary import LearnerSummary, shown_mastery
-from ml.mastery import MASTERED_FROM, MASTERY
+from ml.study.history import DAY_MS, covers, lasts_until_ms, objective_named
+from ml.study.levels import MASTERED_FROM, MASTERY
+from ml.study.summary import LearnerSummary, shown_mastery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ml import ports
-    from ml.history import LearnerHistory
+    from ml.study.history import LearnerHistory
 
 MOST_OBJECTIVES = 200
 """Of one learner, the ones planned first."""

@@ -1,13 +1,13 @@
 """Visits: one learner's answers on one objective with no gap over an hour, and what the platform says of each.
 
 The definition is the platform's own and is written here once: labelled examples, difficulty tables and recorded
-outcomes all judge a visit through `Visit.struggled`, and an answer through ml/correctness.py.
+outcomes all judge a visit through `Visit.struggled`, and an answer through ml/study/correctness.py.
 """
 
 from __future__ import annotations
 
-from ml.correctness import GOOD, correct_ratings
-from ml.history import VISIT_GAP_MS
+from ml.study.correctness import GOOD, correct_ratings
+from ml.study.history import VISIT_GAP_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Visit:
     """A visit of one objective, or a run of validation prompts on it that stands outside any visit.
 
     answers: graded answers in all (of a run of prompts: the prompts). judged, wrong: the first up-to-five of them;
-    which answers are wrong is the setting's to say (ml/correctness.py).
+    which answers are wrong is the setting's to say (ml/study/correctness.py).
     validation: mean validation score 0..1 given during the visit, or None. repeat: the learner had met the
     objective before.
     """

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ml.scorecard import Deviations, Scorecard
+from ml.scoring.scorecard import Deviations, Scorecard
 from ml.training.tables import Additive
 
 Floats = npt.NDArray[np.float64]

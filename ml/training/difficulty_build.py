@@ -1,4 +1,4 @@
-"""Builds the difficulty file that ml/difficulty_table.py reads, out of a stream of learners."""
+"""Builds the difficulty file that ml/storage/difficulty_table.py reads, out of a stream of learners."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
-from ml.consent import teaches
-from ml.correctness import GOOD, is_correct
-from ml.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
-from ml.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
+from ml.features.consent import teaches
+from ml.storage.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
+from ml.storage.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
+from ml.study.correctness import GOOD, is_correct
+from ml.study.visits import GRADES, Visit, visits_of
 from ml.training.relations import PairCounts
-from ml.visits import GRADES, Visit, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.consent import teaches
-from ml.correctness import GOOD
-from ml.difficulty import NO_DIFFICULTY, LearnerDifficulty
-from ml.difficulty_table import DifficultyTable
-from ml.estimated_features import estimated_features
-from ml.estimates import LearnerEstimates
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.history import WINDOW, LearnerHistory, StudyHistory
-from ml.platform_features import platform_features
-from ml.visits import Visit, visits_of
+from ml.features.consent import teaches
+from ml.features.estimated import estimated_features
+from ml.features.platform import platform_features
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.storage.difficulty_table import DifficultyTable
+from ml.study.correctness import GOOD
+from ml.study.difficulty import NO_DIFFICULTY, LearnerDifficulty
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import WINDOW, LearnerHistory, StudyHistory
+from ml.study.visits import Visit, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
 from ml.training.tables import Additive, of_line
 
 POLYGONS: dict[str, tuple[tuple[float, float], ...]] = {

@@ -16,9 +16,9 @@ from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.features import FEATURES
+from ml.evaluation.metrics import log_losses
+from ml.features.vector import FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
-from ml.training.metrics import log_losses
 from ml.training.regression import Fitted, Floats, Regression, Shrinkage
 from ml.training.tables import NOTHING, Additive, check_parity, of_boosting
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.correctness import IN_WORDS
-from ml.features import FEATURE_NAMES, FEATURES
-from ml.scorecard import SavedModel
-from ml.training.evaluation import Evaluation, evaluate
-from ml.training.slices import Slice, history_band, slices
+from ml.evaluation.figures import Evaluation, evaluate
+from ml.evaluation.slices import Slice, history_band, slices
+from ml.features.vector import FEATURE_NAMES, FEATURES
+from ml.scoring.scorecard import SavedModel
+from ml.study.correctness import IN_WORDS
 
 Floats = npt.NDArray[np.float64]
 

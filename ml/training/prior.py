@@ -15,15 +15,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml import model_file
-from ml.correctness import ANY, GOOD
 from ml.errors import NotEnoughExamples
-from ml.scorecard import SavedModel, Scorecard
+from ml.scoring.scorecard import SavedModel, Scorecard
+from ml.storage import model_file
+from ml.study.correctness import ANY, GOOD
+from ml.training.bag_spread import spread_of
 from ml.training.calibration import LEAST_SLOPE, balancing_offset
 from ml.training.examples import ExampleSet
+from ml.training.expert_tables import informed, stated_tables
 from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
-from ml.training.spread import spread_of
-from ml.training.stated import informed, stated_tables
 from ml.training.tables import Additive, check_parity
 
 Floats = npt.NDArray[np.float64]
@@ -154,7 +154,7 @@ def adapt(
 ) -> Trained:
     """The prior corrected by one platform's own labels, as far as they carry; below 100 labels as it is.
 
-    correct_from: the setting under which they were judged; the prior must suit it (ml.correctness.suits).
+    correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
     `probabilities` of each row come from models that saw none of that row's learner. Raises NotEnoughExamples.
     """

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.difficulty_table import EVERYBODY, FOLDS
-from ml.visits import FEWEST_ANSWERS, Visit
+from ml.storage.difficulty_table import EVERYBODY, FOLDS
+from ml.study.visits import FEWEST_ANSWERS, Visit
 
 EARLIER_OBJECTIVES = 64
 """Of the objectives met before, only so many of the latest are paired: bounds the work per visit."""

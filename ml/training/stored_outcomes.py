@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ml.errors import InvalidFeatures
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.outcome_mark import KEY
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.study.outcome_mark import KEY
 from ml.training.examples import ExampleSet, LabelledVisit, row_of
 
 TEACHING = (
@@ -27,7 +27,7 @@ class StoredOutcome(NamedTuple):
     """One stored prediction with its outcome, None where it is not known yet.
 
     features: FeatureVector.to_dict as it was stored, or what is there. in_force: the outcome is a learner's word, or
-    was decided by the rule that the deployment counts by (ml/outcome_mark.py).
+    was decided by the rule that the deployment counts by (ml/study/outcome_mark.py).
     """
 
     learner_id: str

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.scorecard import Scorecard, Table
+from ml.scoring.scorecard import Scorecard, Table
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from ml.correctness import GOOD
 from ml.errors import InvalidFeatures, NotEnoughExamples
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.scorecard import SavedModel
-from ml.training.evaluation import THRESHOLD, evaluate
+from ml.evaluation.figures import THRESHOLD, evaluate
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.scoring.scorecard import SavedModel
+from ml.study.correctness import GOOD
 from ml.training.examples import TrainingExample, row_of
 from ml.training.prior import Trained, adapt, with_figures
 from ml.training.tables import Additive

@@ -1,7 +1,7 @@
-"""A trained model's answer to many feature vectors at once: the numbers of ml/judgement.py, without the words.
+"""A trained model's answer to many feature vectors at once: the numbers of ml/scoring/trained.py, without the words.
 
 Table look-ups and the bags' sums run over whole columns; each single operation is the one that scorecard and
-judgement do, in their order, so that the results are equal to the last bit (tests/test_batch.py).
+judgement do, in their order, so that the results are equal to the last bit (tests/commands/test_batch.py).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.judgement import INTERVAL_SPREADS, STATED_DOUBT, confidence_of, mean_square
-from ml.scorecard import LOGIT_BOUND, Deviations, SavedModel, Table, probability_of
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.scoring.scorecard import LOGIT_BOUND, Deviations, SavedModel, Table, probability_of
+from ml.scoring.trained import INTERVAL_SPREADS, STATED_DOUBT, confidence_of, mean_square
 
 POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 

@@ -1,0 +1,1 @@
+"""The batch: its parts, its output, and the predictions it stores."""

@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
-from ml.whole_files import mode_of, put
-from scripts.batch_part import Tally
-from scripts.output_file import is_stream, open_beside
-from scripts.refusal import ExtraMissing, OutputBusy
+from ml.storage.atomic_files import mode_of, put
+from scripts.batch.part import Tally
+from scripts.cli.exits import ExtraMissing, OutputBusy
+from scripts.cli.output_file import is_stream, open_beside
 
 PARQUET = ".parquet"
 ROWS_OF_A_GROUP = 50_000

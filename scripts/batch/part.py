@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import db
 from db import Batch, ObjectiveRows, Opened, Template
 from db.client import Client
-from ml.batch import features_facing
-from ml.correctness import GOOD
-from ml.degraded import SENTENCES
 from ml.errors import ModelRefused
-from ml.features import FeatureVector
-from ml.history import WINDOW, LearnerHistory
+from ml.features.build import features_facing
+from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel, load_whole
-from ml.occasion import Occasion, occasion_of
-from ml.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
-from scripts.terminal import place_of
-from scripts.worker_bench import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
+from ml.study.correctness import GOOD
+from ml.study.degraded import SENTENCES
+from ml.study.history import WINDOW, LearnerHistory
+from ml.study.occasion import Occasion, occasion_of
+from ml.study.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
+from scripts.cli.streams import place_of
+from scripts.workers.kept import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
 
 if TYPE_CHECKING:
     from db import Conversation

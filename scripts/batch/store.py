@@ -1,9 +1,9 @@
 """A batch's predictions in the platform's own tables: one row per learner, objective and day that it is about.
 
-The row's id follows from those three (ml/occasion.py), or the database makes it where the column holds numbers. A row
-that is still PENDING takes the newer numbers; one that was decided, answered in the app, or dismissed, stays as it is,
-and so do its indicators. A row of that learner, objective and day under another id, which an earlier release or another
-program made, is the same row.
+The row's id follows from those three (ml/study/occasion.py), or the database makes it where the column holds numbers. A
+row that is still PENDING takes the newer numbers; one that was decided, answered in the app, or dismissed, stays as it
+is, and so do its indicators. A row of that learner, objective and day under another id, which an earlier release or
+another program made, is the same row.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from db.columns import Column
 from db.errors import DatabaseConfiguration, RowRefused
-from db.row_by_row import insert_what_fits
-from db.writing import Writer
-from ml.history import DAY_MS
-from scripts.stored_rows import Held, Made, indicator_values, prediction_values
+from db.writing.columns import Column
+from db.writing.open import Writer
+from db.writing.row_by_row import insert_what_fits
+from ml.study.history import DAY_MS
+from scripts.batch.stored_rows import Held, Made, indicator_values, prediction_values
 
 FIELDS = (
     *("userId", "learningObjectiveId", "topicId", "predictedStruggleProbability", "predictionConfidence"),

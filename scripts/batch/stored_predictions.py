@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from db.writing import Writer
-from ml.history import DAY_MS
+from db.writing.open import Writer
 from ml.instants import iso
-from ml.prediction import Factor, risk_level
-from ml.reasoning import reasoning_of
+from ml.scoring.prediction import Factor, risk_level
+from ml.scoring.reasons import reasoning_of
+from ml.study.history import DAY_MS
 
 MOST_PREDICTIONS = 500
 LOOKED_BACK_MS, LOOKED_AHEAD_MS = 366 * DAY_MS, 3660 * DAY_MS
@@ -39,7 +39,7 @@ def _measured(row: Row) -> float:
 
 
 def as_answer(writer: Writer, rows: Sequence[Row], now_ms: int) -> dict[str, object]:
-    """The object of scripts.service_app_schemas.StoredPredictions."""
+    """The object of scripts.serving.app_schemas.StoredPredictions."""
     signs = _signs(writer, [str(row["id"]) for row in rows])
     names = _names(writer, {str(row["learningObjectiveId"]) for row in rows})
     predictions = [_prediction(row, signs.get(str(row["id"]), []), names) for row in rows]

@@ -1,6 +1,7 @@
 """What a stored prediction and its indicators hold, by the fields of struggle_predictions and struggle_indicators.
 
-A row is one of its learner, objective and day (ml/occasion.py), and keeps in featureVector.earlier what it said before.
+A row is one of its learner, objective and day (ml/study/occasion.py), and keeps in featureVector.earlier what it said
+before.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from ml.features import FeatureVector
-from ml.history import DAY_MS
-from ml.indicators import indicators_of
+from ml.features.vector import FeatureVector
 from ml.instants import iso
-from ml.occasion import NAME_SPACE, Occasion
-from ml.plain_json import dumps
-from ml.prediction import Factor, Prediction
+from ml.json_text import dumps
+from ml.scoring.indicators import indicators_of
+from ml.scoring.prediction import Factor, Prediction
+from ml.study.history import DAY_MS
+from ml.study.occasion import NAME_SPACE, Occasion
 
 MOST_FACTORS = 8
 """The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""

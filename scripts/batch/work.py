@@ -10,17 +10,17 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from db import with_unknown
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.answer import answer
-from ml.features import FeatureVector
+from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
-from ml.prediction import risk_level
-from ml.training.many import ManyAtOnce, Verdict
-from scripts.batch_part import MOST_FAILURES, Bench, Judged, Settings, Tally
-from scripts.batch_store import dismiss, store
-from scripts.stored_rows import Made
-from scripts.worker_bench import bench_of, patiently
+from ml.scoring.prediction import risk_level
+from ml.training.vectorised import ManyAtOnce, Verdict
+from scripts.batch.part import MOST_FAILURES, Bench, Judged, Settings, Tally
+from scripts.batch.store import dismiss, store
+from scripts.batch.stored_rows import Made
+from scripts.workers.kept import bench_of, patiently
 
 LEARNERS_AT_ONCE = 100
 """So many learners' features lie in memory together, to be judged by whole columns."""

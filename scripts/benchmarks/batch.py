@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 import click
 
 from db.libpq_environment import WITHOUT_EFFECT
-from scripts.benchmark_startup import ONE_PROCESS, REFERENCE, ROOT, CannotMeasure
-from scripts.output_file import OutputPath, write_whole
+from scripts.benchmarks.startup import ONE_PROCESS, REFERENCE, ROOT, CannotMeasure
+from scripts.cli.output_file import OutputPath, write_whole
 
 OBJECTIVES = 20
 LOOP, GUIDE = "predict.py in a loop", "the guide's shape"
@@ -113,8 +113,8 @@ def _house(workshop: str, model: str | None) -> str:
 
 
 def _make(url: str, learners: int, objectives: int, answers: int) -> None:
-    from db.writing import open_writer
-    from scripts.synthetic_rows import Size, fill
+    from db.writing.open import open_writer
+    from scripts.testbed.synthetic_rows import Size, fill
 
     click.echo(f"making {learners} learners", err=True)
     with open_writer(url, create=True) as writer:
@@ -166,8 +166,8 @@ def _batch(house: str, workshop: str, url: str, whole: int, *options: str) -> Sp
 def _dask_ways(
     stack: ExitStack, house: str, workshop: str, learners: int, answers: int
 ) -> dict[str, Callable[[], Spent]]:
-    from scripts.scratch_cluster import cluster
-    from scripts.scratch_postgres import NoPostgres, scratch_postgres
+    from scripts.testbed.dask import cluster
+    from scripts.testbed.postgres import NoPostgres, scratch_postgres
 
     try:
         url = stack.enter_context(scratch_postgres()).new_database()

@@ -20,8 +20,8 @@ from typing import Any
 
 import click
 
-from db.writing import open_writer
-from scripts.benchmark_startup import (
+from db.writing.open import open_writer
+from scripts.benchmarks.startup import (
     ROOT,
     CannotMeasure,
     Command,
@@ -31,8 +31,8 @@ from scripts.benchmark_startup import (
     measure,
     plain_install,
 )
-from scripts.output_file import OutputPath, write_whole
-from scripts.synthetic_rows import STUDIED_TENTHS, Size, fill
+from scripts.cli.output_file import OutputPath, write_whole
+from scripts.testbed.synthetic_rows import STUDIED_TENTHS, Size, fill
 
 BOUND_MS = 5.0
 NOW_MS = 1_760_000_000_000

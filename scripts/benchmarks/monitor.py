@@ -15,11 +15,11 @@ from math import log1p
 
 import click
 
-from db.writing import open_writer
-from ml.features import FEATURE_NAMES, FeatureVector
+from db.writing.open import open_writer
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
-from scripts.extras import Extras
-from scripts.scratch_postgres import scratch_postgres
+from scripts.cli.extras import Extras
+from scripts.testbed.postgres import scratch_postgres
 
 extras = Extras()
 with extras:
@@ -30,7 +30,7 @@ WITHIN_MIB = 1024
 FEATURE_VECTORS = 2000
 DAY_MS = 86_400_000
 UNTIL_MS = 1_760_000_000_000
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PREDICTION_FIELDS = (
     "id",

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import click
 
-from ml.prediction import risk_level
-from scripts.extras import Extras
+from ml.scoring.prediction import risk_level
+from scripts.cli.extras import Extras
 
 extras = Extras()
 with extras:
@@ -23,8 +23,8 @@ with extras:
     from scipy.special import expit
     from tqdm import tqdm
 
-    from ml.training.metrics import Floats, log_losses
-    from ml.training.promotion import decide
+    from ml.evaluation.metrics import Floats, log_losses
+    from ml.evaluation.promotion import decide
 
 GAIN = 0.01
 """By how much the better model's expected log-loss is lower."""

@@ -16,16 +16,16 @@ from typing import NamedTuple
 
 import click
 
-from scripts.extras import Extras
-from scripts.output_file import OutputPath, write_whole
-from scripts.quality_sets import SETS
-from scripts.refusal import USAGE, Refused
+from scripts.benchmarks.quality_sets import SETS
+from scripts.cli.exits import USAGE, Refused
+from scripts.cli.extras import Extras
+from scripts.cli.output_file import OutputPath, write_whole
 
 extras = Extras()
 with extras:
-    from ml.training.evaluation import Evaluation, evaluate
-    from scripts import quality_methods as by
-    from scripts.quality_tasks import Task, task_of
+    from ml.evaluation.figures import Evaluation, evaluate
+    from scripts.benchmarks import quality_methods as by
+    from scripts.benchmarks.quality_tasks import Task, task_of
 
 RULES, BOOSTING, OURS = "hand rules", "unrestricted boosting", "this model"
 ELSEWHERE, UNKNOWN = "this model, trained on the other sets", "the same, difficulty unknown"

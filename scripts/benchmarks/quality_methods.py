@@ -19,14 +19,14 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ml import rules
+from ml.scoring import rules
 from ml.training.examples import ExampleSet, vector_of
+from ml.training.expert_tables import informed, stated_tables
 from ml.training.fit import Labels, candidates_for, fit
 from ml.training.prior import Source, pretrain
-from ml.training.stated import informed, stated_tables
 from ml.training.tables import Additive
-from scripts.quality_tasks import State, Task
-from scripts.refusal import UNAVAILABLE, Refused
+from scripts.benchmarks.quality_tasks import State, Task
+from scripts.cli.exits import UNAVAILABLE, Refused
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +117,7 @@ def pybkt(task: Task, directory: str) -> Floats:
     }
     with open(given, "w", encoding="utf-8") as file:
         json.dump(table, file)
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "reference", "pybkt_visits.py")
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "reference", "pybkt_visits.py")
     ran = subprocess.run([python, script, given, made], capture_output=True, text=True, check=False)  # noqa: S603
     if ran.returncode:
         raise Refused(f"pyBKT failed: {ran.stderr.strip().splitlines()[-1]}", UNAVAILABLE)

@@ -13,15 +13,15 @@ import numpy.typing as npt
 
 import db
 from db import LearnerRows
-from db.writing import open_writer
-from ml.correctness import is_correct
+from db.writing.open import open_writer
+from ml.study.correctness import is_correct
 from ml.training.examples import ExampleSet
-from scripts.answer_log import read_log
-from scripts.batch_backends import Workers
-from scripts.example_parts import Extraction
+from scripts.benchmarks.quality_sets import SETS
 from scripts.import_history import import_log
-from scripts.labelled_history import build_table, read_examples
-from scripts.quality_sets import SETS
+from scripts.importing.answer_log import read_log
+from scripts.labelling.history import build_table, read_examples
+from scripts.labelling.part import Extraction
+from scripts.workers.backends import Workers
 
 POSTTESTS = "lkt_cloze"
 """The log of which posttests are compared, not visits."""

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from scripts.benchmark_startup import (
+from scripts.benchmarks.startup import (
     CannotMeasure,
     Command,
     Cost,
@@ -28,11 +28,11 @@ from scripts.benchmark_startup import (
     measure,
     plain_install,
 )
+from scripts.cli.output_file import OutputPath, write_whole
 from scripts.generate_reviews import HUB, OBJECTIVES_OF_A_COURSE, TIERS, generate, platform_size
-from scripts.output_file import OutputPath, write_whole
-from scripts.query_plans import Access, accesses
-from scripts.scratch_postgres import NoPostgres, scratch_postgres
-from scripts.synthetic_rows import CROWD, Size
+from scripts.testbed.postgres import NoPostgres, scratch_postgres
+from scripts.testbed.query_plans import Access, accesses
+from scripts.testbed.synthetic_rows import CROWD, Size
 
 LATENCY_BOUND = 1.3
 CROWD_BOUND_MS = 100.0

@@ -28,9 +28,9 @@ import click
 from db.connecting import DEMO
 from db.demo import LEARNER, OBJECTIVES
 from db.libpq_environment import WITHOUT_EFFECT
-from scripts.benchmark_startup import ROOT, CannotMeasure, _demo_on_postgres
-from scripts.database_options import warned
-from scripts.output_file import OutputPath, write_whole
+from scripts.benchmarks.startup import ROOT, CannotMeasure, _demo_on_postgres
+from scripts.cli.database_options import warned
+from scripts.cli.output_file import OutputPath, write_whole
 
 REFERENCE = os.path.join(ROOT, "scripts", "reference")
 OURS, GUIDE = "service", "guide-shaped reference"

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from scripts.database_options import warned
-from scripts.output_file import OutputPath, write_whole
+from scripts.cli.database_options import warned
+from scripts.cli.output_file import OutputPath, write_whole
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REFERENCE = os.path.join(ROOT, "scripts", "reference", "guide_shape.py")
 ONE_PROCESS = os.path.join(ROOT, "scripts", "reference", "one_process.py")
 
@@ -131,7 +131,7 @@ def plain_install(directory: str) -> str:
 
 @contextmanager
 def _demo_on_postgres() -> Iterator[str]:
-    from scripts.scratch_postgres import NoPostgres, scratch_postgres
+    from scripts.testbed.postgres import NoPostgres, scratch_postgres
 
     try:
         with scratch_postgres() as server:

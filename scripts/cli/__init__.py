@@ -1,0 +1,1 @@
+"""What commands share: options, streams, refusals and exit codes."""

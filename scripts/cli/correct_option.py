@@ -1,4 +1,6 @@
-"""--correct-from: which answers count as correct, the same for every command of a deployment (ml/correctness.py)."""
+"""--correct-from: which answers count as correct, the same for every command of a deployment
+(ml/study/correctness.py).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from ml.correctness import SETTINGS, VARIABLE, correct_setting
 from ml.errors import InvalidSetting
-from scripts.refusal import CONFIGURATION, Refused
+from ml.study.correctness import SETTINGS, VARIABLE, correct_setting
+from scripts.cli.exits import CONFIGURATION, Refused
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -19,8 +19,8 @@ from db import connecting
 from db.errors import DatabaseConfiguration, DatabaseError
 from db.url import Origin, parse
 from ml.places import setting
-from scripts.refusal import CONFIGURATION, USAGE, Refused, of_database
-from scripts.terminal import in_one_line
+from scripts.cli.exits import CONFIGURATION, USAGE, Refused, of_database
+from scripts.cli.streams import in_one_line
 
 DEMO_URL = f"file:{connecting.DEMO}"
 

@@ -9,13 +9,13 @@ import db
 from db import with_unknown
 from db.errors import DatabaseConfiguration, DatabaseError, RequiredTableAbsent
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
-from ml import model_file
 from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import load
 from ml.places import MODEL, MODELS_DIR, content_of, current, packed, setting
-from scripts.doctor_costs import costs
-from scripts.request import Request
+from ml.storage import model_file
+from scripts.cli.doctor_costs import costs
+from scripts.cli.request import Request
 
 UNREACHABLE, CONFIGURATION = 69, 78
 

@@ -44,7 +44,7 @@ def _cost(source: str) -> str:
         return "rows with such a value are no data; if the app's schema renames it (@map), give it with --schema"
     if column == table:
         return _TABLES.get(table, "this source is unknown")
-    from db.mapping import MODELS
+    from db.tables.models import MODELS
 
     needed = {f"{model.table}.{field}" for model in MODELS.values() for field in model.needed}
     if column in needed:

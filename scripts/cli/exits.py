@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from db.errors import DatabaseConfiguration, DatabaseError
-from scripts.terminal import in_one_line
+from scripts.cli.streams import in_one_line
 
 USAGE, UNKNOWN, UNAVAILABLE, CANNOT_WRITE, CONFIGURATION = 2, 66, 69, 74, 78
 

@@ -16,7 +16,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any
 
-from scripts.refusal import CONFIGURATION, Refused
+from scripts.cli.exits import CONFIGURATION, Refused
 
 EXTRA_OF = {
     **dict.fromkeys(("dateparser", "joblib", "numpy", "orjson", "scipy", "sklearn", "threadpoolctl", "tqdm"), "train"),

@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from ml import whole_files
-from scripts.refusal import CANNOT_WRITE, Refused
+from ml.storage import atomic_files
+from scripts.cli.exits import CANNOT_WRITE, Refused
 
 _DATABASE = b"SQLite format 3\0"
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
@@ -50,7 +50,7 @@ def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
             with open(path, "wb") as file:
                 file.write(content)
         else:
-            whole_files.put(path, content, executable=executable)
+            atomic_files.put(path, content, executable=executable)
     except OSError as error:
         raise Refused(f"{click.format_filename(path)} cannot be written: {error.strerror}", CANNOT_WRITE) from None
 

@@ -9,13 +9,13 @@ from functools import partial
 import click
 
 from db.errors import DatabaseConfiguration
-from ml.correctness import SETTINGS
 from ml.errors import InvalidFeatures
 from ml.instants import parse_iso
-from scripts.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
-from scripts.model_options import model_option
-from scripts.refusal import USAGE, Refused
-from scripts.request import Request, Usage
+from ml.study.correctness import SETTINGS
+from scripts.cli.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
+from scripts.cli.exits import USAGE, Refused
+from scripts.cli.model_options import model_option
+from scripts.cli.request import Request, Usage
 
 MAX_FEATURES_BYTES = 1 << 20
 

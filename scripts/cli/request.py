@@ -9,9 +9,9 @@ import time
 import db
 from db.errors import DatabaseUnavailable
 from ml.answer import answer
-from ml.features import FeatureVector
+from ml.features.vector import FeatureVector
 from ml.places import setting
-from scripts.terminal import say
+from scripts.cli.streams import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def predict_from_features(request: Request, model: StrugglePredictionModel) -> d
 def predict_by_default(request: Request, model: StrugglePredictionModel, code: str, why: str) -> dict[str, object]:
     """What the route still gets when the learner's rows cannot be had: neutral features, and why.
 
-    code is one of ml.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
+    code is one of ml.study.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
     """
     if request.strict:
         raise DatabaseUnavailable(why, code)
@@ -85,7 +85,7 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
 
 def sentence_of(code: str) -> str:
     """Why there are no features, for whoever reads the answer; few answers need it."""
-    from ml.degraded import SENTENCES
+    from ml.study.degraded import SENTENCES
 
     return SENTENCES[code]
 

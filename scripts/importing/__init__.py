@@ -1,0 +1,1 @@
+"""From an answer log to the platform's tables."""

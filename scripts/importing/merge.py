@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from scripts.answer_log import POSTTEST, Answer, AnswerLog, MalformedLog
-from scripts.study_records import (
+from scripts.importing.answer_log import POSTTEST, Answer, AnswerLog, MalformedLog
+from scripts.importing.study import (
     ORDER_ONLY_PREFIX,
     DayMetric,
     Review,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
-from ml.correctness import is_correct
-from ml.history import DAY_MS, VISIT_GAP_MS
+from ml.study.correctness import is_correct
+from ml.study.history import DAY_MS, VISIT_GAP_MS
 
 ORDER_ONLY_PREFIX = "order-only:"
 """Starts the sessionId of each review whose time is only a place in an order; the queries know it."""
@@ -22,7 +22,7 @@ VISIT_PREFIX = "visit:"
 
 
 class Review(NamedTuple):
-    """One graded answer. rating: GOOD or AGAIN, which both settings of ml/correctness.py judge alike."""
+    """One graded answer. rating: GOOD or AGAIN, which both settings of ml/study/correctness.py judge alike."""
 
     id: str
     learner_id: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from scripts.answer_log import AnswerLog
-from scripts.study_records import DayMetric, Review, Validation, Visit, card_id
+from scripts.importing.answer_log import AnswerLog
+from scripts.importing.study import DayMetric, Review, Validation, Visit, card_id
 
 OWNER_ID = "import"
 """Owns the course, and is no learner: an objective's mastery level speaks of its owner, and the log knows none."""

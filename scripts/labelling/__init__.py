@@ -1,0 +1,1 @@
+"""Histories with their outcomes, as training, evaluation and outcomes read them."""

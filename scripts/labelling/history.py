@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 from tqdm import tqdm
 
-from ml.correctness import GOOD
-from ml.training.difficulty_tables import TableSize, build_difficulty_table
+from ml.study.correctness import GOOD
+from ml.training.difficulty_build import TableSize, build_difficulty_table
 from ml.training.examples import ExampleSet, joined
-from scripts.batch_backends import Workers, engine, hands, in_order
-from scripts.example_parts import Content, Extraction, do_part, packed
-from scripts.learner_ranges import count_learners, ranges
-from scripts.refusal import USAGE, Refused
-from scripts.worker_bench import clear
+from scripts.cli.exits import USAGE, Refused
+from scripts.labelling.part import Content, Extraction, do_part, packed
+from scripts.workers.backends import Workers, engine, hands, in_order
+from scripts.workers.kept import clear
+from scripts.workers.ranges import count_learners, ranges
 
 if TYPE_CHECKING:
     from db.client import Client

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from db import LearnerRows
-from ml.correctness import GOOD, HARD, is_correct
-from ml.outcome_mark import ANSWERS, APP, LEARNER, VALIDATION, by_of, in_force
-from ml.visits import FEWEST_ANSWERS, JUDGED_ANSWERS, Visit, visits_of
+from ml.study.correctness import GOOD, HARD, is_correct
+from ml.study.outcome_mark import ANSWERS, APP, LEARNER, VALIDATION, by_of, in_force
+from ml.study.visits import FEWEST_ANSWERS, JUDGED_ANSWERS, Visit, visits_of
 
 SAID_FROM = 0.5
 """A probability from which a prediction counts as having said that the learner will struggle."""
@@ -38,7 +38,7 @@ class Stored(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a prediction's outcome turned out to be, and by whose word (ml/outcome_mark.py)."""
+    """What a prediction's outcome turned out to be, and by whose word (ml/study/outcome_mark.py)."""
 
     prediction: Stored
     struggled: bool

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import db
-from ml.correctness import GOOD
-from ml.difficulty_file import MOST_BYTES
-from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelRefused
-from ml.model_file import sha256
 from ml.places import content_of
+from ml.storage.difficulty_file import MOST_BYTES
+from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.model_file import sha256
+from ml.study.correctness import GOOD
 from ml.training.examples import ExampleSet, joined, labelled_examples
-from scripts.worker_bench import TIMEOUT_S, KeptObjectives, bench_of, patiently
+from scripts.workers.kept import TIMEOUT_S, KeptObjectives, bench_of, patiently
 
 LEARNERS_AT_ONCE = 50
 """So many learners' whole histories lie in memory together."""

@@ -6,14 +6,14 @@ import copy
 import os
 from typing import TYPE_CHECKING
 
-from ml import model_file, whole_files
-from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelNotFound, ModelRefused
 from ml.instants import iso
-from ml.registry import Registry
-from ml.scorecard import SavedModel
-from ml.visits import PERFORMANCE_BELOW
-from scripts.labelled_history import build_table
+from ml.scoring.scorecard import SavedModel
+from ml.storage import atomic_files, model_file
+from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.registry import Registry
+from ml.study.visits import PERFORMANCE_BELOW
+from scripts.labelling.history import build_table
 
 if TYPE_CHECKING:
     from db.client import Client
@@ -59,7 +59,7 @@ def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int,
     if saved.difficulty is None or saved.until_ms is None:
         return None
     old = os.path.join(registry.directory, saved.difficulty[0])
-    with whole_files.workshop(registry.directory) as at:
+    with atomic_files.workshop(registry.directory) as at:
         path = os.path.join(at, "difficulty")
         size = build_table(client, path, saved.until_ms, None, _struggle_below(old, saved), saved.correct_from)
         with open(path, "rb") as file:

@@ -1,0 +1,1 @@
+"""From stored predictions to a report, its alerts and its page."""

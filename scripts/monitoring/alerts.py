@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml.training.drift import FeatureDrift
-from ml.training.evaluation import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
-from ml.training.metrics import BINS, Floats, Integers, ReliabilityBin
-from ml.training.resampling import Learners
-from ml.training.slices import Slice, numbered
-from scripts.monitor_verdicts import WITHIN_POINTS, Alert, Target, alert, sufficient
+from ml.evaluation.bootstrap import Learners
+from ml.evaluation.drift import FeatureDrift
+from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
+from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
+from ml.evaluation.slices import Slice, numbered
+from scripts.monitoring.targets import WITHIN_POINTS, Alert, Target, alert, sufficient
 
 RISK_LEVELS = "risk level"
 INTERVENTION = "intervention"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
+from ml.evaluation.drift import MATERIAL, FeatureDrift
+from ml.evaluation.figures import Figure
 from ml.instants import iso
-from ml.training.drift import MATERIAL, FeatureDrift
-from ml.training.evaluation import Figure
-from scripts.monitor_alerts import CalibrationBin
-from scripts.monitor_report import Week
-from scripts.monitor_verdicts import WITHIN_POINTS, Target
+from scripts.monitoring.alerts import CalibrationBin
+from scripts.monitoring.report import Week
+from scripts.monitoring.targets import WITHIN_POINTS, Target
 
 Scale = Callable[[float], float]
 

@@ -11,13 +11,13 @@ from zlib import crc32
 import numpy as np
 
 from db.client import Client
-from db.monitoring import StoredPrediction, count_predictions, stream_predictions
-from ml.features import FEATURE_NAMES
-from ml.training.drift import FeatureCounts
-from ml.training.metrics import Floats, Integers
-from ml.training.slices import history_band
-from scripts.monitor_vectors import Glance, glance, glance_of, parsed
-from scripts.terminal import printable
+from db.stored_predictions import StoredPrediction, count_predictions, stream_predictions
+from ml.evaluation.drift import FeatureCounts
+from ml.evaluation.metrics import Floats, Integers
+from ml.evaluation.slices import history_band
+from ml.features.vector import FEATURE_NAMES
+from scripts.cli.streams import printable
+from scripts.monitoring.glance import Glance, glance, glance_of, parsed
 
 LONGEST_NAME = 80
 """Characters shown of a text from the database that names a slice."""
@@ -33,7 +33,7 @@ DRIFT_ROWS = 100_000
 """Of a larger period, drift is measured on a sample of about this many rows, drawn by the prediction's id."""
 
 _HISTORY_FULL = 2000
-"""answers_of_history is log1p(answers) / log1p(this), at most 1 (ml/estimated_features.py)."""
+"""answers_of_history is log1p(answers) / log1p(this), at most 1 (ml/features/estimated.py)."""
 
 
 class Mistake(NamedTuple):

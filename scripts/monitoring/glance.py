@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ml.outcome_mark import KEY
+from ml.study.outcome_mark import KEY
 
 NOT_RECORDED = "(not recorded)"
 
@@ -90,8 +90,8 @@ def _found(stored: str) -> Glance | None:
 
 
 def _without_mark(stored: str) -> str:
-    """The text without the object that says who decided the outcome (ml/outcome_mark.py), where that is the only one
-    inside. What is left is no JSON, but its keys stand where they stood."""
+    """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), where that is the only
+    one inside. What is left is no JSON, but its keys stand where they stood."""
     if stored.count("{") != 2 or stored.count("}") != 2:
         return stored
     opened, closed = stored.rfind("{"), stored.find("}")

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
+from ml.evaluation.figures import Figure
+from ml.evaluation.slices import Slice
 from ml.instants import iso
-from ml.training.evaluation import Figure
-from ml.training.slices import Slice
-from scripts import monitor_charts as charts
-from scripts.monitor_alerts import RISK_LEVELS
-from scripts.monitor_charts import bounds, number
-from scripts.monitor_readings import Mistake
-from scripts.monitor_report import Report
-from scripts.monitor_style import STYLE
-from scripts.monitor_verdicts import BELOW, INSUFFICIENT, MEETS, sufficient, verdict
+from scripts.monitoring import charts
+from scripts.monitoring.alerts import RISK_LEVELS
+from scripts.monitoring.charts import bounds, number
+from scripts.monitoring.columns import Mistake
+from scripts.monitoring.report import Report
+from scripts.monitoring.style import STYLE
+from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, sufficient, verdict
 
 TILES = (
     ("accuracy", "Accuracy", 0.0, 1.0),

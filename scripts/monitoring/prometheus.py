@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ml.training.evaluation import Evaluation, Figure
-from scripts.monitor_report import Report
+from ml.evaluation.figures import Evaluation, Figure
+from scripts.monitoring.report import Report
 
 PREFIX = "struggle_predictor"
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from db.client import Client
-from db.monitoring import StoredReasons
-from db.monitoring import reasons as stored_reasons
+from db.stored_predictions import StoredReasons
+from db.stored_predictions import reasons as stored_reasons
 from ml.errors import PredictorError
-from ml.features import FeatureVector
+from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel
-from scripts.monitor_readings import Mistake
+from scripts.monitoring.columns import Mistake
 
 SHOWN = 3
 STORED = "as stored with the prediction"

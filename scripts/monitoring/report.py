@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ml.evaluation.bootstrap import Learners
+from ml.evaluation.drift import FeatureDrift, feature_drift
+from ml.evaluation.figures import LEVEL, Evaluation, Figure, evaluate, proportion_figure
+from ml.evaluation.metrics import Integers
+from ml.evaluation.slices import Slice, slices
 from ml.instants import iso
-from ml.prediction import risk_level
-from ml.training.drift import FeatureDrift, feature_drift
-from ml.training.evaluation import LEVEL, Evaluation, Figure, evaluate, proportion_figure
-from ml.training.metrics import Integers
-from ml.training.resampling import Learners
-from ml.training.slices import Slice, slices
-from scripts.monitor_alerts import (
+from ml.scoring.prediction import risk_level
+from scripts.monitoring.alerts import (
     RISK_LEVELS,
     CalibrationBin,
     Judged,
@@ -25,9 +25,9 @@ from scripts.monitor_alerts import (
     overall_alerts,
     slice_alerts,
 )
-from scripts.monitor_readings import Codes, Mistake, Predictions
-from scripts.monitor_reasons import Reason
-from scripts.monitor_verdicts import INSUFFICIENT, MINIMUM_LEARNERS, Alert, Target, sufficient
+from scripts.monitoring.columns import Codes, Mistake, Predictions
+from scripts.monitoring.reasons import Reason
+from scripts.monitoring.targets import INSUFFICIENT, MINIMUM_LEARNERS, Alert, Target, sufficient
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ml.training.evaluation import Figure
+from ml.evaluation.figures import Figure
 
 MEETS = "meets target"
 BELOW = "misses target"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ml.evaluation.figures import Evaluation, Figure
 from ml.instants import iso
-from ml.training.evaluation import Evaluation, Figure
-from scripts.monitor_report import Report
-from scripts.monitor_verdicts import verdict
+from scripts.monitoring.report import Report
+from scripts.monitoring.targets import verdict
 
 HEADLINES = (
     "accuracy",

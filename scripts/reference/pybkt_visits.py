@@ -1,4 +1,4 @@
-"""Run by scripts/benchmark_quality.py inside pyBKT's own environment: GIVEN.json OUT.json.
+"""Run by scripts/benchmarks/quality.py inside pyBKT's own environment: GIVEN.json OUT.json.
 
 Writes, for each visit in the order of its number, the chance that its first answer is right.
 """

@@ -17,28 +17,28 @@ from pydantic import ValidationError
 
 from db.client import Client
 from db.errors import DatabaseConfiguration, UnknownLearner, WriteRefused
-from db.writing import Writer, open_writer
-from ml.history import DAY_MS
+from db.writing.open import Writer, open_writer
 from ml.instants import iso
+from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
-from ml.outcome_mark import LEARNER, marked
-from ml.plain_json import dumps
-from scripts.batch_part import Bench, Judged, Tally, mark_of
-from scripts.batch_part import Settings as BatchSettings
-from scripts.batch_store import dismiss, store
-from scripts.outcome_rules import SAID_FROM, STATUS
-from scripts.service_app_schemas import (
+from ml.study.history import DAY_MS
+from ml.study.outcome_mark import LEARNER, marked
+from scripts.batch.part import Bench, Judged, Tally, mark_of
+from scripts.batch.part import Settings as BatchSettings
+from scripts.batch.store import dismiss, store
+from scripts.batch.stored_predictions import as_answer, stored_of
+from scripts.batch.stored_rows import Made
+from scripts.labelling.outcome_rules import SAID_FROM, STATUS
+from scripts.serving.app_schemas import (
     FeedbackRequest,
     FeedbackResponse,
     GenerateRequest,
     ListRequest,
     StoredPredictions,
 )
-from scripts.service_problems import problem_response
-from scripts.service_settings import Settings
-from scripts.service_work import BATCH_WITHIN_S, Leave
-from scripts.stored_predictions import as_answer, stored_of
-from scripts.stored_rows import Made
+from scripts.serving.problems import problem_response
+from scripts.serving.settings import Settings
+from scripts.serving.work import BATCH_WITHIN_S, Leave
 
 OPEN_OR_DECIDED = frozenset(("PENDING", *STATUS.values()))
 

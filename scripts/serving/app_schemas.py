@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from scripts.service_schemas import Id
+from scripts.serving.schemas import Id
 
 Status = Literal["PENDING", "CONFIRMED", "FALSE_POSITIVE", "MISSED", "DISMISSED", "RESOLVED"]
 FeedbackType = Literal["HELPFUL", "NOT_HELPFUL", "INACCURATE", "INTERVENTION_GOOD", "INTERVENTION_BAD"]

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from db import ObjectiveRows, StudyRows
 from db.errors import UnknownLearner, UnknownObjective
 from ml.answer import answer
-from ml.batch import features_facing
 from ml.extractor import OBJECTIVE_WINDOW
-from ml.history import WINDOW, LearnerHistory, StudyHistory
+from ml.features.build import features_facing
+from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
-from ml.occasion import occasion_of
-from ml.plain_json import dumps
-from ml.prediction import Prediction
-from scripts.service_connections import Connections
-from scripts.service_problems import problem
-from scripts.service_schemas import BatchRequest
+from ml.scoring.prediction import Prediction
+from ml.study.history import WINDOW, LearnerHistory, StudyHistory
+from ml.study.occasion import occasion_of
+from scripts.serving.connections import Connections
+from scripts.serving.problems import problem
+from scripts.serving.schemas import BatchRequest
 
 OBJECTIVES_AT_ONCE = 50
 """Between two looks at whether the caller is still there."""

@@ -20,7 +20,7 @@ from db import ObjectiveRows, StudyRows
 from db.client import Client
 from db.connecting import located
 from db.errors import DatabaseError, DatabaseUnavailable
-from ml.history import Window
+from ml.study.history import Window
 
 WAIT_FOR_CONNECTION_S = 30.0
 PROBE_WAITS_S = 0.8

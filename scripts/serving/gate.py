@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from scripts.service_problems import SPOKEN, log, problem_response
+from scripts.serving.problems import SPOKEN, log, problem_response
 
 MOST_BODY_BYTES = 1 << 20
 HEAD_WITHIN_S = 5.0

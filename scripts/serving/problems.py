@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, UnknownLearner, UnknownObjective
 from ml.errors import ModelRefused
-from ml.plain_json import dumps
-from scripts.service_schemas import Problem
+from ml.json_text import dumps
+from scripts.serving.schemas import Problem
 
 log = logging.getLogger("uvicorn.error")  # where a person on call looks
 

@@ -12,7 +12,7 @@ import anyio
 from anyio import to_thread
 from fastapi import Request
 
-from scripts.service_problems import TooBusy
+from scripts.serving.problems import TooBusy
 
 BATCH_WITHIN_S = 60.0
 """From its arrival on, waiting included: what is not done by then is 503."""

@@ -8,10 +8,10 @@ import sys
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from scripts.refusal import UNAVAILABLE
-from scripts.service_problems import log
+from scripts.cli.exits import UNAVAILABLE
+from scripts.serving.problems import log
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Workers(Multiprocess):

@@ -1,0 +1,1 @@
+"""What tests and benchmarks run on: servers, clusters, made-up platforms."""

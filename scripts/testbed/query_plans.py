@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from db.backends.postgres import PostgreSQLConnection
 from db.client import Client
 from db.connecting import located
-from db.postgres import PostgreSQLConnection
-from ml.history import WINDOW
+from ml.study.history import WINDOW
 
 if TYPE_CHECKING:
     import psycopg2

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from db.tables import TABLES, qualified
-from db.writing import Writer
+from db.tables.ddl import TABLES, qualified
+from db.writing.open import Writer
 
 DAY_MS = 86_400_000
 DAYS = 56

@@ -1,0 +1,1 @@
+"""Who does the parts of a job: this process, others beside it, or a cluster."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
-from scripts import dask_workers
-from scripts.dask_workers import WorkersLost as WorkersLost
-from scripts.refusal import ExtraMissing
+from scripts.cli.exits import ExtraMissing
+from scripts.workers import dask_workers
+from scripts.workers.dask_workers import WorkersLost as WorkersLost
 
 Result = TypeVar("Result")
 Task = tuple[Callable[..., Result], tuple[Any, ...]]

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from scripts.batch_backends import Workers
-from scripts.dask_workers import SchedulerAddress, check_address
-from scripts.refusal import CONFIGURATION, USAGE, Refused
+from scripts.cli.exits import CONFIGURATION, USAGE, Refused
+from scripts.workers.backends import Workers
+from scripts.workers.dask_workers import SchedulerAddress, check_address
 
 
 def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.history import HOUR_MS
-from scripts.answer_log import (
+from ml.study.history import HOUR_MS
+from scripts.importing.answer_log import (
     LONGEST_ID_BYTES,
     ORDER_STEP_MS,
     START_OF_COUNT_MS,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from db.demo import LEARNER
-from ml.history import DAY_MS
 from ml.instants import iso
-from tests.app_loop import EXAM_IN_DAYS, FORGOTTEN, LEARNERS, NIGHTS, OBJECTIVES, Loop, learner_id
-from tests.app_shapes import ask, dialect_of, make_app
+from ml.study.history import DAY_MS
+from tests.support.app_loop import EXAM_IN_DAYS, FORGOTTEN, LEARNERS, NIGHTS, OBJECTIVES, Loop, learner_id
+from tests.support.app_shapes import ask, dialect_of, make_app
 
 PASSWORD = "a-pass-word-that-stands-nowhere"
 AT_RISK = """

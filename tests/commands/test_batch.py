@@ -16,24 +16,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import db
-from db.writing import open_writer
-from ml.batch import features_facing
+from db.writing.open import open_writer
 from ml.extractor import StruggleFeatureExtractor
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
+from ml.features.build import features_facing
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
-from ml.judgement import judge
 from ml.model import StrugglePredictionModel
-from ml.scorecard import SavedModel
-from ml.training.many import ManyAtOnce
-from ml.upcoming import Plans, upcoming
+from ml.scoring.scorecard import SavedModel
+from ml.scoring.trained import judge
+from ml.study.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
+from ml.study.upcoming import Plans, upcoming
+from ml.training.vectorised import ManyAtOnce
 from scripts import predict_batch as command
 from scripts.predict_batch import predict_batch
-from scripts.synthetic_rows import Size, fill
-from tests.history_builder import answers, exam, mastery, mission, objective, study
-from tests.trained_models import save_model, scorecard
+from scripts.testbed.synthetic_rows import Size, fill
+from tests.support.history_builder import answers, exam, mastery, mission, objective, study
+from tests.support.trained_models import save_model, scorecard
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NOW_MS = 1_760_605_200_000
 AS_OF = iso(NOW_MS)
 
@@ -287,7 +287,7 @@ def test_stored_once_a_day_and_decided_rows_stay(platform):
 
 
 def test_the_rest_goes_on_where_one_learner_cannot_be_read(sqlite_platform, tmp_path, monkeypatch):
-    import scripts.batch_part as part
+    import scripts.batch.part as part
 
     real = part.features_facing
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.instants import iso
 from ml.places import HOUSE
-from scripts import batch_output
-from scripts.batch_output import Output
-from scripts.batch_part import Tally
+from scripts.batch import output as batch_output
+from scripts.batch.output import Output
+from scripts.batch.part import Tally
 from scripts.synthetic_platform import Size, fill
-from tests.test_batch import NOW_MS, batch
+from tests.commands.test_batch import NOW_MS, batch
 
 MARKS = {"version": 1}
 

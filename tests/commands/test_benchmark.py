@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from db.demo import load_demo
-from db.writing import open_writer
+from db.writing.open import open_writer
 from scripts.benchmark import COMMANDS, benchmark
-from scripts.benchmark_startup import BARE, ONE_PROCESS, POSTGRES, REFERENCE, SQLITE, Cost, _report
+from scripts.benchmarks.startup import BARE, ONE_PROCESS, POSTGRES, REFERENCE, SQLITE, Cost, _report
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 @pytest.fixture

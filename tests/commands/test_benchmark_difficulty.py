@@ -8,8 +8,8 @@ import sys
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
-from scripts.benchmark_difficulty import EVICTED, _report
-from scripts.benchmark_startup import Cost
+from scripts.benchmarks.difficulty import EVICTED, _report
+from scripts.benchmarks.startup import Cost
 
 
 def test_two_tables_of_different_size_answer_the_same_question(tmp_path):

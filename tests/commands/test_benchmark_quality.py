@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
-from scripts.benchmark_quality import BOOSTING, OURS, RULES, Goal
+from scripts.benchmarks.quality import BOOSTING, OURS, RULES, Goal
 from tests.conftest import need
 
 

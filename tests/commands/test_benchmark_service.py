@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
-from scripts.benchmark_service import GUIDE, OURS, Round, _report, load
+from scripts.benchmarks.service import GUIDE, OURS, Round, _report, load
 
 
 def test_both_services_are_measured_over_one_database(tmp_path):

@@ -20,17 +20,17 @@ pytest.importorskip("distributed")
 from click.testing import CliRunner
 from distributed import Client
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.instants import iso
-from scripts.batch_backends import Workers, WorkersLost, engine, in_order
-from scripts.dask_workers import check_address
 from scripts.evaluate_model import evaluate_model
 from scripts.predict_batch import predict_batch
 from scripts.retrain_model import retrain_model
-from scripts.scratch_cluster import ROOT, Cluster, cluster
-from scripts.synthetic_rows import Size, fill
+from scripts.testbed.dask import ROOT, Cluster, cluster
+from scripts.testbed.synthetic_rows import Size, fill
 from scripts.train_initial_model import train_initial_model
-from tests.test_batch import NOW_MS, batch, pairs_of
+from scripts.workers.backends import Workers, WorkersLost, engine, in_order
+from scripts.workers.dask_workers import check_address
+from tests.commands.test_batch import NOW_MS, batch, pairs_of
 
 LEARNERS, OBJECTIVES = 160, 20
 
@@ -93,7 +93,7 @@ def train(url: str, models: Path, *arguments: str) -> subprocess.Popen[bytes]:
 def in_the_midst(client: Client, command: subprocess.Popen[bytes]) -> int:
     """The process id of a worker that has a bench and parts to do, stopped so that it cannot finish them."""
     deadline = time.monotonic() + 120
-    benches = lambda: (os.getpid(), bool(getattr(sys.modules.get("scripts.worker_bench"), "_benches", ())))  # noqa: E731
+    benches = lambda: (os.getpid(), bool(getattr(sys.modules.get("scripts.workers.kept"), "_benches", ())))  # noqa: E731
     while True:
         assert command.poll() is None, "it ended before a worker could be killed"
         assert time.monotonic() < deadline
@@ -127,7 +127,7 @@ def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_h
 
 
 def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.dask_workers.CONNECT_WITHIN", "1s")
+    monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
     nowhere = ("--demo", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
     said = batch(*nowhere, "--output", str(tmp_path / "o"), expected=69)
     assert "tcp://127.0.0.1:9" in said
@@ -139,7 +139,7 @@ def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
 
 
 def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.dask_workers.CONNECT_WITHIN", "1s")
+    monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
 
     def parts():
         for number in range(100):
@@ -161,7 +161,7 @@ def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path):
 
 
 def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.dask_workers.WORKERS_WITHIN_S", 1)
+    monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 1)
     with cluster(str(tmp_path), 0) as running:
         door = ("--demo", "--backend", "dask", "--scheduler", running.address)
         assert "no worker" in batch(*door, "--output", str(tmp_path / "o"), expected=69)
@@ -222,7 +222,7 @@ def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_
 
         kept.callback(listening.shutdown, socket.SHUT_RDWR)
         threading.Thread(target=answer, daemon=True).start()
-        code = "import scripts.dask_workers as d; d.CONNECT_WITHIN = '2s'; from scripts.predict_batch import *;"
+        code = "import scripts.workers.dask_workers as d; d.CONNECT_WITHIN = '2s'; from scripts.predict_batch import *;"
         argv = [sys.executable, "-c", code + "predict_batch()", "--backend", "dask", "--scheduler"]
         argv += [f"tcp://127.0.0.1:{listening.getsockname()[1]}", "--demo", "--output", str(tmp_path / "o")]
         done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
@@ -257,8 +257,8 @@ def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(tmp_path, monkeypatch, how):
     """Killed, or gone with its machine: then nobody closes its connection, and it only falls silent."""
-    monkeypatch.setattr("scripts.dask_workers.WORKERS_WITHIN_S", 3)
-    monkeypatch.setattr("scripts.dask_workers.LOOK_EVERY_S", 0.5)
+    monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 3)
+    monkeypatch.setattr("scripts.workers.dask_workers.LOOK_EVERY_S", 0.5)
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 1, running.address)
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from db.writing import open_writer
-from ml.correctness import ANY, correct_ratings, correct_setting, is_correct, suits
-from ml.difficulty_table import DifficultyTable
+from db.writing.open import open_writer
 from ml.errors import InvalidSetting, ModelRefused
 from ml.places import HOUSE
-from ml.visits import GRADES
-from tests import study_database
-from tests.study_database import DAY_MS, LEARNER, MINUTE_MS, NOW_MS, OBJECTIVE
+from ml.storage.difficulty_table import DifficultyTable
+from ml.study.correctness import ANY, correct_ratings, correct_setting, is_correct, suits
+from ml.study.visits import GRADES
+from tests.support import study_database
+from tests.support.study_database import DAY_MS, LEARNER, MINUTE_MS, NOW_MS, OBJECTIVE
 
 VARIABLE = "STRUGGLE_CORRECT_FROM"
 NOW = "2025-03-03T11:06:40Z"
@@ -57,8 +57,8 @@ def test_no_other_place_judges_a_rating() -> None:
                     found.append(f"{path.relative_to(HOUSE)}: {ast.unparse(node)}")
     assert sorted(found) == [
         "db/demo.py: rating == 'AGAIN'",  # the cards' lapse counts
-        "ml/platform_features.py: answer.rating == 'AGAIN'",
-        "ml/training/difficulty_tables.py: review.rating == 'HARD'",  # how many the settings differ in
+        "ml/features/platform.py: answer.rating == 'AGAIN'",
+        "ml/training/difficulty_build.py: review.rating == 'HARD'",  # how many the settings differ in
         "scripts/reference/guide_shape.py: review.rating == 'AGAIN'",
     ]
 
@@ -96,7 +96,7 @@ def test_whoever_judges_answers_hands_the_setting_on() -> None:
     assert found == [
         "ml/training/examples.py: labelled_examples((), {}, None)",  # no examples: only their columns
         # whose answers are right or wrong only
-        "scripts/quality_tasks.py: build_table(client, table, until_ms, training, SETS[name])",
+        "scripts/benchmarks/quality_tasks.py: build_table(client, table, until_ms, training, SETS[name])",
     ]
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 import db
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.errors import ModelRefused
 from ml.training.examples import labelled_examples
-from scripts.batch_backends import Workers
-from scripts.example_parts import Extraction, packed, unpacked
-from scripts.labelled_history import build_table, read_examples
-from scripts.learner_ranges import ranges
-from scripts.synthetic_rows import Size, fill
-from tests.study_database import run
-from tests.test_batch import NOW_MS
+from scripts.labelling.history import build_table, read_examples
+from scripts.labelling.part import Extraction, packed, unpacked
+from scripts.testbed.synthetic_rows import Size, fill
+from scripts.workers.backends import Workers
+from scripts.workers.ranges import ranges
+from tests.commands.test_batch import NOW_MS
+from tests.support.study_database import run
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_u
 
 
 def test_the_order_is_the_databases_own_where_it_is_not_pythons(postgres_databases, monkeypatch):
-    monkeypatch.setattr("db.bulk.REVIEWS_AT_ONCE", 100)  # a part is several pages
+    monkeypatch.setattr("db.reading.many.REVIEWS_AT_ONCE", 100)  # a part is several pages
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
         fill(writer, Size(12, 6, 40, 4), NOW_MS)

@@ -13,8 +13,8 @@ import pytest
 
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
+from scripts.cli.model_card import card_of
 from scripts.explain_model import _card_name, page
-from scripts.model_card import card_of
 
 SCRIPT = "<script>alert(1)</script>"
 CARD = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="utf-8"))

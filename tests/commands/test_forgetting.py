@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 import db
-from ml.difficulty_table import DifficultyTable
 from ml.instants import iso
 from ml.places import HOUSE
-from ml.registry import Registry
-from scripts.labelled_history import build_table
-from scripts.table_renewal import renew
-from tests.small_platform import make_platform
+from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.registry import Registry
+from scripts.labelling.history import build_table
+from scripts.labelling.table_renewal import renew
+from tests.support.small_platform import make_platform
 
 LEARNERS, FIRST_S = 60, 1_600_000_000
 SINCE, UNTIL, LATER = (iso((FIRST_S + hours * 3600) * 1000) for hours in (9, 30, 40))

@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml import FeatureVector
-from tests.guide import snippet
+from tests.support.guide import snippet
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DAY_MS = 86_400_000
 
 

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 import db
-from db import tables
 from db.errors import UnknownLearner
-from db.writing import open_writer
-from ml.history import HOUR_MS, WINDOW
-from ml.visits import visits_of
-from scripts.answer_log import ORDER_STEP_MS, START_OF_COUNT_MS
+from db.tables import ddl as tables
+from db.writing.open import open_writer
+from ml.study.history import HOUR_MS, WINDOW
+from ml.study.visits import visits_of
 from scripts.import_history import import_history
-from scripts.study_records import ORDER_ONLY_PREFIX
+from scripts.importing.answer_log import ORDER_STEP_MS, START_OF_COUNT_MS
+from scripts.importing.study import ORDER_ONLY_PREFIX
 from tests.conftest import need
 
 HEADER = "user_id\titem_id\ttimestamp\tcorrect\tskill_id\tkind\n"
@@ -334,7 +334,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
 
 
 def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr("scripts.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
+    monkeypatch.setattr("scripts.importing.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
     path = tmp_path / "log.tsv.gz"
     path.write_bytes(gzip.compress((HEADER + row("l", T0) * 60_000).encode()))
     said = invoke(path, f"file:{tmp_path}/d.db", expected=2)

@@ -19,7 +19,7 @@ LEARNERS = 250
 FIRST_ANSWERS = 40
 START_MS = 946_684_800_000
 STEP_MS = 600_000
-"""Order-only answers lie ten minutes apart from 2000-01-01 on (scripts/answer_log.py)."""
+"""Order-only answers lie ten minutes apart from 2000-01-01 on (scripts/importing/answer_log.py)."""
 THEN = "2000-01-01T06:50:00Z"  # after forty answers and before the forty-first
 LATER = "2000-03-01T00:00:00Z"
 

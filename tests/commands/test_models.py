@@ -12,8 +12,8 @@ import pytest
 
 from ml.errors import ModelNotFound, ModelRefused
 from ml.places import HOUSE
-from ml.registry import Registry
-from tests.test_registry import DATE, WHEN, model
+from ml.storage.registry import Registry
+from tests.ml.test_registry import DATE, WHEN, model
 
 
 @pytest.fixture

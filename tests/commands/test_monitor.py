@@ -15,19 +15,19 @@ from click.testing import CliRunner
 from sklearn import metrics as sklearn_metrics
 
 import db
-from db import monitoring
-from db.writing import open_writer
-from ml.features import FEATURE_NAMES, FeatureVector
+from db import stored_predictions
+from db.writing.open import open_writer
+from ml.evaluation.drift import FeatureCounts, feature_drift
+from ml.evaluation.figures import Figure
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
-from ml.training.drift import FeatureCounts, feature_drift
-from ml.training.evaluation import Figure
-from scripts.benchmark_monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
+from scripts.benchmarks.monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
 from scripts.monitor import monitor
-from scripts.monitor_verdicts import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, verdict
+from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, verdict
 from tests.conftest import need
-from tests.interval_coverage import false_alarms, panel
+from tests.ml.interval_coverage import false_alarms, panel
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DAY_MS = 86_400_000
 AS_OF = ("--as-of", iso(UNTIL_MS), "--bootstrap", "200")
 FEEDBACK_FIELDS = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
@@ -286,10 +286,10 @@ def test_a_bug_does_not_pass_for_an_alert(tmp_path):
 def test_a_stream_left_early_leaves_the_client_usable(database):
     store(database, simulated(9000, 50, UNTIL_MS))
     with db.connect(database) as client:
-        batches = monitoring.stream_predictions(client, UNTIL_MS - 7 * DAY_MS, UNTIL_MS)
+        batches = stored_predictions.stream_predictions(client, UNTIL_MS - 7 * DAY_MS, UNTIL_MS)
         assert next(batches)
         batches.close()
-        assert sum(map(len, monitoring.stream_predictions(client, UNTIL_MS - 14 * DAY_MS, UNTIL_MS))) == 9000
+        assert sum(map(len, stored_predictions.stream_predictions(client, UNTIL_MS - 14 * DAY_MS, UNTIL_MS))) == 9000
 
 
 @pytest.mark.parametrize(
@@ -353,14 +353,14 @@ def test_the_queries_use_the_indexes(database):
             yield from ()
             made = []
             for template in (
-                monitoring._PREDICTIONS["predictedAt", True],
-                monitoring._COUNT["predictedAt"],
-                monitoring._PREDICTIONS["predictedAt", False],
+                stored_predictions._PREDICTIONS["predictedAt", True],
+                stored_predictions._COUNT["predictedAt"],
+                stored_predictions._PREDICTIONS["predictedAt", False],
             ):
-                made += monitoring._within(
+                made += stored_predictions._within(
                     client, opened, template, "StrugglePrediction", "predictedAt", UNTIL_MS - DAY_MS, UNTIL_MS
                 )
-            made.append(opened.renderer.query(monitoring._REASONS, ids='["a"]'))
+            made.append(opened.renderer.query(stored_predictions._REASONS, ids='["a"]'))
             return made
 
         queries = client.converse(ask)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.features import FEATURE_NAMES, FeatureVector
-from scripts.monitor_vectors import NOT_RECORDED, NOTHING, _found, glance, glance_of, parsed
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from scripts.monitoring.glance import NOT_RECORDED, NOTHING, _found, glance, glance_of, parsed
 
 ASKED = ("degraded", "model_version", "answers_of_history")
 FORMS = [(", ", ": "), (",", ":"), (" , ", " : "), (",\n", ":\t")]

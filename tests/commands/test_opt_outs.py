@@ -12,19 +12,19 @@ import httpx
 import pytest
 
 import db
-from db import monitoring
-from db.writing import open_writer
-from ml.batch import features_facing
-from ml.consent import teaches
-from ml.degraded import SENTENCES
+from db import stored_predictions
+from db.writing.open import open_writer
 from ml.extractor import StruggleFeatureExtractor
-from ml.history import DAY_MS, WINDOW, LearnerHistory
+from ml.features.build import features_facing
+from ml.features.consent import teaches
+from ml.study.degraded import SENTENCES
+from ml.study.history import DAY_MS, WINDOW, LearnerHistory
 from ml.training.examples import labelled_examples
 from scripts.record_outcomes import record
-from tests.service_process import serving
-from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
+from tests.support.service_process import serving
+from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("weak", "strong")
 TRACKING_OFF = "this learner has switched performance tracking off"
 
@@ -157,7 +157,7 @@ def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(databas
     with db.connect(database) as client:
         learners = list(client.stream_learners(FIRST_NIGHT_MS, None))
         objectives = client.read_objectives()
-        assert monitoring.opted_out(client) == {"strong"}
+        assert stored_predictions.opted_out(client) == {"strong"}
     assert [rows.learner.id for rows in learners if teaches(rows.learner)] == ["weak"]
     assert set(labelled_examples(learners, objectives, None).learner.tolist()) <= {"weak"}
 
@@ -170,6 +170,6 @@ def test_a_table_without_the_switches_has_them_on(database):
     fill(database)
     assert night(database, FIRST_NIGHT_MS)["written"] == 2
     with db.connect(database) as client:
-        assert monitoring.opted_out(client) == frozenset()
+        assert stored_predictions.opted_out(client) == frozenset()
     record(database, None, FIRST_NIGHT_MS + 60_000, dry_run=False, quiet=True)
     assert set(statuses(database).values()) == {"PENDING"}

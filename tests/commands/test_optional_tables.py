@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ml.places import HOUSE
-from tests.app_shapes import ask, insert, run
-from tests.study_database import DAY_MS, MINUTE_MS, NOW_MS
+from tests.support.app_shapes import ask, insert, run
+from tests.support.study_database import DAY_MS, MINUTE_MS, NOW_MS
 
 PREDICTED_MS = NOW_MS - DAY_MS
 MADE = {"learningObjectiveId": "o", "predictedStruggleProbability": 0.8, "predictionConfidence": 0.7}

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.places import HOUSE
 
 MINUTE = 60_000

@@ -8,12 +8,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ml import whole_files
+from ml.storage import atomic_files
 from scripts.build_zipapp import build_zipapp
+from scripts.cli.exits import Refused
+from scripts.cli.output_file import write_whole
 from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
-from scripts.output_file import write_whole
-from scripts.refusal import Refused
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
     def no_space(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(whole_files.os, "replace", no_space)
+    monkeypatch.setattr(atomic_files.os, "replace", no_space)
     with pytest.raises(Refused, match="No space left on device"):
         write_whole(str(path), "new")
     assert path.read_text() == "old"

@@ -11,18 +11,18 @@ from datetime import datetime, timezone
 import pytest
 
 import db
-from db.columns import column
 from db.feedback import feedback_since
-from db.tables import TABLES
-from db.writing import open_writer
-from ml.history import DAY_MS
+from db.tables.ddl import TABLES
+from db.writing.columns import column
+from db.writing.open import open_writer
 from ml.instants import iso
+from ml.study.history import DAY_MS
 from scripts.forget_learner import forget
 from scripts.record_outcomes import record
-from tests.study_database import by_bare_names
-from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
+from tests.support.study_database import by_bare_names
+from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UUIDS = {
     "weak": "11111111-1111-7111-8111-111111111111",
     "strong": "22222222-2222-7222-8222-222222222222",

@@ -9,18 +9,18 @@ import sys
 
 import pytest
 
-from db.writing import open_writer
-from ml.features import FeatureVector
-from ml.history import DAY_MS
-from ml.indicators import indicators_of
+from db.writing.open import open_writer
+from ml.features.vector import FeatureVector
 from ml.instants import iso, parse_iso
-from ml.occasion import Occasion, occasion_of
-from ml.prediction import Factor, Prediction
-from ml.rules import predict as by_rules
-from tests.history_builder import AS_OF_MS, exam, mission, objective, study
-from tests.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
+from ml.scoring.indicators import indicators_of
+from ml.scoring.prediction import Factor, Prediction
+from ml.scoring.rules import predict as by_rules
+from ml.study.history import DAY_MS
+from ml.study.occasion import Occasion, occasion_of
+from tests.support.history_builder import AS_OF_MS, exam, mission, objective, study
+from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TODAY = AS_OF_MS // DAY_MS
 PLANNED = mission({"objectiveId": "faced"}, days_ahead=4)
 ALERTS = """

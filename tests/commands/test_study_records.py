@@ -7,8 +7,8 @@ from itertools import groupby, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.history import DAY_MS, HOUR_MS
-from scripts.study_records import (
+from ml.study.history import DAY_MS, HOUR_MS
+from scripts.importing.study import (
     ORDER_ONLY_PREFIX,
     Review,
     Trial,

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from ml.errors import InvalidFeatures
+from ml.evaluation.bootstrap import studentised
+from ml.evaluation.drift import FeatureCounts, feature_drift
+from ml.evaluation.metrics import calibration_line, calibration_noise_floor
+from ml.evaluation.paired_difference import paired_difference
 from ml.training.calibration import threshold_for_recall
-from ml.training.card import readme
-from ml.training.comparison import paired_difference
-from ml.training.drift import FeatureCounts, feature_drift
 from ml.training.examples import TrainingExample
 from ml.training.fit import Labels
-from ml.training.metrics import calibration_line, calibration_noise_floor
-from ml.training.resampling import studentised
-from ml.training.updating import vector_of
+from ml.training.model_card import readme
+from ml.training.update import vector_of
 
-MODELS = Path(__file__).parents[1] / "models"
+MODELS = Path(__file__).parents[2] / "models"
 
 
 def test_nobody_who_struggled_leaves_the_threshold_at_a_half() -> None:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml import model_file
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
 from ml.places import HOUSE
+from ml.storage import model_file
 from ml.training.examples import ExampleSet
 from ml.training.prior import Source, adapt, pooled, pretrain
 from ml.training.tables import Additive
-from tests.small_platform import make_platform
+from tests.support.small_platform import make_platform
 
 STEADY, SEEN = FEATURE_NAMES.index("overall_accuracy"), FEATURE_NAMES.index("expected_struggle")
 TIMED = FEATURE_NAMES.index("retention_estimate")

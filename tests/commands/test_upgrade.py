@@ -20,11 +20,11 @@ from typing import Any
 import httpx
 import pytest
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.places import HOUSE
-from tests.service_process import serving
+from tests.support.service_process import serving
 
-UPGRADE = Path(__file__).parent / "upgrade"
+UPGRADE = Path(__file__).parents[1] / "upgrade"
 MADE: dict[str, Any] = json.loads(gzip.decompress((UPGRADE / "rows.json.gz").read_bytes()))
 NOW = "2025-10-09T00:00:00Z"
 LEARNER, OBJECTIVE = "u3", "o2"

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.places import HOUSE
-from scripts.benchmark_monitor import PREDICTION_FIELDS
-from tests.test_monitor import certain_rows
+from scripts.benchmarks.monitor import PREDICTION_FIELDS
+from tests.commands.test_monitor import certain_rows
 
 SCRIPT = os.path.join(HOUSE, "scripts", "weekly_retrain.sh")
 

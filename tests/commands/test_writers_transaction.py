@@ -13,15 +13,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from db.demo import LEARNER, NOW_MS, OBJECTIVES, load_demo
-from db.tables import TABLES
-from db.writing import open_writer
-from ml.history import DAY_MS
+from db.tables.ddl import TABLES
+from db.writing.open import open_writer
+from ml.study.history import DAY_MS
 from scripts.create_database import create_database
 from scripts.forget_learner import forget_learner
 from scripts.import_history import import_history
 from scripts.predict_batch import predict_batch
 from scripts.record_outcomes import record_outcomes
-from tests.postgres_server import connected
+from tests.support.postgres_server import connected
 
 PENDING = 5
 PATIENCE_S = 0.5

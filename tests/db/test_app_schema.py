@@ -1,4 +1,4 @@
-"""db.schema_prisma: the names in an app's schema.prisma, whatever its layout, and nothing hostile survives."""
+"""db.tables.app_schema: the names in an app's schema.prisma, whatever its layout, and nothing hostile survives."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from db.errors import SchemaUnreadable
-from db.schema_prisma import LARGEST_SCHEMA, SchemaNames, read
+from db.tables.app_schema import LARGEST_SCHEMA, SchemaNames, read
 
 APP = """
 // model Review { id String @id @@map("wrong") }
@@ -257,8 +257,8 @@ def test_only_schema_unreadable_is_ever_raised(text):
 
 def test_the_reader_imports_only_what_json_has_imported_already():
     program = (
-        "import __future__, json, sys, db.errors; before = set(sys.modules); import db.schema_prisma;"
+        "import __future__, json, sys, db.errors; before = set(sys.modules); import db.tables.app_schema;"
         "print(*sorted(set(sys.modules) - before))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["db.schema_language", "db.schema_prisma"]
+    assert run.stdout.split() == ["db.tables", "db.tables.app_schema", "db.tables.prisma_language"]

@@ -7,9 +7,10 @@ import random
 import pytest
 
 import db
-from db import bulk, client
-from db.writing import open_writer
-from tests.study_database import DAY_MS, NOW_MS, OBJECTIVE, WIDE, Narrow, insert, lay_out
+from db import client
+from db.reading import many as bulk
+from db.writing.open import open_writer
+from tests.support.study_database import DAY_MS, NOW_MS, OBJECTIVE, WIDE, Narrow, insert, lay_out
 
 LEARNERS = 23
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 import db
-from db.writing import open_writer
-from tests.postgres_server import Databases, connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, ran
-from tests.study_database import LEARNER as ADA
-from tests.study_database import NOW_MS, WIDE, by_bare_names, execute, insert, lay_out
-from tests.study_database import OBJECTIVE as LIMITS
+from db.writing.open import open_writer
+from tests.support.postgres_server import Databases, connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, ran
+from tests.support.study_database import LEARNER as ADA
+from tests.support.study_database import NOW_MS, WIDE, by_bare_names, execute, insert, lay_out
+from tests.support.study_database import OBJECTIVE as LIMITS
 
 
 def everything(url: str):

@@ -9,9 +9,10 @@ import psycopg2
 import pytest
 
 import db
-from db import crowds, postgres
-from db.writing import open_writer
-from tests.study_database import DAY_MS, NOW_MS, OBJECTIVE, Narrow, execute, lay_out
+from db.backends import postgres
+from db.reading import crowded_learner
+from db.writing.open import open_writer
+from tests.support.study_database import DAY_MS, NOW_MS, OBJECTIVE, Narrow, execute, lay_out
 
 WINDOW = Narrow(reviews=20, metrics=5, events=5)
 MANY = 400
@@ -57,8 +58,8 @@ def crowded(request, database: str) -> tuple[str, list[tuple[int, str]]]:
 
 @pytest.mark.parametrize("budgets", [(10, 10), (100, 100_000), (100_000, 100_000)])
 def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(crowded, budgets, monkeypatch):
-    monkeypatch.setattr(crowds, "WALK_BUDGET", budgets[0])
-    monkeypatch.setattr(crowds, "COUNT_BUDGET", budgets[1])
+    monkeypatch.setattr(crowded_learner, "WALK_BUDGET", budgets[0])
+    monkeypatch.setattr(crowded_learner, "COUNT_BUDGET", budgets[1])
     url, own = crowded
     with db.connect(url) as client:
         learner = client.read("ada", OBJECTIVE, NOW_MS, WINDOW).learner
@@ -76,7 +77,7 @@ def test_mixed_forms_in_a_crowd(database):
     lay_out(database)
     chance = random.Random(3)
     at = [NOW_MS // 1000 * 1000 - 1000 * chance.randrange(MANY * 50) for _ in range(MANY)]
-    from tests.test_db_instants import FORMS, WHOLE_SECONDS, form_of, store
+    from tests.db.test_instants import FORMS, WHOLE_SECONDS, form_of, store
 
     forms = sorted({**FORMS, **WHOLE_SECONDS})
     store(database, [form_of(ms, chance.choice(forms), chance.randrange(-800, 800)) for ms in at])

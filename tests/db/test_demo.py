@@ -10,9 +10,9 @@ from contextlib import closing
 
 import db
 from db import connecting, demo
-from db.tables import TABLES
-from db.writing import open_writer
-from ml.history import WINDOW
+from db.tables.ddl import TABLES
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
 
 
 def content(path: str) -> dict[str, list[tuple[object, ...]]]:

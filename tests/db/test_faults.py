@@ -16,14 +16,14 @@ import pytest
 
 import db
 from db import connecting, errors
+from db.backends.postgres import PostgreSQLConnection
+from db.backends.sqlite import SQLiteConnection
 from db.connecting import located
-from db.postgres import PostgreSQLConnection
-from db.sqlite import SQLiteConnection
-from db.templates import Query
-from db.writing import open_writer
-from ml.history import WINDOW
-from scripts.scratch_postgres import scratch_postgres
-from tests.study_database import LEARNER, NOW_MS, OBJECTIVE, execute, lay_out, reviews
+from db.sql.templates import Query
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
+from scripts.testbed.postgres import scratch_postgres
+from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, execute, lay_out, reviews
 
 SECRET = "pa55-w0rd"
 

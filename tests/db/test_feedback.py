@@ -12,10 +12,10 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import db
-from db.writing import open_writer
-from ml.history import WINDOW
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
 from tests.fixtures import create_test_db
-from tests.study_database import MINUTE_MS, NOW_MS, execute, insert, lay_out
+from tests.support.study_database import MINUTE_MS, NOW_MS, execute, insert, lay_out
 
 NOW = datetime.fromtimestamp(NOW_MS / 1000, timezone.utc)
 

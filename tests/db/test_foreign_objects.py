@@ -18,17 +18,17 @@ from datetime import datetime, timezone
 import pytest
 
 import db
-from db import monitoring
+from db import stored_predictions
 from db.demo import COURSES, LEARNER, NOW_MS, OBJECTIVES, load_demo
 from db.errors import WriteRefused
-from db.qualified import qualified
+from db.sql.qualified import qualified
 from db.url import parse
-from db.writing import open_writer
-from ml.history import DAY_MS, WINDOW
-from scripts.query_plans import accesses
-from tests.postgres_server import connected
-from tests.prisma_engine import from_postgresql
-from tests.running_predict import PREDICT, ran
+from db.writing.open import open_writer
+from ml.study.history import DAY_MS, WINDOW
+from scripts.testbed.query_plans import accesses
+from tests.support.postgres_server import connected
+from tests.support.prisma_engine import from_postgresql
+from tests.support.running_predict import PREDICT, ran
 
 ROOT = os.path.dirname(PREDICT)
 OBJECTIVE = next(iter(OBJECTIVES))
@@ -211,10 +211,10 @@ def readings(url: str) -> dict[str, object]:
             "objectives": client.read_objectives(),
             "topic": client.objectives_of_topic(next(iter(COURSES))),
             "missing": client.missing_sources(),
-            "predictions": list(monitoring.stream_predictions(client, 0, NOW_MS + DAY_MS)),
-            "counted": monitoring.count_predictions(client, 0, NOW_MS + DAY_MS),
-            "opted out": monitoring.opted_out(client),
-            "groups": monitoring.groups(client, "learning_objectives.complexity", list(OBJECTIVES)),
+            "predictions": list(stored_predictions.stream_predictions(client, 0, NOW_MS + DAY_MS)),
+            "counted": stored_predictions.count_predictions(client, 0, NOW_MS + DAY_MS),
+            "opted out": stored_predictions.opted_out(client),
+            "groups": stored_predictions.groups(client, "learning_objectives.complexity", list(OBJECTIVES)),
             "feedback": asyncio.run(db.get_feedback_data(READS_MORE, url=url)),
         }
 
@@ -379,12 +379,13 @@ GRAMMAR = {"cast", "coalesce", "extract", "any", "operator", "array", "over", "a
 
 
 def test_every_function_of_our_queries_is_qualified_for_prisma(beset):
-    """A function that a query begins to use must be named in db/qualified.py."""
-    from db import bulk, queries, vocabulary
-    from db.crowds import Crowded
-    from db.per_learner import PerLearner, of_many
-    from db.prisma_dialects import PrismaPostgreSQL
-    from db.templates import Renderer, Template
+    """A function that a query begins to use must be named in db/sql/qualified.py."""
+    from db.reading import many as bulk
+    from db.reading import queries, vocabulary
+    from db.reading.crowded_learner import Crowded
+    from db.reading.newest_rows import PerLearner, of_many
+    from db.sql.prisma_dialects import PrismaPostgreSQL
+    from db.sql.templates import Renderer, Template
 
     with db.connect(beset) as client:
         catalogue = client.converse(_catalogue)

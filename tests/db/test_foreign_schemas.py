@@ -8,10 +8,10 @@ import pytest
 
 import db
 from db.demo import LEARNER, NOW_MS, load_demo
-from db.writing import open_writer
-from ml.history import WINDOW
-from tests.postgres_server import connected
-from tests.test_foreign_objects import OBJECTIVE, Engine, readings, runs
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
+from tests.db.test_foreign_objects import OBJECTIVE, Engine, readings, runs
+from tests.support.postgres_server import connected
 
 TRUDY = "trudy"
 """Who plants."""

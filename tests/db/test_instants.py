@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import db
-from db.timestamps import EARLIEST_MS, LATEST_MS, bounded, local_dates, range_of, sqlite_ms, stored_text
-from tests.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, Narrow, execute, lay_out
+from db.sql.instants import EARLIEST_MS, LATEST_MS, bounded, local_dates, range_of, sqlite_ms, stored_text
+from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, Narrow, execute, lay_out
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -14,16 +14,16 @@ import pytest
 from click.testing import CliRunner
 
 import db
-from db import errors, monitoring
+from db import errors, stored_predictions
 from db.demo import LEARNER, NOW_MS, OBJECTIVES
 from db.libpq_environment import SetAside
-from db.writing import open_writer
-from ml.history import DAY_MS, WINDOW
+from db.writing.open import open_writer
+from ml.study.history import DAY_MS, WINDOW
 from scripts.forget_learner import forget_learner
-from scripts.scratch_postgres import ScratchServer, scratch_postgres
+from scripts.testbed.postgres import ScratchServer, scratch_postgres
 from tests.conftest import need
-from tests.postgres_server import admitted, connected, with_demo
-from tests.running_predict import finished, started
+from tests.support.postgres_server import admitted, connected, with_demo
+from tests.support.running_predict import finished, started
 
 OBJECTIVE = next(iter(OBJECTIVES))
 SERVICE = "elsewhere"
@@ -89,13 +89,13 @@ def test_no_variable_leads_away_from_the_url(name, here, elsewhere, tmp_path, mo
     with db.connect(here) as client:
         expected = client.read(LEARNER, OBJECTIVE, None, WINDOW)
         feedback = asyncio.run(db.get_feedback_data(datetime(2020, 1, 1, tzinfo=timezone.utc), url=here))
-        predictions = list(monitoring.stream_predictions(client, 0, NOW_MS + DAY_MS))
+        predictions = list(stored_predictions.stream_predictions(client, 0, NOW_MS + DAY_MS))
     misleading = environment(name, elsewhere, tmp_path)
     for variable, value in misleading.items():
         monkeypatch.setenv(variable, value)
     with db.connect(here, timeout_s=5) as client:
         assert client.read(LEARNER, OBJECTIVE, None, WINDOW) == expected
-        assert list(monitoring.stream_predictions(client, 0, NOW_MS + DAY_MS)) == predictions
+        assert list(stored_predictions.stream_predictions(client, 0, NOW_MS + DAY_MS)) == predictions
     assert asyncio.run(db.get_feedback_data(datetime(2020, 1, 1, tzinfo=timezone.utc), url=here)) == feedback
     done = CliRunner().invoke(forget_learner, [LEARNER, "--database-url", here])
     assert done.exit_code == 0, done.output

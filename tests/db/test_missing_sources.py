@@ -10,12 +10,12 @@ import sys
 import pytest
 
 import db
-from db.readings import decoded
-from ml.history import WINDOW, objective_named
+from db.sql.decode_values import decoded
 from ml.places import HOUSE
-from scripts.doctor_costs import costs
-from tests.app_shapes import ask, dialect_of, insert, run
-from tests.study_database import DAY_MS, LEARNER, NOW_MS, OBJECTIVE, lay_out
+from ml.study.history import WINDOW, objective_named
+from scripts.cli.doctor_costs import costs
+from tests.support.app_shapes import ask, dialect_of, insert, run
+from tests.support.study_database import DAY_MS, LEARNER, NOW_MS, OBJECTIVE, lay_out
 
 RENAMED = {
     "reviews.rating": ("Review", {"cardId": "limits-1", "rating": "gut", "reviewedAt": NOW_MS - 1}),
@@ -45,7 +45,7 @@ def course(database: str) -> str:
 
 
 def add(url: str, model: str, row: dict[str, object]) -> None:
-    from tests.study_database import insert as insert_row
+    from tests.support.study_database import insert as insert_row
 
     insert_row(url, model, [row])
 
@@ -116,7 +116,7 @@ def test_a_missing_column_is_named_as_one_and_what_it_costs(course: str, table: 
 
 
 def test_every_optional_table_has_a_cost_in_words() -> None:
-    from db.mapping import MODELS, REQUIRED_MODELS
+    from db.tables.models import MODELS, REQUIRED_MODELS
 
     tables = [known.table for name, known in MODELS.items() if name not in REQUIRED_MODELS]
     told = costs(tables)

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import db
-from db import readings
-from tests.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, execute, insert, lay_out, reviews
+from db.sql import decode_values
+from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, execute, insert, lay_out, reviews
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_lists_of_texts_in_any_guise(course):
 
 
 def test_null_in_every_column_that_may_be_null(course):
-    from db.tables import TABLES
+    from db.tables.ddl import TABLES
 
     for table in TABLES.values():
         for field in table.fields.values():
@@ -162,12 +162,12 @@ anything = st.one_of(
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(anything)
 def test_no_reading_raises_whatever_the_driver_hands_over(value):
-    assert readings.text(value) is None or isinstance(readings.text(value), str)
-    number = readings.number(value)
+    assert decode_values.text(value) is None or isinstance(decode_values.text(value), str)
+    number = decode_values.number(value)
     assert number is None or math.isfinite(number)
-    assert readings.integer(value) is None or isinstance(readings.integer(value), int)
-    instant_ms = readings.instant_ms(value)
-    assert instant_ms is None or readings.EARLIEST_MS <= instant_ms <= readings.LATEST_MS
-    assert isinstance(readings.flag(value), bool)
-    readings.decoded(value)
-    assert all(isinstance(text, str) for text in readings.texts(value))
+    assert decode_values.integer(value) is None or isinstance(decode_values.integer(value), int)
+    instant_ms = decode_values.instant_ms(value)
+    assert instant_ms is None or decode_values.EARLIEST_MS <= instant_ms <= decode_values.LATEST_MS
+    assert isinstance(decode_values.flag(value), bool)
+    decode_values.decoded(value)
+    assert all(isinstance(text, str) for text in decode_values.texts(value))

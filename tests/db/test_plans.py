@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 import db
-from db import errors, postgres_plans
+from db import errors
+from db.backends import postgres_plans
 from db.client import Client
 from db.demo import LEARNER, OBJECTIVES, load_demo
-from db.writing import open_writer
-from ml.history import WINDOW
-from scripts.service_connections import Connections
-from tests.study_database import execute, lay_out
-from tests.test_db_reading import UUID, retype
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
+from scripts.serving.connections import Connections
+from tests.db.test_reading import UUID, retype
+from tests.support.study_database import execute, lay_out
 
 OBJECTIVE = next(iter(OBJECTIVES))
 OFTEN = postgres_plans.PREPARED_FROM + 2

@@ -9,11 +9,11 @@ import pytest
 
 import db
 from db import errors
-from db.writing import open_writer
-from tests.pgbouncer import pgbouncer
-from tests.postgres_server import Databases, connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, Ran, ran
-from tests.study_database import NOW_MS, WIDE
+from db.writing.open import open_writer
+from tests.support.pgbouncer import pgbouncer
+from tests.support.postgres_server import Databases, connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, Ran, ran
+from tests.support.study_database import NOW_MS, WIDE
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from db import demo
+from db.backends.prisma import as_records
 from db.connecting import connect
 from db.errors import (
     DatabaseConfiguration,
@@ -17,13 +18,12 @@ from db.errors import (
     UnknownLearner,
     UnknownObjective,
 )
-from db.prisma import as_records
-from db.tables import TABLES, ddl
-from db.writing import open_writer
+from db.tables.ddl import TABLES, ddl
+from db.writing.open import open_writer
 from ml import StruggleFeatureExtractor
-from ml.history import DAY_MS, HOUR_MS, WINDOW
+from ml.study.history import DAY_MS, HOUR_MS, WINDOW
 from tests.conftest import need
-from tests.prisma_clients import SCHEMA, engine, generated_client
+from tests.support.prisma_clients import SCHEMA, engine, generated_client
 
 NOW = 1_740_832_496_789
 ODD_ID = "it's \"o'dd\"; drop table users; -- $1 ?1 :id %s \\ \U0001f469 é"

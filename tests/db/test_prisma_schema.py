@@ -1,4 +1,6 @@
-"""The two .prisma files against Prisma's own parsers, and field by field against the tables that db/tables.py makes."""
+"""The two .prisma files against Prisma's own parsers, and field by field against the tables that db/tables/ddl.py
+makes.
+"""
 
 import json
 import os
@@ -8,13 +10,13 @@ import subprocess
 import psycopg2
 import pytest
 
-from db import schema_prisma
-from db.mapping import MODELS
-from db.tables import TABLES, ddl
+from db.tables import app_schema
+from db.tables.ddl import TABLES, ddl
+from db.tables.models import MODELS
 from tests.conftest import need
-from tests.prisma_clients import CACHE
+from tests.support.prisma_clients import CACHE
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PARSERS = {
     "schema.prisma": "8.1.0-2.59be4fda12412a79eeb9c2ae727b6aa723593323",
     "prisma_client.prisma": "5.17.0-31.393aa359c9ad4a4bb28630fb5613f9c281cde053",
@@ -88,7 +90,7 @@ def prismas_reading():
         wanted = [f"{parser}@npm:@prisma/prisma-schema-wasm@{version}" for version, parser in parsers.items()]
         install = [npm, "install", "--prefix", home, "--no-audit", "--no-fund", "--ignore-scripts", *wanted]
         subprocess.run(install, check=True, capture_output=True, cwd=home)
-    script = os.path.join(ROOT, "tests", "prisma_dmmf.js")
+    script = os.path.join(ROOT, "tests", "support", "prisma_dmmf.js")
 
     def reading(file, version):
         package = os.path.join(home, "node_modules", parsers[version])
@@ -229,7 +231,7 @@ def test_the_python_clients_schema_declares_what_both_databases_have(parsed, sql
 
 
 def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed):
-    names = schema_prisma.read(os.path.join(ROOT, "db", "schema.prisma"))
+    names = app_schema.read(os.path.join(ROOT, "db", "schema.prisma"))
     assert names.models.keys() == TABLES.keys() == {m["name"] for m in parsed["schema.prisma"]["datamodel"]["models"]}
     assert names.provider == "postgresql"
     for model in MODELS.keys() & names.models.keys():
@@ -245,7 +247,7 @@ def test_our_own_reader_finds_the_names_that_prismas_parser_finds(prismas_readin
         path = str(tmp_path / "schema.prisma")
         with open(path, "w", encoding="utf-8") as stream:
             stream.write(RENAMED)
-    names = schema_prisma.read(path)
+    names = app_schema.read(path)
     theirs = prismas_reading(path, PARSERS["schema.prisma"])["datamodel"]
     assert names.models.keys() == {model["name"] for model in theirs["models"]}
     for model in theirs["models"]:

@@ -9,12 +9,13 @@ import pickle
 import pytest
 
 import db
-from db import errors, rows
-from db.mapping import MODELS
-from db.tables import TABLES
-from db.writing import open_writer
-from ml.history import WINDOW
-from tests.study_database import (
+from db import errors
+from db.reading import rows
+from db.tables.ddl import TABLES
+from db.tables.models import MODELS
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
+from tests.support.study_database import (
     DAY_MS,
     LEARNER,
     NOW_MS,

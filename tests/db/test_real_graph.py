@@ -11,13 +11,13 @@ import pytest
 
 import db
 import predict
-from db.writing import open_writer
-from ml.features import FEATURE_NAMES
-from ml.history import WINDOW
+from db.writing.open import open_writer
+from ml.features.vector import FEATURE_NAMES
+from ml.json_text import dumps
 from ml.model import load
-from ml.plain_json import dumps
+from ml.study.history import WINDOW
 from tests.conftest import need
-from tests.study_database import DAY_MS, LEARNER, NOW_MS
+from tests.support.study_database import DAY_MS, LEARNER, NOW_MS
 
 CYCLE = ("adding_and_subtracting_radicals", "radical_multiplication_and_division", "simplifying_radicals")
 IN_CYCLES = {*CYCLE, "number_sense_length_l1", "proportions_1"}

@@ -14,11 +14,11 @@ import psycopg2
 import pytest
 
 from db.demo import NOW_MS
-from db.tables import TABLES
-from db.writing import open_writer
-from ml.history import DAY_MS
-from tests.postgres_server import connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
+from db.tables.ddl import TABLES
+from db.writing.open import open_writer
+from ml.study.history import DAY_MS
+from tests.support.postgres_server import connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
 
 ROOT = Path(PREDICT).parent
 ROLES = ("struggle_reader", "struggle_writer")

@@ -9,9 +9,9 @@ import pytest
 
 import db
 from db import errors
-from tests.postgres_server import Databases, connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, ran
-from tests.study_database import NOW_MS, WIDE
+from tests.support.postgres_server import Databases, connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, ran
+from tests.support.study_database import NOW_MS, WIDE
 
 ROLE = "shielded"
 VISIBLE = {

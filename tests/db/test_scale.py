@@ -11,17 +11,17 @@ import pytest
 from click.testing import CliRunner
 
 import db
-from db import crowds
-from db.loader import CROWD as CROWDED_FROM
-from db.writing import open_writer
-from ml.history import WINDOW
+from db.reading import crowded_learner
+from db.reading.study import CROWD as CROWDED_FROM
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
 from scripts.benchmark import benchmark
-from scripts.benchmark_scale import LARGE_TABLES, _report
-from scripts.benchmark_startup import Cost
+from scripts.benchmarks.scale import LARGE_TABLES, _report
+from scripts.benchmarks.startup import Cost
 from scripts.generate_reviews import HUB, generate, generate_reviews, platform_size
-from scripts.query_plans import accesses
-from scripts.synthetic_rows import CROWD
-from tests.study_database import NOW_MS, OBJECTIVE, Narrow, lay_out
+from scripts.testbed.query_plans import accesses
+from scripts.testbed.synthetic_rows import CROWD
+from tests.support.study_database import NOW_MS, OBJECTIVE, Narrow, lay_out
 
 REVIEWS, CROWD_REVIEWS, PREREQUISITES = 200_000, 40_000, 2000
 TIERS = (10, 6, 7, 8, 9)
@@ -63,7 +63,7 @@ def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner):
 def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large):
     found = rows_by_index(large, CROWD, "objective-3-1")
     assert found.pop("reviews_userId_idx") <= 2 * GATE + 2 * WINDOW.reviews < CROWD_REVIEWS
-    assert found.pop("reviews_reviewedAt_idx") <= 2 * crowds.WALK_BUDGET
+    assert found.pop("reviews_reviewedAt_idx") <= 2 * crowded_learner.WALK_BUDGET
     assert found.pop("cards_pkey") == WINDOW.reviews
     assert found.pop("cards_courseId_idx") == 100
     assert not any(found.values())
@@ -106,7 +106,7 @@ def test_a_history_stored_in_either_order_is_read_from_its_newer_end(postgres_da
         fields = ("id", "userId", "cardId", "rating", "reviewedAt")
         rows = ((f"r{place:04}", who, "limits-1", "GOOD", at_ms) for place, (who, at_ms) in enumerate(own + others))
         writer.insert("Review", fields, rows)
-    monkeypatch.setattr(crowds, "WALK_BUDGET", 100)  # finds none of ada's
+    monkeypatch.setattr(crowded_learner, "WALK_BUDGET", 100)  # finds none of ada's
     visits = accesses(url, "ada", OBJECTIVE, NOW_MS, Narrow(reviews=limit))
     above = later + limit + posting_list  # an index tells no order inside of the list of one key's rows
     counted = 2 * CROWDED_FROM * limit + above

@@ -12,11 +12,11 @@ import pytest
 
 import db
 from db import errors
-from db.monitoring import stream_predictions
-from db.writing import open_writer
-from tests.postgres_server import Databases, connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
-from tests.study_database import NOW_MS, WIDE
+from db.stored_predictions import stream_predictions
+from db.writing.open import open_writer
+from tests.support.postgres_server import Databases, connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
+from tests.support.study_database import NOW_MS, WIDE
 
 ENCODINGS = ["LATIN1", "SQL_ASCII", "WIN1252", "KOI8R", "EUC_JP", "UTF8"]
 UNHELD = "\N{OCTOPUS}"

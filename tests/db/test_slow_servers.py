@@ -12,10 +12,10 @@ import pytest
 
 import db
 from db import errors
-from db.writing import open_writer
-from tests.postgres_server import Databases, with_demo
-from tests.running_predict import LEARNER, LOADED_S, OBJECTIVE, PREDICT, ran
-from tests.silent_servers import far_away, full_queue
+from db.writing.open import open_writer
+from tests.support.postgres_server import Databases, with_demo
+from tests.support.running_predict import LEARNER, LOADED_S, OBJECTIVE, PREDICT, ran
+from tests.support.silent_servers import far_away, full_queue
 
 
 @pytest.fixture(scope="module")

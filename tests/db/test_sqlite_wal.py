@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 import db
-from db import connecting, sqlite_wal
+from db import connecting
+from db.backends import sqlite_wal
 from db.client import Client
 from db.errors import DatabaseUnavailable
-from ml.history import WINDOW
 from ml.places import HOUSE
-from tests.running_predict import LEARNER, OBJECTIVE
+from ml.study.history import WINDOW
+from tests.support.running_predict import LEARNER, OBJECTIVE
 
 APP, READER = 54_321, 54_322
 """Two accounts; the kernel asks for no entry in /etc/passwd."""
@@ -50,7 +51,9 @@ def as_user(user: int, act: Callable[[], str]) -> str:
     import shutil as _shutil  # noqa: F401 - both are imported on demand where a copy is made
     import tempfile as _tempfile  # noqa: F401
 
-    from db import bulk, crowds, vocabulary  # noqa: F401
+    from db.reading import (
+        vocabulary,  # noqa: F401
+    )
 
     ear, mouth = os.pipe()
     child = os.fork()
@@ -86,7 +89,7 @@ def courses(path: Path) -> str:
 
 
 def counted(client: Client) -> int:
-    from db.templates import Query
+    from db.sql.templates import Query
 
     def ask(_opened: object) -> list[Query]:
         return [Query("SELECT count(*) FROM courses", {}, 1)]
@@ -262,7 +265,7 @@ def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
     with db.connect(f"file:{home}/app.db") as client:
 
         def courses_of(opened: object):  # type: ignore[no-untyped-def]
-            from db.templates import Query
+            from db.sql.templates import Query
 
             ((found,),) = yield [Query("SELECT count(*) FROM courses", {}, 1)]
             reads.append(int(found[0]))
@@ -275,7 +278,7 @@ def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
 
 
 def test_a_stream_that_was_overtaken_says_so(home: Path) -> None:
-    from db.templates import Query
+    from db.sql.templates import Query
 
     def ask(_opened: object) -> list[Query]:
         return [Query("SELECT id FROM courses", {}, 1)]
@@ -295,7 +298,7 @@ def test_one_connection_s_opening_takes_no_lock_from_another(demo_copy: str) -> 
     with db.connect(demo_copy) as first, db.connect(demo_copy) as second:
 
         def while_reading(opened: object):  # type: ignore[no-untyped-def]
-            from db.templates import Query
+            from db.sql.templates import Query
 
             yield [Query("SELECT count(*) FROM courses", {}, 1)]
             second.close()

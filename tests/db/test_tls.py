@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from db.libpq import keywords
-from db.writing import open_writer
-from tests.between import between, self_signed
-from tests.postgres_server import Databases, with_demo
-from tests.running_predict import SECRET, permissions_hold, ran, without_roots_privilege
+from db.writing.open import open_writer
+from tests.support.postgres_server import Databases, with_demo
+from tests.support.running_predict import SECRET, permissions_hold, ran, without_roots_privilege
+from tests.support.tcp_proxy import between, self_signed
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 import db
 from db import errors
-from db.tables import ENUMS, TABLES
-from db.writing import open_writer
-from ml.history import WINDOW
+from db.tables.ddl import ENUMS, TABLES
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
 from scripts.create_database import create_database
-from tests.study_database import LEARNER, NOW_MS, lay_out, run
+from tests.support.study_database import LEARNER, NOW_MS, lay_out, run
 
 ROW = {
     "id": "g",

@@ -1,4 +1,4 @@
-"""What must hold whatever bytes come (tests/fuzz_targets.py): each takes an input and raises AssertionError otherwise.
+"""What must hold whatever bytes come (tests/fuzz/targets.py): each takes an input and raises AssertionError otherwise.
 
 Only the documented error class may leave the product's function; every number it hands on is finite and in range.
 """
@@ -13,20 +13,25 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-from db import feedback, readings, schema_prisma, timestamps, url
+from db import feedback, url
 from db.errors import SchemaUnreadable, UnsupportedURL
-from db.tables import TABLES
-from ml import features, instants, model_file, plain_pickle
+from db.sql import decode_values
+from db.sql import instants as timestamps
+from db.tables import app_schema
+from db.tables.ddl import TABLES
+from ml import instants
 from ml.errors import InvalidFeatures, ModelRefused
+from ml.features import vector as features
 from ml.model import StrugglePredictionModel
-from tests import fuzz_predict
-from tests.fuzz_predict import SECRET
+from ml.storage import model_file, plain_pickle
+from tests.fuzz import seeded
+from tests.fuzz.seeded import SECRET
 
 STORED_AS: tuple[Callable[[bytes], object], ...] = (
     bytes,
     lambda octets: octets.decode(errors="replace"),
     lambda octets: int.from_bytes(octets[:8], "little", signed=True),
-    lambda octets: float(readings.number(octets[:40]) or 0.0),
+    lambda octets: float(decode_values.number(octets[:40]) or 0.0),
 )
 """How SQLite may hold what an input says: blob, text, integer, real."""
 
@@ -36,11 +41,11 @@ def argv_of(octets: bytes) -> list[str]:
     return [os.fsdecode(word) for word in octets.split(b"\0")]
 
 
-def answered_soundly(argv: list[str], streams: fuzz_predict.Streams) -> None:
+def answered_soundly(argv: list[str], streams: seeded.Streams) -> None:
     """One JSON object with the exit code that fits it, within the deadline, as the seeded fuzzer judges it."""
-    if fuzz_predict.reaches_out(argv):
+    if seeded.reaches_out(argv):
         return
-    faults = fuzz_predict.outcome_of(argv, fuzz_predict.called(argv, streams)).faults
+    faults = seeded.outcome_of(argv, seeded.called(argv, streams)).faults
     assert not faults, faults
 
 
@@ -60,7 +65,7 @@ def url_is_sound(octets: bytes) -> None:
 
 def schema_is_sound(octets: bytes) -> None:
     """SchemaUnreadable or names; each is a text that SQL can quote."""
-    names = schema_prisma.SchemaNames("/base")
+    names = app_schema.SchemaNames("/base")
     try:
         names.take(octets.decode("utf-8", "replace"))
     except SchemaUnreadable:
@@ -84,7 +89,7 @@ def model_is_sound(octets: bytes) -> None:
     else:
         assert alike(value, pickle.Unpickler(io.BytesIO(pickled)).load())  # no opcode accepted so far can run code
     try:
-        saved = model_file.parse(fuzz_predict.sealed(pickled) if inside else pickled)
+        saved = model_file.parse(seeded.sealed(pickled) if inside else pickled)
     except ModelRefused:
         return
     for known in ({}, dict.fromkeys(features.FEATURE_NAMES, 0.5)):
@@ -106,7 +111,7 @@ def instant_is_sound(octets: bytes) -> None:
     with closing(sqlite3.connect(":memory:")) as memory:
         (found,) = memory.execute(f"SELECT {timestamps.sqlite_ms('x')} FROM (SELECT ? AS x)", (value,)).fetchone()
     assert found is None or timestamps.EARLIEST_MS <= found <= timestamps.LATEST_MS, found
-    assert readings.instant_ms(found) == found
+    assert decode_values.instant_ms(found) == found
     if found is not None:
         first, last = timestamps.local_dates(found, found + 1)
         assert timestamps.bounded(instants.parse_iso(timestamps.stored_text(found))) == found
@@ -121,13 +126,13 @@ def instant_is_sound(octets: bytes) -> None:
 
 def feedback_is_sound(octets: bytes) -> None:
     """A stored answer is no answer or a whole one; its feature vector is refused as InvalidFeatures or within 0..1."""
-    cells = readings.decoded(octets)
+    cells = decode_values.decoded(octets)
     if not isinstance(cells, list) or len(cells) != len(feedback.Feedback._fields):
         return
     row = feedback._answer(cells, {}, {})
     if row is None:
         return
-    assert fuzz_predict.is_sound(row), row
+    assert seeded.is_sound(row), row
     try:
         vector = features.FeatureVector.from_dict(row.feature_vector, 0)
     except InvalidFeatures:

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing beside the seeded fuzzer: `python -m tests.fuzz_coverage url --runs 100000`.
+"""Coverage-guided fuzzing beside the seeded fuzzer: `python -m tests.fuzz.coverage_guided url --runs 100000`.
 
 libFuzzer, through atheris, keeps what reaches new code of ml, db and predict.py and goes on from there. A find ends
 the run with exit code 77, a traceback and the input in a file; a target that does not return within 30 seconds ends
@@ -24,21 +24,23 @@ with atheris.instrument_imports(include=["db", "ml", "predict"]):
     import ml
 
     for package in (db, ml):  # also what the product imports only when it needs it
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            importlib.import_module(module.name)
-    from tests import fuzz_predict, fuzz_targets
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.startswith(("ml.evaluation.", "ml.training.")):
+                importlib.import_module(module.name)
+    from tests.fuzz import seeded
+    from tests.fuzz import targets as fuzz_targets
 
 HANGS_S = 30
 TARGETS = ("argv", "features", "url", "schema", "model", "difficulty", "timestamps", "feedback")
 PLANTED = {
     "argv": ("predict", "parse", "No such option"),
-    "features": ("ml.features", "FeatureVector.from_dict", "number"),
+    "features": ("ml.features.vector", "FeatureVector.from_dict", "number"),
     "url": ("db.url", "parse", "control"),
-    "schema": ("db.schema_prisma", "SchemaNames.take", "never closed"),
-    "model": ("ml.model_file", "parse", "opcode"),
-    "difficulty": ("ml.difficulty_table", "DifficultyTable.facing", "damaged"),
+    "schema": ("db.tables.app_schema", "SchemaNames.take", "never closed"),
+    "model": ("ml.storage.model_file", "parse", "opcode"),
+    "difficulty": ("ml.storage.difficulty_table", "DifficultyTable.facing", "damaged"),
     "timestamps": ("ml.instants", "parse_iso", "not an ISO"),
-    "feedback": ("ml.features", "FeatureVector.from_dict", "feature"),
+    "feedback": ("ml.features.vector", "FeatureVector.from_dict", "feature"),
 }
 """Per target: the function that, once broken, answers the refusal with this word in it with a bare KeyError."""
 
@@ -98,8 +100,8 @@ def main(target: str, runs: int, seconds: int, seed: int, corpus: str | None, fi
     finds, corpus = os.path.join(os.path.abspath(finds), ""), corpus and os.path.abspath(corpus)
     with (
         tempfile.TemporaryDirectory(prefix="fuzz-") as directory,
-        fuzz_predict.no_way_out(directory),
-        fuzz_targets.targets_in(fuzz_predict.Ground(directory)) as targets,
+        seeded.no_way_out(directory),
+        fuzz_targets.targets_in(seeded.Ground(directory)) as targets,
     ):
         kept = corpus or os.path.join(directory, "corpus")
         os.makedirs(kept, exist_ok=True)

@@ -8,11 +8,11 @@ from math import isfinite
 
 import db
 from db.connecting import DEMO
-from ml.difficulty_table import DifficultyTable, row_checksum
 from ml.errors import ModelRefused
-from ml.training.difficulty_tables import build_difficulty_table
-from tests.fuzz_checks import STORED_AS
-from tests.fuzz_predict import Ground
+from ml.storage.difficulty_table import DifficultyTable, row_checksum
+from ml.training.difficulty_build import build_difficulty_table
+from tests.fuzz.checks import STORED_AS
+from tests.fuzz.seeded import Ground
 
 LEARNER = "u"
 TABLE_ROWS = (("totals", "counts"), ("objectives", "counts"), ("cards", "counts"), ("relations", "content"))

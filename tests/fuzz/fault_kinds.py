@@ -1,4 +1,4 @@
-"""The kinds of fault that tests/inject_faults.py draws from: each is set up for one predict.py, and undone."""
+"""The kinds of fault that tests/fuzz/inject_faults.py draws from: each is set up for one predict.py, and undone."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from typing import NamedTuple
 import psycopg2
 
 from db import connecting
-from db.tables import TABLES
-from ml import whole_files
-from scripts.scratch_postgres import ScratchServer
-from tests.between import Accident, between
-from tests.fuzz_predict import SECRET
-from tests.postgres_server import admitted, with_demo
-from tests.running_predict import INTERRUPTED, filled_pipe
-from tests.trained_models import save_model
+from db.tables.ddl import TABLES
+from ml.storage import atomic_files
+from scripts.testbed.postgres import ScratchServer
+from tests.fuzz.seeded import SECRET
+from tests.support.postgres_server import admitted, with_demo
+from tests.support.running_predict import INTERRUPTED, filled_pipe
+from tests.support.tcp_proxy import Accident, between
+from tests.support.trained_models import save_model
 
 
 class Trial(NamedTuple):
@@ -303,7 +303,7 @@ def model_switched(ground: Ground, chance: random.Random) -> Iterator[Trial]:
         turn = 0
         while process.poll() is None:
             turn += 1
-            whole_files.put(str(path), ground.models[turn % 2], True)
+            atomic_files.put(str(path), ground.models[turn % 2], True)
 
     yield Trial(ground.either(chance), options=("--model", str(path)), meanwhile=switch)
 

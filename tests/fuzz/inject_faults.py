@@ -1,4 +1,4 @@
-"""Real predict.py processes under injected faults, counted: `python -m tests.inject_faults --faults 1000`.
+"""Real predict.py processes under injected faults, counted: `python -m tests.fuzz.inject_faults --faults 1000`.
 
 Fault number n of seed s is the same on every machine but for the moments of what happens meanwhile; `--only n` runs it
 alone and shows it. Counted are tracebacks, invalid JSON, exit codes that the README does not allow for the fault, ends
@@ -24,12 +24,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from scripts.scratch_postgres import scratch_postgres
-from tests import fuzz_predict
-from tests.fault_kinds import KINDS, Ground, Trial, cleared
-from tests.fuzz_predict import Ended, Fault
-from tests.postgres_server import connected
-from tests.running_predict import LEARNER, OBJECTIVE, PREDICT
+from scripts.testbed.postgres import scratch_postgres
+from tests.fuzz import seeded
+from tests.fuzz.fault_kinds import KINDS, Ground, Trial, cleared
+from tests.fuzz.seeded import Ended, Fault
+from tests.support.postgres_server import connected
+from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT
 
 COUNTED = ("traceback", "invalid JSON", "wrong exit code", "hang", "orphan", "credential shown")
 MARGIN_S = 1.0
@@ -86,7 +86,7 @@ def judged(trial: Trial, ended: Ended, margin_s: float) -> list[Fault]:
         faults.append(Fault("hang", f"{ended.seconds:.1f} s. {told}"))
     if ended.code not in trial.codes:
         faults.append(Fault("wrong exit code", told))
-    if fuzz_predict.SECRET in stderr or fuzz_predict.SECRET.encode() in ended.stdout:
+    if seeded.SECRET in stderr or seeded.SECRET.encode() in ended.stdout:
         faults.append(Fault("credential shown", told))
     # Python itself, interrupted while it starts, says so before the first line of ours has been read.
     not_ours = -signal.SIGINT in trial.codes and "predict.py" not in stderr.replace(PREDICT, "")
@@ -98,7 +98,7 @@ def judged(trial: Trial, ended: Ended, margin_s: float) -> list[Fault]:
             faults.append(Fault("invalid JSON", told))
     elif ended.code in trial.codes and ended.code != 74 and ended.code is not None and ended.code >= 0 and ended.stdout:
         quiet = ended._replace(raised="", seconds=0.0, stderr=b"" if trial.garbled or not_ours else ended.stderr)
-        faults += fuzz_predict.outcome_of([LEARNER, OBJECTIVE, *trial.options], quiet).faults
+        faults += seeded.outcome_of([LEARNER, OBJECTIVE, *trial.options], quiet).faults
     elif ended.stdout and not ended.stdout.endswith(b"}\n"):
         faults.append(Fault("invalid JSON", f"a part of an answer. {told}"))
     elif ended.code in (0, 2, 66, 69, 70, 78):

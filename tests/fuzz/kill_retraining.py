@@ -1,4 +1,5 @@
-"""Kills real trainings at random moments and looks at what they leave: `python -m tests.kill_retraining --kills 200`.
+"""Kills real trainings at random moments and looks at what they leave: `python -m tests.fuzz.kill_retraining --kills
+200`.
 
 Every second kill falls anywhere in the process's life, the others into its saving: shortly after the first file in
 the making appears. Predictions go on meanwhile: a thread loads current.pkl again and again. What is counted as a
@@ -24,16 +25,16 @@ from typing import NamedTuple
 
 import click
 
-from ml import model_file
 from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
-from ml.registry import CURRENT, Registry
-from ml.scorecard import SavedModel
-from ml.whole_files import UNFINISHED, WORKSHOP
-from tests.small_platform import make_platform
-from tests.trained_models import scorecard
+from ml.scoring.scorecard import SavedModel
+from ml.storage import model_file
+from ml.storage.atomic_files import UNFINISHED, WORKSHOP
+from ml.storage.registry import CURRENT, Registry
+from tests.support.small_platform import make_platform
+from tests.support.trained_models import scorecard
 
 LEARNERS = 90
 FIRST_S = 1_600_000_000

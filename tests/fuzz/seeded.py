@@ -1,4 +1,4 @@
-"""A bounded, seeded fuzzer of the whole of predict.py, in one process: `python -m tests.fuzz_predict --inputs 100000`.
+"""A bounded, seeded fuzzer of the whole of predict.py, in one process: `python -m tests.fuzz.seeded --inputs 100000`.
 
 Each input goes the way a process's arguments go: through predict.main, with stdout and stderr caught at their file
 descriptors. Input number n of seed s is the same on every machine; `--only n` runs it alone and shows it. What is
@@ -32,12 +32,12 @@ import predict
 from db import connecting
 from db.errors import UnsupportedURL
 from db.feedback import Feedback, feedback_since
-from db.tables import TABLES
+from db.tables.ddl import TABLES
 from db.url import parse
-from db.writing import open_writer
-from ml import model_file, plain_pickle
-from ml.features import FEATURE_NAMES
-from tests.trained_models import save_model
+from db.writing.open import open_writer
+from ml.features.vector import FEATURE_NAMES
+from ml.storage import model_file, plain_pickle
+from tests.support.trained_models import save_model
 
 IDS = ("demo-learner", "action-potentials")
 LONGEST_S = 5.0

@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from db.connecting import DEMO
-from ml.features import FEATURE_NAMES, FeatureVector
-from tests import fuzz_checks, fuzz_predict
-from tests.fuzz_difficulty import RowsOfATable
-from tests.fuzz_predict import IDS, Ground
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from tests.fuzz import checks, seeded
+from tests.fuzz.difficulty_rows import RowsOfATable
+from tests.fuzz.seeded import IDS, Ground
 
 
 class Target(NamedTuple):
@@ -25,11 +25,11 @@ class Target(NamedTuple):
 @contextmanager
 def targets_in(ground: Ground) -> Iterator[dict[str, Target]]:
     """Every target by name, over the files of this ground."""
-    with closing(fuzz_predict.Streams()) as streams, closing(RowsOfATable(ground)) as table:
+    with closing(seeded.Streams()) as streams, closing(RowsOfATable(ground)) as table:
         yield _targets(ground, streams, table)
 
 
-def _targets(ground: Ground, streams: fuzz_predict.Streams, table: RowsOfATable) -> dict[str, Target]:
+def _targets(ground: Ground, streams: seeded.Streams, table: RowsOfATable) -> dict[str, Target]:
     words = [" ".join(IDS), f"--as-of=2026-01-01T00:00:00Z {IDS[0]} {IDS[1]}", "--pretty --strict --timeout 2 -- a b"]
     words += [f"--doctor --database-url=file:{DEMO}", "--model rules a b", "--help"]
     vector = json.loads(ground.features)
@@ -39,24 +39,24 @@ def _targets(ground: Ground, streams: fuzz_predict.Streams, table: RowsOfATable)
     names = [b'"%s":' % name.encode() for name in (*FEATURE_NAMES, "extracted_at", "defaulted", "source")]
     return {
         "argv": Target(
-            lambda octets: fuzz_checks.answered_soundly(fuzz_checks.argv_of(octets), streams),
+            lambda octets: checks.answered_soundly(checks.argv_of(octets), streams),
             [word.replace(" ", "\0").encode() for word in words],
-            [option.encode() for option in fuzz_predict.OPTIONS],
+            [option.encode() for option in seeded.OPTIONS],
         ),
         "features": Target(
-            lambda octets: fuzz_checks.answered_soundly([*IDS, "--features", ground.file("f.json", octets)], streams),
+            lambda octets: checks.answered_soundly([*IDS, "--features", ground.file("f.json", octets)], streams),
             [ground.features, json.dumps(stored).encode(), json.dumps(vector | {"degraded": "late"}).encode()],
             names,
         ),
-        "url": Target(fuzz_checks.url_is_sound, fuzz_predict.URLS, fuzz_predict.URL_WORDS),
-        "schema": Target(fuzz_checks.schema_is_sound, [ground.schema], ground.schema_words),
+        "url": Target(checks.url_is_sound, seeded.URLS, seeded.URL_WORDS),
+        "schema": Target(checks.schema_is_sound, [ground.schema], ground.schema_words),
         "model": Target(
-            fuzz_checks.model_is_sound, [b"o" + ground.model, b"i" + ground.payload], [b"G", b"\x94", b"\x8c\x01"]
+            checks.model_is_sound, [b"o" + ground.model, b"i" + ground.payload], [b"G", b"\x94", b"\x8c\x01"]
         ),
         "difficulty": Target(table.row_is_sound, table.seeds(), [b'[["a", 0.5]]', b'["b"]', b"NaN", b"1e400"]),
-        "timestamps": Target(fuzz_checks.instant_is_sound, [b"\1" + date for date in dates], [b"T24:00", b"Z"]),
+        "timestamps": Target(checks.instant_is_sound, [b"\1" + date for date in dates], [b"T24:00", b"Z"]),
         "feedback": Target(
-            fuzz_checks.feedback_is_sound,
+            checks.feedback_is_sound,
             [json.dumps(row).encode(), json.dumps([*row[:4], {"ability": 1}, *row[5:]]).encode()],
             [b"null", b"1e400", b"-62135596800001", b"253402300800000", b"[[", b'{"', b"true", *names],
         ),

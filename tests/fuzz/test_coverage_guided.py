@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import fuzz_predict, fuzz_targets
+from tests.fuzz import seeded
+from tests.fuzz import targets as fuzz_targets
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FINDS = os.path.join(ROOT, "tests", "fuzz_finds")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FINDS = os.path.join(ROOT, "tests", "fuzz", "finds")
 RUNS = {
     "argv": 300,
     "features": 200,
@@ -41,14 +42,14 @@ BROKE = {
 def targets(tmp_path_factory):
     directory = str(tmp_path_factory.mktemp("fuzz"))
     with (
-        fuzz_predict.no_way_out(directory),
-        fuzz_targets.targets_in(fuzz_predict.Ground(directory)) as every,
+        seeded.no_way_out(directory),
+        fuzz_targets.targets_in(seeded.Ground(directory)) as every,
     ):
         yield every
 
 
 def fuzz(target: str, finds: os.PathLike[str], *options: str) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "tests.fuzz_coverage", target, "--finds", os.fspath(finds), *options]
+    command = [sys.executable, "-m", "tests.fuzz.coverage_guided", target, "--finds", os.fspath(finds), *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
 
 

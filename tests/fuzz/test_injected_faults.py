@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests import inject_faults
 from tests.conftest import need
-from tests.fault_kinds import KINDS, Trial
-from tests.fuzz_predict import SECRET, Ended
-from tests.running_predict import LOADED_S
+from tests.fuzz import inject_faults
+from tests.fuzz.fault_kinds import KINDS, Trial
+from tests.fuzz.seeded import SECRET, Ended
+from tests.support.running_predict import LOADED_S
 
 WHOLE = b'{"error": {"code": "usage", "message": ""}}\n'
 

@@ -1,4 +1,4 @@
-"""A few kills of real trainings on every test run; `python -m tests.kill_retraining` does two hundred."""
+"""A few kills of real trainings on every test run; `python -m tests.fuzz.kill_retraining` does two hundred."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.registry import CURRENT
-from tests.kill_retraining import Trainings, kill_trainings
+from ml.storage.registry import CURRENT
+from tests.fuzz.kill_retraining import Trainings, kill_trainings
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ import yaml
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from tests.service_process import AS_OF, PAIR, ROOT, free_port, printed
+from tests.support.service_process import AS_OF, PAIR, ROOT, free_port, printed
 
 DEPLOY = ROOT / "scripts" / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile.ml-service"

@@ -102,7 +102,7 @@ def test_a_benchmark_without_its_extra_ends_with_one_sentence(plain: str, name: 
 
 
 def test_a_mistake_of_ours_does_not_pass_for_a_missing_extra():
-    from scripts.extras import Extras
+    from scripts.cli.extras import Extras
 
     with pytest.raises(ModuleNotFoundError), Extras():
         import no_such_package  # noqa: F401
@@ -111,7 +111,7 @@ def test_a_mistake_of_ours_does_not_pass_for_a_missing_extra():
 def test_every_package_of_an_extra_is_known():
     import tomllib
 
-    from scripts.extras import EXTRA_OF
+    from scripts.cli.extras import EXTRA_OF
 
     named = {"scikit-learn": "sklearn", "prometheus-client": "prometheus_client"}
     extras = tomllib.loads(Path(HOUSE, "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -20,9 +20,9 @@ import pytest
 import db
 from db.demo import LEARNER
 from ml import FeatureVector, StruggleFeatureExtractor, StrugglePredictionModel
-from tests.guide import blocks, snippet
+from tests.support.guide import blocks, snippet
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
 
 

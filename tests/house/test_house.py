@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ASKED = ("demo-learner", "action-potentials")
 HEAVY = {"numpy", "scipy", "sklearn", "joblib", "asyncio", "pandas", "sqlalchemy", "prisma", "tqdm"}
 COSTLY_STANDARD = {
@@ -18,9 +18,10 @@ COSTLY_STANDARD = {
     *("unittest", "urllib.parse", "uuid"),
 }
 """Each of these costs more than a millisecond, a tenth of the bare interpreter."""
-OURS_ON_SQLITE, OURS_ON_POSTGRESQL = 51, 54
+OURS_ON_SQLITE, OURS_ON_POSTGRESQL = 60, 63
 """So many modules of this project the two arguments may import. One costs a fifth of a millisecond or more; whoever
 raises the number has looked whether the new one cannot wait until it is needed (`python -m scripts.benchmark startup`).
+Nine of them are folders, whose __init__ holds a docstring alone.
 """
 
 

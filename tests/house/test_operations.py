@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "scripts" / "deploy" / "README.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 
@@ -19,7 +19,7 @@ def rows() -> list[list[str]]:
 
 
 def test_every_row_has_a_test_that_exists():
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     assert len(rows()) > 25
     for row in rows():
         assert len(row) == 4, row

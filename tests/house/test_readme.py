@@ -24,7 +24,7 @@ import pytest
 
 import predict
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*?) -->\n+)?^```(?P<language>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
@@ -171,7 +171,7 @@ def test_the_readme_holds_the_route_and_what_it_calls():
 def test_every_file_it_names_exists():
     prose = _BLOCK.sub("", README)
     named = set(re.findall(r"`((?:scripts|ml|db|tests|models)/[\w./-]+\.\w+)`", prose))
-    named |= {f"scripts/{module}.py" for module in re.findall(r"scripts\.(\w+)", README)}
+    named |= {f"{module.replace('.', '/')}.py" for module in re.findall(r"-m ((?:scripts|tests)(?:\.\w+)+)", README)}
     named |= set(re.findall(r"\]\(([^)#:]+)\)", prose))
     made_later = {"models/current.pkl"}
     absent = sorted(name for name in named - made_later if not (ROOT / name).exists())
@@ -179,7 +179,7 @@ def test_every_file_it_names_exists():
 
 
 def test_every_test_it_names_exists():
-    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     named = set(re.findall(r"`(test_\w+)`", README))
     assert len(named) > 40
     assert sorted(name for name in named if f"def {name}(" not in sources) == []

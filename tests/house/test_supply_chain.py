@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOCK = os.path.join(ROOT, "requirements-lock.txt")
 PACKAGE = "click==8.1.7 --hash=sha256:" + "0" * 64 + "\nidna==3.7 --hash=sha256:" + "1" * 64 + "\n"
 ADVISORY = {

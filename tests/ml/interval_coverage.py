@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the truth, in simulation: `python -m tests.interval_coverage --runs 2000`."""
+"""How often 95 % intervals hold the truth, in simulation: `python -m tests.ml.interval_coverage --runs 2000`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from ml.training.drift import FeatureCounts, feature_drift
-from ml.training.evaluation import evaluate
-from ml.training.metrics import Floats, Integers
+from ml.evaluation.drift import FeatureCounts, feature_drift
+from ml.evaluation.figures import evaluate
+from ml.evaluation.metrics import Floats, Integers
 
 FIGURES = ("struggle_rate", "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept")
 FIGURES += ("calibration_gap", "accuracy", "recall", "precision")

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.rows import LearnerRows, ReviewRow, ValidationRow
-from ml.difficulty import NO_DIFFICULTY
-from ml.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
-from ml.difficulty_table import OBJECTIVE as COUNTS
+from db.reading.rows import LearnerRows, ReviewRow, ValidationRow
 from ml.errors import ModelRefused
-from ml.estimated_features import estimated_features
-from ml.estimates import LearnerEstimates, difficulty_facing
-from ml.features import ESTIMATED_FEATURES
-from ml.training.difficulty_tables import FEWEST_OF_A_CROWD, build_difficulty_table, crowds_of
-from tests.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
+from ml.features.estimated import estimated_features
+from ml.features.vector import ESTIMATED_FEATURES
+from ml.storage.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
+from ml.storage.difficulty_table import OBJECTIVE as COUNTS
+from ml.study.difficulty import NO_DIFFICULTY
+from ml.study.estimates import LearnerEstimates, difficulty_facing
+from ml.training.difficulty_build import FEWEST_OF_A_CROWD, build_difficulty_table, crowds_of
+from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
 
 OBJECTIVES = ("a", "b", "c")
 

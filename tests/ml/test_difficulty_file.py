@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from db.connecting import DEMO
-from ml import model_file, whole_files
-from ml.difficulty_file import LONGEST_ID
-from ml.difficulty_table import DifficultyTable
 from ml.errors import ModelRefused
 from ml.model import StrugglePredictionModel, load_whole
 from ml.places import HOUSE
-from ml.registry import Registry
-from ml.scorecard import SavedModel
-from tests.history_builder import AS_OF_MS, OBJECTIVE, answers
-from tests.test_difficulty import learner, table_of
-from tests.trained_models import scorecard
+from ml.scoring.scorecard import SavedModel
+from ml.storage import atomic_files, model_file
+from ml.storage.difficulty_file import LONGEST_ID
+from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.registry import Registry
+from tests.ml.test_difficulty import learner, table_of
+from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers
+from tests.support.trained_models import scorecard
 
 ASKED = ("demo-learner", "action-potentials")
 WHEN, DATE = "2026-11-23T00:00:00+00:00", "2026-11-23"
@@ -236,6 +236,6 @@ def test_what_else_lies_unfinished_is_swept_without_waiting_for_it(tmp_path: Pat
     (tmp_path / ".training-link").symlink_to(tmp_path / "kept")
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").write_text("kept")
-    whole_files.sweep(str(tmp_path))
+    atomic_files.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == ["kept"]
     assert (tmp_path / "kept" / "file").read_text() == "kept"

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from db.rows import ReviewRow, ValidationRow
-from ml.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
-from ml.estimated_features import estimated_features, sigmoid
-from ml.estimates import LearnerEstimates, ObjectiveTrace
-from ml.features import ESTIMATED_FEATURES, FeatureVector
-from ml.history import DAY_MS, VISIT_GAP_MS, StudyHistory
-from tests.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
-from tests.history_strategies import REVIEWS, ROWS
+from db.reading.rows import ReviewRow, ValidationRow
+from ml.features.estimated import estimated_features, sigmoid
+from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
+from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
+from ml.study.estimates import LearnerEstimates, ObjectiveTrace
+from ml.study.history import DAY_MS, VISIT_GAP_MS, StudyHistory
+from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
+from tests.support.history_strategies import REVIEWS, ROWS
 
 NAMES = {feature.name for feature in ESTIMATED_FEATURES}
 

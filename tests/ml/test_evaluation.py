@@ -13,11 +13,11 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
-from ml.training import metrics
-from ml.training.comparison import paired_difference
-from ml.training.evaluation import evaluate
-from ml.training.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
-from tests.interval_coverage import CLUSTERED, INDEPENDENT, coverage, expit, learners_visits
+from ml.evaluation import metrics
+from ml.evaluation.figures import evaluate
+from ml.evaluation.paired_difference import paired_difference
+from ml.evaluation.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
+from tests.ml.interval_coverage import CLUSTERED, INDEPENDENT, coverage, expit, learners_visits
 
 PAIRED = ("log_loss", "brier", "accuracy", "recall", "auc", "ece")
 

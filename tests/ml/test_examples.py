@@ -12,17 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.rows import LearnerRows, ObjectiveRows, ReviewRow, StudyRows
-from ml import history as history_module
-from ml.difficulty_table import DifficultyTable
+from db.reading.rows import LearnerRows, ObjectiveRows, ReviewRow, StudyRows
 from ml.extractor import StruggleFeatureExtractor
-from ml.features import FEATURE_NAMES
-from ml.history import HOUR_MS, StudyHistory
+from ml.features.vector import FEATURE_NAMES
+from ml.storage.difficulty_table import DifficultyTable
+from ml.study import history as history_module
+from ml.study.history import HOUR_MS, StudyHistory
 from ml.training import examples
-from ml.training.difficulty_tables import build_difficulty_table
+from ml.training.difficulty_build import build_difficulty_table
 from ml.training.examples import TrainingExample, features_at, joined, labelled_examples, labelled_visits
-from tests.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, objective, study_rows, validation
-from tests.history_strategies import INSTANTS, REVIEWS
+from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, objective, study_rows, validation
+from tests.support.history_strategies import INSTANTS, REVIEWS
 
 OBJECTIVES = {
     name: ObjectiveRows(objective(name), (), ()) for name in ("objective", "prerequisite", "another", "a", "b", "c")

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 import db.client
 import ml
 from db.errors import DatabaseUnavailable, UnknownObjective
-from db.rows import ObjectiveRows, StudyRows
-from ml import FeatureVector, StruggleFeatureExtractor, StudyHistory, UnknownTopic, UnsupportedClient, rules
-from ml.features import FEATURE_NAMES
-from ml.history import DAY_MS, LearnerHistory
-from tests.history_builder import (
+from db.reading.rows import ObjectiveRows, StudyRows
+from ml import FeatureVector, StruggleFeatureExtractor, StudyHistory, UnknownTopic, UnsupportedClient
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring import rules
+from ml.study.history import DAY_MS, LearnerHistory
+from tests.support.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,
     LEARNER,
@@ -32,7 +33,7 @@ from tests.history_builder import (
     study,
     study_rows,
 )
-from tests.history_strategies import ROWS, without_the_future
+from tests.support.history_strategies import ROWS, without_the_future
 
 
 class Shelf:

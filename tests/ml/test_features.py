@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml.errors import InvalidFeatures
-from ml.features import FEATURE_NAMES, FEATURES, Feature, FeatureVector
+from ml.features.vector import FEATURE_NAMES, FEATURES, Feature, FeatureVector
 from ml.instants import iso, parse_iso
 
 AT_MS = 1_740_832_496_789

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ml.features import FEATURE_NAMES, FEATURES
+from ml.features.vector import FEATURE_NAMES, FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
+from ml.training.expert_tables import POLYGONS, stated_tables
 from ml.training.fit import BASE, DIRECTIONS, Candidate, Labels, candidates_for, fit
 from ml.training.regression import Regression
-from ml.training.stated import POLYGONS, stated_tables
 from ml.training.tables import Additive, ParityLost, check_parity, of_boosting, of_line
 
 RISING = FEATURE_NAMES.index("review_lapse_rate")

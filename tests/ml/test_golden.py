@@ -11,7 +11,7 @@ import pytest
 
 from ml.model import StrugglePredictionModel
 from tests.golden import GOLDEN, HISTORIES, SHIPPED, judged
-from tests.test_house import ROOT
+from tests.house.test_house import ROOT
 
 EXPECTED = json.loads(GOLDEN.read_text(encoding="utf-8"))
 

@@ -19,12 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import predict
-from db.tables import ENUMS, TABLES, Field, Table, ddl
-from ml.degraded import SENTENCES
-from ml.features import FEATURE_NAMES
+from db.tables.ddl import ENUMS, TABLES, Field, Table, ddl
+from ml.features.vector import FEATURE_NAMES
+from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
-from ml.plain_json import dumps
-from tests.trained_models import save_model
+from ml.study.degraded import SENTENCES
+from tests.support.trained_models import save_model
 
 LEARNER, OBJECTIVE = "ada", "limits"
 READ = [model for model in TABLES if model != "StruggleIndicator"]

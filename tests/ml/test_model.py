@@ -11,15 +11,16 @@ from math import log
 
 import pytest
 
-from ml import StrugglePredictionModel, TrainingExample, model_file
+from ml import StrugglePredictionModel, TrainingExample
 from ml.errors import InvalidSetting, ModelNotFound, ModelRefused, ModelUnsuited, NotEnoughExamples
 from ml.extractor import StruggleFeatureExtractor
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.history import StudyHistory
-from ml.judgement import NO_HISTORY_CAP, confidence_of
+from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.model import CURRENT, resolve
-from ml.scorecard import SavedModel, Scorecard, Table
-from tests.history_builder import ACTION_POTENTIALS, UPPER_LIMB, known_scenario
+from ml.scoring.scorecard import SavedModel, Scorecard, Table
+from ml.scoring.trained import NO_HISTORY_CAP, confidence_of
+from ml.storage import model_file
+from ml.study.history import StudyHistory
+from tests.support.history_builder import ACTION_POTENTIALS, UPPER_LIMB, known_scenario
 
 SHIPPED = resolve("models/pretrained.pkl")
 

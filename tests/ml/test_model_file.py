@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ml import model_file
 from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
-from ml.features import FEATURE_NAMES
-from ml.model_file import dump, parse
-from ml.plain_pickle import NotPlain, loads
-from ml.scorecard import Deviations, SavedModel, Scorecard, Table
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.scorecard import Deviations, SavedModel, Scorecard, Table
+from ml.storage import model_file
+from ml.storage.model_file import dump, parse
+from ml.storage.plain_pickle import NotPlain, loads
 
 
 def a_model(**other: object) -> SavedModel:

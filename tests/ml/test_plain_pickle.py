@@ -1,10 +1,10 @@
-"""What the reader of plain pickles refuses, and the reason it gives (what it reads: tests/test_model_file.py)."""
+"""What the reader of plain pickles refuses, and the reason it gives (what it reads: tests/ml/test_model_file.py)."""
 
 from __future__ import annotations
 
 import pytest
 
-from ml.plain_pickle import NotPlain, loads
+from ml.storage.plain_pickle import NotPlain, loads
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from db.rows import MissionRow, PatternRow
-from ml.features import PLATFORM_FEATURES
-from ml.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
+from db.reading.rows import MissionRow, PatternRow
+from ml.features.platform import platform_features
+from ml.features.vector import PLATFORM_FEATURES
 from ml.places import HOUSE
-from ml.platform_features import platform_features
-from tests.history_builder import (
+from ml.study.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
+from tests.support.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,
     LEARNER,
@@ -38,7 +38,7 @@ from tests.history_builder import (
     study_rows,
     validation,
 )
-from tests.history_strategies import ROWS, without_the_future
+from tests.support.history_strategies import ROWS, without_the_future
 
 
 def feature(name: str, **rows: object) -> float | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.training.metrics import log_losses
-from ml.training.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, decide
-from scripts.benchmark_promotion import GAIN, SOME, STRONG, Clustering, error_of, power
-from scripts.benchmark_promotion import rivals as clustered_rivals
+from ml.evaluation.metrics import log_losses
+from ml.evaluation.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, decide
+from scripts.benchmarks.promotion import GAIN, SOME, STRONG, Clustering, error_of, power
+from scripts.benchmarks.promotion import rivals as clustered_rivals
 
 RUNS = 150
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.absence_wording import ABSENT, absence
-from ml.degraded import SENTENCES
-from ml.features import FEATURE_NAMES, FEATURES, FeatureVector
-from ml.prediction import Factor
-from ml.reasoning import factors_of, reasoning_of
-from ml.wording import WORDS, clause
+from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
+from ml.scoring.absence_wording import ABSENT, absence
+from ml.scoring.prediction import Factor
+from ml.scoring.reasons import factors_of, reasoning_of
+from ml.scoring.wording import WORDS, clause
+from ml.study.degraded import SENTENCES
 
 VALUES = st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
 VECTORS = st.lists(VALUES, min_size=len(FEATURES), max_size=len(FEATURES)).map(

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from ml import model_file, whole_files
 from ml.errors import ModelNotFound, ModelRefused
-from ml.features import FEATURE_NAMES
+from ml.features.vector import FEATURE_NAMES
 from ml.model import StrugglePredictionModel, load
 from ml.places import HOUSE
-from ml.registry import Registry
-from ml.scorecard import SavedModel, Scorecard, Table
+from ml.scoring.scorecard import SavedModel, Scorecard, Table
+from ml.storage import atomic_files, model_file
+from ml.storage.registry import Registry
 
 WHEN = "2026-11-23T00:00:00+00:00"
 DATE = "2026-11-23"
@@ -187,7 +187,7 @@ def test_what_a_killed_process_left_in_the_making_is_swept_and_a_living_ones_wor
     Path(registry.directory, ".unfinished-of-the-dead").write_bytes(b"half")
     Path(registry.directory, ".training-of-the-dead").mkdir()
     Path(registry.directory, ".training-of-the-dead", "difficulty").write_bytes(b"half")
-    with whole_files.workshop(registry.directory) as at:
+    with atomic_files.workshop(registry.directory) as at:
         Path(at, "difficulty").write_bytes(b"at work")
         with registry.locked():
             assert Path(at, "difficulty").read_bytes() == b"at work"
@@ -196,11 +196,11 @@ def test_what_a_killed_process_left_in_the_making_is_swept_and_a_living_ones_wor
 
 
 def test_sweeping_while_files_are_put_takes_none_of_them(tmp_path: Path) -> None:
-    sweeper = forked(lambda: whole_files.sweep(str(tmp_path)))
+    sweeper = forked(lambda: atomic_files.sweep(str(tmp_path)))
     try:
         for turn in range(300):
-            whole_files.put(str(tmp_path / "file"), str(turn).encode())
-            with whole_files.workshop(str(tmp_path)) as at:
+            atomic_files.put(str(tmp_path / "file"), str(turn).encode())
+            with atomic_files.workshop(str(tmp_path)) as at:
                 assert os.path.isdir(at)
     finally:
         os.kill(sweeper, signal.SIGKILL)

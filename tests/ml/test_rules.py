@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml import rules
-from ml.features import FEATURES, PLATFORM_FEATURES, FeatureVector
-from ml.history import StudyHistory
-from ml.platform_features import platform_features
-from ml.prediction import risk_level
-from tests.history_builder import (
+from ml.features.platform import platform_features
+from ml.features.vector import FEATURES, PLATFORM_FEATURES, FeatureVector
+from ml.scoring import rules
+from ml.scoring.prediction import risk_level
+from ml.study.history import StudyHistory
+from tests.support.history_builder import (
     ACTION_POTENTIALS,
     UPPER_LIMB,
     answers,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.scorecard import LOGIT_BOUND, Deviations, Scorecard, Table, probability_of
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.scoring.scorecard import LOGIT_BOUND, Deviations, Scorecard, Table, probability_of
 
 numbers = st.floats(-3, 3)
 

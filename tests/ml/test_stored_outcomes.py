@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.features import FEATURE_NAMES, FeatureVector
-from ml.outcome_mark import in_force, marked
+from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.study.outcome_mark import in_force, marked
 from ml.training.examples import ExampleSet, LabelledVisit
-from ml.training.stored import StoredOutcome, joined, usable
-from scripts.moments import moment_ms
+from ml.training.stored_outcomes import StoredOutcome, joined, usable
+from scripts.cli.human_times import moment_ms
 
 AT = 1_750_000_000_000
 HOUR = 3_600_000

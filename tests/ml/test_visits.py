@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ml.history import HOUR_MS, MINUTE_MS
-from ml.visits import Visit, visits_of
-from tests.history_builder import OBJECTIVE, ago, answers, validation
+from ml.study.history import HOUR_MS, MINUTE_MS
+from ml.study.visits import Visit, visits_of
+from tests.support.history_builder import OBJECTIVE, ago, answers, validation
 
 NOON_MS = ago(10)
 

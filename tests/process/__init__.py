@@ -1,0 +1,1 @@
+"""Tests of predict.py as a process, and of its callers."""

@@ -14,18 +14,18 @@ import tracemalloc
 
 import pytest
 
+from db.backends.sqlite import SQLiteConnection
 from db.connecting import DEMO
 from db.demo import load_demo
-from db.sqlite import SQLiteConnection
-from db.writing import open_writer
+from db.writing.open import open_writer
 from ml.errors import ModelRefused
-from ml.model_file import parse
-from scripts.answer_log import MalformedLog, read_log
-from scripts.monitor_prometheus import _labels
-from tests.fuzz_predict import sealed
-from tests.trained_models import save_model
+from ml.storage.model_file import parse
+from scripts.importing.answer_log import MalformedLog, read_log
+from scripts.monitoring.prometheus import _labels
+from tests.fuzz.seeded import sealed
+from tests.support.trained_models import save_model
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ASKED = ("demo-learner", "action-potentials")
 FORGED = "\n2026-01-01 all is well\r\x1b[2J\x7f\x9b31m"
 

@@ -18,11 +18,11 @@ import psycopg2
 import pytest
 
 from db.demo import NOW_MS
-from db.mapping import DEMO_CLOCK
-from db.writing import open_writer
-from ml.history import DAY_MS
-from tests.postgres_server import backend_of, connections_left, reviews_locked, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, PREDICT, altered, filled_pipe, finished
+from db.tables.models import DEMO_CLOCK
+from db.writing.open import open_writer
+from ml.study.history import DAY_MS
+from tests.support.postgres_server import backend_of, connections_left, reviews_locked, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, altered, filled_pipe, finished
 
 HOUR_S = 3600.0
 JUMPS = pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S, -400 * 24 * HOUR_S], ids=["back", "forward", "far back"])

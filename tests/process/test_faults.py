@@ -1,6 +1,7 @@
 """Faults injected while real predict.py processes run: each sees one JSON object or none, and a documented exit code.
 
-Every process here is held to the contract of tests/running_predict.py. The README's table of faults names these tests.
+Every process here is held to the contract of tests/support/running_predict.py. The README's table of faults names these
+tests.
 """
 
 from __future__ import annotations
@@ -31,14 +32,13 @@ import psycopg2
 import pytest
 
 from db import connecting
-from db.writing import open_writer
-from ml import whole_files
-from scripts.scratch_postgres import ScratchServer, scratch_postgres
-from scripts.terminal import WRITING_S
-from tests.between import between, self_signed
+from db.writing.open import open_writer
+from ml.storage import atomic_files
+from scripts.cli.streams import WRITING_S
+from scripts.testbed.postgres import ScratchServer, scratch_postgres
 from tests.conftest import need
-from tests.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
-from tests.running_predict import (
+from tests.support.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
+from tests.support.running_predict import (
     INTERRUPTED,
     LEARNER,
     LOADED_S,
@@ -54,7 +54,8 @@ from tests.running_predict import (
     started,
     without_roots_privilege,
 )
-from tests.trained_models import save_model
+from tests.support.tcp_proxy import between, self_signed
+from tests.support.trained_models import save_model
 
 IMPATIENT = (LEARNER, OBJECTIVE, "--timeout", "1")
 
@@ -437,7 +438,7 @@ def test_a_model_file_that_must_not_be_used(model, kind):
 
 
 def test_a_model_file_damaged_at_sampled_bytes(model):
-    """In real processes at a few places; tests/fuzz_predict.py does the same at thousands."""
+    """In real processes at a few places; tests/fuzz/seeded.py does the same at thousands."""
     content = model.read_bytes()
     for at in random.Random(7).sample(range(len(content)), 12):
         model.write_bytes(content[:at] + bytes((content[at] ^ 0x55,)) + content[at + 1 :])
@@ -458,7 +459,7 @@ def test_a_model_replaced_while_it_is_read(model):
         turn = 0
         while not stop.wait(0.005):
             turn += 1
-            whole_files.put(str(model), versions[turn % 2], True)
+            atomic_files.put(str(model), versions[turn % 2], True)
 
     switching = threading.Thread(target=switch)
     switching.start()

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from db.demo import LEARNER
 from scripts.build_zipapp import build_zipapp
-from tests.service_process import OBJECTIVE, PAIR, ROOT, printed
+from tests.support.service_process import OBJECTIVE, PAIR, ROOT, printed
 
 BODY = json.dumps(PAIR)
 

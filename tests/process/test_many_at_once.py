@@ -17,16 +17,16 @@ import pytest
 
 from db import connecting
 from db.demo import NOW_MS
-from db.writing import open_writer
-from ml import model_file
-from ml.history import DAY_MS
-from ml.registry import Registry
-from ml.scorecard import SavedModel
-from tests.postgres_server import connected, with_demo
-from tests.running_predict import LEARNER, OBJECTIVE, Ran, ran
-from tests.trained_models import save_model
+from db.writing.open import open_writer
+from ml.scoring.scorecard import SavedModel
+from ml.storage import model_file
+from ml.storage.registry import Registry
+from ml.study.history import DAY_MS
+from tests.support.postgres_server import connected, with_demo
+from tests.support.running_predict import LEARNER, OBJECTIVE, Ran, ran
+from tests.support.trained_models import save_model
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 200
 EVERY_S = 0.1
 MOST_AT_ONCE = 16

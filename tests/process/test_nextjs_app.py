@@ -25,13 +25,13 @@ import pytest
 
 import db
 from db.url import parse
-from db.writing import open_writer
+from db.writing.open import open_writer
 from tests.conftest import need
-from tests.guide import snippet
+from tests.support.guide import snippet
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "tests" / "nextjs"
 PREDICT = str(ROOT / "predict.py")
 LEARNER, OBJECTIVE, DEMO_NOW = "demo-learner", "action-potentials", "2025-10-16T09:00:00Z"

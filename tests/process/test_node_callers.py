@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from db.connecting import DEMO
 from tests.conftest import need
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PREDICT = str(ROOT / "predict.py")
 LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
 ROUTES_TIMEOUT_MS = 5000

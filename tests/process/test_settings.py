@@ -16,7 +16,7 @@ import pytest
 from db.connecting import DEMO
 from db.demo import LEARNER
 from ml.places import HOUSE
-from tests.trained_models import save_model
+from tests.support.trained_models import save_model
 
 OBJECTIVE = "action-potentials"
 ON_PLATFORMS: Mapping[str, tuple[str, ...]] = {
@@ -408,7 +408,7 @@ def test_a_variable_that_names_nothing_is_refused(variable: str, said: str):
 
 
 def test_the_service_takes_its_database_from_the_same_places(demo_copy: str, tmp_path: Path, monkeypatch):
-    from scripts.service_settings import SettingRefused, from_environment
+    from scripts.serving.settings import SettingRefused, from_environment
 
     schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
     (tmp_path / "service.env").write_text(f"DATABASE_URL=file:/nonexistent/x.db\nPOSTGRES_URL={demo_copy}\n")

@@ -21,10 +21,10 @@ import pytest
 from click.testing import CliRunner
 
 from db.demo import LEARNER, NOW_MS
-from ml import model_file
+from ml.storage import model_file
 from scripts.build_zipapp import build_zipapp
-from tests.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, ROOT, a_model, printed
-from tests.trained_models import save_model
+from tests.support.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, ROOT, a_model, printed
+from tests.support.trained_models import save_model
 
 BARE = (sys.executable, "-I", "-S")
 """Isolated and without site-packages: nothing but the standard library is there."""

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from db.demo import LEARNER
-from db.readings import decoded
-from ml.outcome_mark import LEARNER as LEARNERS_WORD
-from ml.outcome_mark import by_of
-from scripts.service_app_schemas import FeedbackResponse, StoredPredictions
-from tests.app_shapes import ask, fill_with_demo, insert, make_app, run
-from tests.postgres_server import Databases
-from tests.service_process import OBJECTIVE, serving
+from db.sql.decode_values import decoded
+from ml.study.outcome_mark import LEARNER as LEARNERS_WORD
+from ml.study.outcome_mark import by_of
+from scripts.serving.app_schemas import FeedbackResponse, StoredPredictions
+from tests.support.app_shapes import ask, fill_with_demo, insert, make_app, run
+from tests.support.postgres_server import Databases
+from tests.support.service_process import OBJECTIVE, serving
 
 TOKEN = {"Authorization": "Bearer a-token"}
 OTHER = "classmate-1"

@@ -17,8 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.service_gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S, Gate, Metrics
-from tests.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
+from scripts.serving.gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S, Gate, Metrics
+from tests.support.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
 
 TOKEN = "s3cret"
 WHOLE = b'{"user_id": "demo-learner", "objective_id": "action-potentials"}'

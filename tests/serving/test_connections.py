@@ -24,12 +24,12 @@ from db.connecting import DEMO
 from db.demo import LEARNER, load_demo
 from db.errors import DatabaseUnavailable
 from db.url import parse
-from db.writing import open_writer
-from ml.history import WINDOW
-from scripts.service_connections import Connections
+from db.writing.open import open_writer
+from ml.study.history import WINDOW
+from scripts.serving.connections import Connections
 from tests.conftest import need
-from tests.postgres_server import Databases
-from tests.service_process import AS_OF, OBJECTIVE, PAIR, free_port, printed, serving
+from tests.support.postgres_server import Databases
+from tests.support.service_process import AS_OF, OBJECTIVE, PAIR, free_port, printed, serving
 
 ASKED = {**PAIR, "as_of": AS_OF}
 

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from db.writing import open_writer
+from db.writing.open import open_writer
 from scripts.service import application
-from scripts.service_settings import from_environment
-from tests.service_process import DEMO_URL, PAIR, ROOT, serving
-from tests.study_database import DAY_MS, MINUTE_MS, NOW_MS
+from scripts.serving.settings import from_environment
+from tests.support.service_process import DEMO_URL, PAIR, ROOT, serving
+from tests.support.study_database import DAY_MS, MINUTE_MS, NOW_MS
 
 ANSWERS, OBJECTIVES, CALLERS = 30_000, 500, 16
 AS_OF = "2025-03-03T11:06:40Z"
@@ -162,8 +162,8 @@ def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path):
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name == 'scripts.service':\n"
         "            sys.meta_path.remove(self)\n"
-        "            import scripts.service_work\n"
-        "            scripts.service_work.BATCH_WITHIN_S = 0.0\n"
+        "            import scripts.serving.work\n"
+        "            scripts.serving.work.BATCH_WITHIN_S = 0.0\n"
         "sys.meta_path.insert(0, Hurried())\n"
     )
     with serving(tmp_path / "log", PYTHONPATH=f"{tmp_path}:{ROOT}") as url:
@@ -173,7 +173,7 @@ def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path):
 
 
 def test_health_does_not_call_a_process_healthy_whose_work_is_stuck(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("scripts.service_work.STUCK_AFTER_S", 1.5)
+    monkeypatch.setattr("scripts.serving.work.STUCK_AFTER_S", 1.5)
     monkeypatch.setenv("DATABASE_URL", DEMO_URL)
     ended = threading.Event()
 

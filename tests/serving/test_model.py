@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 import db
-from ml import model_file
-from ml.scorecard import SavedModel
-from ml.training.difficulty_tables import build_difficulty_table
-from scripts.service_model import LOOK_AGAIN_S
-from tests.service_process import DEMO_URL, PAIR, a_model, serving
+from ml.scoring.scorecard import SavedModel
+from ml.storage import model_file
+from ml.training.difficulty_build import build_difficulty_table
+from scripts.serving.model import LOOK_AGAIN_S
+from tests.support.service_process import DEMO_URL, PAIR, a_model, serving
 
 TABLE = "difficulty.sqlite3"
 

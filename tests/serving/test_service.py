@@ -20,14 +20,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from db.demo import LEARNER, load_demo
-from db.writing import open_writer
-from ml import model_file
-from scripts.service_model import LOOK_AGAIN_S
-from scripts.service_problems import SPOKEN
+from db.writing.open import open_writer
+from ml.storage import model_file
+from scripts.serving.model import LOOK_AGAIN_S
+from scripts.serving.problems import SPOKEN
 from tests.conftest import need
-from tests.guide import snippet
-from tests.postgres_server import databases
-from tests.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, a_model, printed, serving
+from tests.support.guide import snippet
+from tests.support.postgres_server import databases
+from tests.support.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, a_model, printed, serving
 
 REQUIRED = {"probability", "confidence", "risk_level", "reasoning", "features"}
 

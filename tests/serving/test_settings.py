@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from scripts.service_settings import SettingRefused, Settings, from_environment, is_loopback
-from tests.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
+from scripts.serving.settings import SettingRefused, Settings, from_environment, is_loopback
+from tests.support.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
 
 REFUSED = [
     ("STRUGGLE_CONNECTIONS", "0"),

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml.history import DAY_MS, MINUTE_MS
 from ml.instants import iso
 from ml.places import HOUSE
-from tests.app_shapes import ask, dialect_of, fill_with_demo, insert
+from ml.study.history import DAY_MS, MINUTE_MS
+from tests.support.app_shapes import ask, dialect_of, fill_with_demo, insert
 
 LEARNERS, OBJECTIVES, VISITS, NIGHTS = 12, 6, 8, 7
 FORGOTTEN = "student-3-e1f7c0"

@@ -1,7 +1,7 @@
 """The app's own database, as its schema makes it: every column, enum, index and foreign key, on both databases.
 
-Unlike db/tables.py, which makes what the predictor reads, this is what it meets: columns that it never names and that
-have no default, enums that are PostgreSQL types, foreign keys, and no prediction_feedbacks.
+Unlike db/tables/ddl.py, which makes what the predictor reads, this is what it meets: columns that it never names and
+that have no default, enums that are PostgreSQL types, foreign keys, and no prediction_feedbacks.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import psycopg2
 
 from db.connecting import DEMO
 from db.demo import NOW_MS
-from db.timestamps import stored_text
-from db.writer import quoted
-from ml.history import DAY_MS
+from db.sql.instants import stored_text
+from db.writing.writer import quoted
 from ml.instants import parse_iso
+from ml.study.history import DAY_MS
 
 _MODELS = """
 User users: email String? unique, name String?, createdAt DateTime now, updatedAt DateTime,

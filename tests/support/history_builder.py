@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from db.rows import (
+from db.reading.rows import (
     CardRow,
     EventRow,
     ExamRow,
@@ -27,7 +27,7 @@ from db.rows import (
     StudyRows,
     ValidationRow,
 )
-from ml.history import DAY_MS, MINUTE_MS, StudyHistory
+from ml.study.history import DAY_MS, MINUTE_MS, StudyHistory
 
 AS_OF_MS = 1_741_000_000_000
 """2025-03-03T11:06:40Z: the moment of prediction in built histories."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from db.rows import CardRow, EventRow, MetricRow, MissionRow, PatternRow, ReviewRow, SessionRow, ValidationRow
-from ml.history import DAY_MS
-from tests.history_builder import AS_OF_MS, LEARNER, exam, mastery, objective, outcome, prerequisite, profile
+from db.reading.rows import CardRow, EventRow, MetricRow, MissionRow, PatternRow, ReviewRow, SessionRow, ValidationRow
+from ml.study.history import DAY_MS
+from tests.support.history_builder import AS_OF_MS, LEARNER, exam, mastery, objective, outcome, prerequisite, profile
 
 ODD_NUMBERS = st.one_of(
     st.none(), st.floats(), st.floats(-0.5, 1.5), st.integers(-5, 500), st.just(10**400), st.booleans()

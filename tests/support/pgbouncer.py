@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from scripts.scratch_postgres import UNPRIVILEGED_USERS
+from scripts.testbed.postgres import UNPRIVILEGED_USERS
 from tests.conftest import need
 
 START_WITHIN_S = 20.0

@@ -13,8 +13,8 @@ import psycopg2.extensions
 import pytest
 
 from db.demo import load_demo
-from db.writing import open_writer
-from scripts.scratch_postgres import ScratchServer, scratch_postgres
+from db.writing.open import open_writer
+from scripts.testbed.postgres import ScratchServer, scratch_postgres
 
 TEMPLATE = "with_tables"
 

@@ -1,4 +1,4 @@
-"""Prisma clients as the generator makes them, connected through tests/prisma_engine.py to a real database.
+"""Prisma clients as the generator makes them, connected through tests/support/prisma_engine.py to a real database.
 
 Generated once per test run into a directory outside the tree. The CLI that generates is npm's; its engines, a
 download, are never fetched: /bin/false in their place (/bin/true would claim success and do nothing).
@@ -12,7 +12,7 @@ from importlib import import_module
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(HERE, ".prisma_cache")
-SCHEMA = os.path.join(os.path.dirname(HERE), "db", "prisma_client.prisma")
+SCHEMA = os.path.join(os.path.dirname(os.path.dirname(HERE)), "db", "prisma_client.prisma")
 
 
 def generated_client(directory, provider, interface, schema=SCHEMA):
@@ -56,6 +56,8 @@ def engine(directory):
     if not os.path.exists(path):
         with open(path, "w", encoding="utf-8") as stream:
             root = os.path.dirname(HERE)
-            stream.write(f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m tests.prisma_engine "$@"\n')
+            stream.write(
+                f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m tests.support.prisma_engine "$@"\n'
+            )
         os.chmod(path, 0o755)
     return path

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from ml.degraded import SENTENCES
+from ml.study.degraded import SENTENCES
 
-PREDICT = str(Path(__file__).resolve().parent.parent / "predict.py")
+PREDICT = str(Path(__file__).resolve().parents[2] / "predict.py")
 LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
 SECRET = "pa55-w0rd"
 LOADED_S = 10.0

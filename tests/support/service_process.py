@@ -15,10 +15,10 @@ import httpx
 
 from db.connecting import DEMO
 from db.demo import LEARNER
-from ml.features import FEATURE_NAMES
-from ml.scorecard import SavedModel, Scorecard, Table
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.scorecard import SavedModel, Scorecard, Table
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DEMO_URL = f"sqlite:///{DEMO}"
 STARTS_WITHIN_S = 60.0
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"

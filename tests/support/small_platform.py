@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import random
 
-from db.writing import open_writer
-from scripts.answer_log import read_log
+from db.writing.open import open_writer
 from scripts.import_history import import_log
+from scripts.importing.answer_log import read_log
 
 OBJECTIVES, VISITS = 12, 10
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from db.tables import qualified
-from db.writing import Writer, open_writer
+from db.tables.ddl import qualified
+from db.writing.open import Writer, open_writer
 
 NOW_MS = 1_741_000_000_000  # 2025-03-03T11:06:40Z
 MINUTE_MS = 60_000

@@ -6,11 +6,11 @@ import os
 import random
 
 import db
-from ml import model_file
-from ml.features import FEATURE_NAMES
-from ml.model_file import sha256
-from ml.scorecard import Deviations, SavedModel, Scorecard, Table
-from ml.training.difficulty_tables import build_difficulty_table
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.scorecard import Deviations, SavedModel, Scorecard, Table
+from ml.storage import model_file
+from ml.storage.model_file import sha256
+from ml.training.difficulty_build import build_difficulty_table
 
 BAGS = 7
 

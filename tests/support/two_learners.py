@@ -7,12 +7,12 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from db.mapping import DEMO_CLOCK
-from db.writing import open_writer
-from ml.history import DAY_MS
+from db.tables.models import DEMO_CLOCK
+from db.writing.open import open_writer
 from ml.instants import iso
+from ml.study.history import DAY_MS
 from scripts.predict_batch import predict_batch
-from tests.study_database import by_bare_names
+from tests.support.study_database import by_bare_names
 
 FIRST_NIGHT_MS = 1_760_605_200_000 // DAY_MS * DAY_MS + 3 * 3_600_000
 MISSION_DAY = FIRST_NIGHT_MS // DAY_MS + 7
