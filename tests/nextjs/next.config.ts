@@ -23,6 +23,8 @@ const config: NextConfig = {
   // libsql is a native module: it is loaded from node_modules, not bundled.
   serverExternalPackages: ['@libsql/client', 'libsql', '@prisma/adapter-libsql', '@prisma/adapter-pg', 'pg'],
   poweredByHeader: false,
+  // A page's metadata may arrive after a browser has looked for its icon, and then it asks for this address.
+  rewrites: async () => [{ source: '/favicon.ico', destination: '/icon.svg' }],
 };
 
 export default config;

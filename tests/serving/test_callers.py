@@ -271,4 +271,4 @@ def test_an_unexpected_error_goes_to_the_log_without_its_text(caplog: pytest.Log
     answer = asyncio.run(asked())
     assert (answer.status_code, answer.json()["code"]) == (500, "bug")
     assert "private" not in caplog.text + answer.text
-    assert "ValueError < test_service_callers.py:" in caplog.text
+    assert "ValueError < test_callers.py:" in caplog.text

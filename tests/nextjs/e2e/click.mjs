@@ -19,7 +19,7 @@ const problems = [];
 try {
   const page = context.pages()[0] ?? (await context.newPage());
   page.on('pageerror', (error) => problems.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+  page.on('console', (message) => message.type() === 'error' && problems.push(`${message.text()} ${message.location().url}`));
   page.on('request', (request) => new URL(request.url()).origin === base || problems.push(`asked ${request.url()}`));
 
   await page.goto(`${base}/`);
