@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ HEADER = "user_id\titem_id\ttimestamp\tcorrect\tskill_id\n"
 
 
 @pytest.fixture
-def log(tmp_path):
+def log(tmp_path: Path):
     """Writes a log and reads it."""
 
     def reading(content: str | bytes):
@@ -34,7 +35,7 @@ def log(tmp_path):
     return reading
 
 
-def test_one_row_of_each_kind(log):
+def test_one_row_of_each_kind(log) -> None:
     rows = HEADER.replace("\n", "\tkind\n") + (
         "ann\ti1\t1447727791\t1\ts\tpractice\n"
         "ann\ti1\t1447727792.25\t0\ts\tposttest\n"
@@ -49,7 +50,7 @@ def test_one_row_of_each_kind(log):
     ]
 
 
-def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log):
+def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log) -> None:
     tabbed = HEADER + "u\ti\t1447727791\t1\ts\nu\tj\t1447727792\t0\ts\n"
     expected = log(tabbed)
     assert len(expected.answers) == 2
@@ -64,7 +65,7 @@ def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log):
     )
 
 
-def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log):
+def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log) -> None:
     assert (
         log('user_id,item_id,timestamp,correct,skill_id\n"u,1",i,1e0,1,s\n'.replace("1e0", "1447727791"))
         .answers[0]
@@ -74,13 +75,13 @@ def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log):
     assert log(HEADER + '"u"\ti\t1447727791\t1\ts\n').answers[0].learner_id == '"u"'
 
 
-def test_seconds_from_a_start_count_from_2000(log):
+def test_seconds_from_a_start_count_from_2000(log) -> None:
     read = log(HEADER + "u\ti\t0\t1\ts\nu\ti\t11622\t1\ts\n")
     assert [answer.at_ms for answer in read.answers] == [START_OF_COUNT_MS, START_OF_COUNT_MS + 11_622_000]
     assert not read.order_only
 
 
-def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log):
+def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log) -> None:
     read = log(HEADER + "a\ti\t0\t1\ts\nb\ti\t0\t1\ts\na\tj\t0\t1\ts\na\ti\t0\t1\ts\n")
     assert read.order_only
     assert [(answer.learner_id, (answer.at_ms - START_OF_COUNT_MS) // ORDER_STEP_MS) for answer in read.answers] == [
@@ -129,7 +130,7 @@ def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log):
         (HEADER + "u\ti\t1\t1\ts\rx\n", 2, "new-line"),
     ],
 )
-def test_a_malformed_row_is_named_by_its_line(log, content, line, fault):
+def test_a_malformed_row_is_named_by_its_line(log, content, line, fault) -> None:
     with pytest.raises(MalformedLog, match=r"^line [0-9]+: ") as raised:
         log(content)
     assert fault in str(raised.value)
@@ -139,7 +140,7 @@ def test_a_malformed_row_is_named_by_its_line(log, content, line, fault):
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_bytes_are_refused_by_line(tmp_path_factory, content):
+def test_arbitrary_bytes_are_refused_by_line(tmp_path_factory: pytest.TempPathFactory, content) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     path.write_bytes(content)
     with pytest.raises(MalformedLog, match=r"^line [0-9]+: "):
@@ -157,7 +158,7 @@ rows = st.lists(
 
 
 @given(rows)
-def test_what_is_written_is_read(tmp_path_factory, rows):
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     lines = [f"{learner}\ti\t{seconds}\t{int(correct)}\ts\n" for learner, seconds, correct in rows]
     path.write_text(HEADER + "".join(lines), encoding="utf-8", newline="")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -39,7 +40,7 @@ AS_OF = iso(NOW_MS)
 
 
 @pytest.fixture
-def platform(database):
+def platform(database: str):
     """Twelve made-up learners with twenty objectives ahead of each, on both databases."""
     with open_writer(database) as writer:
         fill(writer, Size(12, 20, 60, 3), NOW_MS)
@@ -47,7 +48,7 @@ def platform(database):
 
 
 @pytest.fixture
-def sqlite_platform(sqlite_url):
+def sqlite_platform(sqlite_url: str):
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         fill(writer, Size(30, 6, 40, 5), NOW_MS)
@@ -77,7 +78,7 @@ def predict_py(url: str, *arguments: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ["rules", "trained", "trained with difficulties"])
-def test_the_numbers_are_those_of_predict_py(platform, tmp_path, kind):
+def test_the_numbers_are_those_of_predict_py(platform, tmp_path: Path, kind) -> None:
     model = "rules"
     if kind != "rules":
         model = save_model(str(tmp_path), 3, platform if kind.endswith("difficulties") else None, NOW_MS - 3 * DAY_MS)
@@ -93,7 +94,7 @@ def test_the_numbers_are_those_of_predict_py(platform, tmp_path, kind):
         assert line == {name: single[name] for name in line}
 
 
-def test_the_demo_learner_as_of_its_own_now(demo_database, tmp_path):
+def test_the_demo_learner_as_of_its_own_now(demo_database: str, tmp_path: Path) -> None:
     """Undated columns (masteries, missions, cards) count, as the database's clock stands at as_of."""
     out = tmp_path / "out.jsonl"
     batch("--database-url", demo_database, "--model", "rules", "--output", str(out), "--full")
@@ -106,7 +107,7 @@ def test_the_demo_learner_as_of_its_own_now(demo_database, tmp_path):
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), draw=st.randoms(use_true_random=False), count=st.integers(1, 9))
-def test_many_at_once_are_judged_as_one_by_one(seed, draw, count):
+def test_many_at_once_are_judged_as_one_by_one(seed, draw, count) -> None:
     saved = SavedModel("m", scorecard(seed), (), {}, 0.65)
     edges = [edge for table in saved.scorecard.tables for edge in table.edges]
     vectors = []
@@ -118,7 +119,7 @@ def test_many_at_once_are_judged_as_one_by_one(seed, draw, count):
         assert tuple(verdict) == (single.probability, single.confidence, *single.interval)
 
 
-def test_a_logit_beyond_the_bound_is_held_there():
+def test_a_logit_beyond_the_bound_is_held_there() -> None:
     card = scorecard(5)
     card.intercept = 400.0
     saved = SavedModel("m", card, (), {}, 0.65)
@@ -127,7 +128,7 @@ def test_a_logit_beyond_the_bound_is_held_there():
     assert verdict.probability == judge(saved, vector).probability < 1.0
 
 
-def test_features_facing_many_are_those_of_each(platform, tmp_path):
+def test_features_facing_many_are_those_of_each(platform, tmp_path: Path) -> None:
     """With a difficulty table: replayed once for twenty objectives, or once for each."""
     model = StrugglePredictionModel.load(save_model(str(tmp_path), 3, platform, NOW_MS - DAY_MS))
     with db.connect(platform) as client:
@@ -142,7 +143,7 @@ def test_features_facing_many_are_those_of_each(platform, tmp_path):
                 assert any(v.known("objective_error_rate") is not None for v in many)
 
 
-def test_an_objectives_cards_are_those_a_single_prediction_reads(platform):
+def test_an_objectives_cards_are_those_a_single_prediction_reads(platform) -> None:
     """A card of the objective that is filed under another course is no card of it, alone or among many."""
     with open_writer(platform) as writer:
         writer.insert("Card", ("id", "courseId", "objectiveId"), [("astray", "course-1", "objective-0-3")])
@@ -157,7 +158,7 @@ def ahead(of_course=None, objectives=None, days_ahead=14, is_now=True, **rows) -
     return upcoming(past, Plans(past, days_ahead), of_course or {}, objectives or {})
 
 
-def test_planned_are_missions_of_the_horizon_then_what_exams_cover():
+def test_planned_are_missions_of_the_horizon_then_what_exams_cover() -> None:
     tagged = study(faced=objective("tagged", topic_tags=("Limbs",), course="course-z"))
     found = ahead(
         of_course={"course-x": ["of-exam", "tomorrow"], "course-later": ["later"]},
@@ -175,7 +176,7 @@ def test_planned_are_missions_of_the_horizon_then_what_exams_cover():
     assert found == ["tomorrow", "in-two-days", "of-exam", "tagged"]
 
 
-def test_without_plans_it_is_what_is_not_mastered():
+def test_without_plans_it_is_what_is_not_mastered() -> None:
     rows = {
         "reviews": [*answers("AAGAA", 20, "weak"), *answers("GGGGGG", 10, "strong")],
         "masteries": [mastery("known", "MASTERED"), mastery("unseen", "NOT_STARTED"), mastery("begun", "BEGINNER")],
@@ -184,7 +185,9 @@ def test_without_plans_it_is_what_is_not_mastered():
     assert ahead(**rows, is_now=False) == ["weak"]  # mastery levels have no date
 
 
-def test_an_interrupted_run_is_continued_without_a_line_twice(sqlite_platform, tmp_path, monkeypatch):
+def test_an_interrupted_run_is_continued_without_a_line_twice(
+    sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--part", "7")
     batch(*arguments, "--output", str(whole))
@@ -210,7 +213,7 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(sqlite_platform, t
     assert os.listdir(tmp_path).count("out.jsonl.partial") == os.listdir(tmp_path).count("out.jsonl.progress") == 0
 
 
-def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path, monkeypatch):
+def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.jsonl"
     real, calls = command.do_part, []
 
@@ -230,7 +233,7 @@ def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path, monkeypa
     assert set(pairs_of(out).values()) == {1}
 
 
-def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path):
+def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path: Path) -> None:
     arguments = ("--database-url", sqlite_platform, "--model", save_model(str(tmp_path)), "--as-of", AS_OF)
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     batch(*arguments, "--output", str(one))
@@ -238,7 +241,7 @@ def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path):
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_parquet_holds_the_same_rows(sqlite_platform, tmp_path):
+def test_parquet_holds_the_same_rows(sqlite_platform, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
     batch(*arguments, "--output", str(tmp_path / "a.jsonl"))
@@ -251,7 +254,7 @@ def test_parquet_holds_the_same_rows(sqlite_platform, tmp_path):
         assert row == line
 
 
-def test_stored_once_a_day_and_decided_rows_stay(platform):
+def test_stored_once_a_day_and_decided_rows_stay(platform) -> None:
     arguments = ("--database-url", platform, "--model", "rules", "--store", "--json")
     first = batch(*arguments, "--as-of", AS_OF)
     assert (first["written"], first["kept"]) == (240, 0)
@@ -286,7 +289,9 @@ def test_stored_once_a_day_and_decided_rows_stay(platform):
     assert {UUID(each).version for each in ids} == {7}
 
 
-def test_the_rest_goes_on_where_one_learner_cannot_be_read(sqlite_platform, tmp_path, monkeypatch):
+def test_the_rest_goes_on_where_one_learner_cannot_be_read(
+    sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import scripts.batch.part as part
 
     real = part.features_facing
@@ -309,7 +314,7 @@ def test_the_rest_goes_on_where_one_learner_cannot_be_read(sqlite_platform, tmp_
     assert all(line["confidence"] <= 0.2 for line in lines_of(out) if line["user_id"] == "learner-3")
 
 
-def test_unknown_ids_are_counted(sqlite_platform, tmp_path):
+def test_unknown_ids_are_counted(sqlite_platform, tmp_path: Path) -> None:
     users = tmp_path / "users.txt"
     users.write_text("learner-1\nnobody\nlearner-1\n\nlearner-2\n")
     with open_writer(sqlite_platform) as writer:
@@ -335,11 +340,11 @@ def test_unknown_ids_are_counted(sqlite_platform, tmp_path):
         (("--model", "/nonexistent/model.pkl"), 78),
     ],
 )
-def test_exit_codes(arguments, code):
+def test_exit_codes(arguments, code) -> None:
     assert batch(*arguments, expected=code).count("\n") <= 3
 
 
-def test_no_json_number_that_is_none(sqlite_platform, tmp_path):
+def test_no_json_number_that_is_none(sqlite_platform, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     batch("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--output", str(out))
     for line in lines_of(out):
@@ -347,7 +352,7 @@ def test_no_json_number_that_is_none(sqlite_platform, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_benchmark_measures_what_it_names(tmp_path):
+def test_the_benchmark_measures_what_it_names(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     argv = [sys.executable, "-m", "scripts.benchmark", "batch", "--learners", "12", "--rounds", "1", "--sample", "1"]
     argv += ["--model", save_model(str(tmp_path)), "--no-memory", "--no-dask", "--json", str(figures)]

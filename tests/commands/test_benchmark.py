@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -19,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 @pytest.fixture
-def demo_on_postgres(postgres_url):
+def demo_on_postgres(postgres_url: str):
     with open_writer(postgres_url) as writer:
         writer.create_tables()
         load_demo(writer)
@@ -31,7 +32,7 @@ def run(*arguments: str):
 
 
 @pytest.mark.stopwatch
-def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_postgres, tmp_path):
+def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_postgres, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     result = run("--runs", "2", "--no-reference", "--database-url", demo_on_postgres, "--json", str(out))
     assert result.exit_code == 0, result.output
@@ -47,13 +48,13 @@ def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_pos
     assert [row["ratio"] for row in report["ratios"]][:2] == [f"{SQLITE} / {BARE}", f"{POSTGRES} / {BARE}"]
 
 
-def test_a_prediction_that_is_none_is_not_measured(postgres_url):
+def test_a_prediction_that_is_none_is_not_measured(postgres_url: str) -> None:
     result = run("--runs", "1", "--no-reference", "--database-url", postgres_url)
     assert result.exit_code == 69
     assert "Error: " in result.stderr
 
 
-def test_ratios_are_those_of_the_medians_and_goals_know_both_directions():
+def test_ratios_are_those_of_the_medians_and_goals_know_both_directions() -> None:
     costs = {BARE: [10, 11, 99], SQLITE: [30, 33, 34], "guide-shaped reference, SQLite": [900, 990, 1000]}
     report = _report({name: [Cost(ms, 14.0) for ms in measured] for name, measured in costs.items()}, 3)
     found = {row["ratio"]: (row["value"], row["met"]) for row in report["ratios"]}
@@ -65,7 +66,7 @@ def test_ratios_are_those_of_the_medians_and_goals_know_both_directions():
 
 
 @pytest.mark.stopwatch
-def test_the_launcher_reports_the_child_alone():
+def test_the_launcher_reports_the_child_alone() -> None:
     child = "import sys; x = bytearray(60 << 20); sys.exit(3)"
     command = [sys.executable, "-I", "-S", ONE_PROCESS, sys.executable, "-c"]
     heavy = subprocess.run([*command, child], capture_output=True, text=True, check=True).stdout.split()
@@ -88,19 +89,19 @@ def reference(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference_model(tmp_path_factory):
+def reference_model(tmp_path_factory: pytest.TempPathFactory):
     path = str(tmp_path_factory.mktemp("reference") / "model.joblib")
     reference("fit", path)
     return path
 
 
-def test_the_reference_reads_the_demo_learner_and_answers(demo_database, reference_model):
+def test_the_reference_reads_the_demo_learner_and_answers(demo_database: str, reference_model) -> None:
     url = demo_database.replace("file:", "sqlite:///", 1)
     answer = json.loads(reference("predict", url, reference_model, "demo-learner", "action-potentials"))
     assert 0 <= answer["probability"] <= 1
 
 
-def test_every_command_of_the_group_can_be_imported():
+def test_every_command_of_the_group_can_be_imported() -> None:
     result = CliRunner().invoke(benchmark, ["--help"])
     assert result.exit_code == 0
     for name in COMMANDS:

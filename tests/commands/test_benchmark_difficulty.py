@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -12,7 +13,7 @@ from scripts.benchmarks.difficulty import EVICTED, _report
 from scripts.benchmarks.startup import Cost
 
 
-def test_two_tables_of_different_size_answer_the_same_question(tmp_path):
+def test_two_tables_of_different_size_answer_the_same_question(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     arguments = ["--objectives", "1400", "--runs", "1", "--python", sys.executable, "--json", str(out)]
     result = CliRunner().invoke(benchmark, ["difficulty", *arguments])
@@ -26,7 +27,7 @@ def test_two_tables_of_different_size_answer_the_same_question(tmp_path):
     assert all(row["wall_ms_least"] > 0 for row in report["tables"])
 
 
-def test_the_bound_is_on_the_difference_of_the_medians():
+def test_the_bound_is_on_the_difference_of_the_medians() -> None:
     costs = {"few": [100, 90, 110], "few, evicted": [120], "many": [104, 105, 999], "many, evicted": [126]}
     report = _report(
         {name: [Cost(ms, 14.0) for ms in taken] for name, taken in costs.items()}, dict.fromkeys(costs, 1), 3

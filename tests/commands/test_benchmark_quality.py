@@ -13,7 +13,7 @@ from tests.conftest import need
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> dict:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
     out = tmp_path_factory.mktemp("quality") / "figures.json"
     arguments = ["quality", "--data", need("STRUGGLE_DATA"), "--set", "lkt_cloze", "--without-pybkt"]
     result = CliRunner().invoke(benchmark, [*arguments, "--json", str(out)])
@@ -21,7 +21,7 @@ def report(tmp_path_factory) -> dict:
     return {"printed": result.stdout, **json.loads(out.read_text())}
 
 
-def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_and_by_counting_models(report):
+def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_and_by_counting_models(report) -> None:
     methods = report["sets"]["lkt_cloze"]
     auc = {name: method["figures"]["auc"]["value"] for name, method in methods.items()}
     assert auc[OURS] >= auc[RULES] + 0.05
@@ -32,13 +32,13 @@ def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_an
     assert methods[OURS]["learners"] > 50
 
 
-def test_the_table_and_the_goals_are_printed(report):
+def test_the_table_and_the_goals_are_printed(report) -> None:
     assert f"| {OURS} | 0.7" in report["printed"]
     assert {goal["met"] for goal in report["goals"]} == {True}
     assert report["printed"].count(" met\n") == len(report["goals"]) == 2
 
 
-def test_a_goal_that_is_missed_says_so():
+def test_a_goal_that_is_missed_says_so() -> None:
     class Told:
         def __init__(self, value: float) -> None:
             self.figures = {"auc": type("Figure", (), {"value": value})}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import click
 import pytest
@@ -13,7 +14,7 @@ from scripts.benchmark import benchmark
 from scripts.benchmarks.service import GUIDE, OURS, Round, _report, load
 
 
-def test_both_services_are_measured_over_one_database(tmp_path):
+def test_both_services_are_measured_over_one_database(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     arguments = ["service", "--database", "sqlite", "--seconds", "0.5", "--rounds", "1", "--connections", "3"]
     result = CliRunner().invoke(benchmark, [*arguments, "--json", str(out)])
@@ -28,7 +29,7 @@ def test_both_services_are_measured_over_one_database(tmp_path):
     assert [goal["bound"] for goal in report["goals"]] == ["at least 3", "at most 1"]
 
 
-def test_throughput_and_percentiles_are_medians_over_the_turns():
+def test_throughput_and_percentiles_are_medians_over_the_turns() -> None:
     turns = {
         OURS: [Round(300.0, [1.0] * 98 + [5.0, 9.0]), Round(310.0, [2.0] * 100), Round(900.0, [1.0] * 100)],
         GUIDE: [Round(100.0, [10.0] * 100)],
@@ -39,7 +40,7 @@ def test_throughput_and_percentiles_are_medians_over_the_turns():
     assert [(goal["value"], goal["met"]) for goal in report["goals"]] == [(3.1, True), (0.2, True)]
 
 
-def test_an_answer_that_is_none_is_not_measured():
+def test_an_answer_that_is_none_is_not_measured() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}")

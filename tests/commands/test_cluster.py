@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgres_server import Databases
+
 pytest.importorskip("distributed")
 
 from click.testing import CliRunner
@@ -36,24 +38,24 @@ LEARNERS, OBJECTIVES = 160, 20
 
 
 @pytest.fixture
-def named(tmp_path, monkeypatch):
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that the environment names, so that what else is wrong is told."""
     monkeypatch.setenv("DATABASE_URL", filled_sqlite(tmp_path))
 
 
 @pytest.fixture
-def platform(postgres_databases):
+def platform(postgres_databases: Databases):
     return filled(postgres_databases, answers=60)
 
 
-def filled(postgres_databases, answers: int) -> str:
+def filled(postgres_databases: Databases, answers: int) -> str:
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
         fill(writer, Size(LEARNERS, OBJECTIVES, answers, 8), NOW_MS)
     return url
 
 
-def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform, tmp_path):
+def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform, tmp_path: Path) -> None:
     alone, out = tmp_path / "alone.jsonl", tmp_path / "out.jsonl"
     arguments = ["--database-url", platform, "--model", "rules", "--as-of", iso(NOW_MS), "--part", "4", "--store"]
     batch(*arguments, "--output", str(alone))
@@ -110,7 +112,9 @@ def content_of(models: Path) -> dict[str, bytes]:
     return {name: (models / name).read_bytes() for name in names}
 
 
-def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_have_been(postgres_databases, tmp_path):
+def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_have_been(
+    postgres_databases: Databases, tmp_path: Path
+) -> None:
     platform = filled(postgres_databases, answers=20)  # few, for fitting takes longer than extraction
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     command = train(platform, alone, "--jobs", "1")
@@ -126,7 +130,7 @@ def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_h
     assert content_of(shared) == content_of(alone)
 
 
-def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
+def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
     nowhere = ("--demo", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
     said = batch(*nowhere, "--output", str(tmp_path / "o"), expected=69)
@@ -138,7 +142,7 @@ def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "models") == []
 
 
-def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path, monkeypatch):
+def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
 
     def parts():
@@ -153,14 +157,14 @@ def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path, monkeypatch):
             list(in_order(abs, parts(), workers))
 
 
-def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path):
+def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path: Path) -> None:
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 2, running.address)
         with engine(*workers):
             assert set(in_order(os.getpid, [()] * 3, workers)) == {running.workers[0].pid}
 
 
-def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
+def test_a_cluster_without_workers_is_exit_69(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 1)
     with cluster(str(tmp_path), 0) as running:
         door = ("--demo", "--backend", "dask", "--scheduler", running.address)
@@ -171,7 +175,7 @@ def test_a_cluster_without_workers_is_exit_69(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
 @pytest.mark.parametrize("half", [("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:9")])
-def test_a_cluster_and_its_address_belong_together(named, command, half):
+def test_a_cluster_and_its_address_belong_together(named, command, half) -> None:
     ran = CliRunner().invoke(command, half)
     assert (ran.exit_code, "belong together" in ran.stderr) == (2, True)
 
@@ -193,7 +197,7 @@ def test_a_cluster_and_its_address_belong_together(named, command, half):
     ],
 )
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
-def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, address, why):
+def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, address, why) -> None:
     began = time.monotonic()
     ran = CliRunner().invoke(command, ["--backend", "dask", "--scheduler", address])
     assert (ran.exit_code, ran.stdout) == (78, "")
@@ -203,14 +207,14 @@ def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, 
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "127.0.0.1:8786", "tcp://[::1]:8786", "ws://host:1"])
-def test_an_address_that_may_be_a_schedulers_is_taken(address):
+def test_an_address_that_may_be_a_schedulers_is_taken(address) -> None:
     check_address(address)
 
 
 @pytest.mark.parametrize(
     "reply", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", b"HTTP/1.0 4"], ids=["none", "http", "cut off"]
 )
-def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path, reply):
+def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path: Path, reply) -> None:
     """It may answer in another protocol, and then hang up, or say nothing at all for ever."""
     with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as kept:
 
@@ -238,7 +242,7 @@ def told(running: Cluster, url: str, out: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("whole_cluster", [True, False])
-def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path, whole_cluster):
+def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path: Path, whole_cluster) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "scripts.py").touch()  # which hides the package
@@ -255,7 +259,9 @@ def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(tmp_path, monkeypatch, how):
+def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+) -> None:
     """Killed, or gone with its machine: then nobody closes its connection, and it only falls silent."""
     monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 3)
     monkeypatch.setattr("scripts.workers.dask_workers.LOOK_EVERY_S", 0.5)
@@ -275,7 +281,7 @@ def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(tmp_path, monk
                 next(done)
 
 
-def test_a_mistake_of_ours_on_a_worker_is_no_missing_installation(tmp_path):
+def test_a_mistake_of_ours_on_a_worker_is_no_missing_installation(tmp_path: Path) -> None:
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 1, running.address)
         with pytest.raises(AttributeError), engine(*workers):

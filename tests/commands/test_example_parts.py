@@ -14,11 +14,12 @@ from scripts.testbed.synthetic_rows import Size, fill
 from scripts.workers.backends import Workers
 from scripts.workers.ranges import ranges
 from tests.commands.test_batch import NOW_MS
+from tests.support.postgres_server import Databases
 from tests.support.study_database import run
 
 
 @pytest.fixture(scope="module")
-def table_and_url(tmp_path_factory):
+def table_and_url(tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("platform")
     url, table = f"sqlite:///{directory}/platform.db", str(directory / "difficulty")
     with open_writer(url, create=True) as writer:
@@ -33,7 +34,7 @@ def same(one, other) -> bool:
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other))
 
 
-def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_url):
+def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_url) -> None:
     table, url = table_and_url
     content, digest = packed(table)
     with db.connect(url) as client:
@@ -48,7 +49,9 @@ def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_u
     assert list(dict.fromkeys(few.learner.tolist())) == ["learner-12", "learner-7"]
 
 
-def test_the_order_is_the_databases_own_where_it_is_not_pythons(postgres_databases, monkeypatch):
+def test_the_order_is_the_databases_own_where_it_is_not_pythons(
+    postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("db.reading.many.REVIEWS_AT_ONCE", 100)  # a part is several pages
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
@@ -64,7 +67,7 @@ def test_the_order_is_the_databases_own_where_it_is_not_pythons(postgres_databas
     assert list(dict.fromkeys(found.learner.tolist())) == ids
 
 
-def test_a_table_that_changed_on_its_way_is_refused(table_and_url):
+def test_a_table_that_changed_on_its_way_is_refused(table_and_url) -> None:
     content, digest = packed(table_and_url[0])
     damaged = content.copy()
     damaged[len(damaged) // 2] ^= 1
@@ -72,7 +75,7 @@ def test_a_table_that_changed_on_its_way_is_refused(table_and_url):
         unpacked(damaged, digest)
 
 
-def test_ranges_hold_every_learner_once_and_grow_smaller_towards_the_end():
+def test_ranges_hold_every_learner_once_and_grow_smaller_towards_the_end() -> None:
     ids = [f"{number:04}" for number in range(1000)]
     for workers in (1, 2, 7):
         parts = list(ranges(None, ids, "0099", 250, 1000, workers))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DAY_MS = 86_400_000
 
 
-def test_the_guides_retraining_script_learns_from_feedback(tmp_path: Path):
+def test_the_guides_retraining_script_learns_from_feedback(tmp_path: Path) -> None:
     home = tmp_path / "installed"  # a copy: the script saves models beside predict.py
     for name in ("ml", "db", "models"):
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -35,12 +36,14 @@ TABLES = (
 )
 
 
-def row(learner: str, seconds: int, correct: int | str = 1, skill: str = "s", item: str = "i", kind: str = "practice"):
+def row(
+    learner: str, seconds: int, correct: int | str = 1, skill: str = "s", item: str = "i", kind: str = "practice"
+) -> str:
     return f"{learner}\t{item}\t{seconds}\t{correct}\t{skill}\t{kind}\n"
 
 
 @pytest.fixture
-def imported(tmp_path):
+def imported(tmp_path: Path):
     """Runs the command on a log and returns its result; the summary, where it succeeded, is parsed."""
 
     def run(url: str, *rows: str, expected: int = 0):
@@ -69,7 +72,7 @@ def read(url: str, learner: str, objective: str, as_of_ms: int = FAR_MS):
         return client.read(learner, objective, as_of_ms, WINDOW)
 
 
-def test_a_log_becomes_the_rows_of_the_platform(database, imported):
+def test_a_log_becomes_the_rows_of_the_platform(database: str, imported) -> None:
     summary = imported(
         database,
         row("ann", T0, 1, "s", "i"),
@@ -112,14 +115,14 @@ def test_a_log_becomes_the_rows_of_the_platform(database, imported):
     assert read(database, "bob", "t").learner.reviews[0].rating == "AGAIN"
 
 
-def test_nobody_but_the_logs_learners_is_a_learner(database, imported):
+def test_nobody_but_the_logs_learners_is_a_learner(database: str, imported) -> None:
     imported(database, row("ann", T0), row("bob", T0))
     assert len(contents(database)["users"]) == 2
     with pytest.raises(UnknownLearner):
         read(database, "import", "s")
 
 
-def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database, imported):
+def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, imported) -> None:
     trials = [row("ann", T0 + 60 * n, n % 2, "st"[n % 2], str(n), "posttest") for n in range(6)]
     imported(database, row("ann", T0 - 5000), *trials)
     end_ms = (T0 + 300) * 1000
@@ -128,7 +131,7 @@ def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database, importe
     assert len(read(database, "ann", "s").learner.reviews) == 1  # a trial is no review
 
 
-def test_importing_twice_changes_nothing(database, imported):
+def test_importing_twice_changes_nothing(database: str, imported) -> None:
     rows = [row("ann", T0 + 600 * n, int(n % 3 > 0), "st"[n % 2], str(n % 5)) for n in range(40)]
     rows.append(row("ann", T0 + 90_000, 1, kind="posttest"))
     imported(database, *rows)
@@ -139,7 +142,7 @@ def test_importing_twice_changes_nothing(database, imported):
 
 
 @pytest.mark.parametrize("cut", [1, 7, 20, 39])
-def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path, imported, cut):
+def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path: Path, imported, cut) -> None:
     rows = [row("ann", T0 + 1500 * n, int(n % 3 > 0), "st"[n % 5 > 2], str(n % 5)) for n in range(40)]
     whole, pieces, backwards = (f"sqlite:///{tmp_path}/{name}.db" for name in ("whole", "pieces", "backwards"))
     imported(whole, *rows)
@@ -156,7 +159,9 @@ def ignoring_first_dates(tables):
     return {name: rows for name, rows in tables.items() if name not in ("users", "learning_objectives")}
 
 
-def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_session_behind(database, imported):
+def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_session_behind(
+    database: str, imported
+) -> None:
     imported(database, row("ann", T0), row("ann", T0 + 7000, item="j"))
     assert len(contents(database)["study_sessions"]) == 2
     imported(database, row("ann", T0 + 3500, item="k"))
@@ -169,7 +174,7 @@ def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_
         assert sessions == {row[0] for row in reader.select("StudySession", ("id",))}
 
 
-def test_an_order_gets_times_ten_minutes_apart_and_says_so(database, imported):
+def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, imported) -> None:
     rows = [row("ann", 0, skill="s" if n in (0, 6, 13) else "t", item=str(n)) for n in range(14)]
     assert imported(database, *rows)["order_only"]
     history = read(database, "ann", "s").learner
@@ -181,7 +186,7 @@ def test_an_order_gets_times_ten_minutes_apart_and_says_so(database, imported):
         assert all(str(row[0]).startswith(ORDER_ONLY_PREFIX) for row in reader.select("StudySession", ("id",)))
 
 
-def test_the_visits_stored_are_those_that_ml_sees(database, imported):
+def test_the_visits_stored_are_those_that_ml_sees(database: str, imported) -> None:
     imported(database, *(row("ann", T0 + 700 * n * (1 + n % 4), 1, "st"[n % 3 > 1], str(n)) for n in range(60)))
     history = read(database, "ann", "s").learner
     seen = sorted((visit.started_ms, visit.last_ms, visit.answers) for visit in visits_of(history.reviews))
@@ -190,7 +195,7 @@ def test_the_visits_stored_are_those_that_ml_sees(database, imported):
     assert len(seen) > 5
 
 
-def test_a_longer_order_adds_its_end_and_another_order_is_refused(database, imported):
+def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str, imported) -> None:
     rows = [row("ann", 0, item=str(n)) for n in range(5)]
     imported(database, *rows[:3])
     assert imported(database, *rows)["new_answers"] == 2
@@ -200,19 +205,19 @@ def test_a_longer_order_adds_its_end_and_another_order_is_refused(database, impo
     assert contents(database) == before
 
 
-def test_the_same_answer_twice_in_one_second_is_two_answers(database, imported):
+def test_the_same_answer_twice_in_one_second_is_two_answers(database: str, imported) -> None:
     assert imported(database, row("ann", T0), row("ann", T0), row("ann", T0, 0))["new_answers"] == 3
     assert [review.rating for review in read(database, "ann", "s").learner.reviews] == ["GOOD", "GOOD", "AGAIN"]
 
 
-def test_answers_of_one_second_keep_their_order(database, imported):
+def test_answers_of_one_second_keep_their_order(database: str, imported) -> None:
     items = [str(n) for n in (5, 3, 9, 1, 7)]
     imported(database, *(row("ann", T0, item=item) for item in items))
     assert [review.card_id for review in read(database, "ann", "s").learner.reviews] == [f"s/{item}" for item in items]
 
 
 @pytest.mark.parametrize("bad", [row("bob", T0, 2), row("bob", "soon"), "bob\n", row("bob", 0), row("", T0)])
-def test_a_malformed_row_is_named_and_nothing_is_imported(database, imported, bad):
+def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, imported, bad) -> None:
     imported(database, row("ann", T0))
     before = contents(database)
     message = imported(database, row("cem", T0), row("cem", T0 + 1), bad, row("dan", T0), expected=2)
@@ -221,7 +226,7 @@ def test_a_malformed_row_is_named_and_nothing_is_imported(database, imported, ba
     assert contents(database) == before
 
 
-def test_a_contradiction_found_late_undoes_what_was_written_before_it(database, imported):
+def test_a_contradiction_found_late_undoes_what_was_written_before_it(database: str, imported) -> None:
     imported(database, row("zoe", T0))
     before = contents(database)
     learners = [row(f"learner{n}", T0) for n in range(450)]
@@ -231,12 +236,12 @@ def test_a_contradiction_found_late_undoes_what_was_written_before_it(database, 
     assert contents(database) == before
 
 
-def test_no_database_is_made_for_a_log_that_cannot_be_read(tmp_path, imported):
+def test_no_database_is_made_for_a_log_that_cannot_be_read(tmp_path: Path, imported) -> None:
     imported(f"sqlite:///{tmp_path}/new.db", row("ann", T0, 5), expected=2)
     assert not (tmp_path / "new.db").exists()
 
 
-def test_hostile_ids_are_ids(database, imported):
+def test_hostile_ids_are_ids(database: str, imported) -> None:
     learners = [
         "-h",
         "'; DROP TABLE users; --",
@@ -256,7 +261,7 @@ def test_hostile_ids_are_ids(database, imported):
         assert len(rows.objective.cards) == 1
 
 
-def test_an_empty_log_of_answers_imports_nothing(database, imported):
+def test_an_empty_log_of_answers_imports_nothing(database: str, imported) -> None:
     assert imported(database)["new_answers"] == 0
     assert contents(database)["users"] == []
 
@@ -265,18 +270,18 @@ def test_an_empty_log_of_answers_imports_nothing(database, imported):
     ("url", "code"),
     [("mysql://localhost/x", 78), ("sqlite:////nowhere/at/all.db", 69), ("postgresql://127.0.0.1:1/x", 69)],
 )
-def test_a_database_that_cannot_be_used_has_its_exit_code(imported, url, code):
+def test_a_database_that_cannot_be_used_has_its_exit_code(imported, url: str, code) -> None:
     message = imported(url, row("ann", T0), expected=code)
     assert message.startswith("Error: ") or "\nError: " in message
 
 
-def test_an_empty_database_gets_its_tables(tmp_path, imported):
+def test_an_empty_database_gets_its_tables(tmp_path: Path, imported) -> None:
     summary = imported(f"sqlite:///{tmp_path}/new.db", row("ann", T0))
     assert summary["created_tables"]
     assert len(read(f"sqlite:///{tmp_path}/new.db", "ann", "s").learner.reviews) == 1
 
 
-def test_the_same_skill_is_the_same_objective_in_every_database(tmp_path, imported):
+def test_the_same_skill_is_the_same_objective_in_every_database(tmp_path: Path, imported) -> None:
     for name in ("one", "two"):
         imported(f"sqlite:///{tmp_path}/{name}.db", row(name, T0, skill="143"))
     found = [contents(f"sqlite:///{tmp_path}/{name}.db")["learning_objectives"][0][0] for name in ("one", "two")]
@@ -287,7 +292,7 @@ def real_log(name: str) -> str:
     return os.path.join(need("STRUGGLE_DATA"), name, "interactions.csv.gz")
 
 
-def test_a_real_posttest_log(tmp_path):
+def test_a_real_posttest_log(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/cloze.db"
     summary = invoke(real_log("lkt_cloze"), url)
     assert (summary["rows"], summary["learners"], summary["new_answers"], summary["study_rows"]) == (
@@ -304,7 +309,7 @@ def test_a_real_posttest_log(tmp_path):
 
 
 @pytest.mark.slow
-def test_220_000_answers_within_a_minute(tmp_path):
+def test_220_000_answers_within_a_minute(tmp_path: Path) -> None:
     began = time.process_time()
     summary = invoke(real_log("assistments09"), f"sqlite:///{tmp_path}/assistments.db")
     assert (summary["new_answers"], summary["learners"], summary["new_objectives"]) == (220070, 2491, 149)
@@ -312,19 +317,19 @@ def test_220_000_answers_within_a_minute(tmp_path):
     assert time.process_time() - began < 60
 
 
-def test_gzip_is_read_as_it_is(tmp_path, database):
+def test_gzip_is_read_as_it_is(tmp_path: Path, database: str) -> None:
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress((HEADER + row("ann", T0)).encode()))
     assert invoke(path, database)["new_answers"] == 1
 
 
-def test_a_visit_ends_after_an_hour(database, imported):
+def test_a_visit_ends_after_an_hour(database: str, imported) -> None:
     imported(database, row("ann", T0), row("ann", T0 + 3600), row("ann", T0 + 7201))
     sessions = read(database, "ann", "s").learner.sessions
     assert [s.completed_at_ms - s.started_at_ms for s in sessions] == [HOUR_MS, 0]
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log.tsv")
     began = time.monotonic()
     for path in (tmp_path / "log.tsv", "/dev/zero"):
@@ -333,7 +338,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
     assert not (tmp_path / "d.db").exists()
 
 
-def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path, monkeypatch):
+def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.importing.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
     path = tmp_path / "log.tsv.gz"
     path.write_bytes(gzip.compress((HEADER + row("l", T0) * 60_000).encode()))
@@ -342,7 +347,7 @@ def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path, monkeypatch):
     assert not (tmp_path / "d.db").exists()
 
 
-def test_an_endless_line_is_refused_packed_or_not(tmp_path):
+def test_an_endless_line_is_refused_packed_or_not(tmp_path: Path) -> None:
     for name, content in (("log.tsv", b"x" * 300_000), ("log.gz", gzip.compress(b"x" * 300_000))):
         (tmp_path / name).write_bytes(content)
         assert "line 1: longer than 65536 bytes" in invoke(tmp_path / name, f"file:{tmp_path}/d.db", expected=2)

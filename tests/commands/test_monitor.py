@@ -8,6 +8,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ AS_OF = ("--as-of", iso(UNTIL_MS), "--bootstrap", "200")
 FEEDBACK_FIELDS = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
 
 
-def store(url, rows, feedback=(), users=()):
+def store(url, rows, feedback=(), users=()) -> None:
     with open_writer(url) as writer:
         writer.insert("StrugglePrediction", PREDICTION_FIELDS, rows)
         writer.insert("PredictionFeedback", FEEDBACK_FIELDS, feedback)
@@ -58,7 +59,7 @@ def certain_rows(count=600, wrong=0.0, degraded="", learners=60, at_ms=UNTIL_MS 
         yield (f"p{row}", who, what, probability, 0.8, features.to_dict(), at_ms, at_ms, struggled, False)
 
 
-def test_figures_equal_scikit_learns_and_feedback_outranks(database):
+def test_figures_equal_scikit_learns_and_feedback_outranks(database: str) -> None:
     rows = list(simulated(1500, 60, UNTIL_MS))
     current = [row for row in rows if row[6] >= UNTIL_MS - 7 * DAY_MS]
     said = {row[0]: bool(place % 2) for place, row in enumerate(current[:300])}
@@ -94,7 +95,7 @@ def test_figures_equal_scikit_learns_and_feedback_outranks(database):
     assert len(report["drift"]) == len(FEATURE_NAMES) + 1
 
 
-def test_nothing_stored_is_an_answer(database):
+def test_nothing_stored_is_an_answer(database: str) -> None:
     report = observed(database, code=0)
     assert (report["status"], report["predictions"], report["alerts"]) == ("no predictions", 0, [])
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF])
@@ -102,7 +103,7 @@ def test_nothing_stored_is_an_answer(database):
     assert "nothing to judge" in done.stdout
 
 
-def test_too_little_data_is_called_so_however_bad_it_looks(database):
+def test_too_little_data_is_called_so_however_bad_it_looks(database: str) -> None:
     store(database, certain_rows(60, wrong=0.9))
     report = observed(database, code=0)
     assert (report["status"], report["outcomes_known"]) == ("insufficient data", 60)
@@ -110,7 +111,7 @@ def test_too_little_data_is_called_so_however_bad_it_looks(database):
     assert re.search(r"^accuracy .* insufficient data$", table, re.MULTILINE)
 
 
-def test_a_good_model_raises_no_alert_and_a_bad_one_does(database):
+def test_a_good_model_raises_no_alert_and_a_bad_one_does(database: str) -> None:
     store(database, certain_rows(wrong=0.05))
     assert observed(database, code=0)["status"] == "ok"
     with open_writer(database) as writer:
@@ -120,14 +121,14 @@ def test_a_good_model_raises_no_alert_and_a_bad_one_does(database):
     assert {"accuracy", "recall"} <= {each["figure"] for each in report["alerts"]}
 
 
-def test_degraded_answers_raise_an_alert(database):
+def test_degraded_answers_raise_an_alert(database: str) -> None:
     store(database, certain_rows(degraded="the database did not answer in time"))
     report = observed(database, code=1)
     assert report["degraded"]["value"] == 1.0
     assert [each["figure"] for each in report["alerts"]] == ["degraded"]
 
 
-def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(database):
+def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(database: str) -> None:
     rows = list(certain_rows(6000, wrong=0.02, learners=200))
     rows = [(*row[:3], 1 - row[3] if row[1][-1] == "7" and row[8] else row[3], *row[4:]) for row in rows]
     store(database, rows, users=[(f"learner-{each}", f"cohort {each % 10}") for each in range(200)])
@@ -141,7 +142,7 @@ def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(
 
 
 @pytest.mark.parametrize("column", ["users.nothing", "nothing.email", "email", 'users.email" FROM users --'])
-def test_an_unknown_group_is_refused_in_a_sentence(database, column):
+def test_an_unknown_group_is_refused_in_a_sentence(database: str, column) -> None:
     store(database, certain_rows(30))
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
     assert done.exit_code == 78
@@ -149,7 +150,7 @@ def test_an_unknown_group_is_refused_in_a_sentence(database, column):
     assert "Traceback" not in done.stderr
 
 
-def test_the_period_holds_its_start_and_not_its_end(database):
+def test_the_period_holds_its_start_and_not_its_end(database: str) -> None:
     start = UNTIL_MS - 7 * DAY_MS
     rows = list(certain_rows(5))
     instants = (start - 1, start, start + 1, UNTIL_MS - 1, UNTIL_MS)
@@ -158,7 +159,7 @@ def test_the_period_holds_its_start_and_not_its_end(database):
 
 
 @pytest.mark.parametrize("about_days", [-400, 0, 14])
-def test_a_period_is_one_of_when_predictions_were_made(database, about_days):
+def test_a_period_is_one_of_when_predictions_were_made(database: str, about_days) -> None:
     """Whatever the day is that they are about."""
     start = UNTIL_MS - 7 * DAY_MS
     rows = list(certain_rows(3))
@@ -167,7 +168,7 @@ def test_a_period_is_one_of_when_predictions_were_made(database, about_days):
     assert observed(database)["predictions"] == 2
 
 
-def test_learners_who_opted_out_of_analytics_are_left_out(database):
+def test_learners_who_opted_out_of_analytics_are_left_out(database: str) -> None:
     store(database, certain_rows(600, learners=60))
     with open_writer(database) as writer:
         users = [(f"learner-{each}", each % 4 != 0) for each in range(60)]
@@ -176,7 +177,7 @@ def test_learners_who_opted_out_of_analytics_are_left_out(database):
     assert (report["predictions"], report["learners"]) == (450, 45)
 
 
-def test_every_stored_form_of_an_instant_is_read(tmp_path):
+def test_every_stored_form_of_an_instant_is_read(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/forms.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
@@ -192,7 +193,7 @@ def test_every_stored_form_of_an_instant_is_read(tmp_path):
     assert observed(url)["predictions"] == len(inside)
 
 
-def test_a_database_without_predictions_table_has_none(tmp_path):
+def test_a_database_without_predictions_table_has_none(tmp_path: Path) -> None:
     path = f"{tmp_path}/bare.sqlite3"
     connection = sqlite3.connect(path)
     connection.executescript("CREATE TABLE users (id TEXT); CREATE TABLE learning_objectives (id TEXT)")
@@ -200,7 +201,7 @@ def test_a_database_without_predictions_table_has_none(tmp_path):
     assert observed(f"file:{path}", code=0)["status"] == "no predictions"
 
 
-def test_broken_rows_do_not_stop_it(database):
+def test_broken_rows_do_not_stop_it(database: str) -> None:
     rows = list(certain_rows(200))
     odd = [{"defaulted": "all", "ability": "high", "degraded": None}, [1, 2], "text", {"ability": None}, None]
     odd += [{"answers_of_history": 1e9, "defaulted": [["ability"], 7]}]
@@ -210,7 +211,7 @@ def test_broken_rows_do_not_stop_it(database):
     assert observed(database, code=0)["predictions"] == 200
 
 
-def test_the_alert_command_gets_the_report_and_no_shell(tmp_path, database):
+def test_the_alert_command_gets_the_report_and_no_shell(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(wrong=0.5))
     received = tmp_path / "received.json"
     program = tmp_path / "tell.py"
@@ -228,14 +229,14 @@ def test_the_alert_command_gets_the_report_and_no_shell(tmp_path, database):
 
 
 @pytest.mark.parametrize("command", ["/nonexistent/program", f"{sys.executable} -c 'raise SystemExit(7)'"])
-def test_a_failing_alert_command_is_told_and_leaves_the_alert(database, command):
+def test_a_failing_alert_command_is_told_and_leaves_the_alert(database: str, command) -> None:
     store(database, certain_rows(wrong=0.5))
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--alert-command", command])
     assert done.exit_code == 1
     assert "alert command" in done.stderr
 
 
-def test_the_prometheus_file_holds_the_reports_figures(tmp_path, database):
+def test_the_prometheus_file_holds_the_reports_figures(tmp_path: Path, database: str) -> None:
     store(database, simulated(1200, 50, UNTIL_MS), users=[(f"learner-{each}", 'a "b"\\\n') for each in range(50)])
     path = tmp_path / "struggle.prom"
     report = observed(database, "--prometheus", str(path), "--group-by", "users.email")
@@ -262,19 +263,19 @@ def test_the_prometheus_file_holds_the_reports_figures(tmp_path, database):
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".unfinished")]
 
 
-def test_a_file_that_cannot_be_written_is_exit_74(database):
+def test_a_file_that_cannot_be_written_is_exit_74(database: str) -> None:
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--html", "/nonexistent/page.html"])
     assert done.exit_code == 74
 
 
 @pytest.mark.parametrize(("url", "code"), [("file:/nonexistent.sqlite3", 69), ("mysql://x/y", 78)])
-def test_a_database_that_cannot_be_read(url, code):
+def test_a_database_that_cannot_be_read(url: str, code) -> None:
     done = CliRunner().invoke(monitor, ["--database-url", url])
     assert done.exit_code == code
     assert done.stderr.startswith("Error: ")
 
 
-def test_a_bug_does_not_pass_for_an_alert(tmp_path):
+def test_a_bug_does_not_pass_for_an_alert(tmp_path: Path) -> None:
     broken = "import scripts.monitor as m; m.observe = None; m.main()"
     done = subprocess.run(
         [sys.executable, "-c", broken, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -283,7 +284,7 @@ def test_a_bug_does_not_pass_for_an_alert(tmp_path):
     assert "Traceback" in done.stderr
 
 
-def test_a_stream_left_early_leaves_the_client_usable(database):
+def test_a_stream_left_early_leaves_the_client_usable(database: str) -> None:
     store(database, simulated(9000, 50, UNTIL_MS))
     with db.connect(database) as client:
         batches = stored_predictions.stream_predictions(client, UNTIL_MS - 7 * DAY_MS, UNTIL_MS)
@@ -295,7 +296,7 @@ def test_a_stream_left_early_leaves_the_client_usable(database):
 @pytest.mark.parametrize(
     "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
 )
-def test_the_demo_database_is_monitored_where_it_is_asked_for(command):
+def test_the_demo_database_is_monitored_where_it_is_asked_for(command) -> None:
     done = subprocess.run([sys.executable, *command, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout.startswith("Predictions from ")
@@ -318,11 +319,11 @@ WHOLE = Target("accuracy", 0.75, None, True)
         (Figure(0.05, 0.01, 0.09, 400, 50), Target("gap", -0.1, 0.1, True), MEETS),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side(figure, target, expected):
+def test_a_verdict_needs_the_whole_interval_on_one_side(figure, target, expected) -> None:
     assert verdict(figure, target, 100) == expected
 
 
-def test_drift_finds_what_moved_and_only_that():
+def test_drift_finds_what_moved_and_only_that() -> None:
     found = {each.feature: each for each in feature_drift(panel(1, 200, 8), panel(2, 200, 8, shift=0.15))}
     assert [name for name, each in found.items() if each.drifted] == ["f0"]
     assert found["f0"].mean_after - found["f0"].mean_before == pytest.approx(0.15, abs=0.03)
@@ -333,19 +334,19 @@ def test_drift_finds_what_moved_and_only_that():
     assert not small["f0"].drifted
 
 
-def test_drift_needs_two_periods():
+def test_drift_needs_two_periods() -> None:
     with pytest.raises(ValueError, match="two periods"):
         feature_drift(panel(1, 20, 2), FeatureCounts([f"f{each}" for each in range(6)]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("learners", "rows"), [(50, 1), (40, 10), (300, 5)])
-def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows):
+def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows) -> None:
     runs = 200
     assert false_alarms(learners, rows, runs) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
-def test_the_queries_use_the_indexes(database):
+def test_the_queries_use_the_indexes(database: str) -> None:
     store(database, simulated(3000, 50, UNTIL_MS, days=100))
     with db.connect(database) as client:
 
@@ -390,7 +391,7 @@ def explained(url, query):
 HOSTILE = "<script>console.error('owned')</script><img src=x onerror=console.error(1)>"
 
 
-def console(tmp_path, page):
+def console(tmp_path: Path, page):
     """What a real browser writes to its console on opening the page, and the document it made of it."""
     done = subprocess.run(
         [
@@ -405,7 +406,7 @@ def console(tmp_path, page):
     return re.findall(r":CONSOLE.*", done.stderr), done.stdout
 
 
-def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path):
+def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/page.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
@@ -430,7 +431,7 @@ def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path):
     assert "None" not in document.replace("None moved", "")
 
 
-def test_a_single_week_shows_its_intervals(tmp_path):
+def test_a_single_week_shows_its_intervals(tmp_path: Path) -> None:
     url, page = f"file:{tmp_path}/week.sqlite3", tmp_path / "page.html"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
@@ -440,7 +441,7 @@ def test_a_single_week_shows_its_intervals(tmp_path):
     assert trends.count('class="whisker"') == trends.count("<svg") == 6
 
 
-def test_the_page_of_an_empty_store_says_so(tmp_path):
+def test_the_page_of_an_empty_store_says_so(tmp_path: Path) -> None:
     url, page = f"file:{tmp_path}/empty.sqlite3", tmp_path / "page.html"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
@@ -448,7 +449,7 @@ def test_the_page_of_an_empty_store_says_so(tmp_path):
     assert "No prediction was stored" in page.read_text()
 
 
-def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path):
+def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/reasons.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
@@ -472,7 +473,7 @@ def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path)
 
 
 @pytest.mark.slow
-def test_memory_stays_within_bounds_as_the_store_grows():
+def test_memory_stays_within_bounds_as_the_store_grows() -> None:
     measured = []
     for rows in (20_000, 120_000):
         done = subprocess.run(
@@ -501,7 +502,7 @@ def every_format(url, directory, *options):
 
 
 @pytest.mark.parametrize("few", [3, 9])
-def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path, database, few):
+def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database: str, few) -> None:
     users = [(f"learner-{each}", "Zanzibar" if each < few else f"cohort {each % 2}") for each in range(60)]
     store(database, certain_rows(1200, wrong=0.5), users=users)
     formats = every_format(database, tmp_path, "--group-by", "users.email")
@@ -515,7 +516,7 @@ def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path, database, few)
             assert figure["value"] is None or (figure["n"] >= 100 and figure["learners"] >= 10)
 
 
-def test_a_period_of_a_few_learners_has_no_figures(tmp_path, database):
+def test_a_period_of_a_few_learners_has_no_figures(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(600, wrong=0.1, learners=4))
     formats = every_format(database, tmp_path)
     report = json.loads(formats[0])
@@ -527,7 +528,7 @@ def test_a_period_of_a_few_learners_has_no_figures(tmp_path, database):
     assert "struggle_predictor_accuracy " not in formats[3]
 
 
-def test_the_alert_command_learns_of_no_learner(tmp_path, database):
+def test_the_alert_command_learns_of_no_learner(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(wrong=0.5))
     formats = every_format(database, tmp_path)
     assert "learner-" in formats[0]
@@ -536,7 +537,7 @@ def test_the_alert_command_learns_of_no_learner(tmp_path, database):
 
 
 @pytest.mark.parametrize("column", ["users.id", "users.email"])
-def test_a_column_that_tells_learners_apart_is_no_group(database, column):
+def test_a_column_that_tells_learners_apart_is_no_group(database: str, column) -> None:
     store(database, certain_rows(), users=[(f"learner-{each}", f"{each}@example.org") for each in range(60)])
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
     assert (done.exit_code, done.stdout) == (78, "")
@@ -544,7 +545,7 @@ def test_a_column_that_tells_learners_apart_is_no_group(database, column):
     assert "example.org" not in done.stderr
 
 
-def test_no_control_character_and_no_line_of_others_comes_from_stored_text(tmp_path, database):
+def test_no_control_character_and_no_line_of_others_comes_from_stored_text(tmp_path: Path, database: str) -> None:
     forged = 'a\x1b[2J\nALERT: forged\r\u202e\u2028b"} 1\\'
     store(database, certain_rows(1200, wrong=0.5), users=[(f"learner-{each}", forged) for each in range(60)])
     formats = every_format(database, tmp_path, "--group-by", "users.email")

@@ -21,6 +21,7 @@ from ml.study.degraded import SENTENCES
 from ml.study.history import DAY_MS, WINDOW, LearnerHistory
 from ml.training.examples import labelled_examples
 from scripts.record_outcomes import record
+from tests.support.postgres_server import Databases
 from tests.support.service_process import serving
 from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
@@ -45,7 +46,7 @@ def statuses(url: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("options", [(), ("--strict",)])
-def test_predict_py_answers_by_default_features_and_says_why(platform, options):
+def test_predict_py_answers_by_default_features_and_says_why(platform, options) -> None:
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), *options, "--database-url", platform, "weak", "osmosis"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -58,7 +59,7 @@ def test_predict_py_answers_by_default_features_and_says_why(platform, options):
     assert TRACKING_OFF in done.stderr
 
 
-def test_the_service_answers_the_same(platform, tmp_path):
+def test_the_service_answers_the_same(platform, tmp_path: Path) -> None:
     pair = {"user_id": "weak", "objective_id": "osmosis"}
     with serving(tmp_path / "log", DATABASE_URL=platform, STRUGGLE_MODEL="rules") as url:
         single = httpx.post(f"{url}/predict", json=pair).json()
@@ -66,7 +67,7 @@ def test_the_service_answers_the_same(platform, tmp_path):
     assert single["degraded"] == of_batch["degraded"] == TRACKING_OFF
 
 
-def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_path):
+def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_path: Path) -> None:
     settings = {"STRUGGLE_WRITER_URL": platform, "STRUGGLE_TOKEN": "t", "STRUGGLE_MODEL": "rules"}
     headers = {"Authorization": "Bearer t"}
     with serving(tmp_path / "log", DATABASE_URL=platform, **settings) as url:
@@ -76,7 +77,7 @@ def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_
     assert statuses(platform) == {"weak": "DISMISSED", "strong": "PENDING"}
 
 
-def test_one_by_one_and_many_at_once_alike(platform):
+def test_one_by_one_and_many_at_once_alike(platform) -> None:
     with db.connect(platform) as client:
         rows = client.read("weak", "osmosis", None, WINDOW)
         single = StruggleFeatureExtractor(client, None).extract("weak", "osmosis")
@@ -86,7 +87,7 @@ def test_one_by_one_and_many_at_once_alike(platform):
     assert single.degraded == SENTENCES["tracking_off"]
 
 
-def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path: Path):
+def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     counts = night(platform, FIRST_NIGHT_MS + DAY_MS, "--output", str(out))
     assert (counts["learners"], counts["tracking_off"], counts["written"], counts["dismissed"]) == (2, 1, 1, 1)
@@ -96,7 +97,7 @@ def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["text", "varchar(5)", "smallint", "bit(1)"])
-def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases, kind):
+def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Databases, kind) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     night(url, FIRST_NIGHT_MS)
@@ -112,7 +113,7 @@ def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases, kind)
 
 
 @pytest.mark.parametrize("stored", ["false", "f", "0", 0, 0.0])
-def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url, stored):
+def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
     fill(sqlite_url)
@@ -125,7 +126,7 @@ def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url, stored):
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_run):
+def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_run) -> None:
     with open_writer(platform) as writer:
         writer.insert("Card", ("id", "courseId", "objectiveId"), [("of-osmosis", "physiology", "osmosis")])
         fields = ("id", "userId", "cardId", "rating", "reviewedAt")
@@ -150,7 +151,7 @@ def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_ru
 
 
 @pytest.mark.parametrize("switch", ["includeInAnalytics", "performanceTrackingEnabled"])
-def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(database, switch):
+def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(database: str, switch) -> None:
     fill(database)
     with open_writer(database) as writer:
         writer.update("User", "strong", **{switch: False})
@@ -162,7 +163,7 @@ def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(databas
     assert set(labelled_examples(learners, objectives, None).learner.tolist()) <= {"weak"}
 
 
-def test_a_table_without_the_switches_has_them_on(database):
+def test_a_table_without_the_switches_has_them_on(database: str) -> None:
     with open_writer(database) as writer:
         users = writer.table("User")
         for switch in ("includeInAnalytics", "performanceTrackingEnabled", "behavioralAnalysisEnabled"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 import pytest
@@ -20,25 +21,27 @@ from scripts.explain_model import explain_model
     ("command", "option"),
     [(evaluate_model, "--json"), (evaluate_model, "--predictions"), (explain_model, "--out")],
 )
-def test_a_directory_that_is_not_there_is_refused_before_the_work(command: click.Command, option: str, tmp_path):
+def test_a_directory_that_is_not_there_is_refused_before_the_work(
+    command: click.Command, option: str, tmp_path: Path
+) -> None:
     done = CliRunner().invoke(command, [option, str(tmp_path / "absent" / "out")])
     assert done.exit_code == 74
     assert done.stderr.startswith("Error: ")
     assert "cannot be written" in done.stderr
 
 
-def test_a_device_is_written_to_and_not_replaced(tmp_path):
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     write_whole("/dev/null", "text")
     assert not os.path.isfile("/dev/null")
 
 
-def test_a_link_to_an_open_stream_is_written_to_and_not_replaced(tmp_path):
+def test_a_link_to_an_open_stream_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     with open(tmp_path / "redirected", "w+", encoding="utf-8") as stream:
         write_whole(f"/dev/fd/{stream.fileno()}", "text")
         assert stream.read() == "text"
 
 
-def test_permissions_are_the_old_files_else_those_that_the_user_gives_new_ones(tmp_path):
+def test_permissions_are_the_old_files_else_those_that_the_user_gives_new_ones(tmp_path: Path) -> None:
     private = tmp_path / "private.csv"
     private.touch(0o600)
     mask = os.umask(0o027)
@@ -50,7 +53,7 @@ def test_permissions_are_the_old_files_else_those_that_the_user_gives_new_ones(t
     assert [os.stat(tmp_path / name).st_mode & 0o777 for name in ("private.csv", "new.csv")] == [0o600, 0o640]
 
 
-def test_a_file_is_replaced_by_one_rename_and_nothing_lies_beside_it(tmp_path):
+def test_a_file_is_replaced_by_one_rename_and_nothing_lies_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
     old = os.stat(path).st_ino
@@ -60,7 +63,7 @@ def test_a_file_is_replaced_by_one_rename_and_nothing_lies_beside_it(tmp_path):
     assert os.listdir(tmp_path) == ["out.json"]
 
 
-def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatch):
+def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
 
@@ -74,7 +77,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path, monkeypatc
     assert os.listdir(tmp_path) == ["out.json"]
 
 
-def test_a_packed_predictor_is_as_private_as_other_files_and_replaces_no_database(tmp_path):
+def test_a_packed_predictor_is_as_private_as_other_files_and_replaces_no_database(tmp_path: Path) -> None:
     """It holds the difficulty table, which counts learners."""
     output, kept = tmp_path / "predict.pyz", tmp_path / "kept"
     kept.write_text("another's")
@@ -94,7 +97,9 @@ def test_a_packed_predictor_is_as_private_as_other_files_and_replaces_no_databas
     assert os.listdir(tmp_path).count("app.db") == 1
 
 
-def test_the_file_before_makes_no_new_one_run_as_us_or_more_open_than_asked_for(tmp_path, monkeypatch):
+def test_the_file_before_makes_no_new_one_run_as_us_or_more_open_than_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = str(tmp_path / "out")
     write_whole(path, "text")
     os.chmod(path, 0o4755)

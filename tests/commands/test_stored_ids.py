@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from ml.instants import iso
 from ml.study.history import DAY_MS
 from scripts.forget_learner import forget
 from scripts.record_outcomes import record
+from tests.support.postgres_server import Databases
 from tests.support.study_database import by_bare_names
 from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
@@ -78,7 +80,7 @@ def two_nights_make_one_row_each(url: str) -> list[str]:
         ("text", "char(25)", ""),
     ],
 )
-def test_ids_of_every_kind_on_postgresql(postgres_databases, kind, own, made):
+def test_ids_of_every_kind_on_postgresql(postgres_databases: Databases, kind, own, made) -> None:
     url = postgres_databases.with_tables()
     retyped(url, kind, own, made)
     fill(url, **(UUIDS if kind == "uuid" else NUMBERS))
@@ -91,7 +93,7 @@ NO_IDS = ("abc", "-1", "1.0", " 1", "99999999999", "9" * 30, "\0", "a\0b", "\ud8
 
 
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric(20)", "uuid", "text"])
-def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases, kind):
+def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases: Databases, kind) -> None:
     url = postgres_databases.with_tables()
     retyped(url, kind, kind)
     with open_writer(url) as writer:
@@ -119,7 +121,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("change", COLUMNS.values(), ids=COLUMNS)
-def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases, change):
+def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Databases, change) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
@@ -138,7 +140,7 @@ def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases, ch
 
 
 @pytest.mark.parametrize(("field", "moves"), [("updatedAt", True), ("created_at", False)])
-def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database, field, moves):
+def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database: str, field, moves) -> None:
     """`@updatedAt` makes a column that must have a value and has no default."""
     fill(database)
     with open_writer(database) as writer:
@@ -162,7 +164,7 @@ def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database, field, mo
     assert (held[0] != held[1]) is moves
 
 
-def test_numbers_as_ids_on_sqlite(sqlite_url):
+def test_numbers_as_ids_on_sqlite(sqlite_url: str) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         for model in STORED:
@@ -176,7 +178,7 @@ def test_numbers_as_ids_on_sqlite(sqlite_url):
     assert all(each.isdigit() for each in two_nights_make_one_row_each(sqlite_url))
 
 
-def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_databases):
+def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     retyped(url, "bigint", "bigint", "ADD GENERATED ALWAYS AS IDENTITY")
     fill(url, **NUMBERS)
@@ -199,7 +201,7 @@ def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_
     assert len(rows) == len(set(rows)) > 2
 
 
-def test_an_id_column_that_nobody_fills_is_said_before_any_row(postgres_databases):
+def test_an_id_column_that_nobody_fills_is_said_before_any_row(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     retyped(url, "bigint", "bigint")
     fill(url, **NUMBERS)
@@ -207,7 +209,7 @@ def test_an_id_column_that_nobody_fills_is_said_before_any_row(postgres_database
 
 
 @pytest.mark.parametrize(("length", "ids"), [(None, 36), (36, 36), (32, 32), (30, 25), (25, 25)])
-def test_a_uuid_is_written_as_long_as_the_column_allows(length, ids):
+def test_a_uuid_is_written_as_long_as_the_column_allows(length, ids) -> None:
     made = [column("varchar", length, False).id_of(f"0199ef77-5800-75d2-9742-{n:012x}") for n in range(300)]
     assert {len(each) for each in made} == {ids}
     assert sorted(set(made)) == made  # distinct, and in the order of their days still
@@ -264,7 +266,7 @@ RENAMED = (
 )
 
 
-def test_enum_values_are_written_compared_and_read_under_the_apps_own_names(database, tmp_path):
+def test_enum_values_are_written_compared_and_read_under_the_apps_own_names(database: str, tmp_path: Path) -> None:
     schema = tmp_path / "schema.prisma"
     schema.write_text(SCHEMA)
     with open_writer(database) as writer:
@@ -313,7 +315,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("why", REFUSALS)
-def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(postgres_databases, why):
+def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(postgres_databases: Databases, why) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     refused, stored = ("strong", "weak") if why == "too long" else ("weak", "strong")
@@ -329,7 +331,7 @@ def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(post
         assert {row[0] for row in writer.select("StruggleIndicator", ("userId",))} <= {stored}
 
 
-def test_a_row_that_sqlite_refuses_is_counted_and_the_others_are_stored(sqlite_url):
+def test_a_row_that_sqlite_refuses_is_counted_and_the_others_are_stored(sqlite_url: str) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         table = TABLES["StrugglePrediction"]
@@ -342,7 +344,7 @@ def test_a_row_that_sqlite_refuses_is_counted_and_the_others_are_stored(sqlite_u
     assert "CHECK" in counts["failures"][0]
 
 
-def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postgres_databases):
+def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
@@ -354,7 +356,7 @@ def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postg
     assert counts["indicators"] >= 1
 
 
-def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databases):
+def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
@@ -362,7 +364,7 @@ def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databas
     night(url, FIRST_NIGHT_MS, expected=69)
 
 
-def test_an_app_without_topics_and_indicators_is_stored_to_without_them(database):
+def test_an_app_without_topics_and_indicators_is_stored_to_without_them(database: str) -> None:
     with open_writer(database) as writer:
         by_bare_names(writer).execute("DROP TABLE struggle_indicators")
         by_bare_names(writer).execute('ALTER TABLE struggle_predictions DROP COLUMN "topicId"')

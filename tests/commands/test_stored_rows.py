@@ -61,11 +61,11 @@ def day_of(**rows: object) -> int:
         ),
     ],
 )
-def test_a_prediction_is_about_the_next_mission_else_the_next_exam_else_today(rows, days_ahead):
+def test_a_prediction_is_about_the_next_mission_else_the_next_exam_else_today(rows, days_ahead) -> None:
     assert day_of(**rows) == days_ahead
 
 
-def test_the_date_is_the_last_millisecond_of_the_day_and_the_id_begins_with_the_day():
+def test_the_date_is_the_last_millisecond_of_the_day_and_the_id_begins_with_the_day() -> None:
     occasion = Occasion("ada", "limits", 20_000)
     assert iso(occasion.date_ms) == "2024-10-04T23:59:59.999Z"
     assert occasion.prediction_id == "019254d3-8000-7509-872e-c91a2bae1866"
@@ -94,19 +94,19 @@ def alert(signs) -> str | None:
     ],
 )
 @pytest.mark.parametrize("contributions", [{}, {"expected_struggle": 1.2}, {"ability": 0.4, "workload_level": -0.3}])
-def test_the_apps_alert_finds_every_high_risk_and_says_high_of_no_other(known, contributions):
+def test_the_apps_alert_finds_every_high_risk_and_says_high_of_no_other(known, contributions) -> None:
     features = FeatureVector.of(known, AS_OF_MS)
     assert alert(indicators_of(features, prediction(0.7, **contributions))) == "HIGH"
     assert alert(indicators_of(features, prediction(0.69, **contributions))) in (None, "MEDIUM")
     assert indicators_of(features, prediction(0.39, **contributions)) == []
 
 
-def test_no_sign_is_made_of_features_that_could_not_be_read():
+def test_no_sign_is_made_of_features_that_could_not_be_read() -> None:
     features = FeatureVector.of({}, AS_OF_MS, degraded="the database is down")
     assert indicators_of(features, prediction(0.9, retention_score=2.0)) == []
 
 
-def test_each_sign_names_its_feature_and_what_it_says():
+def test_each_sign_names_its_feature_and_what_it_says() -> None:
     features = FeatureVector.of({"retention_score": 0.2, "prerequisite_gap_count": 0.3}, AS_OF_MS)
     first, second = (sign.to_dict() for sign in indicators_of(features, by_rules(features)))
     assert (first["indicator_type"], first["severity"]) == ("LOW_RETENTION", "HIGH")
@@ -126,7 +126,7 @@ def rows_of(url: str, *fields: str) -> list[tuple[object, ...]]:
         return sorted(writer.select("StrugglePrediction", fields), key=str)
 
 
-def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform):
+def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform) -> None:
     for nth in range(7):
         counts = night(platform, FIRST_NIGHT_MS + nth * DAY_MS)
         assert counts["written"] == 2
@@ -161,7 +161,7 @@ def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform):
         assert factor["description"] == factor["text"]
 
 
-def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_url):
+def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_url: str) -> None:
     """Prisma's own engine keeps milliseconds and asks for them; text would lie beyond any of its bounds."""
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
@@ -187,7 +187,7 @@ def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_
     assert found == (2,)
 
 
-def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform):
+def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform) -> None:
     for minute in range(11):
         night(platform, FIRST_NIGHT_MS + minute * 60_000)
     night(platform, FIRST_NIGHT_MS + 10 * 60_000)
@@ -196,7 +196,7 @@ def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platf
     assert said == [FIRST_NIGHT_MS + minute * 60_000 for minute in range(2, 10)]
 
 
-def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform):
+def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform) -> None:
     night(platform, FIRST_NIGHT_MS)
     before = rows_of(platform, "id", "predictedAt", "featureVector")
     night(platform, FIRST_NIGHT_MS - 3_600_000)
@@ -204,7 +204,7 @@ def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform):
 
 
 @pytest.mark.parametrize("status", ["CONFIRMED", "DISMISSED", "RESOLVED"])
-def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform, status):
+def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform, status) -> None:
     night(platform, FIRST_NIGHT_MS)
     row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
     with open_writer(platform) as writer:
@@ -223,7 +223,7 @@ def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platfo
     )
 
 
-def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform):
+def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform) -> None:
     night(platform, FIRST_NIGHT_MS)
     row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
     with open_writer(platform) as writer:
@@ -234,7 +234,7 @@ def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform):
 
 
 @pytest.mark.parametrize("moment_of_day_ms", [0, 3 * 3_600_000])
-def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, moment_of_day_ms):
+def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, moment_of_day_ms) -> None:
     """It dated them at the day's start, or at as_of, under ids of its own; the day here is the mission's."""
     row = {"id": "of-the-old-route", "userId": "weak", "learningObjectiveId": "osmosis"}
     row |= {"predictedStruggleProbability": 0.6, "predictionConfidence": 0.5, "predictionStatus": "PENDING"}
@@ -258,7 +258,7 @@ def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, mom
     assert len(severities) >= 2
 
 
-def test_the_answer_names_the_row_that_the_batch_stores(platform):
+def test_the_answer_names_the_row_that_the_batch_stores(platform) -> None:
     night(platform, FIRST_NIGHT_MS)
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--database-url", platform, "--model", "rules"]
     said = json.loads(subprocess.run([*argv, "weak", "osmosis"], capture_output=True, check=True, timeout=60).stdout)

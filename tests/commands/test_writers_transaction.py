@@ -21,7 +21,7 @@ from scripts.forget_learner import forget_learner
 from scripts.import_history import import_history
 from scripts.predict_batch import predict_batch
 from scripts.record_outcomes import record_outcomes
-from tests.support.postgres_server import connected
+from tests.support.postgres_server import Databases, connected
 
 PENDING = 5
 PATIENCE_S = 0.5
@@ -29,7 +29,7 @@ COMMANDS = ("create", "import", "store", "outcomes", "forget")
 
 
 @pytest.fixture
-def platform(postgres_databases) -> str:
+def platform(postgres_databases: Databases) -> str:
     """The URL of a database with two whole platforms, in public and in app; what is told to write names app."""
     url = str(postgres_databases.empty())
     with connected(url) as cursor:
@@ -108,7 +108,7 @@ def refusing(table: str, event: str, nth: int) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_a_command_writes_to_the_schema_of_its_url_alone(command, platform, tmp_path):
+def test_a_command_writes_to_the_schema_of_its_url_alone(command, platform, tmp_path: Path) -> None:
     public, app = contents(platform, "public"), contents(platform, "app")
     done = ran(command, f"{platform}?schema=app", tmp_path)
     assert done.exit_code == 0, done.output
@@ -116,7 +116,7 @@ def test_a_command_writes_to_the_schema_of_its_url_alone(command, platform, tmp_
     assert contents(platform, "app") != app
 
 
-def test_tables_are_created_in_the_schema_of_the_url_alone(postgres_databases, tmp_path):
+def test_tables_are_created_in_the_schema_of_the_url_alone(postgres_databases: Databases, tmp_path: Path) -> None:
     url = str(postgres_databases.with_tables())
     with connected(url) as cursor:
         cursor.execute("CREATE SCHEMA app")
@@ -130,7 +130,7 @@ def test_tables_are_created_in_the_schema_of_the_url_alone(postgres_databases, t
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(command, platform, tmp_path):
+def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(command, platform, tmp_path: Path) -> None:
     with connected(platform) as cursor:
         cursor.execute("DROP SCHEMA public CASCADE")
     done = ran(command, f"{platform}?schema=app", tmp_path)
@@ -147,7 +147,7 @@ def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(comm
         ("forget", "struggle_predictions", "DELETE", 3),
     ],
 )
-def test_a_refused_row_leaves_nothing_written(command, table, event, nth, platform, tmp_path):
+def test_a_refused_row_leaves_nothing_written(command, table, event, nth, platform, tmp_path: Path) -> None:
     with connected(platform) as cursor:
         cursor.execute(refusing(table, event, nth))
     before = contents(platform, "app")
@@ -158,7 +158,9 @@ def test_a_refused_row_leaves_nothing_written(command, table, event, nth, platfo
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_a_locked_table_is_waited_for_with_patience_and_no_longer(command, platform, tmp_path, monkeypatch):
+def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
+    command, platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(open_writer.__kwdefaults__, "patience_s", PATIENCE_S)
     held = "study_sessions" if command == "import" else "struggle_predictions"
     patient = "-c idle_in_transaction_session_timeout=0"
@@ -172,7 +174,7 @@ def test_a_locked_table_is_waited_for_with_patience_and_no_longer(command, platf
     assert waited_s < 20
 
 
-def test_every_transaction_of_a_writer_has_the_same_settings(platform):
+def test_every_transaction_of_a_writer_has_the_same_settings(platform) -> None:
     asked = "SELECT current_setting('lock_timeout'), current_setting('TimeZone'), current_setting('search_path')"
     with open_writer(f"{platform}?schema=app", patience_s=0.25) as writer:
         first = writer.query(asked)
@@ -182,7 +184,7 @@ def test_every_transaction_of_a_writer_has_the_same_settings(platform):
 
 
 @pytest.mark.parametrize("between", [lambda writer: None, lambda writer: writer.commit()])
-def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform):
+def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform) -> None:
     """The role's idle_in_transaction_session_timeout of 300 ms would end its session otherwise."""
     with open_writer(f"{platform}?schema=app") as writer:
         between(writer)
@@ -193,7 +195,9 @@ def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callab
         assert writer.select("User", ("id",), "id", ["x"]) == [("x",)]
 
 
-def test_outcomes_take_long_to_read_and_the_writer_is_in_no_transaction_meanwhile(platform, tmp_path, monkeypatch):
+def test_outcomes_take_long_to_read_and_the_writer_is_in_no_transaction_meanwhile(
+    platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import db.client
 
     reading = db.client.Client.stream_learners

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -74,7 +75,7 @@ model LearningObjective { id String @id }
 
 
 @pytest.fixture
-def schema(tmp_path):
+def schema(tmp_path: Path):
     def read_text(text):
         path = tmp_path / "schema.prisma"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -83,7 +84,7 @@ def schema(tmp_path):
     return read_text
 
 
-def assert_app_is_understood(names):
+def assert_app_is_understood(names) -> None:
     assert names.table("User", "users") == "people"
     assert names.table_schema("User", "users") == "learning"
     assert names.column("User", "users", "createdAt") == "created_at"
@@ -99,25 +100,25 @@ def assert_app_is_understood(names):
     assert names.stored_values("User", "users", "note") == {}
 
 
-def test_names_are_followed_through_comments_strings_and_many_line_attributes(schema):
+def test_names_are_followed_through_comments_strings_and_many_line_attributes(schema) -> None:
     names = schema(APP)
     assert_app_is_understood(names)
     assert (names.provider, names.url, names.url_variable) == ("postgresql", None, "DATABASE_URL")
 
 
-def test_windows_line_ends_and_a_byte_order_mark_change_nothing(schema):
+def test_windows_line_ends_and_a_byte_order_mark_change_nothing(schema) -> None:
     assert_app_is_understood(schema(b"\xef\xbb\xbf" + APP.replace("\n", "\r\n").encode()))
 
 
-def test_the_space_between_words_changes_nothing(schema):
+def test_the_space_between_words_changes_nothing(schema) -> None:
     assert_app_is_understood(schema(APP.replace("  ", "\t").replace("@map(", "@map ( ")))
 
 
-def test_a_foreign_key_of_another_name_is_found_through_its_relation(schema):
+def test_a_foreign_key_of_another_name_is_found_through_its_relation(schema) -> None:
     assert schema(APP).column("Review", "reviews", "userId") == "person_id"
 
 
-def test_two_relations_to_one_model_leave_its_key_open(schema):
+def test_two_relations_to_one_model_leave_its_key_open(schema) -> None:
     names = schema(
         """model Exam {
           authorId String @map("a")
@@ -129,20 +130,20 @@ def test_two_relations_to_one_model_leave_its_key_open(schema):
     assert names.column("Exam", "exams", "userId") == "userId"
 
 
-def test_a_model_the_app_lacks_keeps_the_platforms_names(schema):
+def test_a_model_the_app_lacks_keeps_the_platforms_names(schema) -> None:
     names = schema(APP)
     assert names.table("Mission", "missions") == "missions"
     assert names.column("Mission", "missions", "userId") == "userId"
     assert names.column("User", "users", "performanceTrackingEnabled") == "performanceTrackingEnabled"
 
 
-def test_an_introspected_model_is_known_by_its_table(schema):
+def test_an_introspected_model_is_known_by_its_table(schema) -> None:
     names = schema('model reviews { id String @id\n userId String @map("user_id")\n}')
     assert names.table("Review", "reviews") == "reviews"
     assert names.column("Review", "reviews", "userId") == "user_id"
 
 
-def test_a_directory_of_files_is_one_schema(tmp_path):
+def test_a_directory_of_files_is_one_schema(tmp_path: Path) -> None:
     blocks = APP.split("\n}\n")
     (tmp_path / "models").mkdir()
     for number, block in enumerate(blocks):
@@ -156,13 +157,13 @@ def test_a_directory_of_files_is_one_schema(tmp_path):
     assert names.directory == str(tmp_path)
 
 
-def test_the_directory_is_where_the_schema_lies(tmp_path, monkeypatch):
+def test_the_directory_is_where_the_schema_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "schema.prisma").write_text("model A { id String @id }")
     monkeypatch.chdir(tmp_path)
     assert read("schema.prisma").directory == str(tmp_path)
 
 
-def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema):
+def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema) -> None:
     names = schema('datasource x { provider = ["sqlite"]\n url = "file:./dev.db" }\nmodel A { id Int @id }')
     assert (names.provider, names.url, names.url_variable) == (None, "file:./dev.db", None)
     names = schema('datasource x { provider = "sqlite"\n url = env()\n relationMode = prisma }\nmodel A { id Int @id }')
@@ -188,21 +189,21 @@ def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema):
         ("//" + "x" * LARGEST_SCHEMA, "larger"),
     ],
 )
-def test_what_is_no_schema_is_refused_in_one_sentence(schema, text, reason):
+def test_what_is_no_schema_is_refused_in_one_sentence(schema, text: str, reason) -> None:
     with pytest.raises(SchemaUnreadable, match=reason) as refusal:
         schema(text)
     assert "\n" not in str(refusal.value)
     assert str(refusal.value).endswith(".")
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.prisma")
     for path in (tmp_path / "absent.prisma", tmp_path / "pipe.prisma", tmp_path, "/dev/zero", "a\0b", ""):
         with pytest.raises(SchemaUnreadable):
             read(str(path))
 
 
-def test_a_directory_tree_without_end_is_refused(tmp_path):
+def test_a_directory_tree_without_end_is_refused(tmp_path: Path) -> None:
     for number in range(600):
         (tmp_path / f"{number}.prisma").write_text("")
     with pytest.raises(SchemaUnreadable, match="500"):
@@ -228,7 +229,7 @@ def test_a_directory_tree_without_end_is_refused(tmp_path):
         "\\",
     ],
 )
-def test_the_largest_hostile_schema_is_read_or_refused_within_seconds(schema, piece):
+def test_the_largest_hostile_schema_is_read_or_refused_within_seconds(schema, piece) -> None:
     text = f"model A {{\n a A {piece * ((LARGEST_SCHEMA - 40) // len(piece.encode()))}\n}}"
     started = time.process_time()
     try:
@@ -246,7 +247,7 @@ SCHEMA_PIECES = st.sampled_from([*f"{NAMES} {SIGNS}".split(), "\n", " ", '"\\u00
 @settings(max_examples=300)
 @given(st.one_of(st.text(), st.lists(SCHEMA_PIECES, max_size=40).map(" ".join)))
 @example("model A { = = }\ndatasource d { url = \n provider = \n url = env }")
-def test_only_schema_unreadable_is_ever_raised(text):
+def test_only_schema_unreadable_is_ever_raised(text: str) -> None:
     names = SchemaNames("/")
     try:
         names.take(text)
@@ -255,7 +256,7 @@ def test_only_schema_unreadable_is_ever_raised(text):
     assert all(isinstance(names.column(model, "", "x"), str) for model in names.models)
 
 
-def test_the_reader_imports_only_what_json_has_imported_already():
+def test_the_reader_imports_only_what_json_has_imported_already() -> None:
     program = (
         "import __future__, json, sys, db.errors; before = set(sys.modules); import db.tables.app_schema;"
         "print(*sorted(set(sys.modules) - before))"

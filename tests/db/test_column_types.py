@@ -86,7 +86,7 @@ ALTERED = {
 
 
 @pytest.mark.parametrize("kind", ALTERED)
-def test_it_reads_the_same(postgres_databases, reference, kind):
+def test_it_reads_the_same(postgres_databases: Databases, reference, kind) -> None:
     url, expected = reference
     name = url.rpartition("/")[2]
     copy = postgres_databases._create(f"{name}_{list(ALTERED).index(kind)}", f"TEMPLATE {name}")
@@ -104,7 +104,7 @@ def test_it_reads_the_same(postgres_databases, reference, kind):
 
 
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric"])
-def test_ids_that_are_numbers(postgres_databases, kind):
+def test_ids_that_are_numbers(postgres_databases: Databases, kind) -> None:
     url = postgres_databases.with_tables()
     with connected(url) as cursor:
         for table, column in (("users", "id"), ("reviews", "userId")):
@@ -139,7 +139,7 @@ TAGS = [
 
 @pytest.mark.parametrize("tags", TAGS)
 @pytest.mark.parametrize("kind", ["json", "text", "varchar"])
-def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases, tags, kind):
+def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases, tags, kind) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     with connected(url) as cursor:
@@ -154,7 +154,7 @@ def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases, tags, kin
 
 
 @pytest.mark.parametrize("document", ['"limits"', "{}", "null", "3"])
-def test_tags_that_are_no_list_name_no_topic(postgres_databases, document):
+def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, document) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     with connected(url) as cursor:
@@ -182,7 +182,7 @@ def test_tags_that_are_no_list_name_no_topic(postgres_databases, document):
         ("''", False),
     ],
 )
-def test_a_skipped_prompt_is_no_answer_however_sqlite_holds_it(sqlite_url, stored, skipped):
+def test_a_skipped_prompt_is_no_answer_however_sqlite_holds_it(sqlite_url: str, stored, skipped) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         by_bare_names(writer).execute('DROP TABLE "validation_responses"')

@@ -12,6 +12,7 @@ import db
 from db.backends import postgres
 from db.reading import crowded_learner
 from db.writing.open import open_writer
+from tests.support.postgres_server import Databases
 from tests.support.study_database import DAY_MS, NOW_MS, OBJECTIVE, Narrow, execute, lay_out
 
 WINDOW = Narrow(reviews=20, metrics=5, events=5)
@@ -36,7 +37,7 @@ def orders(name: str) -> list[int]:
 
 
 @pytest.fixture(params=["in order", "backwards", "shuffled", "long ago", "all at once", "partly ahead"])
-def crowded(request, database: str) -> tuple[str, list[tuple[int, str]]]:
+def crowded(request: pytest.FixtureRequest, database: str) -> tuple[str, list[tuple[int, str]]]:
     """A database, and the reviews of ada before now as (instant, id), oldest first."""
     lay_out(database)
     own = [(ms, f"a{place:04}") for place, ms in enumerate(orders(request.param))]
@@ -57,7 +58,9 @@ def crowded(request, database: str) -> tuple[str, list[tuple[int, str]]]:
 
 
 @pytest.mark.parametrize("budgets", [(10, 10), (100, 100_000), (100_000, 100_000)])
-def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(crowded, budgets, monkeypatch):
+def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(
+    crowded, budgets, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(crowded_learner, "WALK_BUDGET", budgets[0])
     monkeypatch.setattr(crowded_learner, "COUNT_BUDGET", budgets[1])
     url, own = crowded
@@ -71,7 +74,7 @@ def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(crowded, b
         assert [(row.reviewed_at_ms, row.id) for row in few] == [each for each in own if each[0] < own[7][0]][-20:]
 
 
-def test_mixed_forms_in_a_crowd(database):
+def test_mixed_forms_in_a_crowd(database: str) -> None:
     if database.startswith("postgresql"):
         return  # one column, one form
     lay_out(database)
@@ -119,13 +122,13 @@ def seconds(client, learner: str) -> float:
     return best
 
 
-def test_forty_thousand_reviews_cost_little_more_than_eighty(giant):
+def test_forty_thousand_reviews_cost_little_more_than_eighty(giant) -> None:
     with db.connect(giant) as client:
         assert len(client.read("ada", OBJECTIVE, NOW_MS, Narrow(reviews=3000)).learner.reviews) == 3000
         assert seconds(client, "ada") - seconds(client, "bob") < 0.25  # to sort them all takes twice as long
 
 
-def test_postgresql_scans_no_large_table(postgres_databases, monkeypatch):
+def test_postgresql_scans_no_large_table(postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     with open_writer(url) as writer:
@@ -139,7 +142,7 @@ def test_postgresql_scans_no_large_table(postgres_databases, monkeypatch):
     asked: list[str] = []
     execute_one = postgres.PostgreSQLConnection._execute
 
-    def noting(connection, cursor, sql):
+    def noting(connection, cursor, sql) -> None:
         asked.append(sql)
         execute_one(connection, cursor, sql)
 

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from pathlib import Path
 
 import db
 from db import connecting, demo
@@ -25,7 +26,7 @@ def content(path: str) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
-def test_the_committed_file_is_what_the_generator_makes(tmp_path):
+def test_the_committed_file_is_what_the_generator_makes(tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "again.sqlite3")
     with open_writer(f"file:{path}", create=True) as writer:
         writer.create_tables()
@@ -33,7 +34,7 @@ def test_the_committed_file_is_what_the_generator_makes(tmp_path):
     assert content(path) == content(connecting.DEMO)
 
 
-def test_without_a_url_the_demo_database_is_read_and_its_clock_stands_still():
+def test_without_a_url_the_demo_database_is_read_and_its_clock_stands_still() -> None:
     with db.connect() as client:
         assert client.now() == client.now() == demo.NOW_MS
         rows = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
@@ -42,14 +43,14 @@ def test_without_a_url_the_demo_database_is_read_and_its_clock_stands_still():
     assert rows.missing_sources == ()
 
 
-def test_both_databases_hold_the_same_scenario(demo_database):
+def test_both_databases_hold_the_same_scenario(demo_database: str) -> None:
     with db.connect(demo_database) as other, db.connect() as embedded:
         for objective in demo.OBJECTIVES:
             read = other.read(demo.LEARNER, objective, None, WINDOW)
             assert read == embedded.read(demo.LEARNER, objective, None, WINDOW)
 
 
-def test_the_scenario_is_the_known_one():
+def test_the_scenario_is_the_known_one() -> None:
     with db.connect() as client:
         ahead = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
     assert ahead.objective.objective.complexity == "ADVANCED"
@@ -75,7 +76,7 @@ def test_the_scenario_is_the_known_one():
     assert patterns["FORGETTING_CURVE"].pattern["courseId"] == "physiology"
 
 
-def test_the_demo_reads_from_a_directory_that_nobody_may_write(tmp_path):
+def test_the_demo_reads_from_a_directory_that_nobody_may_write(tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "demo.sqlite3")
     shutil.copyfile(connecting.DEMO, path)
     os.chmod(path, stat.S_IRUSR)

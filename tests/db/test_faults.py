@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import psycopg2
 import psycopg2.errors
@@ -23,6 +24,7 @@ from db.sql.templates import Query
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from scripts.testbed.postgres import scratch_postgres
+from tests.support.postgres_server import Databases
 from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, execute, lay_out, reviews
 
 SECRET = "pa55-w0rd"
@@ -50,7 +52,7 @@ WRITES = (
 
 
 @pytest.mark.parametrize("sql", WRITES)
-def test_sqlite_refuses_a_write_through_the_reading_connection(demo_copy, sql):
+def test_sqlite_refuses_a_write_through_the_reading_connection(demo_copy: str, sql: str) -> None:
     where, _ = located(demo_copy)
     connection = SQLiteConnection(where.path, time.monotonic() + 5)
     connection.begin(time.monotonic() + 5)
@@ -59,14 +61,14 @@ def test_sqlite_refuses_a_write_through_the_reading_connection(demo_copy, sql):
     connection.close()
 
 
-def test_sqlite_leaves_no_file_beside_the_database(demo_copy, tmp_path):
+def test_sqlite_leaves_no_file_beside_the_database(demo_copy: str, tmp_path: Path) -> None:
     with db.connect(demo_copy) as client:
         client.read("demo-learner", "action-potentials", None, WINDOW)
     assert os.listdir(tmp_path) == ["demo.sqlite3"]
 
 
 @pytest.mark.parametrize("sql", WRITES)
-def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_databases, sql):
+def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_databases: Databases, sql: str) -> None:
     where, _ = located(postgres_databases.with_tables())
     connection = PostgreSQLConnection(where, time.monotonic() + 10)
     connection.begin(time.monotonic() + 10)
@@ -77,13 +79,13 @@ def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_data
 
 
 @pytest.mark.parametrize("name", ["missing.db", "no/such/dir/x.db", "."])
-def test_a_file_that_is_not_there(tmp_path, name):
+def test_a_file_that_is_not_there(tmp_path: Path, name) -> None:
     with pytest.raises(errors.DatabaseUnavailable, match="no SQLite database"):
         db.connect(f"file:{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("size", [1, 15, 100, 1000, 4096, 30_000, 100_000])
-def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy, size):
+def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy: str, size) -> None:
     path = demo_copy.removeprefix("file:")
     os.truncate(path, size)
     with pytest.raises(errors.DatabaseUnavailable), db.connect(demo_copy) as client:
@@ -91,7 +93,7 @@ def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy, size):
 
 
 @pytest.mark.parametrize("content", [b"no database at all\n" * 100, b"SQLite format 3\0" + bytes(5000)])
-def test_a_file_that_is_no_database(tmp_path, content):
+def test_a_file_that_is_no_database(tmp_path: Path, content) -> None:
     path = os.path.join(tmp_path, "x.db")
     with open(path, "wb") as file:
         file.write(content)
@@ -99,7 +101,7 @@ def test_a_file_that_is_no_database(tmp_path, content):
         client.now()
 
 
-def test_an_empty_file_is_a_database_without_tables(tmp_path):
+def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "x.db")
     open(path, "wb").close()
     with db.connect(f"file:{path}") as client, pytest.raises(errors.RequiredTableAbsent):
@@ -114,7 +116,7 @@ def exclusively_locked(path: str):
         writer.execute("ROLLBACK")
 
 
-def test_a_locked_file_is_waited_for_within_the_deadline(demo_copy):
+def test_a_locked_file_is_waited_for_within_the_deadline(demo_copy: str) -> None:
     with db.connect(demo_copy, timeout_s=1.0) as client:
         with exclusively_locked(demo_copy.removeprefix("file:")):
             began = time.monotonic()
@@ -124,7 +126,7 @@ def test_a_locked_file_is_waited_for_within_the_deadline(demo_copy):
         assert client.now()
 
 
-def test_a_short_lock_is_waited_out(demo_copy):
+def test_a_short_lock_is_waited_out(demo_copy: str) -> None:
     path = demo_copy.removeprefix("file:")
     held, release = threading.Event(), threading.Event()
 
@@ -141,7 +143,7 @@ def test_a_short_lock_is_waited_out(demo_copy):
         holder.join()
 
 
-def test_a_database_in_wal_mode_is_read_while_a_writer_works(demo_copy):
+def test_a_database_in_wal_mode_is_read_while_a_writer_works(demo_copy: str) -> None:
     with contextlib.closing(sqlite3.connect(demo_copy.removeprefix("file:"), isolation_level=None)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
         writer.execute("BEGIN IMMEDIATE")
@@ -151,7 +153,7 @@ def test_a_database_in_wal_mode_is_read_while_a_writer_works(demo_copy):
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%41.db", "ü🐙.db", "quote'.db", "-x.db"])
-def test_any_file_name_is_opened_as_it_is(tmp_path, name):
+def test_any_file_name_is_opened_as_it_is(tmp_path: Path, name) -> None:
     path = os.path.join(tmp_path, name)
     shutil.copyfile(connecting.DEMO, path)
     connection = SQLiteConnection(path, time.monotonic() + 5)
@@ -166,7 +168,7 @@ def endless(kind: str) -> str:
     return ENDLESS_SQLITE if kind == "sqlite" else "SELECT pg_sleep(60) AS c0"
 
 
-def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course):
+def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course) -> None:
     with db.connect(course, timeout_s=0.7) as client:
         began = time.monotonic()
         with pytest.raises(errors.DatabaseUnavailable, match="in time"):
@@ -180,7 +182,7 @@ def ask(sql: str):
     yield [query(sql)]
 
 
-def test_another_thread_may_interrupt_a_read(course):
+def test_another_thread_may_interrupt_a_read(course) -> None:
     with db.connect(course, timeout_s=60) as client:
         timer = threading.Timer(0.3, client.interrupt)
         began = time.monotonic()
@@ -192,7 +194,7 @@ def test_another_thread_may_interrupt_a_read(course):
         assert read(client).objective.objective.id == OBJECTIVE
 
 
-def test_a_closed_client_says_so(course):
+def test_a_closed_client_says_so(course) -> None:
     client = db.connect(course)
     client.close()
     client.close()
@@ -201,7 +203,7 @@ def test_a_closed_client_says_so(course):
         read(client)
 
 
-def test_threads_take_turns(course):
+def test_threads_take_turns(course) -> None:
     reviews(course, range(NOW_MS - 50, NOW_MS))
     found: list[int] = []
     with db.connect(course) as client:
@@ -213,7 +215,7 @@ def test_threads_take_turns(course):
     assert found == [50] * 8
 
 
-def test_a_server_that_accepts_and_never_answers_costs_no_more_than_the_deadline():
+def test_a_server_that_accepts_and_never_answers_costs_no_more_than_the_deadline() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -233,14 +235,14 @@ def test_a_server_that_accepts_and_never_answers_costs_no_more_than_the_deadline
         f"postgresql://u:{SECRET}@[::1]:1/d",
     ],
 )
-def test_a_server_that_is_not_there(url):
+def test_a_server_that_is_not_there(url: str) -> None:
     with pytest.raises(errors.DatabaseUnavailable) as refused:
         db.connect(url, timeout_s=20)
     assert SECRET not in str(refused.value)
     assert refused.value.__cause__ is None
 
 
-def test_a_database_or_a_login_that_the_server_does_not_know(postgres_databases):
+def test_a_database_or_a_login_that_the_server_does_not_know(postgres_databases: Databases) -> None:
     server = postgres_databases.server
     with pytest.raises(errors.DatabaseUnavailable, match="does not exist"):
         db.connect(server.url("no_such_database"))
@@ -251,7 +253,7 @@ def test_a_database_or_a_login_that_the_server_does_not_know(postgres_databases)
 
 
 @pytest.fixture
-def postgres_course(postgres_databases) -> str:
+def postgres_course(postgres_databases: Databases) -> str:
     url = postgres_databases.with_tables()
     lay_out(url)
     return url
@@ -265,7 +267,7 @@ def terminate_all(url: str) -> None:
     )
 
 
-def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course):
+def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course) -> None:
     with db.connect(postgres_course, timeout_s=20) as client:
         read(client)
         terminate_all(postgres_course)
@@ -274,7 +276,7 @@ def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course):
         assert read(client).objective.objective.id == OBJECTIVE
 
 
-def test_a_restarted_server_is_found_again():
+def test_a_restarted_server_is_found_again() -> None:
     with scratch_postgres() as server:
         url = server.new_database()
         execute(url, 'CREATE TABLE "users" ("id" text)', 'CREATE TABLE "learning_objectives" ("id" text)')
@@ -296,7 +298,7 @@ def open_transactions(url: str) -> int:
     return count
 
 
-def test_no_transaction_and_no_setting_is_left_behind(postgres_course):
+def test_no_transaction_and_no_setting_is_left_behind(postgres_course) -> None:
     with db.connect(postgres_course) as client:
         read(client)
         with pytest.raises(errors.UnknownLearner):
@@ -309,7 +311,7 @@ def test_no_transaction_and_no_setting_is_left_behind(postgres_course):
         assert cursor.fetchone() == ("on", "0")
 
 
-def test_all_of_a_read_is_one_snapshot(postgres_course):
+def test_all_of_a_read_is_one_snapshot(postgres_course) -> None:
     reviews(postgres_course, [NOW_MS - 2])
     with db.connect(postgres_course) as client:
 
@@ -323,7 +325,7 @@ def test_all_of_a_read_is_one_snapshot(postgres_course):
         assert len(read(client).learner.reviews) == 2
 
 
-def test_a_schema_of_its_own_and_one_with_a_strange_name(postgres_databases):
+def test_a_schema_of_its_own_and_one_with_a_strange_name(postgres_databases: Databases) -> None:
     url = postgres_databases.empty()
     for schema in ("app", 'we"ird %s'):
         quoted = schema.replace('"', '""')
@@ -345,7 +347,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO predictor_reader
 """
 
 
-def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(postgres_course):
+def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(postgres_course) -> None:
     execute(postgres_course, READER, "REVOKE SELECT ON behavioral_events, missions FROM predictor_reader")
     execute(postgres_course, 'REVOKE SELECT ON "reviews" FROM predictor_reader')
     execute(
@@ -362,7 +364,7 @@ def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(
         execute(postgres_course, "DROP OWNED BY predictor_reader", "DROP ROLE predictor_reader")
 
 
-def test_a_server_in_another_encoding_is_read(postgres_databases):
+def test_a_server_in_another_encoding_is_read(postgres_databases: Databases) -> None:
     server = postgres_databases.server
     for encoding in ("LATIN1", "SQL_ASCII"):
         name = f"encoded_{encoding.lower()}"

@@ -59,7 +59,9 @@ def answered(database: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(answered, monkeypatch):
+async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(
+    answered, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", answered)
     found = await db.get_feedback_data(since=NOW - timedelta(hours=2))
     assert [row.id for row in found] == ["h1", "h2", "h3"]
@@ -75,12 +77,12 @@ async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(answe
 
 
 @pytest.mark.parametrize(("since_minutes", "expected"), [(60, ["h2", "h3"]), (59.9999, ["h3"]), (1, ["h3"]), (0, [])])
-def test_since_is_inclusive(answered, since_minutes, expected):
+def test_since_is_inclusive(answered, since_minutes, expected) -> None:
     since = NOW - timedelta(minutes=since_minutes)
     assert [row.id for row in asyncio.run(db.get_feedback_data(since, url=answered))] == expected
 
 
-def test_a_naive_moment_is_local_time(answered, monkeypatch):
+def test_a_naive_moment_is_local_time(answered, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
     try:
@@ -92,13 +94,15 @@ def test_a_naive_moment_is_local_time(answered, monkeypatch):
         time.tzset()
 
 
-def test_without_the_table_there_is_no_feedback(answered):
+def test_without_the_table_there_is_no_feedback(answered) -> None:
     execute(answered, 'DROP TABLE "prediction_feedbacks"')
     assert asyncio.run(db.get_feedback_data(NOW - timedelta(days=9), url=answered)) == []
 
 
 @pytest.mark.asyncio
-async def test_get_prisma_client_is_connected_and_closes_as_prismas_does(demo_database, monkeypatch):
+async def test_get_prisma_client_is_connected_and_closes_as_prismas_does(
+    demo_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABASE_URL", demo_database)
     client = await db.get_prisma_client()
     assert client.is_connected()
@@ -111,7 +115,7 @@ async def test_get_prisma_client_is_connected_and_closes_as_prismas_does(demo_da
 
 
 @pytest.mark.asyncio
-async def test_a_read_leaves_the_event_loop_running(demo_copy):
+async def test_a_read_leaves_the_event_loop_running(demo_copy: str) -> None:
     async with await db.get_prisma_client(demo_copy) as client:
         reads = [client.aread("demo-learner", "action-potentials", None, WINDOW) for _ in range(6)]
         ticks: list[float] = []
@@ -129,7 +133,7 @@ async def tick(ticks: list[float]) -> None:
 
 
 @pytest.mark.asyncio
-async def test_the_guides_test_database_has_the_guides_learner():
+async def test_the_guides_test_database_has_the_guides_learner() -> None:
     client = await create_test_db()
     path = client.label
     rows = await client.aread("test_user", "test_objective", None, WINDOW)
@@ -147,7 +151,7 @@ async def test_the_guides_test_database_has_the_guides_learner():
 
 
 @pytest.mark.stopwatch
-def test_importing_the_package_imports_no_driver():
+def test_importing_the_package_imports_no_driver() -> None:
     code = "import sys, db; print(sorted({'sqlite3', 'psycopg2', 'asyncio', 'json'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

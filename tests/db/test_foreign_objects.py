@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ from db.url import parse
 from db.writing.open import open_writer
 from ml.study.history import DAY_MS, WINDOW
 from scripts.testbed.query_plans import accesses
-from tests.support.postgres_server import connected
+from tests.support.postgres_server import Databases, connected
 from tests.support.prisma_engine import from_postgresql
 from tests.support.running_predict import PREDICT, ran
 
@@ -137,7 +138,7 @@ _COLUMNS = {
 
 
 @pytest.fixture(scope="module", params=["public", "app"])
-def platform(request, postgres_databases) -> Iterator[str]:
+def platform(request: pytest.FixtureRequest, postgres_databases: Databases) -> Iterator[str]:
     """A platform whose ids are varchar, as the app's are not but an app's may be; what others plant is beside it."""
     schema = request.param
     url = str(postgres_databases.empty())
@@ -219,7 +220,7 @@ def readings(url: str) -> dict[str, object]:
         }
 
 
-def test_the_planted_objects_would_run(beset):
+def test_the_planted_objects_would_run(beset) -> None:
     """Else the tests below would show nothing."""
     schema = "app" if beset.endswith("app") else "public"
     before = runs(beset)
@@ -234,7 +235,7 @@ def test_the_planted_objects_would_run(beset):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_planted_runs_for_a_reader(role, beset, expected):
+def test_nothing_planted_runs_for_a_reader(role, beset, expected) -> None:
     before = runs(beset)
     assert readings(as_role(beset, role)) == expected[role]
     assert runs(beset) == before
@@ -254,7 +255,7 @@ class Engine:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_planted_runs_through_prisma(role, beset, expected):
+def test_nothing_planted_runs_through_prisma(role, beset, expected) -> None:
     before = runs(beset)
     records = db.as_records(Engine(as_role(beset, role)))
     found = [records.read(LEARNER, objective, NOW_MS, WINDOW) for objective in OBJECTIVES]
@@ -264,7 +265,7 @@ def test_nothing_planted_runs_through_prisma(role, beset, expected):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_command_answers_as_before(role, beset):
+def test_the_command_answers_as_before(role, beset) -> None:
     before = runs(beset)
     moment = "--as-of=2025-10-16T09:00:00Z"
     answer = ran(LEARNER, OBJECTIVE, moment, "--database-url", as_role(beset, role)).answer()
@@ -285,7 +286,7 @@ def test_the_command_answers_as_before(role, beset):
     ],
     ids=lambda words: os.path.basename(words[0]),
 )
-def test_nothing_planted_runs_for_a_script(words, role, beset, tmp_path):
+def test_nothing_planted_runs_for_a_script(words, role, beset, tmp_path: Path) -> None:
     before, stored = runs(beset), predictions(beset)
     if words[-1] in ("--output", "--html"):
         words = (*words, str(tmp_path / "out"))
@@ -305,13 +306,13 @@ def predictions(url: str) -> int:
         return len(writer.select("StrugglePrediction", ("id",)))
 
 
-def test_nothing_planted_runs_where_plans_are_explained(beset):
+def test_nothing_planted_runs_where_plans_are_explained(beset) -> None:
     before = runs(beset)
     assert {access.table for access in accesses(beset, LEARNER, OBJECTIVE, NOW_MS)} >= {"reviews", "cards"}
     assert runs(beset) == before
 
 
-def test_a_table_of_anybody_s_is_not_written_to(beset):
+def test_a_table_of_anybody_s_is_not_written_to(beset) -> None:
     before = runs(beset)
     for role in ("writer", "superuser"):
         with open_writer(as_role(beset, role)) as writer:
@@ -322,7 +323,7 @@ def test_a_table_of_anybody_s_is_not_written_to(beset):
 
 
 @pytest.mark.parametrize("path", ["''", '"$user"', "pg_catalog", '"$user", public'])
-def test_tables_in_public_are_found_whatever_the_role_s_path(path, postgres_databases):
+def test_tables_in_public_are_found_whatever_the_role_s_path(path, postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())
     with open_writer(url) as writer:
         load_demo(writer)
@@ -336,7 +337,7 @@ def test_tables_in_public_are_found_whatever_the_role_s_path(path, postgres_data
         assert writer.delete("StrugglePrediction", "userId", [LEARNER]) > 0
 
 
-def test_a_url_s_schema_is_the_only_one_searched(postgres_databases):
+def test_a_url_s_schema_is_the_only_one_searched(postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())
     with connected(url) as cursor:
         cursor.execute('CREATE SCHEMA "it\'s \\ a ""schema"", {x}"')
@@ -351,7 +352,7 @@ def test_a_url_s_schema_is_the_only_one_searched(postgres_databases):
         assert client.learner_ids() == []
 
 
-def test_a_temporary_table_that_another_client_of_a_pooler_left_is_not_read(postgres_databases):
+def test_a_temporary_table_that_another_client_of_a_pooler_left_is_not_read(postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())
     with open_writer(url) as writer:
         load_demo(writer)
@@ -366,7 +367,7 @@ def test_a_temporary_table_that_another_client_of_a_pooler_left_is_not_read(post
         assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
 
 
-def test_a_statement_says_whose_each_name_is():
+def test_a_statement_says_whose_each_name_is() -> None:
     plain = 'SELECT CAST(r."id" AS text) FROM r WHERE (a + (b * 2)) >= $1 AND left(\'x = y\', 3) = "q=" COLLATE "C"'
     assert qualified(plain) == (
         'SELECT CAST(r."id" AS pg_catalog.text) FROM r WHERE (a OPERATOR(pg_catalog.+) (b OPERATOR(pg_catalog.*) 2))'
@@ -378,7 +379,7 @@ def test_a_statement_says_whose_each_name_is():
 GRAMMAR = {"cast", "coalesce", "extract", "any", "operator", "array", "over", "as", "in", "and", "or", "from", "where"}
 
 
-def test_every_function_of_our_queries_is_qualified_for_prisma(beset):
+def test_every_function_of_our_queries_is_qualified_for_prisma(beset) -> None:
     """A function that a query begins to use must be named in db/sql/qualified.py."""
     from db.reading import many as bulk
     from db.reading import queries, vocabulary

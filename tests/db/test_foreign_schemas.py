@@ -11,7 +11,7 @@ from db.demo import LEARNER, NOW_MS, load_demo
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from tests.db.test_foreign_objects import OBJECTIVE, Engine, readings, runs
-from tests.support.postgres_server import connected
+from tests.support.postgres_server import Databases, connected
 
 TRUDY = "trudy"
 """Who plants."""
@@ -23,7 +23,7 @@ def as_ours(url: str, name: str) -> str:
 
 
 @pytest.fixture
-def shared(postgres_databases) -> Iterator[str]:
+def shared(postgres_databases: Databases) -> Iterator[str]:
     """A platform in which others may make schemas, and objects in public."""
     url = str(postgres_databases.with_tables())
     with open_writer(url) as writer:
@@ -45,7 +45,7 @@ def shared(postgres_databases) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("role", OURS)
-def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role, shared):
+def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role, shared) -> None:
     name = OURS[role]
     before = readings(as_ours(shared, role))
     with connected(shared.replace("postgres@", f"{TRUDY}@")) as cursor:
@@ -70,7 +70,7 @@ def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role, sha
 
 
 @pytest.mark.parametrize("made_by", ["itself", "a superuser", "the owner of the database"])
-def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by, postgres_databases):
+def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by, postgres_databases: Databases) -> None:
     url = str(postgres_databases.empty())
     database = url.rpartition("/")[2]
     role = "has_its_own"
@@ -96,7 +96,7 @@ def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by, postgres_
 
 @pytest.mark.parametrize("kind", ["(x text)", f"ENUM ('{LEARNER}')"], ids=["of several fields", "of some values"])
 @pytest.mark.parametrize("columns", ['"userId" {}', '"userId" text, objectives {}[]', '"userId" text, status {}'])
-def test_a_table_whose_types_have_casts_of_another_s_does_not_count(columns, kind, shared):
+def test_a_table_whose_types_have_casts_of_another_s_does_not_count(columns, kind, shared) -> None:
     """A cast is found on any path; the planter's table is a plain one, which otherwise anybody may own."""
     of_planter = shared.replace("postgres@", f"{TRUDY}@")
     with connected(of_planter) as cursor:

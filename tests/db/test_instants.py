@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import db
 from db.sql.instants import EARLIEST_MS, LATEST_MS, bounded, local_dates, range_of, sqlite_ms, stored_text
+from tests.support.postgres_server import Databases
 from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, Narrow, execute, lay_out
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -46,7 +47,7 @@ stored = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory, _sqlite_template):
+def course(tmp_path_factory: pytest.TempPathFactory, _sqlite_template) -> str:
     path = os.path.join(tmp_path_factory.mktemp("instants"), "course.sqlite3")
     shutil.copyfile(_sqlite_template, path)
     lay_out(f"file:{path}")
@@ -68,7 +69,7 @@ def store(url: str, values: list[object]) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(rows=st.lists(stored, max_size=12), limit=st.integers(1, 12))
-def test_mixed_forms_are_compared_ordered_and_limited_as_instants(course, rows, limit):
+def test_mixed_forms_are_compared_ordered_and_limited_as_instants(course, rows, limit) -> None:
     store(course, [form_of(*row) for row in rows])
     expected = sorted((ms, f"{place:04}") for place, (ms, _, _) in enumerate(rows) if ms < NOW_MS)[-limit:]
     with db.connect(course) as client:
@@ -79,7 +80,7 @@ def test_mixed_forms_are_compared_ordered_and_limited_as_instants(course, rows, 
 
 
 @pytest.mark.parametrize("form", sorted({**FORMS, **WHOLE_SECONDS}))
-def test_each_form_to_the_millisecond_at_as_of(course, form):
+def test_each_form_to_the_millisecond_at_as_of(course, form) -> None:
     step_ms = 1000 if form in WHOLE_SECONDS else 1
     store(course, [form_of(NOW_MS + step * step_ms, form, -330) for step in (-1, 0, 1)])
     with db.connect(course) as client:
@@ -94,7 +95,7 @@ NO_INSTANTS: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize("nothing", NO_INSTANTS, ids=repr)
-def test_what_is_no_instant_is_no_row(course, nothing):
+def test_what_is_no_instant_is_no_row(course, nothing) -> None:
     store(course, [nothing, NOW_MS - 5])
     with db.connect(course) as client:
         found = client.read(LEARNER, OBJECTIVE, NOW_MS, Narrow(reviews=1)).learner.reviews
@@ -107,13 +108,13 @@ def in_sqlite(value: object) -> object:
         return connection.execute(f"SELECT {sqlite_ms('v')} FROM (SELECT ? AS v)", (value,)).fetchone()[0]
 
 
-def test_a_text_that_sqlites_own_functions_would_take_for_an_instant_is_none():
+def test_a_text_that_sqlites_own_functions_would_take_for_an_instant_is_none() -> None:
     assert [in_sqlite(text) for text in ("now", "2460000.5", "12:00", "1741000000")] == [None] * 4
 
 
 @settings(max_examples=200, deadline=None)
 @given(ms=st.integers(EARLIEST_MS + 86_400_000, LATEST_MS - 86_400_000), offset=offsets)
-def test_the_expression_agrees_with_python_over_ten_thousand_years(ms, offset):
+def test_the_expression_agrees_with_python_over_ten_thousand_years(ms, offset) -> None:
     assert in_sqlite(stored_text(ms)) == ms
     assert in_sqlite(moment(ms, offset).isoformat(timespec="milliseconds")) == ms
     assert in_sqlite(ms) == ms
@@ -121,7 +122,7 @@ def test_the_expression_agrees_with_python_over_ten_thousand_years(ms, offset):
 
 @settings(max_examples=200, deadline=None)
 @given(value=st.one_of(st.text(), st.binary(), st.floats(), st.integers(-(2**63), 2**63 - 1), st.none()))
-def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(value):
+def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(value) -> None:
     try:
         found = in_sqlite(value)
     except UnicodeEncodeError:  # a lone surrogate never gets into a database
@@ -130,7 +131,7 @@ def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(va
 
 
 @given(ms=st.integers(EARLIEST_MS, LATEST_MS), span_ms=st.integers(1, 10**12), offset=offsets)
-def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms, span_ms, offset):
+def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms, span_ms, offset) -> None:
     first, last = local_dates(ms, ms + span_ms)
     if EARLIEST_MS + 2 * 86_400_000 < ms < LATEST_MS - 2 * 86_400_000:
         text = moment(ms, offset).isoformat(" ", timespec="milliseconds")
@@ -138,7 +139,7 @@ def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms, span_
         assert text < last or last == "9999-12-31"
 
 
-def test_an_instant_is_stored_as_prisma_stores_it_and_held_to_the_years_1_to_9999():
+def test_an_instant_is_stored_as_prisma_stores_it_and_held_to_the_years_1_to_9999() -> None:
     assert stored_text(1_740_832_496_789) == "2025-03-01T12:34:56.789+00:00"
     assert stored_text(EARLIEST_MS - 1) == stored_text(EARLIEST_MS) == "0001-01-01T00:00:00.000+00:00"
     assert stored_text(LATEST_MS + 1) == stored_text(LATEST_MS) == "9999-12-31T23:59:59.999+00:00"
@@ -147,7 +148,7 @@ def test_an_instant_is_stored_as_prisma_stores_it_and_held_to_the_years_1_to_999
     ]
 
 
-def test_a_range_has_a_day_and_two_hours_to_spare_before_it_and_a_day_more_after_it():
+def test_a_range_has_a_day_and_two_hours_to_spare_before_it_and_a_day_more_after_it() -> None:
     at_ms = 1_740_832_496_789  # 2025-03-01, 12:34
     assert local_dates(at_ms, at_ms + 10 * 86_400_000) == ("2025-02-28", "2025-03-13")
     assert local_dates(at_ms - 12 * 3_600_000, at_ms + 12 * 3_600_000) == ("2025-02-27", "2025-03-04")
@@ -157,7 +158,9 @@ def test_a_range_has_a_day_and_two_hours_to_spare_before_it_and_a_day_more_after
     assert range_of(EARLIEST_MS - 5, at_ms)["floor"] == EARLIEST_MS
 
 
-def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_python(postgres_databases):
+def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_python(
+    postgres_databases: Databases,
+) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     execute(url, 'ALTER TABLE "reviews" ALTER COLUMN "reviewedAt" TYPE timestamp(6)')
@@ -171,7 +174,7 @@ def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_pyth
 
 
 @pytest.mark.parametrize("kind", ["timestamptz", "date", "bigint"])
-def test_postgresql_may_keep_instants_in_another_type(postgres_databases, kind):
+def test_postgresql_may_keep_instants_in_another_type(postgres_databases: Databases, kind) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     day_ms = NOW_MS // 86_400_000 * 86_400_000

@@ -22,7 +22,7 @@ from ml.study.history import DAY_MS, WINDOW
 from scripts.forget_learner import forget_learner
 from scripts.testbed.postgres import ScratchServer, scratch_postgres
 from tests.conftest import need
-from tests.support.postgres_server import admitted, connected, with_demo
+from tests.support.postgres_server import Databases, admitted, connected, with_demo
 from tests.support.running_predict import finished, started
 
 OBJECTIVE = next(iter(OBJECTIVES))
@@ -49,7 +49,7 @@ def _indicator(identifier: str) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def here(postgres_databases) -> str:
+def here(postgres_databases: Databases) -> str:
     return with_demo(postgres_databases.empty())
 
 
@@ -83,7 +83,9 @@ def environment(name: str, elsewhere: ScratchServer, directory: Path) -> dict[st
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_no_variable_leads_away_from_the_url(name, here, elsewhere, tmp_path, monkeypatch):
+def test_no_variable_leads_away_from_the_url(
+    name, here, elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with open_writer(here) as writer:
         writer.insert("StruggleIndicator", _INDICATOR, [_indicator("ours")])
     with db.connect(here) as client:
@@ -115,14 +117,14 @@ def counted(url: str) -> int:
     return int(count)
 
 
-def test_the_command_is_not_led_away_either(here, elsewhere, tmp_path):
+def test_the_command_is_not_led_away_either(here, elsewhere, tmp_path: Path) -> None:
     names = ("PGHOSTADDR and PGPORT", "PGSERVICE", "PGTZ, refused")
     misleading = {key: value for name in names for key, value in environment(name, elsewhere, tmp_path).items()}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     finished(started(env={**ours, **misleading, "DATABASE_URL": here})).is_whole()
 
 
-def test_options_of_the_url_itself_stay(here, monkeypatch):
+def test_options_of_the_url_itself_stay(here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
     with open_writer(f"{here}?options=-c%20work_mem%3D7MB") as writer:
         assert writer.query("SHOW work_mem") == [("7MB",)]
@@ -143,7 +145,9 @@ SAFETY = {
 @pytest.mark.parametrize(
     ("variable", "value"), [*SAFETY.items(), ("PGSSLMODE", "no-verify"), ("PGSSLMODE", ""), ("PGSSLMODE", "verify")]
 )
-def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(variable, value, here, monkeypatch):
+def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(
+    variable, value, here, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(variable, value)  # the tests' server speaks no TLS and asks for no password
     with pytest.raises(errors.DatabaseUnavailable, match=variable):
         db.connect(here, timeout_s=5)
@@ -151,19 +155,21 @@ def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(variable, v
         open_writer(here, patience_s=2)
 
 
-def test_a_root_certificate_holds_where_the_connection_is_encrypted(here, monkeypatch):
+def test_a_root_certificate_holds_where_the_connection_is_encrypted(here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", "/nonexistent/root.crt")
     with pytest.raises(errors.DatabaseUnavailable, match="PGSSLROOTCERT"):
         db.connect(f"{here}?sslmode=verify-full", timeout_s=5)
 
 
-def test_the_url_outranks_a_variable_about_safety(here, monkeypatch):
+def test_the_url_outranks_a_variable_about_safety(here, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     with db.connect(f"{here}?sslmode=disable", timeout_s=5) as client:
         assert client.now()
 
 
-def test_password_and_password_file_of_the_environment_go_on_working(here, tmp_path, monkeypatch):
+def test_password_and_password_file_of_the_environment_go_on_working(
+    here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     role = "with_password"
     with admitted(here, role, f"host all {role} 127.0.0.1/32 scram-sha-256"):
         url = here.replace("postgres@", f"{role}@")
@@ -183,7 +189,7 @@ def test_password_and_password_file_of_the_environment_go_on_working(here, tmp_p
         db.connect(here.replace("postgres@", ""), timeout_s=5).close()
 
 
-def test_variables_are_put_back_when_the_last_thread_has_connected(monkeypatch):
+def test_variables_are_put_back_when_the_last_thread_has_connected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICE", SERVICE)
     inside, leave = threading.Event(), threading.Event()
 
@@ -203,7 +209,7 @@ def test_variables_are_put_back_when_the_last_thread_has_connected(monkeypatch):
     assert os.environ["PGSERVICE"] == SERVICE
 
 
-def test_a_failed_connection_puts_them_back(monkeypatch):
+def test_a_failed_connection_puts_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICE", SERVICE)
     with pytest.raises(errors.DatabaseUnavailable):
         db.connect("postgresql://u@127.0.0.1:1/d", timeout_s=2)

@@ -13,6 +13,7 @@ from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from scripts.serving.connections import Connections
 from tests.db.test_reading import UUID, retype
+from tests.support.postgres_server import Databases
 from tests.support.study_database import execute, lay_out
 
 OBJECTIVE = next(iter(OBJECTIVES))
@@ -20,7 +21,7 @@ OFTEN = postgres_plans.PREPARED_FROM + 2
 
 
 @pytest.fixture
-def demo_url(postgres_databases) -> str:
+def demo_url(postgres_databases: Databases) -> str:
     url = postgres_databases.with_tables()
     with open_writer(url) as writer:
         load_demo(writer)
@@ -35,7 +36,7 @@ def kept(client: Client) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url):
+def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url: str) -> None:
     with db.connect(demo_url) as plain, db.connect(demo_url, keeps_plans=True) as keeping:
         for _ in range(OFTEN):
             keeping.read(LEARNER, OBJECTIVE, None, WINDOW)
@@ -54,7 +55,7 @@ def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url):
         assert keeping.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
 
 
-def test_ids_that_are_numbers_and_uuids_fit_a_plan(postgres_databases):
+def test_ids_that_are_numbers_and_uuids_fit_a_plan(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     retype(url)
@@ -67,14 +68,14 @@ def test_ids_that_are_numbers_and_uuids_fit_a_plan(postgres_databases):
             client.read("99999999999999999999", UUID, None, WINDOW)
 
 
-def test_a_pooler_that_says_so_gets_no_plans(demo_url):
+def test_a_pooler_that_says_so_gets_no_plans(demo_url: str) -> None:
     with db.connect(f"{demo_url}?pgbouncer=true", keeps_plans=True) as client:
         for _ in range(OFTEN):
             assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
         assert not kept(client)
 
 
-def test_plans_that_are_lost_are_noticed_once_and_not_made_again(demo_url):
+def test_plans_that_are_lost_are_noticed_once_and_not_made_again(demo_url: str) -> None:
     connections = Connections(demo_url, None, 1, 10.0)
     try:
         for _ in range(OFTEN):
@@ -104,7 +105,9 @@ def execute_in(client: Client, sql: str) -> None:
     client._connection._wait()
 
 
-def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(demo_url, monkeypatch):
+def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(
+    demo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres_plans, "_preparation", lambda *_: "PREPARE struggle_x AS SELECT nonsense FROM nowhere")
     with db.connect(demo_url, keeps_plans=True) as client:
         for _ in range(OFTEN):
@@ -112,7 +115,7 @@ def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(demo_url
         assert not kept(client)
 
 
-def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(demo_url):
+def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(demo_url: str) -> None:
     with db.connect(demo_url, keeps_plans=True, timeout_s=1) as client, open_writer(demo_url) as writer:
         for _ in range(postgres_plans.PREPARED_FROM):
             client.read(LEARNER, OBJECTIVE, None, WINDOW)
@@ -123,7 +126,7 @@ def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(d
         assert client.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
 
 
-def test_a_plan_follows_the_tables(demo_url):
+def test_a_plan_follows_the_tables(demo_url: str) -> None:
     with db.connect(demo_url, keeps_plans=True) as client:
         for _ in range(OFTEN):
             before = client.read(LEARNER, OBJECTIVE, None, WINDOW)

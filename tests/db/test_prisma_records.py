@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sqlite3
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -59,7 +60,7 @@ def fill(url):
 
 
 @pytest.fixture(scope="module")
-def client_class(tmp_path_factory):
+def client_class(tmp_path_factory: pytest.TempPathFactory):
     """The class Prisma, generated once for each provider and interface."""
     need("node")
     need("npm")
@@ -77,7 +78,7 @@ def client_class(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def url(request, tmp_path_factory):
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """A filled database of either kind, to be read only."""
     if request.param == "postgresql":
         return fill(request.getfixturevalue("postgres_databases").with_tables())
@@ -88,7 +89,7 @@ def url(request, tmp_path_factory):
 
 
 @pytest.fixture(params=["sync", "asyncio"])
-def interface(request):
+def interface(request: pytest.FixtureRequest):
     return request.param
 
 
@@ -143,7 +144,7 @@ def read(through_prisma, interface):
 
 
 @pytest.mark.parametrize("as_of_ms", [NOW, NOW - DAY_MS, NOW - 30 * DAY_MS, 0, -(10**17), 10**17])
-def test_every_source_reads_as_through_our_own_client(url, read, as_of_ms):
+def test_every_source_reads_as_through_our_own_client(url: str, read, as_of_ms) -> None:
     with connect(url) as client:
         ours = client.read("learner", "objective", as_of_ms, WINDOW)
     assert read(url, "learner", "objective", as_of_ms) == ours
@@ -153,7 +154,7 @@ def test_every_source_reads_as_through_our_own_client(url, read, as_of_ms):
         assert all(field not in ((), []) for name, field in fields.items() if name != "unknown_values")
 
 
-def test_without_a_moment_it_is_now(url, read):
+def test_without_a_moment_it_is_now(url: str, read) -> None:
     with connect(url) as client:
         earlier = client.now()
         rows = read(url, "learner", "objective", None)
@@ -162,14 +163,14 @@ def test_without_a_moment_it_is_now(url, read):
     assert rows.learner.profile.forgetting_curve == EXAMPLES["Json"]
 
 
-def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy, read):
+def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read) -> None:
     with connect(demo_copy) as client:
         ours = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
     assert read(demo_copy, demo.LEARNER, "action-potentials", None) == ours
     assert ours.as_of_ms == demo.NOW_MS
 
 
-def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path, read):
+def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, read) -> None:
     forms = [
         "2025-03-01T12:34:56.789+00:00",
         NOW,
@@ -192,13 +193,13 @@ def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path, read):
     assert read(url, "ann", "o", NOW).learner.reviews == []
 
 
-def test_ids_reach_the_database_as_they_are(url, read):
+def test_ids_reach_the_database_as_they_are(url: str, read) -> None:
     rows = read(url, ODD_ID, ODD_ID, NOW)
     assert (rows.learner.learner.id, rows.objective.objective.id) == (ODD_ID, ODD_ID)
 
 
 @pytest.mark.parametrize("absent", ["", "nobody", "learner'", "\0", "a\udcff", "$1", "x" * 10_000])
-def test_who_is_unknown_is_unknown(url, read, absent):
+def test_who_is_unknown_is_unknown(url: str, read, absent) -> None:
     with pytest.raises(UnknownLearner):
         read(url, absent, "objective", NOW)
     with pytest.raises(UnknownObjective):
@@ -206,19 +207,19 @@ def test_who_is_unknown_is_unknown(url, read, absent):
 
 
 @pytest.mark.parametrize("topic", ["c", "a text", "heart", ODD_ID, "nothing", ""])
-def test_a_topic_has_the_same_objectives(url, through_prisma, topic):
+def test_a_topic_has_the_same_objectives(url: str, through_prisma, topic) -> None:
     with connect(url) as client:
         ours = client.objectives_of_topic(topic)
     assert through_prisma(url, lambda records: records.objectives_of_topic(topic)) == ours
     assert bool(ours) == (topic not in ("nothing", ""))
 
 
-def test_the_clock_is_a_clock(url, through_prisma):
+def test_the_clock_is_a_clock(url: str, through_prisma) -> None:
     with connect(url) as client:
         assert abs(through_prisma(url, lambda records: records.now()) - client.now()) < 60_000
 
 
-def test_the_extractor_takes_a_prisma_client(url, through_prisma, interface):
+def test_the_extractor_takes_a_prisma_client(url: str, through_prisma, interface) -> None:
     with connect(url) as client:
         ours = StruggleFeatureExtractor(client).extract("learner", "objective", NOW)
 
@@ -232,31 +233,31 @@ def test_the_extractor_takes_a_prisma_client(url, through_prisma, interface):
     assert "retention_score" not in ours.defaulted
 
 
-def test_a_sync_client_serves_an_event_loop_too(url, clients):
+def test_a_sync_client_serves_an_event_loop_too(url: str, clients) -> None:
     rows = clients.loop.run(as_records(clients(url, "sync")).aread("learner", "objective", NOW, WINDOW))
     assert rows.learner.learner.id == "learner"
 
 
-def test_an_async_client_cannot_be_called_without_an_event_loop(client_class):
+def test_an_async_client_cannot_be_called_without_an_event_loop(client_class) -> None:
     records = as_records(client_class("sqlite", "asyncio")(datasource={"url": "file:/nowhere.db"}))
     with pytest.raises(DatabaseConfiguration, match="aread"):
         records.read("learner", "objective", NOW, WINDOW)
     assert records.now() > NOW
 
 
-def test_a_disconnected_client_is_an_unavailable_database(client_class, url):
+def test_a_disconnected_client_is_an_unavailable_database(client_class, url: str) -> None:
     records = as_records(client_class("sqlite", "sync")(datasource={"url": url}))
     with pytest.raises(DatabaseUnavailable, match="ClientNotConnectedError"):
         records.read("learner", "objective", NOW, WINDOW)
 
 
-def test_a_database_without_the_tables_is_refused(read, tmp_path):
+def test_a_database_without_the_tables_is_refused(read, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     with pytest.raises(RequiredTableAbsent):
         read(f"file:{tmp_path}/empty.db", "learner", "objective", NOW)
 
 
-def test_an_object_of_another_kind_is_refused():
+def test_an_object_of_another_kind_is_refused() -> None:
     class Other:
         _active_provider = "mongodb"
 
@@ -268,7 +269,7 @@ def test_an_object_of_another_kind_is_refused():
 
 
 @pytest.mark.parametrize("kind", ["uuid", "integer", "bigint"])
-def test_postgresqls_ids_may_be_of_another_type(postgres_url, read, kind):
+def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read, kind) -> None:
     """Prisma binds text to a text parameter only; the stand-in for its engine is as strict."""
     given = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"]
     given = given if kind == "uuid" else ["7", "8"]
@@ -286,7 +287,7 @@ def test_postgresqls_ids_may_be_of_another_type(postgres_url, read, kind):
         read(postgres_url, "no such form", given[1], NOW)
 
 
-def test_the_servers_time_zone_moves_no_instant(postgres_url, read):
+def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute(";".join(ddl("postgresql")).replace('"reviewedAt" TIMESTAMP(3)', '"reviewedAt" TIMESTAMPTZ(3)'))
         cursor.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'America/New_York'")
@@ -298,7 +299,7 @@ def test_the_servers_time_zone_moves_no_instant(postgres_url, read):
             assert read(postgres_url, "learner", "objective", NOW - hours * HOUR_MS) == ours
 
 
-def test_a_url_with_a_schema_reads_that_schema(postgres_url, read):
+def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute('CREATE SCHEMA "the app"')
     connection.close()
@@ -308,7 +309,7 @@ def test_a_url_with_a_schema_reads_that_schema(postgres_url, read):
     assert read(fill(url), "learner", "objective", NOW).learner.learner.id == "learner"
 
 
-def test_the_schema_a_client_was_generated_from_names_the_tables(client_class, tmp_path):
+def test_the_schema_a_client_was_generated_from_names_the_tables(client_class, tmp_path: Path) -> None:
     with open(SCHEMA, encoding="utf-8") as stream:
         text = stream.read()
     renamed = text.replace('@@map("users")', '@@map("people")').replace(

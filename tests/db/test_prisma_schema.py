@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import subprocess
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -108,7 +109,7 @@ def parsed(prismas_reading):
 
 
 @pytest.fixture
-def sqlite_catalogue(tmp_path):
+def sqlite_catalogue(tmp_path: Path):
     connection = sqlite3.connect(tmp_path / "app.db")
     for statement in ddl("sqlite"):
         connection.execute(statement)
@@ -130,7 +131,7 @@ def sqlite_catalogue(tmp_path):
 
 
 @pytest.fixture
-def postgres(postgres_url):
+def postgres(postgres_url: str):
     connection = psycopg2.connect(postgres_url)
     cursor = connection.cursor()
     cursor.execute(";".join(ddl("postgresql")))
@@ -198,21 +199,21 @@ def declared(found, types, list_type, enum_type):
 
 
 @pytest.mark.parametrize("file", PARSERS)
-def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed, file):
+def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed, file) -> None:
     with open(os.path.join(ROOT, "db", file), encoding="utf-8") as stream:
         assert parsed[file]["formatted"] == stream.read()
     assert parsed[file]["warnings"] == []
 
 
-def test_the_schema_declares_what_sqlite_has(parsed, sqlite_catalogue):
+def test_the_schema_declares_what_sqlite_has(parsed, sqlite_catalogue) -> None:
     assert declared(parsed["schema.prisma"], SQLITE_TYPES, "JSONB", lambda _: "TEXT") == sqlite_catalogue
 
 
-def test_the_schema_declares_what_postgresql_has(parsed, postgres_catalogue):
+def test_the_schema_declares_what_postgresql_has(parsed, postgres_catalogue) -> None:
     assert declared(parsed["schema.prisma"], POSTGRES_TYPES, "_text", str) == postgres_catalogue
 
 
-def test_the_schemas_enums_are_postgresqls(parsed, postgres):
+def test_the_schemas_enums_are_postgresqls(parsed, postgres) -> None:
     postgres.execute(
         "SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)"
         " FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid GROUP BY t.typname"
@@ -221,7 +222,9 @@ def test_the_schemas_enums_are_postgresqls(parsed, postgres):
     assert dict(postgres.fetchall()) == {enum["name"]: [value["name"] for value in enum["values"]] for enum in enums}
 
 
-def test_the_python_clients_schema_declares_what_both_databases_have(parsed, sqlite_catalogue, postgres_catalogue):
+def test_the_python_clients_schema_declares_what_both_databases_have(
+    parsed, sqlite_catalogue, postgres_catalogue
+) -> None:
     found = parsed["prisma_client.prisma"]
     for tables, catalogue in (
         (declared(found, SQLITE_TYPES, "JSONB", lambda _: "TEXT"), sqlite_catalogue),
@@ -230,7 +233,7 @@ def test_the_python_clients_schema_declares_what_both_databases_have(parsed, sql
         assert tables == {table: catalogue[table] for table in tables}
 
 
-def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed):
+def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed) -> None:
     names = app_schema.read(os.path.join(ROOT, "db", "schema.prisma"))
     assert names.models.keys() == TABLES.keys() == {m["name"] for m in parsed["schema.prisma"]["datamodel"]["models"]}
     assert names.provider == "postgresql"
@@ -241,7 +244,7 @@ def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed):
 
 
 @pytest.mark.parametrize("schema", ["a renamed one", "db/schema.prisma", "tests/nextjs/prisma/schema.prisma"])
-def test_our_own_reader_finds_the_names_that_prismas_parser_finds(prismas_reading, tmp_path, schema):
+def test_our_own_reader_finds_the_names_that_prismas_parser_finds(prismas_reading, tmp_path: Path, schema) -> None:
     path = os.path.join(ROOT, schema)
     if schema == "a renamed one":
         path = str(tmp_path / "schema.prisma")

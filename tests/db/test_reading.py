@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def read(url: str, as_of_ms: int | None = NOW_MS, window=WIDE, learner: str = LE
         return client.read(learner, objective, as_of_ms, window)
 
 
-def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course):
+def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course) -> None:
     found = read(course).objective
     assert found.objective._asdict() == {
         "id": OBJECTIVE,
@@ -61,12 +62,12 @@ def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course):
     assert [card.id for card in found.cards] == ["limits-1", "limits-2"]
 
 
-def test_cards_are_those_of_the_objective_only(course):
+def test_cards_are_those_of_the_objective_only(course) -> None:
     insert(course, "Card", [{"id": "stray", "courseId": "calculus", "objectiveId": None}])
     assert {card.id for card in read(course).objective.cards} == {"limits-1", "limits-2"}
 
 
-def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(course):
+def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(course) -> None:
     reviews(course, [NOW_MS - 5], id="r1", rating="AGAIN", sessionId="order-only:9")
     reviews(course, [NOW_MS - 4], id="r2", cardId="gone")
     first, second = read(course).learner.reviews
@@ -118,7 +119,7 @@ SOURCE_OF = {
 }
 
 
-def test_what_is_dated_at_or_after_as_of_does_not_exist(course):
+def test_what_is_dated_at_or_after_as_of_does_not_exist(course) -> None:
     for offset_ms in (-1, 0, 1, DAY_MS):
         for model, row in dated_rows(NOW_MS + offset_ms).items():
             insert(course, model, [row])
@@ -130,7 +131,7 @@ def test_what_is_dated_at_or_after_as_of_does_not_exist(course):
     assert {len(getattr(later, source)) for source in SOURCE_OF.values()} == {2}
 
 
-def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(course):
+def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(course) -> None:
     for minutes in (3, 1, 4, 2, 5):
         for model, row in dated_rows(NOW_MS - minutes * 60_000).items():
             insert(course, model, [row])
@@ -149,21 +150,21 @@ def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(cours
     assert all(found == newest for found in instants.values())
 
 
-def test_rows_of_one_instant_come_in_the_order_of_their_ids(course):
+def test_rows_of_one_instant_come_in_the_order_of_their_ids(course) -> None:
     for identifier in ("b", "C", "a", "Ä", "B"):
         reviews(course, [NOW_MS - 9], id=identifier)
     assert [row.id for row in read(course).learner.reviews] == ["B", "C", "a", "b", "Ä"]
     assert [row.id for row in read(course, window=Narrow(reviews=2)).learner.reviews] == ["b", "Ä"]
 
 
-def test_another_learners_rows_are_not_read(course):
+def test_another_learners_rows_are_not_read(course) -> None:
     for model, row in dated_rows(NOW_MS - 1).items():
         insert(course, model, [{**row, "userId": "bob"}])
     learner = read(course).learner
     assert not any(getattr(learner, source) for source in SOURCE_OF.values())
 
 
-def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course):
+def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course) -> None:
     insert(course, "ValidationPrompt", [{"id": "p", "objectiveId": "series", "conceptName": "sums"}])
     rows = [
         {"promptId": "p", "score": score, "respondedAt": NOW_MS - 9, "skipped": score < 0.5} for score in (0.2, 0.8)
@@ -172,7 +173,7 @@ def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course):
     assert [tuple(row) for row in read(course).learner.validations] == [("series", "calculus", 0.8, NOW_MS - 9)]
 
 
-def test_plans_are_read_from_both_sides_of_as_of_the_nearest_first_to_stay(course):
+def test_plans_are_read_from_both_sides_of_as_of_the_nearest_first_to_stay(course) -> None:
     days = (-200, -3, 1, 2, 300)
     insert(
         course,
@@ -208,7 +209,7 @@ def prediction(**more: object) -> dict[str, object]:
     }
 
 
-def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(course):
+def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(course) -> None:
     insert(course, "StrugglePrediction", [prediction(actualOutcome=True, actualOutcomeRecordedAt=NOW_MS - 500)])
     answer = {"predictionId": "g", "feedbackType": "INACCURATE"}
     insert(
@@ -225,7 +226,7 @@ def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(co
     assert not read(course, NOW_MS - 500).learner.outcomes
 
 
-def test_an_answer_counts_where_no_outcome_was_recorded(course):
+def test_an_answer_counts_where_no_outcome_was_recorded(course) -> None:
     insert(course, "StrugglePrediction", [prediction()])
     insert(
         course,
@@ -235,7 +236,7 @@ def test_an_answer_counts_where_no_outcome_was_recorded(course):
     assert [row.struggled for row in read(course).learner.outcomes] == [True]
 
 
-def test_masteries_are_of_the_objectives_that_the_learner_owns(course):
+def test_masteries_are_of_the_objectives_that_the_learner_owns(course) -> None:
     masteries = read(course).learner.masteries
     assert [(row.objective_id, row.mastery_level) for row in masteries] == [
         (OBJECTIVE, "BEGINNER"),
@@ -246,14 +247,14 @@ def test_masteries_are_of_the_objectives_that_the_learner_owns(course):
     assert len(read(course, window=Narrow(masteries=2)).learner.masteries) == 2
 
 
-def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course):
+def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course) -> None:
     execute(course, 'DROP INDEX "lectures_userId_idx"', 'ALTER TABLE "lectures" DROP COLUMN "userId"')
     found = read(course)
     assert found.objective.objective.owner_id == LEARNER
     assert len(found.learner.masteries) == 3
 
 
-def test_consent_switches_are_read_and_are_on_where_nobody_asked(course):
+def test_consent_switches_are_read_and_are_on_where_nobody_asked(course) -> None:
     execute(course, ('UPDATE "users" SET "behavioralAnalysisEnabled" = ? WHERE "id" = ?', (False, LEARNER)))
     assert read(course).learner.learner.behavioral_analysis_enabled is False
     assert read(course, learner="bob").learner.learner.behavioral_analysis_enabled is True
@@ -271,7 +272,7 @@ OPTIONAL = [model.table for name, model in MODELS.items() if name not in ("User"
 @pytest.mark.parametrize(
     "absent", [*([table] for table in OPTIONAL), OPTIONAL], ids=lambda tables: "+".join(tables)[:24]
 )
-def test_a_missing_optional_table_is_no_data_and_is_named(course, absent):
+def test_a_missing_optional_table_is_no_data_and_is_named(course, absent) -> None:
     for model, row in dated_rows(NOW_MS - 1).items():
         insert(course, model, [row])
     execute(course, *(f'DROP TABLE "{table}"' for table in absent))
@@ -289,7 +290,7 @@ def test_a_missing_optional_table_is_no_data_and_is_named(course, absent):
         assert client.objectives_of_topic("nothing") == []
 
 
-def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_is_null(course):
+def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_is_null(course) -> None:
     reviews(course, [NOW_MS - 1])
     execute(course, 'ALTER TABLE "reviews" DROP COLUMN "sessionId"')
     assert len(read(course).learner.reviews) == 1
@@ -301,13 +302,13 @@ def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_i
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
-def test_a_missing_required_table_is_a_matter_of_configuration(course, table):
+def test_a_missing_required_table_is_a_matter_of_configuration(course, table) -> None:
     execute(course, f'DROP TABLE "{table}"')
     with pytest.raises(errors.RequiredTableAbsent, match=f"{table}.*--schema"):
         read(course)
 
 
-def test_a_renamed_required_column_is_named(course):
+def test_a_renamed_required_column_is_named(course) -> None:
     execute(course, 'ALTER TABLE "users" RENAME COLUMN "id" TO "user_id"')
     with pytest.raises(errors.RequiredTableAbsent, match=r"'users' has no readable column 'id'.*--schema"):
         read(course)
@@ -336,7 +337,7 @@ enum Grade {
 """
 
 
-def test_an_apps_own_names_are_followed(course, tmp_path):
+def test_an_apps_own_names_are_followed(course, tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "schema.prisma")
     with open(path, "w", encoding="utf-8") as schema:
         schema.write(RENAMED)
@@ -392,7 +393,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("identifier", HOSTILE, ids=lambda identifier: ascii(identifier[:12]))
-def test_an_id_is_a_value_whatever_it_holds(course, identifier):
+def test_an_id_is_a_value_whatever_it_holds(course, identifier) -> None:
     with db.connect(course) as client:
         with pytest.raises(errors.UnknownLearner):
             client.read(identifier, OBJECTIVE, NOW_MS, WINDOW)
@@ -405,7 +406,7 @@ def test_an_id_is_a_value_whatever_it_holds(course, identifier):
 
 
 @pytest.mark.parametrize("identifier", [each for each in HOSTILE if "\0" not in each and "\ud800" not in each])
-def test_a_learner_may_have_such_an_id(course, identifier):
+def test_a_learner_may_have_such_an_id(course, identifier) -> None:
     execute(course, ('INSERT INTO "users" ("id") VALUES (?)', (identifier,)))
     reviews(course, [NOW_MS - 1], userId=identifier)
     found = read(course, learner=identifier)
@@ -442,7 +443,7 @@ def retype(url: str) -> str:
     return UUID
 
 
-def test_whole_numbers_and_uuids_serve_as_ids(course):
+def test_whole_numbers_and_uuids_serve_as_ids(course) -> None:
     objective = retype(course)
     reviews(course, [NOW_MS - 1], userId=42)
     found = read(course, learner="42", objective=objective)
@@ -464,7 +465,7 @@ def test_whole_numbers_and_uuids_serve_as_ids(course):
             read(course, learner="42", objective="no uuid")
 
 
-def test_topics_are_course_ids_course_names_and_tags(course):
+def test_topics_are_course_ids_course_names_and_tags(course) -> None:
     with db.connect(course) as client:
         assert client.objectives_of_topic("calculus") == [OBJECTIVE, "sequences", "series"]
         assert client.objectives_of_topic("Calculus I") == [OBJECTIVE, "sequences", "series"]
@@ -472,7 +473,7 @@ def test_topics_are_course_ids_course_names_and_tags(course):
         assert client.objectives_of_topic("anal") == []
 
 
-def test_as_of_is_now_where_none_is_given(course):
+def test_as_of_is_now_where_none_is_given(course) -> None:
     reviews(course, [NOW_MS - 1])
     with db.connect(course) as client:
         before_ms = client.now()
@@ -484,13 +485,13 @@ def test_as_of_is_now_where_none_is_given(course):
 
 
 @pytest.mark.parametrize("as_of_ms", [-(2**62), -62_135_596_800_001, 0, 253_402_300_800_000, 2**62])
-def test_any_as_of_is_answered(course, as_of_ms):
+def test_any_as_of_is_answered(course, as_of_ms) -> None:
     reviews(course, [NOW_MS - 1])
     found = read(course, as_of_ms)
     assert len(found.learner.reviews) == (as_of_ms > NOW_MS)
 
 
-def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course):
+def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course) -> None:
     insert(course, "ObjectivePrerequisite", [{"objectiveId": OBJECTIVE, "prerequisiteId": OBJECTIVE}])
     insert(course, "ObjectivePrerequisite", [{"objectiveId": "sequences", "prerequisiteId": OBJECTIVE}])
     with open_writer(course) as writer:
@@ -511,7 +512,7 @@ def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course):
 EXAM = rows.ExamRow("course", 5, ("topic",))
 
 
-def test_a_row_is_a_tuple_with_names():
+def test_a_row_is_a_tuple_with_names() -> None:
     assert EXAM == ("course", 5, ("topic",))
     assert (EXAM.course_id, EXAM.date_ms, EXAM.coverage_topics) == EXAM
     assert rows.ExamRow("course", coverage_topics=("topic",), date_ms=5) == EXAM
@@ -520,7 +521,7 @@ def test_a_row_is_a_tuple_with_names():
     assert not hasattr(EXAM, "__dict__")
 
 
-def test_a_row_is_copied_changed_and_sent_to_another_process():
+def test_a_row_is_copied_changed_and_sent_to_another_process() -> None:
     changed = EXAM._replace(date_ms=6)
     assert (type(changed), changed) == (rows.ExamRow, ("course", 6, ("topic",)))
     for copied in (copy.deepcopy(EXAM), *(pickle.loads(pickle.dumps(EXAM, protocol)) for protocol in (2, 4, 5))):
@@ -531,6 +532,6 @@ def test_a_row_is_copied_changed_and_sent_to_another_process():
     ("values", "by_name"),
     [((), {}), (EXAM[:2], {}), ((*EXAM, 1), {}), (EXAM, {"date_ms": 6}), (EXAM[:2], {"topics": ()})],
 )
-def test_a_row_takes_each_of_its_fields_once(values, by_name):
+def test_a_row_takes_each_of_its_fields_once(values, by_name) -> None:
     with pytest.raises(TypeError, match="ExamRow takes each of course_id, date_ms, coverage_topics once"):
         rows.ExamRow(*values, **by_name)

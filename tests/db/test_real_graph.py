@@ -71,14 +71,14 @@ def site(database: str) -> str:
     return database
 
 
-def test_the_graph_has_the_cycles_that_it_is_kept_for():
+def test_the_graph_has_the_cycles_that_it_is_kept_for() -> None:
     needed = needs()
     assert (len(needed), sum(map(len, needed.values()))) == (835, 981)
     assert {name for name in needed if name in reached(needed, name)} == IN_CYCLES
     assert all(reached(needed, name) >= set(CYCLE) for name in CYCLE)
 
 
-def test_every_edge_is_read(site):
+def test_every_edge_is_read(site) -> None:
     needed = needs()
     with db.connect(site) as client:
         found = client.read_objectives()
@@ -88,7 +88,7 @@ def test_every_edge_is_read(site):
     assert read == needed
 
 
-def test_objectives_in_and_behind_cycles_are_predicted(site):
+def test_objectives_in_and_behind_cycles_are_predicted(site) -> None:
     rows, needed = exercises(), needs()
     behind = [name for name in needed if reached(needed, name) & IN_CYCLES]
     most = sorted(needed, key=lambda name: -len(needed[name]))[:5]

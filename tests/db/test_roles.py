@@ -17,7 +17,7 @@ from db.demo import NOW_MS
 from db.tables.ddl import TABLES
 from db.writing.open import open_writer
 from ml.study.history import DAY_MS
-from tests.support.postgres_server import connected, with_demo
+from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
 
 ROOT = Path(PREDICT).parent
@@ -27,7 +27,7 @@ BLOCKS = re.findall(r"^```sql\n(CREATE ROLE .*?)^```$", (ROOT / "README.md").rea
 
 
 @pytest.fixture
-def app(postgres_databases) -> Iterator[str]:
+def app(postgres_databases: Databases) -> Iterator[str]:
     """The demo's platform, with the README's roles, and a table that was made after them."""
     url = with_demo(postgres_databases.empty())
     assert len(BLOCKS) == 2
@@ -70,7 +70,7 @@ def changes(table: str) -> list[str]:
     ]
 
 
-def test_the_reader_suffices_for_a_prediction(app):
+def test_the_reader_suffices_for_a_prediction(app) -> None:
     ran(url=as_role(app, "struggle_reader")).is_whole()
     answer = ran(url=as_role(app, "struggle_reader")).answer()
     assert answer["missing_sources"] == []
@@ -79,7 +79,7 @@ def test_the_reader_suffices_for_a_prediction(app):
 
 
 @pytest.mark.parametrize("absent", ["prediction_feedbacks", "struggle_indicators", "struggle_predictions"])
-def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases, absent):
+def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases: Databases, absent) -> None:
     url = with_demo(postgres_databases.empty())
     with connected(url) as cursor:
         cursor.execute(f"DROP TABLE {absent}")
@@ -95,7 +95,7 @@ def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases, absent):
                 cursor.execute(f"DROP ROLE {role}")
 
 
-def test_the_reader_can_change_nothing(app):
+def test_the_reader_can_change_nothing(app) -> None:
     tables = [table.name for table in TABLES.values()]
     assert [s for table in tables for s in changes(table) if not denied(app, "struggle_reader", s)] == []
     for statement in (
@@ -107,7 +107,7 @@ def test_the_reader_can_change_nothing(app):
         assert denied(app, "struggle_reader", statement), statement
 
 
-def test_the_writer_can_change_the_three_tables_only_and_only_their_rows(app):
+def test_the_writer_can_change_the_three_tables_only_and_only_their_rows(app) -> None:
     for table in TABLES.values():
         allowed = [s.partition(" ")[0] for s in changes(table.name) if not denied(app, "struggle_writer", s)]
         assert allowed == (["INSERT", "UPDATE", "DELETE"] if table.name in OURS else []), table.name
@@ -132,7 +132,7 @@ def counted(url: str, where: str) -> int:
     return int(count)
 
 
-def test_the_writer_suffices_for_the_scripts_that_write(app, tmp_path):
+def test_the_writer_suffices_for_the_scripts_that_write(app, tmp_path: Path) -> None:
     before = counted(app, "struggle_predictions")
     output = tmp_path / "a.jsonl"
     store = ("scripts/predict_batch.py", "--store", "--output", str(output), "--as-of", "2025-10-10T09:00:00Z")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -21,6 +22,7 @@ from scripts.benchmarks.startup import Cost
 from scripts.generate_reviews import HUB, generate, generate_reviews, platform_size
 from scripts.testbed.query_plans import accesses
 from scripts.testbed.synthetic_rows import CROWD
+from tests.support.postgres_server import Databases
 from tests.support.study_database import NOW_MS, OBJECTIVE, Narrow, lay_out
 
 REVIEWS, CROWD_REVIEWS, PREREQUISITES = 200_000, 40_000, 2000
@@ -31,7 +33,7 @@ GATE = CROWDED_FROM * WINDOW.reviews
 
 
 @pytest.fixture(scope="module")
-def large(postgres_databases) -> str:
+def large(postgres_databases: Databases) -> str:
     """A platform of 240,000 reviews, of which one learner has 40,000."""
     url = postgres_databases.empty()
     stored = generate(url, REVIEWS, CROWD_REVIEWS, PREREQUISITES)
@@ -50,7 +52,7 @@ def rows_by_index(url: str, learner: str, objective: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("learner", TIERS)
-def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner):
+def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner) -> None:
     own = 100 * (TIERS.index(learner) + 1)
     found = rows_by_index(large, f"learner-{learner}", f"objective-{learner}-0")
     assert found.pop("reviews_userId_idx") == 3 * own  # counted twice, read once
@@ -60,7 +62,7 @@ def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner):
     assert not any(found.values())
 
 
-def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large):
+def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large) -> None:
     found = rows_by_index(large, CROWD, "objective-3-1")
     assert found.pop("reviews_userId_idx") <= 2 * GATE + 2 * WINDOW.reviews < CROWD_REVIEWS
     assert found.pop("reviews_reviewedAt_idx") <= 2 * crowded_learner.WALK_BUDGET
@@ -69,7 +71,7 @@ def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large):
     assert not any(found.values())
 
 
-def test_no_table_is_read_whole_for_very_many_prerequisites(large):
+def test_no_table_is_read_whole_for_very_many_prerequisites(large) -> None:
     assert (
         rows_by_index(large, f"learner-{TIERS[0]}", HUB).keys()
         == rows_by_index(large, f"learner-{TIERS[0]}", "objective-10-0").keys()
@@ -80,7 +82,7 @@ def test_no_table_is_read_whole_for_very_many_prerequisites(large):
     assert found[0].objective_id == f"needed-{PREREQUISITES - 1}"
 
 
-def test_a_prediction_and_a_batch_see_the_same_newest_rows(large):
+def test_a_prediction_and_a_batch_see_the_same_newest_rows(large) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         newest = f'ORDER BY "reviewedAt" DESC, id COLLATE "C" DESC LIMIT {WINDOW.reviews}'
         cursor.execute(f'SELECT id FROM reviews WHERE "userId" = %s {newest}', (CROWD,))
@@ -96,7 +98,9 @@ def test_a_prediction_and_a_batch_see_the_same_newest_rows(large):
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["oldest first", "newest first"])
-def test_a_history_stored_in_either_order_is_read_from_its_newer_end(postgres_databases, monkeypatch, order):
+def test_a_history_stored_in_either_order_is_read_from_its_newer_end(
+    postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch, order
+) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     many, later, limit, posting_list = 3000, 1000, 200, 450
@@ -120,11 +124,11 @@ def indexes(url: str) -> set[str]:
         return {definition for (definition,) in cursor.fetchall()}
 
 
-def test_the_large_platform_has_the_apps_indexes_and_no_other(large, postgres_databases):
+def test_the_large_platform_has_the_apps_indexes_and_no_other(large, postgres_databases: Databases) -> None:
     assert indexes(large) == indexes(postgres_databases.with_tables())
 
 
-def test_learners_have_hundreds_of_reviews_far_apart(large):
+def test_learners_have_hundreds_of_reviews_far_apart(large) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         cursor.execute(
             'SELECT "userId", count(*), count(DISTINCT (ctid::text::point)[0]) FROM reviews GROUP BY "userId"'
@@ -138,7 +142,7 @@ def test_learners_have_hundreds_of_reviews_far_apart(large):
 
 @pytest.mark.parametrize("reviews", [1, 10_000, 1_000_000])
 @pytest.mark.parametrize("crowd", [0, 1, 10_000, 1_000_000])
-def test_sizes_are_what_was_asked_for_or_a_little_more(reviews, crowd):
+def test_sizes_are_what_was_asked_for_or_a_little_more(reviews, crowd) -> None:
     size = platform_size(reviews, crowd)
     numbers = range(size.learners)
     crowding = [i for i in numbers if size.crowd_every and i % size.crowd_every == size.crowd_every - 1]
@@ -148,7 +152,7 @@ def test_sizes_are_what_was_asked_for_or_a_little_more(reviews, crowd):
     assert reviews <= sum(answers.values()) - given <= reviews + 1500 + 2 * given
 
 
-def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_url, sqlite_url):
+def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_url: str, sqlite_url: str) -> None:
     done = CliRunner().invoke(generate_reviews, ["--database-url", postgres_url, "--reviews", "1500"])
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("1500 reviews in ")
@@ -160,7 +164,7 @@ def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_ur
     assert "Only PostgreSQL" in refused.stderr
 
 
-def test_the_benchmark_asks_real_processes_at_every_size(tmp_path):
+def test_the_benchmark_asks_real_processes_at_every_size(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     arguments = ["--reviews", "1500", "--reviews", "3000", "--crowd", "12000", "--prerequisites", "20"]
     arguments += ["--learners", "1", "--rounds", "1", "--python", sys.executable, "--json", str(out)]
@@ -186,7 +190,7 @@ def test_the_benchmark_asks_real_processes_at_every_size(tmp_path):
     }
 
 
-def test_bounds_are_on_the_ratio_of_sizes_and_on_the_crowd_s_difference():
+def test_bounds_are_on_the_ratio_of_sizes_and_on_the_crowd_s_difference() -> None:
     costs = {
         name: [Cost(ms, 14.0) for ms in measured]
         for name, measured in {

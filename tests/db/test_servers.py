@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -51,7 +52,7 @@ def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_names_and_ids_beyond_ascii_are_read(apps, encoding):
+def test_names_and_ids_beyond_ascii_are_read(apps, encoding) -> None:
     word = WORD[encoding]
     with open_writer(apps[encoding]) as writer:
         writer.execute(f'UPDATE {writer.table("Course")} SET "name" = ?', (word,))
@@ -67,7 +68,7 @@ def test_names_and_ids_beyond_ascii_are_read(apps, encoding):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps, encoding):
+def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps, encoding) -> None:
     ran(UNHELD, OBJECTIVE, url=apps[encoding]).error(66, "unknown_learner")
     ran(LEARNER, UNHELD, url=apps[encoding]).error(66, "unknown_objective")
     with db.connect(apps[encoding]) as client:
@@ -76,7 +77,7 @@ def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps, encoding):
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_batch_counts_such_a_learner_and_forget_finds_nothing(apps, encoding, tmp_path):
+def test_a_batch_counts_such_a_learner_and_forget_finds_nothing(apps, encoding, tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text(f"{LEARNER}\n{UNHELD}\n", encoding="utf-8")
     words = ["--database-url", apps[encoding], "--users", str(users), "--output", str(tmp_path / "a.jsonl"), "--json"]
@@ -104,7 +105,7 @@ def store(url: str, statement: str, octets: bytes, encoding: str) -> None:
 @pytest.mark.parametrize(
     "place", ["courses.name", "learning_objectives.objective", "lectures.topicTags", "reviews.sessionId"]
 )
-def test_an_odd_byte_in_one_value_is_replaced(apps, encoding, place):
+def test_an_odd_byte_in_one_value_is_replaced(apps, encoding, place) -> None:
     table, _, column = place.partition(".")
     value = "ARRAY[CAST(%s AS text)]" if column == "topicTags" else "CAST(%s AS text)"
     store(apps[encoding], f'UPDATE "{table}" SET "{column}" = {value}', b"a" + UNREADABLE[encoding] + b"z", encoding)
@@ -120,14 +121,14 @@ def test_an_odd_byte_in_one_value_is_replaced(apps, encoding, place):
     assert said in ("a\ufffdz", ("a\ufffdz",))
 
 
-def test_the_writer_reads_past_an_odd_byte(apps):
+def test_the_writer_reads_past_an_odd_byte(apps) -> None:
     for encoding in ("SQL_ASCII", "UTF8"):
         store(apps[encoding], 'UPDATE "users" SET "name" = CAST(%s AS text)', b"a\xe9z", encoding)
         with open_writer(apps[encoding]) as writer:
             assert {row[0] for row in writer.select("User", ("name",))} <= {"a\ufffdz", None}
 
 
-def test_sqlite_streams_past_an_odd_byte(sqlite_url):
+def test_sqlite_streams_past_an_odd_byte(sqlite_url: str) -> None:
     """Not only PostgreSQL: a row that was read before the odd one is not read twice."""
     rows = [(f"p{n}", LEARNER, "o", 0.5, 0.5, NOW_MS + n, NOW_MS) for n in range(5000)]
     fields = ("id", "userId", "learningObjectiveId", "predictedStruggleProbability", "predictionConfidence")
@@ -145,7 +146,7 @@ def test_sqlite_streams_past_an_odd_byte(sqlite_url):
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_service_keeps_its_plans_in_such_a_database(apps, encoding):
+def test_a_service_keeps_its_plans_in_such_a_database(apps, encoding) -> None:
     with db.connect(apps[encoding], keeps_plans=True) as client:
         for _ in range(6):
             assert client.read(LEARNER, OBJECTIVE, None, WIDE).learner.learner.id == LEARNER

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg2.extensions
@@ -26,7 +27,7 @@ def parsed_or_refused(text):
         return None, str(refusal)
 
 
-def test_a_prisma_url_becomes_libpq_keywords_and_a_schema():
+def test_a_prisma_url_becomes_libpq_keywords_and_a_schema() -> None:
     url = parse(
         "postgresql://ann:p%40ss%2Fw%3Frd@db.example:6543/study?schema=app&connection_limit=5&pgbouncer=true"
         "&sslmode=require&connect_timeout=7&pool_timeout=2&statement_cache_size=0&application_name=next+js",
@@ -81,7 +82,7 @@ def test_a_prisma_url_becomes_libpq_keywords_and_a_schema():
         ),
     ],
 )
-def test_hosts_sockets_and_defaults(url, expected, label):
+def test_hosts_sockets_and_defaults(url: str, expected, label) -> None:
     parsed = parse(url, "/here")
     assert parsed.keywords == expected
     assert parsed.label == label
@@ -91,7 +92,7 @@ def test_hosts_sockets_and_defaults(url, expected, label):
     ("password", "written"),
     [("a@b", "a@b"), ("p#q", "p#q"), ("100%", "100%"), ("50%zz", "50%zz"), ("a:b", "a:b"), ("p q", "p%20q"), ("", "")],
 )
-def test_passwords_with_odd_characters_arrive_whole(password, written):
+def test_passwords_with_odd_characters_arrive_whole(password, written) -> None:
     assert keywords(f"postgresql://u:{written}@h/d").get("password", "") == password
 
 
@@ -105,7 +106,7 @@ def test_passwords_with_odd_characters_arrive_whole(password, written):
         "postgresql://ann:12?hunter2=x@h:5432/d",
     ],
 )
-def test_an_unencoded_password_is_refused_not_taken_for_a_host_or_database(url):
+def test_an_unencoded_password_is_refused_not_taken_for_a_host_or_database(url: str) -> None:
     with pytest.raises(UnsupportedURL, match="%40") as refusal:
         parse(url, "/here")
     assert "hunter2" not in str(refusal.value)
@@ -143,12 +144,12 @@ NONE = "/dev/null/none"
         ("schema=", {}),
     ],
 )
-def test_the_words_of_prisma_become_the_words_of_libpq(query, expected):
+def test_the_words_of_prisma_become_the_words_of_libpq(query, expected) -> None:
     found = keywords(f"postgresql://h/d?{query}", schema_directory="/app")
     assert {word: found[word] for word in found.keys() - {"host", "port", "dbname"}} == expected
 
 
-def test_a_file_whose_name_holds_such_a_pair_is_opened_as_it_is_written(tmp_path):
+def test_a_file_whose_name_holds_such_a_pair_is_opened_as_it_is_written(tmp_path: Path) -> None:
     """As Prisma's own engine does; decoded, as libSQL does, where there is no such file."""
     written = f"file:{tmp_path}/a%20b#c.db"
     assert parse(written, "/here").path == f"{tmp_path}/a b"
@@ -156,13 +157,13 @@ def test_a_file_whose_name_holds_such_a_pair_is_opened_as_it_is_written(tmp_path
     assert parse(written, "/here").path == f"{tmp_path}/a%20b#c.db"
 
 
-def test_pgsslmode_may_be_node_postgress_no_verify(monkeypatch):
+def test_pgsslmode_may_be_node_postgress_no_verify(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "no-verify")
     assert keywords("postgresql://h/d")["sslmode"] == "require"
     assert keywords("postgresql://h/d?sslmode=verify-full")["sslmode"] == "verify-full"
 
 
-def test_psycopg2_knows_every_word_that_is_kept():
+def test_psycopg2_knows_every_word_that_is_kept() -> None:
     for word in libpq.WORDS:
         psycopg2.extensions.make_dsn(**{word: "1"})
 
@@ -185,13 +186,13 @@ def test_psycopg2_knows_every_word_that_is_kept():
         ("sqlite+pysqlite:////data/\U0001f469‍\U0001f52c.db", "/data/\U0001f469‍\U0001f52c.db"),
     ],
 )
-def test_sqlite_files_start_where_their_author_meant(url, path):
+def test_sqlite_files_start_where_their_author_meant(url: str, path) -> None:
     found = parse(url, "/here", "/app/prisma")
     assert (found.kind, os.path.normpath(found.path), found.label) == ("sqlite", path, found.path)
     assert found.keywords == {}
 
 
-def test_a_file_url_starts_at_the_given_directory_without_a_schema(tmp_path):
+def test_a_file_url_starts_at_the_given_directory_without_a_schema(tmp_path: Path) -> None:
     assert parse("file:./dev.db", str(tmp_path)).path == str(tmp_path / "dev.db")
 
 
@@ -237,7 +238,7 @@ def test_a_file_url_starts_at_the_given_directory_without_a_schema(tmp_path):
         ("file:" + "a" * 10_000, "8192"),
     ],
 )
-def test_a_url_that_cannot_work_is_refused_in_a_sentence_without_secrets(url, reason):
+def test_a_url_that_cannot_work_is_refused_in_a_sentence_without_secrets(url: str, reason) -> None:
     with pytest.raises(UnsupportedURL) as refusal:
         parse(url, "/here")
     message = str(refusal.value)
@@ -248,7 +249,7 @@ def test_a_url_that_cannot_work_is_refused_in_a_sentence_without_secrets(url, re
     assert len(message) < 300
 
 
-def test_neither_repr_nor_label_shows_the_password():
+def test_neither_repr_nor_label_shows_the_password() -> None:
     url = parse("postgresql://u:hunter2@h/d?password=hunter2&sslpassword=hunter2", "/here")
     assert "hunter2" not in repr(url) + url.label + str(url)
 
@@ -263,7 +264,7 @@ URL_PIECES = st.sampled_from([*f"{URL_WORDS} {QUERY_WORDS}".split(), "\0", "\udc
 @given(st.one_of(st.text(), st.lists(URL_PIECES, max_size=25).map("".join)))
 @example("postgresql://" + "%" * 4000)
 @example("postgresql://" + "," * 8000 + "/")
-def test_only_an_unsupported_url_is_ever_raised(text):
+def test_only_an_unsupported_url_is_ever_raised(text: str) -> None:
     url, message = parsed_or_refused(text)
     assert message.isprintable()
     if url:
@@ -283,7 +284,7 @@ SECRET = "s3cr3t"
     ),
     st.sampled_from(["", "?sslmode=bad", "?schema=a&connect_timeout=x", "?host=/tmp"]),
 )
-def test_a_password_reaches_the_keywords_and_no_message(around, encoded, form, query):
+def test_a_password_reaches_the_keywords_and_no_message(around, encoded, form, query) -> None:
     password = around + SECRET + around
     written = quote(password, safe="") if encoded else password
     assume(form.format(written).isprintable())
@@ -294,7 +295,7 @@ def test_a_password_reaches_the_keywords_and_no_message(around, encoded, form, q
         assert not encoded or url.keywords["password"] == password
 
 
-def test_a_url_is_parsed_without_importing_a_parser():
+def test_a_url_is_parsed_without_importing_a_parser() -> None:
     program = (
         "import __future__, sys, os.path, db.errors; before = set(sys.modules); import db.url;"
         "db.url.parse('file:x.db', '/'); print(*sorted(set(sys.modules) - before));"

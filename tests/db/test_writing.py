@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -16,6 +17,7 @@ from db.tables.ddl import ENUMS, TABLES
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from scripts.create_database import create_database
+from tests.support.postgres_server import Databases
 from tests.support.study_database import LEARNER, NOW_MS, lay_out, run
 
 ROW = {
@@ -34,7 +36,7 @@ ROW = {
 }
 
 
-def test_rows_come_back_as_they_were_given(database):
+def test_rows_come_back_as_they_were_given(database: str) -> None:
     with open_writer(database) as writer:
         assert writer.insert("StrugglePrediction", tuple(ROW), [tuple(ROW.values())]) == 1
         assert writer.insert(
@@ -45,7 +47,7 @@ def test_rows_come_back_as_they_were_given(database):
         assert writer.select("Lecture", ("topicTags", "weekNumber")) == [(["a"], None)]
 
 
-def test_sqlite_holds_what_prisma_would_have_stored(sqlite_url):
+def test_sqlite_holds_what_prisma_would_have_stored(sqlite_url: str) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         writer.insert("StrugglePrediction", tuple(ROW), [tuple(ROW.values())])
@@ -53,7 +55,7 @@ def test_sqlite_holds_what_prisma_would_have_stored(sqlite_url):
     assert found == [("2025-03-03T11:06:40.007+00:00", '{"a": [1, null, "\\u00fc"]}', 1)]
 
 
-def test_an_exception_undoes_everything_and_its_absence_keeps_it(database):
+def test_an_exception_undoes_everything_and_its_absence_keeps_it(database: str) -> None:
     with pytest.raises(errors.WriteRefused), open_writer(database) as writer:
         writer.insert("User", ("id",), [("x",), ("x",)])
     with open_writer(database) as writer:
@@ -65,7 +67,7 @@ def test_an_exception_undoes_everything_and_its_absence_keeps_it(database):
         assert sorted(writer.select("User", ("id",))) == [("y",), ("z",)]
 
 
-def test_conflicts_fail_or_are_passed_over_or_overwrite(database):
+def test_conflicts_fail_or_are_passed_over_or_overwrite(database: str) -> None:
     fields = ("id", "email", "name")
     with open_writer(database) as writer:
         writer.insert("User", fields, [("a", "old", "old"), ("b", "old", "old")])
@@ -81,7 +83,7 @@ def test_conflicts_fail_or_are_passed_over_or_overwrite(database):
         writer.insert("User", ("id",), [("a",)])
 
 
-def test_what_was_refused_is_not_committed_in_silence(postgres_databases):
+def test_what_was_refused_is_not_committed_in_silence(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     writer = open_writer(url)
     writer.insert("User", ("id",), [("a",)])
@@ -93,7 +95,7 @@ def test_what_was_refused_is_not_committed_in_silence(postgres_databases):
         assert writer.select("User", ("id",)) == []
 
 
-def test_select_update_and_delete_by_any_number_of_ids(database):
+def test_select_update_and_delete_by_any_number_of_ids(database: str) -> None:
     ids = [f"u{n}" for n in range(2500)]
     with open_writer(database) as writer:
         assert writer.insert("User", ("id",), ([each] for each in ids)) == 2500
@@ -106,14 +108,14 @@ def test_select_update_and_delete_by_any_number_of_ids(database):
         assert len(writer.select("User", ("id",))) == 100
 
 
-def test_statements_take_question_marks_outside_of_quotes(database):
+def test_statements_take_question_marks_outside_of_quotes(database: str) -> None:
     with open_writer(database) as writer:
         found = writer.query('SELECT ? || \'?%\', "id?" FROM (SELECT ? AS "id?") AS t', ("100%", "x"))
         assert found == [("100%?%", "x")]
         assert writer.execute(f'DELETE FROM {writer.table("User")} WHERE "id" LIKE ?', ("%",)) == 0
 
 
-def test_the_apps_own_names_are_written(database, tmp_path):
+def test_the_apps_own_names_are_written(database: str, tmp_path: Path) -> None:
     path = tmp_path / "schema.prisma"
     path.write_text('model User {\n id String @id\n name String? @map("full name")\n @@map("people")\n}\n')
     with open_writer(database) as writer:
@@ -124,12 +126,12 @@ def test_the_apps_own_names_are_written(database, tmp_path):
         assert writer.select("User", ("name",), "id", ["a"]) == [("Ada",)]
 
 
-def test_the_demo_database_is_no_place_to_write_by_default():
+def test_the_demo_database_is_no_place_to_write_by_default() -> None:
     with pytest.raises(errors.DatabaseConfiguration, match="--database-url"):
         open_writer()
 
 
-def test_what_cannot_be_written_says_so(tmp_path, demo_copy, postgres_databases):
+def test_what_cannot_be_written_says_so(tmp_path: Path, demo_copy: str, postgres_databases: Databases) -> None:
     with pytest.raises(errors.DatabaseUnavailable):
         open_writer(f"file:{tmp_path}/missing.db")
     with pytest.raises(errors.DatabaseUnavailable):
@@ -147,7 +149,7 @@ def test_what_cannot_be_written_says_so(tmp_path, demo_copy, postgres_databases)
             writer.insert("User", ("id",), [("x",)])
 
 
-def test_thirty_thousand_reviews_a_second_or_thereabouts(database):
+def test_thirty_thousand_reviews_a_second_or_thereabouts(database: str) -> None:
     rows = ((f"r{n}", LEARNER, "limits-1", "GOOD", NOW_MS - n) for n in range(30_000))
     with open_writer(database) as writer:
         began = time.process_time()
@@ -156,7 +158,7 @@ def test_thirty_thousand_reviews_a_second_or_thereabouts(database):
         assert time.process_time() - began < 5
 
 
-def test_the_command_makes_tables_that_can_be_read(tmp_path, postgres_url):
+def test_the_command_makes_tables_that_can_be_read(tmp_path: Path, postgres_url: str) -> None:
     for url in (f"file:{tmp_path}/made.db", postgres_url):
         made = CliRunner().invoke(create_database, ["--database-url", url])
         assert (made.exit_code, made.stderr) == (0, "")
@@ -177,7 +179,7 @@ def test_the_command_makes_tables_that_can_be_read(tmp_path, postgres_url):
     ("url", "code"),
     [("mysql://h/d", 78), ("file:/nonexistent/dir/x.db", 69), ("postgresql://u:sec-ret@127.0.0.1:1/d", 69)],
 )
-def test_the_command_fails_in_one_sentence(url, code):
+def test_the_command_fails_in_one_sentence(url: str, code) -> None:
     refused = CliRunner().invoke(create_database, ["--database-url", url])
     assert refused.exit_code == code
     assert len([line for line in refused.stderr.strip().splitlines() if "ps shows it" not in line]) == 1
@@ -186,7 +188,7 @@ def test_the_command_fails_in_one_sentence(url, code):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-def test_the_command_prints_its_statements(dialect, postgres_url):
+def test_the_command_prints_its_statements(dialect, postgres_url: str) -> None:
     printed = CliRunner().invoke(create_database, ["--sql", dialect])
     assert printed.exit_code == 0
     if dialect == "sqlite":

@@ -13,7 +13,7 @@ from tests.support.running_predict import LOADED_S
 WHOLE = b'{"error": {"code": "usage", "message": ""}}\n'
 
 
-def test_one_fault_of_every_kind_leaves_nothing_to_count():
+def test_one_fault_of_every_kind_leaves_nothing_to_count() -> None:
     need("postgres")
     found = inject_faults.run(range(7000, 7000 + len(KINDS)), seed=1, margin_s=LOADED_S)
     assert found["injected"] == len(KINDS) == len([name for name, codes in found["endings"].items() if codes])
@@ -34,13 +34,13 @@ def test_one_fault_of_every_kind_leaves_nothing_to_count():
         (Ended(2, WHOLE, SECRET.encode(), "", 0.1), "credential shown"),
     ],
 )
-def test_what_is_wrong_is_counted(ended, kind):
+def test_what_is_wrong_is_counted(ended, kind) -> None:
     trial = Trial("file:x", codes=(2, 143, -9))
     assert kind in {fault.kind for fault in inject_faults.judged(trial, ended, margin_s=1.0)}
     assert inject_faults.judged(trial, Ended(2, WHOLE, b"", "", 4.9), margin_s=1.0) == []
 
 
-def test_a_process_left_behind_is_seen():
+def test_a_process_left_behind_is_seen() -> None:
     trial = Trial("file:/nonexistent", shell="(sleep 5 >/dev/null 2>&1 &)")
     (left,) = inject_faults.run_one(trial)[1]
     assert "sleep" in left

@@ -57,7 +57,7 @@ def copied(stage: list[Instruction]) -> list[str]:
     return [source for rest in rests if not rest[0].startswith("--from=") for source in rest[:-1]]
 
 
-def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody():
+def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody() -> None:
     for stage in stages():
         assert re.match(r"python:3\.\d+-slim-bookworm@sha256:[0-9a-f]{64}( AS \w+)?$", stage[0].rest)
         assert {each.word for each in stage} <= {
@@ -72,7 +72,7 @@ def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody():
     assert words.index("USER") < words.index("CMD")
 
 
-def test_a_build_takes_only_tracked_files_and_no_secret():
+def test_a_build_takes_only_tracked_files_and_no_secret() -> None:
     for stage in stages():
         sources = copied(stage)
         assert "." not in sources
@@ -89,7 +89,7 @@ def test_a_build_takes_only_tracked_files_and_no_secret():
     assert taken == {source for stage in stages() for source in copied(stage)}
 
 
-def test_the_port_is_one_and_the_health_check_asks_it():
+def test_the_port_is_one_and_the_health_check_asks_it() -> None:
     last = stages()[-1]
     port = only(last, "EXPOSE")
     command = json.loads(only(last, "CMD"))
@@ -102,7 +102,7 @@ def test_the_port_is_one_and_the_health_check_asks_it():
     assert f"127.0.0.1:{port}/health" in json.loads(check)[-1]
 
 
-def test_the_compose_file_is_clean_yaml_and_joins_the_web_to_the_service():
+def test_the_compose_file_is_clean_yaml_and_joins_the_web_to_the_service() -> None:
     text = COMPOSE.read_text()
     assert [str(problem) for problem in linter.run(text, YamlLintConfig(STRICT))] == []
     services = yaml.safe_load(text)["services"]
@@ -132,7 +132,7 @@ def copy_of(stage: list[Instruction], directory: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tmp_path: Path):
+def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tmp_path: Path) -> None:
     packages, final = stages()
     venv = tmp_path / "packages"
     clean = {"PATH": f"{Path(sys.base_prefix, 'bin')}:/usr/bin:/bin", "HOME": str(tmp_path)}

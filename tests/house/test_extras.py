@@ -47,27 +47,27 @@ def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_environment_is_as_plain_as_it_says(plain: str):
+def test_the_environment_is_as_plain_as_it_says(plain: str) -> None:
     for package in ("numpy", "tqdm", "fastapi", "pyarrow", "joblib"):
         assert "ModuleNotFoundError" in run(plain, "-c", f"import {package}").stderr
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_every_script_answers_help(plain: str, script: str):
+def test_every_script_answers_help(plain: str, script: str) -> None:
     for way in ((os.path.join("scripts", f"{script}.py"),), ("-m", f"scripts.{script}")):
         ran = run(plain, *way, "--help")
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
         assert ran.stdout.startswith("Usage: ")
 
 
-def test_every_benchmark_answers_help(plain: str):
+def test_every_benchmark_answers_help(plain: str) -> None:
     for name in COMMANDS:
         ran = run(plain, "-m", "scripts.benchmark", name, "--help")
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
 
 
 @pytest.mark.parametrize("script", NEEDING)
-def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: str, script: str):
+def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: str, script: str) -> None:
     extra, arguments = NEEDING[script]
     for way in ((os.path.join("scripts", f"{script}.py"),), ("-m", f"scripts.{script}")):
         ran = run(plain, *way, *arguments)
@@ -76,7 +76,7 @@ def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: 
         assert ran.stderr.endswith(f": pip install '.[{extra}]'\n")
 
 
-def test_what_needs_no_extra_works_without(plain: str, demo_copy: str):
+def test_what_needs_no_extra_works_without(plain: str, demo_copy: str) -> None:
     for script, *arguments in (
         ("record_outcomes", "--database-url", demo_copy),
         ("forget_learner", "nobody", "--database-url", demo_copy),
@@ -95,20 +95,22 @@ def test_what_needs_no_extra_works_without(plain: str, demo_copy: str):
     [("monitor", ()), ("promotion", ()), ("quality", ("--data", "."))],
     ids=lambda each: str(each),
 )
-def test_a_benchmark_without_its_extra_ends_with_one_sentence(plain: str, name: str, arguments: tuple[str, ...]):
+def test_a_benchmark_without_its_extra_ends_with_one_sentence(
+    plain: str, name: str, arguments: tuple[str, ...]
+) -> None:
     ran = run(plain, "-m", "scripts.benchmark", name, *arguments)
     assert (ran.returncode, ran.stderr.count("\n")) == (78, 1)
     assert "pip install '.[train]'" in ran.stderr
 
 
-def test_a_mistake_of_ours_does_not_pass_for_a_missing_extra():
+def test_a_mistake_of_ours_does_not_pass_for_a_missing_extra() -> None:
     from scripts.cli.extras import Extras
 
     with pytest.raises(ModuleNotFoundError), Extras():
         import no_such_package  # noqa: F401
 
 
-def test_every_package_of_an_extra_is_known():
+def test_every_package_of_an_extra_is_known() -> None:
     import tomllib
 
     from scripts.cli.extras import EXTRA_OF

@@ -41,7 +41,7 @@ def run(*command: str, cwd: Path, root: Path = ROOT, **environment: str) -> subp
 @pytest.mark.parametrize(("objective", "level"), [(OBJECTIVE, "HIGH"), (MASTERED, "LOW")])
 def test_the_guides_predict_py_prints_the_json_its_route_stores(
     demo_database: str, tmp_path: Path, objective: str, level: str
-):
+) -> None:
     script = tmp_path / "predict.py"
     script.write_text(snippet("python", "sys.argv[1]", "await get_prisma_client()", "print(json.dumps({"))
     ran = run(sys.executable, str(script), LEARNER, objective, cwd=tmp_path, DATABASE_URL=demo_database)
@@ -60,7 +60,7 @@ def test_the_guides_predict_py_prints_the_json_its_route_stores(
     }
 
 
-def test_the_guides_integration_test_passes(tmp_path: Path):
+def test_the_guides_integration_test_passes(tmp_path: Path) -> None:
     test = tmp_path / "test_integration.py"
     test.write_text(snippet("python", "from tests.fixtures import create_test_db"))
     settings = tmp_path / "pytest.ini"
@@ -70,7 +70,7 @@ def test_the_guides_integration_test_passes(tmp_path: Path):
     assert "1 passed" in ran.stdout
 
 
-def test_the_guides_check_for_a_model_falls_back_to_the_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_guides_check_for_a_model_falls_back_to_the_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where there is no models/current.pkl
     names: dict[str, object] = {"StrugglePredictionModel": StrugglePredictionModel}
     exec(compile(snippet("python", 'if not os.path.exists("models/current.pkl")'), "guide", "exec"), names)
@@ -81,7 +81,9 @@ def test_the_guides_check_for_a_model_falls_back_to_the_rules(tmp_path: Path, mo
 
 
 @pytest.mark.asyncio
-async def test_the_guides_graceful_degradation_gives_default_features(demo_copy: str, caplog: pytest.LogCaptureFixture):
+async def test_the_guides_graceful_degradation_gives_default_features(
+    demo_copy: str, caplog: pytest.LogCaptureFixture
+) -> None:
     client = await db.get_prisma_client(demo_copy)
     client.close()  # from now on no feature can be extracted
     names: dict[str, object] = {
@@ -103,7 +105,7 @@ async def test_the_guides_graceful_degradation_gives_default_features(demo_copy:
     assert StrugglePredictionModel().predict(features).confidence <= 0.2
 
 
-def test_every_python_block_of_the_guide_is_accounted_for():
+def test_every_python_block_of_the_guide_is_accounted_for() -> None:
     """A block that the guide gains is noticed here: it wants a test above, or a line in the README's table."""
     run_here = [
         "print(json.dumps({",
@@ -119,7 +121,7 @@ def test_every_python_block_of_the_guide_is_accounted_for():
 
 
 @pytest.mark.parametrize("way", [("scripts/example_usage.py",), ("-m", "scripts.example_usage")])
-def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]):
+def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]) -> None:
     assert "python example_usage.py" in snippet("bash", "pip install -r requirements.txt")
     ran = run(sys.executable, *way, cwd=ROOT, PYTHONIOENCODING="utf-8")
     assert ran.returncode == 0
@@ -128,7 +130,7 @@ def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]):
     assert "prerequisites" in ran.stdout
 
 
-def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path):
+def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
     example = str(ROOT / "scripts" / "example_usage.py")
     cases = {66: ("--user", "nobody"), 69: ("--database-url", "file:absent.db"), 78: ("--database-url", "mysql://x")}
     for code, arguments in cases.items():
@@ -138,7 +140,7 @@ def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path):
         assert ran.stderr.count("\n") == 1
 
 
-def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_path: Path):
+def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", "class PredictionRequest(BaseModel)"))
     assert "uvicorn main:app" in snippet("bash", "uvicorn main:app")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -60,7 +60,7 @@ def ours(names: set[str]) -> set[str]:
     return {name for name in names if roots({name}) & {"db", "ml", "scripts"}}
 
 
-def test_the_two_argument_form_imports_neither_a_numerical_library_nor_click():
+def test_the_two_argument_form_imports_neither_a_numerical_library_nor_click() -> None:
     imported = imported_by(ASKED)
     assert not roots(imported) & (HEAVY | {"click"})
     assert "psycopg2" not in roots(imported)
@@ -68,14 +68,14 @@ def test_the_two_argument_form_imports_neither_a_numerical_library_nor_click():
     assert len(ours(imported)) <= OURS_ON_SQLITE, sorted(ours(imported))
 
 
-def test_options_import_click_and_still_no_numerical_library():
+def test_options_import_click_and_still_no_numerical_library() -> None:
     imported = imported_by(("--pretty", *ASKED))
     assert "click" in imported
     assert not roots(imported) & HEAVY
 
 
 @pytest.mark.stopwatch
-def test_postgresql_adds_its_driver_and_nothing_heavy(postgres_url):
+def test_postgresql_adds_its_driver_and_nothing_heavy(postgres_url: str) -> None:
     create = [sys.executable, "-m", "scripts.create_database", "--database-url", postgres_url, "--demo"]
     subprocess.run(create, cwd=ROOT, check=True, capture_output=True)
     imported = imported_by(ASKED, DATABASE_URL=postgres_url)
@@ -85,7 +85,7 @@ def test_postgresql_adds_its_driver_and_nothing_heavy(postgres_url):
     assert len(ours(imported)) <= OURS_ON_POSTGRESQL, sorted(ours(imported))
 
 
-def test_importing_the_packages_costs_nothing_heavy():
+def test_importing_the_packages_costs_nothing_heavy() -> None:
     code = "import sys; before = set(sys.modules); import ml, db; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not roots(set(done.stdout.split())) & (HEAVY | {"click", "psycopg2", "sqlite3"})
@@ -98,13 +98,13 @@ def tracked_files() -> list[str]:
     return [name for name in listed.stdout.decode().split("\0") if name and os.path.isfile(os.path.join(ROOT, name))]
 
 
-def test_the_top_level_is_the_agreed_one():
+def test_the_top_level_is_the_agreed_one() -> None:
     allowed = {"pyproject.toml", "README.md", "predict.py", "ml", "db", "models", "tests", "scripts", "LICENSE"}
     top = {name.partition("/")[0] for name in tracked_files()}
     assert {name for name in top if not name.startswith(".")} - allowed == {"requirements-lock.txt"}
 
 
-def test_the_lock_file_pins_hashes_and_names_no_host():
+def test_the_lock_file_pins_hashes_and_names_no_host() -> None:
     with open(os.path.join(ROOT, "requirements-lock.txt"), encoding="utf-8") as file:
         text = file.read()
     assert "://" not in text
@@ -116,7 +116,7 @@ def test_the_lock_file_pins_hashes_and_names_no_host():
         assert "--hash=sha256:" in pin, pin
 
 
-def test_the_lock_file_covers_every_declared_dependency_but_the_mutation_tester():
+def test_the_lock_file_covers_every_declared_dependency_but_the_mutation_tester() -> None:
     import tomllib
 
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
@@ -131,7 +131,7 @@ def test_the_lock_file_covers_every_declared_dependency_but_the_mutation_tester(
     assert names <= locked, f"not in requirements-lock.txt: {sorted(names - locked)}"
 
 
-def test_ci_runs_the_readmes_test_command_and_the_workflow_runs_the_same_script():
+def test_ci_runs_the_readmes_test_command_and_the_workflow_runs_the_same_script() -> None:
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
         blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", file.read())
     assert "predict.py" in blocks[0]

@@ -18,7 +18,7 @@ def rows() -> list[list[str]]:
     return [row for row in cells if not row[0].startswith("**")]
 
 
-def test_every_row_has_a_test_that_exists():
+def test_every_row_has_a_test_that_exists() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     assert len(rows()) > 25
     for row in rows():
@@ -28,7 +28,7 @@ def test_every_row_has_a_test_that_exists():
         assert [name for name in named if f"def {name}(" not in sources] == []
 
 
-def test_every_code_is_one_that_is_documented():
+def test_every_code_is_one_that_is_documented() -> None:
     for row in rows():
         for code in re.findall(r"\d+", row[2]):
             documented = {
@@ -59,6 +59,6 @@ def test_every_code_is_one_that_is_documented():
             assert int(code) in documented, row
 
 
-def test_what_the_page_links_to_exists():
+def test_what_the_page_links_to_exists() -> None:
     for target in re.findall(r"\]\(([^)#:]+)[^)]*\)", TEXT):
         assert (PAGE.parent / target).exists(), target

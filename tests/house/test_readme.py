@@ -89,7 +89,7 @@ COMMANDS = [(body, call) for _, body in blocks("sh", "bash", "console") for call
 
 
 @pytest.mark.parametrize(("body", "call"), COMMANDS, ids=[" ".join(call)[:60] for _, call in COMMANDS])
-def test_every_command_exists_and_knows_its_options(body: str, call: list[str]):
+def test_every_command_exists_and_knows_its_options(body: str, call: list[str]) -> None:
     script, arguments = call[0], call[1:]
     assert (ROOT / script).is_file(), f"{script} does not exist; the README runs it in:\n{body}"
     known = help_of(script, arguments)
@@ -99,7 +99,7 @@ def test_every_command_exists_and_knows_its_options(body: str, call: list[str]):
             assert re.search(rf"{option[0]}(?![\w-])", known), f"{script} has no {option[0]}"
 
 
-def test_the_first_two_blocks_are_the_two_commands():
+def test_the_first_two_blocks_are_the_two_commands() -> None:
     """What .ci/run and a newcomer take from the README: one line that predicts, one line that tests."""
     first, second = (body for _, body in blocks("sh")[:2])
     for block in (first, second):
@@ -113,7 +113,7 @@ RUN_WHOLE = [body for mark, body in blocks("sh") if mark == "runs"]
 
 
 @pytest.mark.parametrize("body", RUN_WHOLE, ids=[body[:50] for body in RUN_WHOLE])
-def test_blocks_marked_as_running_run(body: str, demo_copy: str, tmp_path: Path):
+def test_blocks_marked_as_running_run(body: str, demo_copy: str, tmp_path: Path) -> None:
     for name in ("predict.py", "ml", "db", "models", "scripts"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "bin").mkdir()
@@ -148,7 +148,7 @@ JSON_SAMPLES = blocks("json")
 
 
 @pytest.mark.parametrize(("mark", "body"), JSON_SAMPLES, ids=[mark or "prediction" for mark, _ in JSON_SAMPLES])
-def test_every_json_sample_has_the_keys_of_the_real_output(mark: str, body: str):
+def test_every_json_sample_has_the_keys_of_the_real_output(mark: str, body: str) -> None:
     named = re.fullmatch(r"prints: (.*)", mark)
     call = our_call(shlex.split(named[1])) if named else ASKED
     assert call is not None, f"the README says that {mark!r}, which is no command of ours"
@@ -156,19 +156,19 @@ def test_every_json_sample_has_the_keys_of_the_real_output(mark: str, body: str)
     assert agrees(json.loads(body), json.loads(printed)), printed
 
 
-def test_the_typescript_is_the_tested_code():
+def test_the_typescript_is_the_tested_code() -> None:
     tested = {source.read_text(encoding="utf-8") for source in (ROOT / "tests" / "nextjs" / "src").rglob("*.ts*")}
     for _, body in blocks("ts", "tsx", "typescript"):
         assert body in tested, body[:200]
 
 
-def test_the_readme_holds_the_route_and_what_it_calls():
+def test_the_readme_holds_the_route_and_what_it_calls() -> None:
     held = [body for _, body in blocks("ts")]
     for source in ("lib/struggle-predictor.ts", "app/api/analytics/predictions/generate/route.ts"):
         assert (ROOT / "tests" / "nextjs" / "src" / source).read_text(encoding="utf-8") in held, source
 
 
-def test_every_file_it_names_exists():
+def test_every_file_it_names_exists() -> None:
     prose = _BLOCK.sub("", README)
     named = set(re.findall(r"`((?:scripts|ml|db|tests|models)/[\w./-]+\.\w+)`", prose))
     named |= {f"{module.replace('.', '/')}.py" for module in re.findall(r"-m ((?:scripts|tests)(?:\.\w+)+)", README)}
@@ -178,20 +178,20 @@ def test_every_file_it_names_exists():
     assert absent == []
 
 
-def test_every_test_it_names_exists():
+def test_every_test_it_names_exists() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py"))
     named = set(re.findall(r"`(test_\w+)`", README))
     assert len(named) > 40
     assert sorted(name for name in named if f"def {name}(" not in sources) == []
 
 
-def test_every_field_of_the_answer_is_explained():
+def test_every_field_of_the_answer_is_explained() -> None:
     printed = json.loads(run(*ASKED).stdout)
     explained = set(re.findall(r"`(\w+)`", README))
     assert printed.keys() <= explained
 
 
-def test_every_exit_code_is_explained():
+def test_every_exit_code_is_explained() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE)
     told = {int(code) for row in rows for code in row.split(",")}
     meant = {code for _, code, _ in predict.EXIT_CODES} | {0, predict.STDOUT_GONE, 130, 143}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ ADVISORY = {
 class Advisories(BaseHTTPRequestHandler):
     """OSV's query interface: one advisory about idna where the path says so."""
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known = self.path == "/known" and asked["package"]["name"] == "idna"
         body = json.dumps({"vulns": [ADVISORY]} if known else {}).encode()
@@ -39,7 +40,7 @@ class Advisories(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_) -> None:
         """Nothing."""
 
 
@@ -58,7 +59,7 @@ def pinned(path: str) -> dict[str, list[str]]:
     return found
 
 
-def test_the_service_is_installed_by_the_hashes_of_the_lock():
+def test_the_service_is_installed_by_the_hashes_of_the_lock() -> None:
     locked, service = pinned("requirements-lock.txt"), pinned("scripts/deploy/service-lock.txt")
     assert {name.partition("==")[0] for name in service} >= {"click", "fastapi", "psycopg2-binary", "uvicorn"}
     for name, hashes in service.items():
@@ -66,7 +67,7 @@ def test_the_service_is_installed_by_the_hashes_of_the_lock():
         assert hashes == locked[name], name
 
 
-def test_workflows_name_actions_and_images_by_digest():
+def test_workflows_name_actions_and_images_by_digest() -> None:
     folder = os.path.join(ROOT, ".github", "workflows")
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding="utf-8") as file:
@@ -99,7 +100,9 @@ def service():
         ("/clean", "", 1, "0 of 0 packages"),
     ],
 )
-def test_an_audit_says_what_it_found_and_whether_it_was_answered(service, tmp_path, path, lock, code, said):
+def test_an_audit_says_what_it_found_and_whether_it_was_answered(
+    service, tmp_path: Path, path, lock, code, said
+) -> None:
     file = tmp_path / "lock.txt"
     file.write_text(lock)
     audit = [sys.executable, os.path.join(ROOT, ".ci", "audit"), str(file), service + path]
@@ -119,7 +122,9 @@ def bill_of_materials(path: str, *options: str) -> bytes:
         return file.read()
 
 
-def test_the_bill_of_materials_is_valid_reproducible_and_holds_every_locked_package_with_its_hashes(tmp_path):
+def test_the_bill_of_materials_is_valid_reproducible_and_holds_every_locked_package_with_its_hashes(
+    tmp_path: Path,
+) -> None:
     written = bill_of_materials(str(tmp_path / "sbom.json"))
     assert bill_of_materials(str(tmp_path / "again.json"), "--no-validate") == written
     bill = json.loads(written)

@@ -24,7 +24,7 @@ PAIRED = ("log_loss", "brier", "accuracy", "recall", "auc", "ece")
 
 @pytest.mark.parametrize("decimals", [16, 2, 1], ids=["continuous", "ties", "many ties"])
 @pytest.mark.parametrize("threshold", [0.3, 0.5])
-def test_figures_equal_scikit_learns(decimals, threshold):
+def test_figures_equal_scikit_learns(decimals, threshold) -> None:
     y, p, who = learners_visits(3, 400, 8, 0.5)
     p = np.round(p, decimals)
     judged = evaluate(y, p, who, threshold=threshold, bootstrap=0)
@@ -47,12 +47,12 @@ def test_figures_equal_scikit_learns(decimals, threshold):
     assert [each.mean_probability for each in judged.reliability] == pytest.approx(list(means), abs=1e-12)
 
 
-def test_certain_predictions_cost_what_scikit_learn_says():
+def test_certain_predictions_cost_what_scikit_learn_says() -> None:
     y, p = np.array([0.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0, 1.0])
     assert evaluate(y, p, range(4)).figure("log_loss").value == pytest.approx(sklearn_metrics.log_loss(y, p), abs=1e-12)
 
 
-def test_calibration_line_is_the_unpenalised_logistic_regression():
+def test_calibration_line_is_the_unpenalised_logistic_regression() -> None:
     y, p, who = learners_visits(5, 300, 6, 0.6)
     fitted = LogisticRegression(C=np.inf, tol=1e-14, max_iter=10_000).fit(metrics.logit(p)[:, None], y)
     judged = evaluate(y, p, who, bootstrap=0)
@@ -65,7 +65,7 @@ def test_calibration_line_is_the_unpenalised_logistic_regression():
     assert abs((residual * metrics.logit(p)).sum()) / len(y) < 1e-12
 
 
-def test_the_noise_floor_is_the_error_of_a_calibrated_forecast():
+def test_the_noise_floor_is_the_error_of_a_calibrated_forecast() -> None:
     rng = np.random.default_rng(11)
     p = rng.beta(2, 5, 3000)
     floor = metrics.calibration_noise_floor(metrics.reliability(np.zeros_like(p), p))
@@ -89,7 +89,7 @@ LINE = {"calibration_slope", "calibration_intercept"}
         ([0, 1, 0, 1], [0.3, 0.8, 0.6, 0.5], ["a"] * 4, set()),
     ],
 )
-def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, undetermined):
+def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, undetermined) -> None:
     judged = evaluate(labels, probabilities, learners)
     for figures in (judged.figures, judged.decisions[0.5]):
         for name, figure in figures.items():
@@ -105,7 +105,7 @@ def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, u
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.integers(0, 4)), max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_any_rows_give_ordered_bounds_within_range(rows):
+def test_any_rows_give_ordered_bounds_within_range(rows) -> None:
     y, p, who = zip(*rows) if rows else ((), (), ())
     judged = evaluate(y, p, who, bootstrap=200)
     json.dumps(judged.to_dict(), allow_nan=False)
@@ -125,12 +125,12 @@ def test_any_rows_give_ordered_bounds_within_range(rows):
         ([0, 1], [0.5, 0.4], [1]),
     ],
 )
-def test_impossible_rows_are_refused(labels, probabilities, learners):
+def test_impossible_rows_are_refused(labels, probabilities, learners) -> None:
     with pytest.raises(ValueError):
         evaluate(labels, probabilities, learners)
 
 
-def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything():
+def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything() -> None:
     y, p, who = learners_visits(2, 60, 5, 0.5)
     once = evaluate(y, p, who)
     assert once == evaluate(y.tolist(), p.tolist(), who.tolist())
@@ -138,7 +138,7 @@ def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything():
     assert once.to_dict() == named.to_dict()
 
 
-def test_a_learners_repeated_rows_are_no_new_evidence():
+def test_a_learners_repeated_rows_are_no_new_evidence() -> None:
     y, p, who = learners_visits(4, 200)
     once, tenfold = evaluate(y, p, who), evaluate(np.tile(y, 10), np.tile(p, 10), np.tile(who, 10))
     for name in ("auc", "log_loss", "brier", "accuracy", "recall", "calibration_slope"):
@@ -146,14 +146,14 @@ def test_a_learners_repeated_rows_are_no_new_evidence():
         assert repeated.high - repeated.low == pytest.approx(first.high - first.low, rel=0.15), name
 
 
-def test_thirty_thousand_rows_take_seconds():
+def test_thirty_thousand_rows_take_seconds() -> None:
     y, p, who = learners_visits(6, 2500, 11, 0.5)
     begun = time.perf_counter()
     evaluate(y, p, who)
     assert time.perf_counter() - begun < 5
 
 
-def test_slices_are_evaluations_of_their_rows():
+def test_slices_are_evaluations_of_their_rows() -> None:
     y, p, who = learners_visits(8, 300, 6, 0.3)
     answers = np.random.default_rng(1).choice([0, 5, 50, 500], len(y))
     bands = [history_band(int(each)) for each in answers]
@@ -170,7 +170,7 @@ def test_slices_are_evaluations_of_their_rows():
     assert sum(each.evaluation.n for each in courses) == len(y)
 
 
-def test_paired_differences_are_differences_of_the_figures():
+def test_paired_differences_are_differences_of_the_figures() -> None:
     y, p, who = learners_visits(9, 300, 6, 0.3)
     worse = np.clip(p + np.random.default_rng(0).normal(0, 0.15, len(p)), 0.001, 0.999)
     before, after = evaluate(y, p, who, bootstrap=0), evaluate(y, worse, who, bootstrap=0)
@@ -188,14 +188,14 @@ def test_paired_differences_are_differences_of_the_figures():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learners", [INDEPENDENT, CLUSTERED], ids=["independent", "clustered"])
-def test_intervals_cover_what_they_promise(learners):
+def test_intervals_cover_what_they_promise(learners) -> None:
     """95 % +- 2, up to what 1000 simulations can tell (two standard errors are 1.4 %)."""
     found = coverage(learners, 1000)
     assert all(0.93 - 0.008 <= each <= 0.97 + 0.008 for each in found.values()), found
 
 
 @pytest.mark.slow
-def test_one_sided_bounds_call_an_equal_model_better_one_time_in_twenty():
+def test_one_sided_bounds_call_an_equal_model_better_one_time_in_twenty() -> None:
     runs, better = 1000, 0
     for run in range(runs):
         y, p, who = learners_visits(run, 80, 8, 0.3)

@@ -41,7 +41,7 @@ def boundary_rows(model: Additive) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_boosting_equals_its_tables_at_every_edge_and_without_data(seed: int):
+def test_a_boosting_equals_its_tables_at_every_edge_and_without_data(seed: int) -> None:
     given = labels(seed=seed)
     columns = np.flatnonzero(~np.isnan(given.x).all(axis=0))
     estimator = HistGradientBoostingClassifier(
@@ -54,21 +54,21 @@ def test_a_boosting_equals_its_tables_at_every_edge_and_without_data(seed: int):
     check_parity(tables.logits(rows), np.log(p / (1 - p)))
 
 
-def test_a_boosting_with_interactions_is_refused():
+def test_a_boosting_with_interactions_is_refused() -> None:
     given = labels()
     estimator = HistGradientBoostingClassifier(max_iter=5).fit(given.x[:, [RISING, FALLING]], given.y)
     with pytest.raises(ValueError, match="additive"):
         of_boosting(estimator, np.array([RISING, FALLING]), len(FEATURE_NAMES))
 
 
-def test_a_scorecard_says_what_the_fit_says_at_every_edge():
+def test_a_scorecard_says_what_the_fit_says_at_every_edge() -> None:
     given = labels()
     result = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)])
     rows = boundary_rows(result.model)
     check_parity(Additive.of(result.model.scorecard()).logits(rows), result.model.logits(rows))
 
 
-def test_parity_that_is_lost_is_an_error():
+def test_parity_that_is_lost_is_an_error() -> None:
     with pytest.raises(ParityLost):
         check_parity(np.array([0.0]), np.array([1e-9]))
     with pytest.raises(ParityLost):
@@ -76,7 +76,7 @@ def test_parity_that_is_lost_is_an_error():
 
 
 @pytest.mark.parametrize("boosting", [False, True])
-def test_the_fit_keeps_every_features_direction(boosting: bool):
+def test_the_fit_keeps_every_features_direction(boosting: bool) -> None:
     given = labels()
     # Outcomes that contradict the features' meaning: the table may go flat, never the other way.
     turned = given._replace(y=1.0 - given.y)
@@ -87,7 +87,7 @@ def test_the_fit_keeps_every_features_direction(boosting: bool):
             assert (direction * np.diff(piece.at(grid))).min() >= -1e-9
 
 
-def test_a_correction_keeps_the_direction_of_prior_and_correction_together():
+def test_a_correction_keeps_the_direction_of_prior_and_correction_together() -> None:
     given = labels()
     prior = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)]).model
     turned = given._replace(y=1.0 - given.y)
@@ -99,14 +99,14 @@ def test_a_correction_keeps_the_direction_of_prior_and_correction_together():
             assert (direction * np.diff(piece.at(grid))).min() >= -1e-9
 
 
-def test_below_a_hundred_labels_the_prior_is_left_alone():
+def test_below_a_hundred_labels_the_prior_is_left_alone() -> None:
     given = labels(99)
     prior = stated_tables(given.x)
     result = fit(given, prior, candidates_for(99))
     assert (result.chosen, result.model, result.calibration) == ("prior", prior, (1.0, 0.0))
 
 
-def test_a_good_prior_is_kept_until_labels_contradict_it():
+def test_a_good_prior_is_kept_until_labels_contradict_it() -> None:
     teacher = labels(6000, seed=1)
     prior = fit(teacher, stated_tables(teacher.x), [Candidate("regression", BASE, knots=3)]).model
     agreeing = labels(150, seed=2)
@@ -120,7 +120,7 @@ def test_a_good_prior_is_kept_until_labels_contradict_it():
     assert p.mean() == pytest.approx(0.8, abs=0.03)
 
 
-def test_a_learner_left_out_is_left_out_whole():
+def test_a_learner_left_out_is_left_out_whole() -> None:
     given = labels(600, learners=17)
     folds = given.folds()
     assert set(folds) == {0, 1, 2, 3, 4}
@@ -128,7 +128,7 @@ def test_a_learner_left_out_is_left_out_whole():
         assert len(set(folds[given.learners == learner])) == 1
 
 
-def test_features_without_any_data_or_spread_play_no_part():
+def test_features_without_any_data_or_spread_play_no_part() -> None:
     given = labels()
     given.x[:, 30] = 0.4
     result = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)])
@@ -137,7 +137,7 @@ def test_features_without_any_data_or_spread_play_no_part():
     assert np.isfinite(result.model.logits(given.x)).all()
 
 
-def test_the_same_labels_give_the_same_bytes():
+def test_the_same_labels_give_the_same_bytes() -> None:
     given = labels(400)
     first, second = (fit(given, stated_tables(given.x), candidates_for(400)) for _ in range(2))
     assert first.model.intercept == second.model.intercept
@@ -145,7 +145,7 @@ def test_the_same_labels_give_the_same_bytes():
         assert a.values.tobytes() == b.values.tobytes()
 
 
-def test_stated_tables_are_silent_without_data_and_follow_the_directions():
+def test_stated_tables_are_silent_without_data_and_follow_the_directions() -> None:
     model = stated_tables(np.full((3, len(FEATURE_NAMES)), np.nan))
     directions = {feature.name: feature.direction for feature in FEATURES}
     for name in POLYGONS:
@@ -156,7 +156,7 @@ def test_stated_tables_are_silent_without_data_and_follow_the_directions():
     assert model.logits(np.full((1, len(FEATURE_NAMES)), np.nan))[0] == 0.0
 
 
-def test_a_feature_that_the_rows_inform_is_not_stated():
+def test_a_feature_that_the_rows_inform_is_not_stated() -> None:
     x = np.full((1000, len(FEATURE_NAMES)), np.nan)
     workload = FEATURE_NAMES.index("workload_level")
     x[:10, workload] = np.linspace(0, 1, 10)
@@ -165,7 +165,7 @@ def test_a_feature_that_the_rows_inform_is_not_stated():
     assert stated_tables(x).pieces[workload].stated
 
 
-def test_own_labels_outweigh_a_stated_table():
+def test_own_labels_outweigh_a_stated_table() -> None:
     draw = np.random.default_rng(5)
     n, gap = 3000, FEATURE_NAMES.index("prerequisite_gap_count")
     x = np.full((n, len(FEATURE_NAMES)), np.nan)
@@ -177,7 +177,7 @@ def test_own_labels_outweigh_a_stated_table():
     assert rise[1] < 0.35 * rise[0]
 
 
-def test_calibration_finds_the_line_that_made_the_outcomes():
+def test_calibration_finds_the_line_that_made_the_outcomes() -> None:
     draw = np.random.default_rng(0)
     z = draw.normal(0, 2, 40000)
     y = (draw.random(40000) < 1 / (1 + np.exp(-(0.7 * z - 0.4)))).astype(float)
@@ -185,7 +185,7 @@ def test_calibration_finds_the_line_that_made_the_outcomes():
     assert calibration(z, 1 - y)[0] > 0  # an order is never turned round
 
 
-def test_calibration_by_levels_takes_the_slope_within_them():
+def test_calibration_by_levels_takes_the_slope_within_them() -> None:
     draw = np.random.default_rng(0)
     z, level = draw.normal(0, 1, 40000), np.arange(40000) % 2
     y = (draw.random(40000) < 1 / (1 + np.exp(-(z + np.where(level, 2.0, -2.0))))).astype(float)
@@ -193,7 +193,7 @@ def test_calibration_by_levels_takes_the_slope_within_them():
     assert (slope, offset) == pytest.approx((1.0, 0.0), abs=0.05)
 
 
-def test_the_threshold_finds_seven_in_ten_struggles():
+def test_the_threshold_finds_seven_in_ten_struggles() -> None:
     draw = np.random.default_rng(0)
     p = draw.random(5000)
     y = (draw.random(5000) < p).astype(float)
@@ -202,13 +202,13 @@ def test_the_threshold_finds_seven_in_ten_struggles():
     assert (p[y > 0] >= threshold + 0.02).mean() < 0.7
 
 
-def test_a_polygon_is_level_beyond_its_ends():
+def test_a_polygon_is_level_beyond_its_ends() -> None:
     piece = of_line(np.array([0.2, 0.6]), np.array([1.0, 3.0]), -1.0)
     at = piece.at(np.array([0.0, 0.2, 0.4, 0.6, 1.0, np.nan]))
     assert at == pytest.approx([1, 1, 2, 3, 3, -1])
 
 
-def test_a_regression_is_the_sum_of_its_tables():
+def test_a_regression_is_the_sum_of_its_tables() -> None:
     given = labels()
     regression = Regression(given.x, DIRECTIONS, knots=4)
     fitted = regression.fit(given.x, given.y, given.weights, BASE)

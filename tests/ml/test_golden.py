@@ -30,16 +30,16 @@ def shipped():
     return StrugglePredictionModel.load(os.fspath(SHIPPED))
 
 
-def test_every_history_has_its_numbers_and_every_number_its_history():
+def test_every_history_has_its_numbers_and_every_number_its_history() -> None:
     assert list(EXPECTED) == list(HISTORIES)
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_a_history_gives_the_features_and_the_probabilities_on_record(name, shipped):
+def test_a_history_gives_the_features_and_the_probabilities_on_record(name, shipped) -> None:
     assert judged(*HISTORIES[name], shipped) == close_to(EXPECTED[name])
 
 
-def test_the_standard_library_alone_gives_the_same_probabilities():
+def test_the_standard_library_alone_gives_the_same_probabilities() -> None:
     """-S leaves out site-packages: neither scikit-learn nor numpy, click or psycopg2 can be imported."""
     code = (
         "import importlib.util as util, runpy\n"

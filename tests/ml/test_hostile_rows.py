@@ -24,6 +24,7 @@ from ml.features.vector import FEATURE_NAMES
 from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
 from ml.study.degraded import SENTENCES
+from tests.support.postgres_server import Databases
 from tests.support.trained_models import save_model
 
 LEARNER, OBJECTIVE = "ada", "limits"
@@ -140,7 +141,7 @@ def contents(dialect: str) -> st.SearchStrategy[dict[str, list[dict[str, Any]]]]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> list[StrugglePredictionModel]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[StrugglePredictionModel]:
     trained = save_model(str(tmp_path_factory.mktemp("model")))
     return [StrugglePredictionModel(), StrugglePredictionModel.load(trained)]
 
@@ -174,7 +175,7 @@ def quoted(table: Table, row: dict[str, Any], mark: str) -> tuple[str, list[Any]
 
 
 @pytest.fixture(scope="module")
-def sqlite_file(tmp_path_factory) -> Iterator[tuple[str, sqlite3.Connection]]:
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, sqlite3.Connection]]:
     path = str(tmp_path_factory.mktemp("hostile") / "app.db")
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in ddl("sqlite"):
@@ -184,7 +185,7 @@ def sqlite_file(tmp_path_factory) -> Iterator[tuple[str, sqlite3.Connection]]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(contents("sqlite"), st.sampled_from(AS_OF_MS))
-def test_any_rows_that_sqlite_accepts(sqlite_file, models, stored, as_of_ms):
+def test_any_rows_that_sqlite_accepts(sqlite_file, models, stored, as_of_ms) -> None:
     url, connection = sqlite_file
     connection.execute("BEGIN")
     for model, rows in stored.items():
@@ -198,7 +199,7 @@ def test_any_rows_that_sqlite_accepts(sqlite_file, models, stored, as_of_ms):
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_databases) -> Iterator[tuple[str, Any]]:
+def postgres(postgres_databases: Databases) -> Iterator[tuple[str, Any]]:
     url = postgres_databases.with_tables()
     with contextlib.closing(psycopg2.connect(url)) as connection:
         yield url, connection
@@ -206,7 +207,7 @@ def postgres(postgres_databases) -> Iterator[tuple[str, Any]]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(contents("postgresql"), st.sampled_from(AS_OF_MS))
-def test_any_rows_that_postgresql_accepts(postgres, models, stored, as_of_ms):
+def test_any_rows_that_postgresql_accepts(postgres, models, stored, as_of_ms) -> None:
     url, connection = postgres
     cursor = connection.cursor()
     for model, rows in stored.items():

@@ -8,6 +8,7 @@ import random
 import shutil
 from datetime import datetime
 from math import log
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,7 @@ def _without_table() -> StruggleFeatureExtractor:
     return extractor
 
 
-def test_without_a_model_the_rules_answer():
+def test_without_a_model_the_rules_answer() -> None:
     model = StrugglePredictionModel()
     assert (model.source, model.model_version, model.difficulty, model.saved) == ("rules", "rules-1", None, None)
     assert StrugglePredictionModel.load("rules").source == "rules"
@@ -63,7 +64,9 @@ def test_without_a_model_the_rules_answer():
     assert prediction.source == "rules"
 
 
-def test_current_answers_before_pretrained_and_relative_paths_start_at_the_house(tmp_path, monkeypatch):
+def test_current_answers_before_pretrained_and_relative_paths_start_at_the_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve(CURRENT) == resolve("models/current.pkl") != os.path.abspath("models/current.pkl")
     directory = tmp_path / "models"
@@ -101,7 +104,9 @@ def outdated(content: bytes, **payload: object) -> bytes:
     ids=["earlier format", "later format", "other features", "other setting"],
 )
 @pytest.mark.parametrize("beside", [True, False], ids=["pretrained beside it", "pretrained shipped"])
-def test_a_current_model_that_does_not_suit_never_stops_an_answer(tmp_path, change, why: str, beside: bool):
+def test_a_current_model_that_does_not_suit_never_stops_an_answer(
+    tmp_path: Path, change, why: str, beside: bool
+) -> None:
     current = tmp_path / "current.pkl"
     current.write_bytes(outdated(model_file.dump(a_saved_model("own")), **change))
     if beside:
@@ -116,7 +121,9 @@ def test_a_current_model_that_does_not_suit_never_stops_an_answer(tmp_path, chan
         StrugglePredictionModel.load(shutil.copy(current, tmp_path / "another.pkl"))
 
 
-def test_a_model_serves_the_setting_it_was_trained_under_and_the_shipped_one_both(tmp_path, monkeypatch):
+def test_a_model_serves_the_setting_it_was_trained_under_and_the_shipped_one_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     current = str(tmp_path / "current.pkl")
     model_file.write(a_saved_model("own"), current)
     assert StrugglePredictionModel.load(current).model_version == "own"
@@ -130,7 +137,7 @@ def test_a_model_serves_the_setting_it_was_trained_under_and_the_shipped_one_bot
         StrugglePredictionModel.load(current)
 
 
-def test_a_model_saved_after_another_answered_for_it_bears_its_own_name(tmp_path):
+def test_a_model_saved_after_another_answered_for_it_bears_its_own_name(tmp_path: Path) -> None:
     current = tmp_path / "current.pkl"
     current.write_bytes(outdated(model_file.dump(a_saved_model("own")), format=1))
     model = StrugglePredictionModel.load(current)
@@ -138,7 +145,7 @@ def test_a_model_saved_after_another_answered_for_it_bears_its_own_name(tmp_path
     assert StrugglePredictionModel.load(tmp_path / "kept.pkl").model_version == "kept"
 
 
-def test_the_factors_of_a_prediction_sum_to_its_logit():
+def test_the_factors_of_a_prediction_sum_to_its_logit() -> None:
     model = StrugglePredictionModel.load(SHIPPED)
     for faced in (ACTION_POTENTIALS, UPPER_LIMB):
         prediction = model.predict(features_of(faced))
@@ -147,7 +154,7 @@ def test_the_factors_of_a_prediction_sum_to_its_logit():
         assert prediction.interval[0] <= prediction.probability <= prediction.interval[1]
 
 
-def test_the_shipped_model_gets_the_known_scenario_right():
+def test_the_shipped_model_gets_the_known_scenario_right() -> None:
     model = StrugglePredictionModel.load(SHIPPED)
     hard = model.predict(features_of(ACTION_POTENTIALS))
     assert (hard.risk_level, hard.source) == ("HIGH", "model")
@@ -159,7 +166,7 @@ def test_the_shipped_model_gets_the_known_scenario_right():
     assert model.predict(features_of(UPPER_LIMB)).risk_level == "LOW"
 
 
-def test_the_same_features_always_give_the_same_answer():
+def test_the_same_features_always_give_the_same_answer() -> None:
     model, features = StrugglePredictionModel.load(SHIPPED), features_of(ACTION_POTENTIALS)
     first, second = model.predict(features), StrugglePredictionModel.load(SHIPPED).predict(features)
     assert (first.probability, first.confidence, first.interval) == (
@@ -169,7 +176,7 @@ def test_the_same_features_always_give_the_same_answer():
     )
 
 
-def test_confidence_doubts_unknown_objectives_and_short_histories():
+def test_confidence_doubts_unknown_objectives_and_short_histories() -> None:
     def confidence(**known: float) -> float:
         return confidence_of(0.9, 0.3, FeatureVector.of(known, 0))
 
@@ -185,7 +192,7 @@ def test_confidence_doubts_unknown_objectives_and_short_histories():
 
 
 @pytest.mark.parametrize("as_mapping", [True, False])
-def test_an_update_learns_and_says_how_it_does_on_learners_left_out(tmp_path, as_mapping: bool):
+def test_an_update_learns_and_says_how_it_does_on_learners_left_out(tmp_path: Path, as_mapping: bool) -> None:
     model = StrugglePredictionModel(a_saved_model())
     metrics = model.update_model(examples(800, as_mapping=as_mapping))
     assert metrics.updated
@@ -199,7 +206,7 @@ def test_an_update_learns_and_says_how_it_does_on_learners_left_out(tmp_path, as
     assert again.predict(vector).probability == model.predict(vector).probability
 
 
-def test_few_examples_change_nothing_and_say_so():
+def test_few_examples_change_nothing_and_say_so() -> None:
     for n, said in ((0, "too few"), (30, "too few")):
         model = StrugglePredictionModel(a_saved_model())
         metrics = model.update_model(examples(n))
@@ -210,7 +217,7 @@ def test_few_examples_change_nothing_and_say_so():
             model.train(examples(n))
 
 
-def test_one_outcome_only_changes_nothing():
+def test_one_outcome_only_changes_nothing() -> None:
     one_sided = [example._replace(struggled=True) for example in examples(120)]
     model = StrugglePredictionModel(a_saved_model())
     assert "same outcome" in model.update_model(one_sided).note
@@ -218,14 +225,14 @@ def test_one_outcome_only_changes_nothing():
         model.train(one_sided)
 
 
-def test_degraded_predictions_teach_nothing():
+def test_degraded_predictions_teach_nothing() -> None:
     degraded = [
         example._replace(features={**example.features, "degraded": "deadline passed"}) for example in examples(200)
     ]
     assert StrugglePredictionModel(a_saved_model()).update_model(degraded).n == 0
 
 
-def test_rules_cannot_be_saved_and_saving_keeps_the_difficulty_table(tmp_path):
+def test_rules_cannot_be_saved_and_saving_keeps_the_difficulty_table(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound):
         StrugglePredictionModel().save(tmp_path / "rules.pkl")
     saved = a_saved_model()
@@ -235,7 +242,7 @@ def test_rules_cannot_be_saved_and_saving_keeps_the_difficulty_table(tmp_path):
     assert model_file.read(path).difficulty == ("difficulty-1.sqlite3", "ab")
 
 
-def test_a_model_whose_difficulty_table_is_gone_is_refused(tmp_path):
+def test_a_model_whose_difficulty_table_is_gone_is_refused(tmp_path: Path) -> None:
     saved = a_saved_model()
     saved.difficulty = ("difficulty-gone.sqlite3", "ab")
     path = str(tmp_path / "current.pkl")
@@ -244,7 +251,7 @@ def test_a_model_whose_difficulty_table_is_gone_is_refused(tmp_path):
         _ = StrugglePredictionModel.load(path).difficulty
 
 
-def test_the_shipped_model_states_what_no_log_can_tell():
+def test_the_shipped_model_states_what_no_log_can_tell() -> None:
     model = model_file.read(SHIPPED)
     stated = {name for name, table in zip(FEATURE_NAMES, model.scorecard.tables) if table.stated}
     assert {"prerequisite_gap_count", "prerequisite_mastery_gap", "days_until_exam", "workload_level"} <= stated

@@ -8,6 +8,7 @@ import pickle
 import stat
 import struct
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -35,7 +36,7 @@ def a_model(**other: object) -> SavedModel:
 WHOLE = dump(a_model())
 
 
-def test_what_is_written_is_read_back_to_the_last_bit():
+def test_what_is_written_is_read_back_to_the_last_bit() -> None:
     assert dump(parse(WHOLE)) == WHOLE
     model = parse(WHOLE)
     assert model.difficulty == ("difficulty-1.sqlite3", "ab")
@@ -43,7 +44,7 @@ def test_what_is_written_is_read_back_to_the_last_bit():
     assert list(model.scorecard.tables[1].slopes) == [0.5, 0.0, 0.25]
 
 
-def test_a_file_is_plain_builtins_that_anybody_can_read():
+def test_a_file_is_plain_builtins_that_anybody_can_read() -> None:
     class Refusing(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> object:
             raise AssertionError(f"the file names {module}.{name}")
@@ -61,7 +62,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path, protocol: int):
+def test_a_file_that_would_run_code_is_refused_and_runs_none(tmp_path: Path, protocol: int) -> None:
     trap = str(tmp_path / "run")
     for content in (
         pickle.dumps(Malicious(trap), protocol),
@@ -84,14 +85,14 @@ def altered(**fields: object) -> bytes:
     return envelope_around(pickle.dumps(payload, protocol=4))
 
 
-def test_another_format_is_refused_in_words():
+def test_another_format_is_refused_in_words() -> None:
     with pytest.raises(ModelUnsuited, match="an earlier format"):
         parse(envelope_around(pickle.loads(WHOLE)["payload"], format=1))
     with pytest.raises(ModelUnsuited, match="a later format"):
         parse(envelope_around(pickle.loads(WHOLE)["payload"], format=model_file.FORMAT + 1))
 
 
-def test_a_changed_payload_is_refused_in_words():
+def test_a_changed_payload_is_refused_in_words() -> None:
     payload = pickle.loads(WHOLE)["payload"]
     with pytest.raises(ModelRefused, match="checksum"):
         parse(envelope_around(payload.replace(b"a source", b"b source"), sha256=model_file.sha256(payload)))
@@ -129,25 +130,25 @@ def test_a_changed_payload_is_refused_in_words():
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_content_of_another_shape_is_refused(fields: dict[str, object]):
+def test_content_of_another_shape_is_refused(fields: dict[str, object]) -> None:
     with pytest.raises(ModelRefused):
         parse(altered(**fields))
 
 
-def test_edges_that_do_not_increase_are_refused():
+def test_edges_that_do_not_increase_are_refused() -> None:
     payload = pickle.loads(pickle.loads(WHOLE)["payload"])
     payload["numbers"][1], payload["numbers"][2] = payload["numbers"][2], payload["numbers"][1]
     with pytest.raises(ModelRefused, match="increase"):
         parse(altered(numbers=payload["numbers"]))
 
 
-def test_every_truncation_is_refused():
+def test_every_truncation_is_refused() -> None:
     for length in range(0, len(WHOLE), 37):
         with pytest.raises(ModelRefused):
             parse(WHOLE[:length])
 
 
-def test_every_flipped_byte_is_refused_or_changes_nothing_that_matters():
+def test_every_flipped_byte_is_refused_or_changes_nothing_that_matters() -> None:
     for at in range(0, len(WHOLE), 29):
         broken = bytearray(WHOLE)
         broken[at] ^= 0x55
@@ -163,14 +164,14 @@ def test_every_flipped_byte_is_refused_or_changes_nothing_that_matters():
 @example(b"\x80\x04}(r\xff\xff\xff\x7f.")  # LONG_BINPUT: the C unpickler would reserve 16 GiB for its memo
 @example(b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b".")  # BINBYTES8 of a terabyte
 @example(b"\x80\x04" + b"]\x94" * 100 + b"h\x00a" * 20 + b".")
-def test_any_bytes_are_refused_and_nothing_else_happens(content: bytes):
+def test_any_bytes_are_refused_and_nothing_else_happens(content: bytes) -> None:
     with pytest.raises(ModelRefused):
         parse(content)
     with pytest.raises(ModelRefused):
         parse(envelope_around(content))
 
 
-def test_a_claim_of_size_reserves_nothing():
+def test_a_claim_of_size_reserves_nothing() -> None:
     tracemalloc.start()
     for bomb in (b"\x80\x04B\xff\xff\xff\x7f.", b"\x80\x04r\xff\xff\xff\x7f.", b"\x80\x04\x8e" + b"\xff" * 8 + b"."):
         with pytest.raises(ModelRefused):
@@ -193,23 +194,23 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_the_reader_agrees_with_pickle_on_every_plain_value(value: object):
+def test_the_reader_agrees_with_pickle_on_every_plain_value(value: object) -> None:
     assert loads(pickle.dumps(value, protocol=4)) == value
 
 
 @pytest.mark.parametrize("length", [1, 2, 999, 1000, 1001, 2500])
-def test_the_reader_agrees_with_pickle_on_long_runs_of_floats(length: int):
+def test_the_reader_agrees_with_pickle_on_long_runs_of_floats(length: int) -> None:
     floats = [position / 7 for position in range(length)]
     assert loads(pickle.dumps({"floats": floats, "then": 1.5}, protocol=4)) == {"floats": floats, "then": 1.5}
 
 
-def test_tuples_sets_and_objects_are_not_plain():
+def test_tuples_sets_and_objects_are_not_plain() -> None:
     for value in ((1, 2), {1}, frozenset(), 1j, range(3), bytearray(b"x")):
         with pytest.raises(NotPlain):
             loads(pickle.dumps(value, protocol=4))
 
 
-def test_a_file_is_written_whole_and_readable_by_the_servers_user(tmp_path):
+def test_a_file_is_written_whole_and_readable_by_the_servers_user(tmp_path: Path) -> None:
     path = str(tmp_path / "new" / "model.pkl")
     model_file.write(a_model(), path)
     assert dump(model_file.read(path)) == WHOLE
@@ -217,7 +218,7 @@ def test_a_file_is_written_whole_and_readable_by_the_servers_user(tmp_path):
     assert os.listdir(tmp_path / "new") == ["model.pkl"]
 
 
-def test_what_could_not_be_read_again_is_never_written(tmp_path):
+def test_what_could_not_be_read_again_is_never_written(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     model_file.write(a_model(), str(path))
     broken = a_model(difficulty=("../up", "ab"))
@@ -227,7 +228,7 @@ def test_what_could_not_be_read_again_is_never_written(tmp_path):
     assert os.listdir(tmp_path) == ["model.pkl"]
 
 
-def test_absent_and_unreadable_files_have_their_own_errors(tmp_path):
+def test_absent_and_unreadable_files_have_their_own_errors(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound):
         model_file.read(str(tmp_path / "absent.pkl"))
     for path in (str(tmp_path), "a\0b"):
@@ -235,7 +236,7 @@ def test_absent_and_unreadable_files_have_their_own_errors(tmp_path):
             model_file.read(path)
 
 
-def test_an_oversized_file_is_refused_before_it_is_read(tmp_path):
+def test_an_oversized_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.pkl"
     with open(path, "wb") as file:
         file.truncate(10 * 1024**3)
@@ -251,12 +252,12 @@ def changed(**attributes: object) -> SavedModel:
 
 
 @pytest.mark.parametrize("version", ["\ud800", "v" * 1_000_000, "", "two\nlines", "\x1b[2J", "a\u2028b", "\u202etxt"])
-def test_a_version_that_is_no_short_printable_text_is_refused(version):
+def test_a_version_that_is_no_short_printable_text_is_refused(version) -> None:
     with pytest.raises(ModelRefused, match="printable"):
         parse(dump(changed(model_version=version)))
 
 
-def test_what_else_is_shown_of_a_model_is_short_and_printable():
+def test_what_else_is_shown_of_a_model_is_short_and_printable() -> None:
     for changes in ({"figures": {"\ud800": 0.5}}, {"figures": {"f" * 1000: 0.5}}, {"figures": {"": 0.5}}):
         with pytest.raises(ModelRefused, match="printable"):
             parse(dump(changed(**changes)))

@@ -374,7 +374,7 @@ def test_three_thousand_answers_take_milliseconds() -> None:
     assert min(spent) < 0.02  # ten times the usual: a loop over loops would take a second
 
 
-def test_the_page_on_differences_from_the_app_has_every_feature_with_its_direction_and_neutral_value():
+def test_the_page_on_differences_from_the_app_has_every_feature_with_its_direction_and_neutral_value() -> None:
     page = (Path(HOUSE) / "ml" / "README.md").read_text()
     rows = {cells[1].strip(" `"): cells for line in page.splitlines() if len(cells := line.split("|")) > 5}
     for feature in PLATFORM_FEATURES:

@@ -33,7 +33,9 @@ vectors = st.dictionaries(st.sampled_from(FEATURE_NAMES), st.floats(0, 1)).map(l
 
 
 @given(scorecards(), vectors)
-def test_contributions_and_intercept_sum_to_the_logit_of_the_probability(scorecard: Scorecard, features: FeatureVector):
+def test_contributions_and_intercept_sum_to_the_logit_of_the_probability(
+    scorecard: Scorecard, features: FeatureVector
+) -> None:
     score = scorecard.score(features)
     assert score.logit == pytest.approx(score.intercept + sum(score.contributions), abs=1e-12)
     probability = probability_of(score.logit)
@@ -41,18 +43,18 @@ def test_contributions_and_intercept_sum_to_the_logit_of_the_probability(scoreca
     assert abs(score.logit) <= LOGIT_BOUND + 1e-9
 
 
-def test_an_edge_belongs_to_the_segment_on_its_left():
+def test_an_edge_belongs_to_the_segment_on_its_left() -> None:
     table = Table([0.25, 0.5], [1.0, 2.0, 3.0], [], -1.0)
     assert [table.at(x) for x in (0.0, 0.25, nextafter(0.25, 1), 0.5, nextafter(0.5, 1), 1.0)] == [1, 1, 2, 2, 3, 3]
     assert table.at(None) == -1.0
 
 
-def test_a_sloped_table_is_a_line_in_each_segment():
+def test_a_sloped_table_is_a_line_in_each_segment() -> None:
     table = Table([0.5], [1.0, 2.0], [2.0, -1.0], 0.0)
     assert (table.at(0.25), table.at(0.5), table.at(0.75)) == (1.5, 2.0, 1.25)
 
 
-def test_a_defaulted_feature_is_missing_whatever_its_neutral_value():
+def test_a_defaulted_feature_is_missing_whatever_its_neutral_value() -> None:
     zero = Table([], [0.0], [], 0.0)
     speaking = Table([], [5.0], [], -2.0)
     scorecard = Scorecard(0.0, [speaking] + [zero] * (len(FEATURE_NAMES) - 1))
@@ -60,7 +62,7 @@ def test_a_defaulted_feature_is_missing_whatever_its_neutral_value():
     assert scorecard.score(FeatureVector.of({FEATURE_NAMES[0]: 0.5}, 0)).logit == 5.0
 
 
-def test_an_extreme_logit_is_bounded_and_its_parts_still_sum():
+def test_an_extreme_logit_is_bounded_and_its_parts_still_sum() -> None:
     loud = [Table([], [50.0], [], 50.0)] * len(FEATURE_NAMES)
     score = Scorecard(25.0, loud).score(FeatureVector.of({}, 0))
     assert score.logit == pytest.approx(LOGIT_BOUND)
@@ -68,7 +70,7 @@ def test_an_extreme_logit_is_bounded_and_its_parts_still_sum():
     assert score.intercept + sum(score.contributions) == pytest.approx(LOGIT_BOUND, abs=1e-12)
 
 
-def test_bags_depart_from_the_logit_by_the_segment_each_feature_falls_in():
+def test_bags_depart_from_the_logit_by_the_segment_each_feature_falls_in() -> None:
     zero = Table([], [0.0], [], 0.0)
     still = Deviations([], [0.0] * 4, 2)
     moving = Deviations([0.5], [1.0, -1.0, 2.0, -2.0, 3.0, -3.0], 2)
@@ -97,5 +99,5 @@ def test_what_is_stated_is_told_apart_from_what_was_learned() -> None:
 
 
 @given(st.floats(-800, 800))
-def test_the_logistic_function_never_overflows(logit: float):
+def test_the_logistic_function_never_overflows(logit: float) -> None:
     assert 0.0 <= probability_of(logit) <= 1.0

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +49,7 @@ def predict(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (*ASKED, "--database-url", "file:/nowhere/\u2028\x9b31m"),
     ],
 )
-def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(arguments):
+def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(arguments) -> None:
     ran = predict(*arguments)
     assert ran.stderr.count(b"\n") == 1
     assert ran.stderr.endswith(b"\n")
@@ -67,7 +68,7 @@ def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(argume
     ],
     ids=lambda words: words[0],
 )
-def test_no_refusal_of_a_script_forges_a_line_either(words):
+def test_no_refusal_of_a_script_forges_a_line_either(words) -> None:
     script = os.path.join(ROOT, "scripts", words[0])
     ran = subprocess.run([sys.executable, script, *words[1:]], capture_output=True, check=False, timeout=60)
     assert ran.returncode in (74, 78)
@@ -76,7 +77,7 @@ def test_no_refusal_of_a_script_forges_a_line_either(words):
 
 
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
-def test_a_link_in_the_models_place_is_refused_at_once(tmp_path, linked_to):
+def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "current.pkl").symlink_to(linked_to)
     ran = predict(*ASKED, "--model", str(tmp_path / "current.pkl"))
@@ -84,7 +85,7 @@ def test_a_link_in_the_models_place_is_refused_at_once(tmp_path, linked_to):
     assert b"root:" not in ran.stdout + ran.stderr
 
 
-def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_path):
+def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_path: Path) -> None:
     import pickle
 
     with open(save_model(str(tmp_path)), "rb") as file:
@@ -99,13 +100,13 @@ def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_
 
 
 @pytest.mark.parametrize("tail", ["?mode=rwc", "?vfs=unix-none&mode=rwc", "%3fmode=rwc", "#?mode=rwc", "?mode=memory"])
-def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path, tail):
+def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail) -> None:
     ran = predict(*ASKED, "--database-url", f"file:{tmp_path}/new.sqlite3{tail}", "--strict")
     assert json.loads(ran.stdout)["error"]["code"] == "database_unavailable"
     assert os.listdir(tmp_path) == []
 
 
-def test_a_schema_of_a_url_is_one_quoted_name(postgres_url):
+def test_a_schema_of_a_url_is_one_quoted_name(postgres_url: str) -> None:
     with open_writer(postgres_url) as writer:
         writer.create_tables()
         load_demo(writer)
@@ -117,7 +118,7 @@ def test_a_schema_of_a_url_is_one_quoted_name(postgres_url):
     assert predict(*ASKED, "--database-url", postgres_url).returncode == 0
 
 
-def test_a_packed_log_is_refused_at_its_first_endless_line_in_little_memory(tmp_path):
+def test_a_packed_log_is_refused_at_its_first_endless_line_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.tsv.gz"
     with gzip.open(path, "wb", compresslevel=9) as file:
         file.write(b"user_id\titem_id\ttimestamp\tcorrect\tskill_id\n")
@@ -132,11 +133,11 @@ def test_a_packed_log_is_refused_at_its_first_endless_line_in_little_memory(tmp_
     assert peak < 4 << 20
 
 
-def test_a_label_of_prometheus_ends_where_its_value_ends():
+def test_a_label_of_prometheus_ends_where_its_value_ends() -> None:
     assert _labels(value='a"} 1\nforged{x="\\') == '{value="a\\"} 1\\nforged{x=\\"\\\\"}'
 
 
-def test_product_code_starts_no_shell():
+def test_product_code_starts_no_shell() -> None:
     rules = "S602,S604,S605,S606,S607"
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--ignore-noqa", f"--select={rules}"]
     ran = subprocess.run([*command, "predict.py", "ml", "db", "scripts"], cwd=ROOT, capture_output=True, check=False)
@@ -155,7 +156,9 @@ PLANTED = (
 
 @pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else", "./", "x/..", "../{name}"])
 @pytest.mark.parametrize("options", [(), ("--pretty",), ("--doctor",)])
-def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(tmp_path, entries, options):
+def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(
+    tmp_path: Path, entries, options
+) -> None:
     """With the interpreter itself: a virtual environment's own start-up code imports before any of ours."""
     ran = tmp_path / "ran"
     for name in PLANTED:
@@ -181,14 +184,14 @@ def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_o
     assert options or (done.returncode, '"probability"' in done.stdout) == (0, True), done.stderr
 
 
-def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path):
+def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise SystemExit(33)\n")
     command = [sys.executable, os.path.join(ROOT, "predict.py"), "--pretty", *ASKED]
     environment = {**os.environ, "PYTHONPATH": f":{tmp_path}"}
     assert subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False).returncode == 33
 
 
-def test_a_value_of_a_gigabyte_made_out_of_nothing_is_never_made(tmp_path):
+def test_a_value_of_a_gigabyte_made_out_of_nothing_is_never_made(tmp_path: Path) -> None:
     """An app's table may be a view to us; what it makes is bounded, for readers and writers alike."""
     path = tmp_path / "app.sqlite3"
     shutil.copy(DEMO, path)

@@ -21,7 +21,7 @@ from db.demo import NOW_MS
 from db.tables.models import DEMO_CLOCK
 from db.writing.open import open_writer
 from ml.study.history import DAY_MS
-from tests.support.postgres_server import backend_of, connections_left, reviews_locked, with_demo
+from tests.support.postgres_server import Databases, backend_of, connections_left, reviews_locked, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, altered, filled_pipe, finished
 
 HOUR_S = 3600.0
@@ -47,12 +47,12 @@ def started(by_s: float, *options: str, every_s: float = 0.2, url: str, **how: o
 
 
 @pytest.fixture
-def app(postgres_databases) -> str:
+def app(postgres_databases: Databases) -> str:
     return with_demo(postgres_databases.empty())
 
 
 @JUMPS
-def test_the_deadline_is_neither_later_nor_earlier(app, by_s):
+def test_the_deadline_is_neither_later_nor_earlier(app, by_s) -> None:
     with reviews_locked(app):
         result = finished(started(by_s, "--timeout", "1", url=app))
         reason = result.degraded()
@@ -62,7 +62,7 @@ def test_the_deadline_is_neither_later_nor_earlier(app, by_s):
 
 
 @JUMPS
-def test_the_deadline_of_what_no_database_hurries(demo_copy, by_s):
+def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s) -> None:
     """Features from a stdin on which nothing comes: nobody but the deadline itself ends that."""
     reading, writing = os.pipe()
     process = started(by_s, "--timeout", "1", "--features", "-", url=demo_copy, stdin=reading)
@@ -74,7 +74,7 @@ def test_the_deadline_of_what_no_database_hurries(demo_copy, by_s):
 
 
 @JUMPS
-def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app, by_s):
+def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app, by_s) -> None:
     with contextlib.closing(psycopg2.connect(app)) as connection:
         connection.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
         process = started(by_s, "--timeout", "30", url=app)
@@ -85,7 +85,7 @@ def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app, by_s):
 
 
 @JUMPS
-def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy, by_s):
+def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s) -> None:
     held = threading.Event()
 
     def hold() -> None:
@@ -103,14 +103,14 @@ def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy, by_s):
 
 
 @JUMPS
-def test_a_reader_that_never_reads_is_given_up(demo_copy, by_s):
+def test_a_reader_that_never_reads_is_given_up(demo_copy: str, by_s) -> None:
     reading, writing = filled_pipe()
     assert finished(started(by_s, url=demo_copy, stdout=writing)).code == 74
     os.close(reading)
     os.close(writing)
 
 
-def test_rows_later_than_a_clock_that_was_set_back_are_not_used(demo_copy):
+def test_rows_later_than_a_clock_that_was_set_back_are_not_used(demo_copy: str) -> None:
     """They were written before the clock was set back two days: they neither count nor crash."""
     altered(demo_copy, f'DROP TABLE "{DEMO_CLOCK}"')  # from here on the host's clock counts
 

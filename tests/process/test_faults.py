@@ -77,7 +77,7 @@ def app(server: ScratchServer) -> str:
     return with_demo(server.new_database())
 
 
-def test_postgresql_answers_and_no_connection_is_left(app):
+def test_postgresql_answers_and_no_connection_is_left(app) -> None:
     ran(url=app).is_whole()
     assert connections_left(app) == 0
 
@@ -89,7 +89,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_the_database_is_down(strict):
+def test_the_database_is_down(strict) -> None:
     url = f"postgresql://app:{SECRET}@127.0.0.1:1/app"
     if strict:
         ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
@@ -97,7 +97,7 @@ def test_the_database_is_down(strict):
         assert "cannot be reached" in ran(url=url).degraded()
 
 
-def test_a_wrong_password(server, app):
+def test_a_wrong_password(server, app) -> None:
     with admitted(app, "guarded", "host all guarded 127.0.0.1/32 scram-sha-256"):
         url = app.replace("postgres@", f"guarded:{SECRET}@")
         assert "password authentication failed" in ran(url=url).degraded()
@@ -107,11 +107,11 @@ def test_a_wrong_password(server, app):
         assert SECRET.encode() not in report.stdout + report.stderr
 
 
-def test_tls_is_asked_for_and_the_server_has_none(app):
+def test_tls_is_asked_for_and_the_server_has_none(app) -> None:
     assert "SSL" in ran(url=app.replace("postgres@", f"postgres:{SECRET}@") + "?sslmode=require").degraded()
 
 
-def test_a_role_that_the_server_lets_in_over_tls_only(app):
+def test_a_role_that_the_server_lets_in_over_tls_only(app) -> None:
     rules = "hostssl all over_tls 127.0.0.1/32 trust", "host all over_tls 127.0.0.1/32 reject"
     with admitted(app, "over_tls", *rules):
         url = app.replace("postgres@", f"over_tls:{SECRET}@") + "?sslmode=disable"
@@ -129,7 +129,9 @@ def test_a_role_that_the_server_lets_in_over_tls_only(app):
         ("sslmode=disable", "SSL required"),
     ],
 )
-def test_a_server_that_requires_tls(server, app, certificate, tmp_path_factory, options, said):
+def test_a_server_that_requires_tls(
+    server, app, certificate, tmp_path_factory: pytest.TempPathFactory, options, said
+) -> None:
     """One with a certificate of its own making, in front of ours, as PgBouncer or stunnel would be."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
@@ -145,7 +147,7 @@ def test_a_server_that_requires_tls(server, app, certificate, tmp_path_factory, 
     assert connections_left(app) == 0
 
 
-def test_a_server_that_accepts_and_never_answers():
+def test_a_server_that_accepts_and_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://app:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/app"
         impatient, patient = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": url}), ran(url=url)
@@ -157,7 +159,7 @@ def test_a_server_that_accepts_and_never_answers():
 @pytest.mark.parametrize(
     "rubbish", [b"", b"N", b"S", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"E\0\0\0\5\0", b"\xff" * 999]
 )
-def test_a_server_that_speaks_something_else(rubbish):
+def test_a_server_that_speaks_something_else(rubbish) -> None:
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -173,7 +175,7 @@ def test_a_server_that_speaks_something_else(rubbish):
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_server_whose_answers_come_later_than_the_deadline(app):
+def test_a_server_whose_answers_come_later_than_the_deadline(app) -> None:
     with reviews_locked(app):
         reason = ran(*IMPATIENT, url=app).degraded()
         assert "in time" in reason or "deadline" in reason
@@ -181,7 +183,7 @@ def test_a_server_whose_answers_come_later_than_the_deadline(app):
     assert connections_left(app) == 0
 
 
-def test_a_server_frozen_in_the_middle_of_a_query(app):
+def test_a_server_frozen_in_the_middle_of_a_query(app) -> None:
     with reviews_locked(app):
         process = started(*IMPATIENT[:3], "2", env={**os.environ, "DATABASE_URL": app})
         backend = backend_of(app)
@@ -193,7 +195,7 @@ def test_a_server_frozen_in_the_middle_of_a_query(app):
     assert connections_left(app) == 0
 
 
-def test_a_connection_cut_in_the_middle_of_a_query(app):
+def test_a_connection_cut_in_the_middle_of_a_query(app) -> None:
     with reviews_locked(app):
         process = started(env={**os.environ, "DATABASE_URL": app})
         backend = backend_of(app)
@@ -202,7 +204,7 @@ def test_a_connection_cut_in_the_middle_of_a_query(app):
         assert "broke off" in finished(process).degraded()
 
 
-def test_a_server_killed_in_the_middle_of_a_query():
+def test_a_server_killed_in_the_middle_of_a_query() -> None:
     need("postgres")
     with scratch_postgres() as doomed:
         url = with_demo(doomed.new_database())
@@ -215,7 +217,7 @@ def test_a_server_killed_in_the_middle_of_a_query():
     assert "cannot be reached" in ran(url=url).degraded()
 
 
-def test_a_server_restarted_in_the_middle_of_a_run(server, app):
+def test_a_server_restarted_in_the_middle_of_a_run(server, app) -> None:
     """Whatever a prediction meets, it is told; the next one after the restart is as if nothing had been."""
     reasons: list[str] = []
 
@@ -236,7 +238,7 @@ def test_a_server_restarted_in_the_middle_of_a_run(server, app):
     assert connections_left(app) == 0
 
 
-def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app):
+def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app) -> None:
     """As after a laptop's lid was closed, or a container frozen."""
     with reviews_locked(app):
         process = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": app})
@@ -247,7 +249,7 @@ def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_
         finished(process).degraded()
 
 
-def test_sqlite_locked_by_another_process(demo_copy):
+def test_sqlite_locked_by_another_process(demo_copy: str) -> None:
     path = demo_copy.removeprefix("file:")
     program = (
         "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\nc.execute('BEGIN EXCLUSIVE')"
@@ -263,7 +265,7 @@ def test_sqlite_locked_by_another_process(demo_copy):
 
 
 @pytest.mark.parametrize("size", [0, 100, 4096, 40_000])
-def test_sqlite_cut_off(demo_copy, size):
+def test_sqlite_cut_off(demo_copy: str, size) -> None:
     os.truncate(demo_copy.removeprefix("file:"), size)
     if size:
         ran(url=demo_copy).degraded()
@@ -271,7 +273,7 @@ def test_sqlite_cut_off(demo_copy, size):
         ran(url=demo_copy).error(78, "configuration")
 
 
-def test_sqlite_damaged_at_sampled_bytes(demo_copy):
+def test_sqlite_damaged_at_sampled_bytes(demo_copy: str) -> None:
     """Whatever is overwritten: an answer, a degraded answer, or a sentence; never a crash."""
     path = demo_copy.removeprefix("file:")
     whole = Path(path).read_bytes()
@@ -289,7 +291,7 @@ def test_sqlite_damaged_at_sampled_bytes(demo_copy):
     assert sum(codes.values()) == 12
 
 
-def test_sqlite_whose_schema_is_no_text(demo_copy):
+def test_sqlite_whose_schema_is_no_text(demo_copy: str) -> None:
     """SQLite quotes the broken statement in its message, which is then no text either."""
     path = Path(demo_copy.removeprefix("file:"))
     whole = path.read_bytes()
@@ -300,7 +302,7 @@ def test_sqlite_whose_schema_is_no_text(demo_copy):
 
 
 @pytest.mark.parametrize("kind", ["text", "directory", "pipe", "absent"])
-def test_the_sqlite_file_is_something_else(tmp_path, kind):
+def test_the_sqlite_file_is_something_else(tmp_path: Path, kind) -> None:
     path = tmp_path / "app.db"
     if kind == "text":
         path.write_bytes(b"not a database\n" * 1000)
@@ -320,7 +322,7 @@ def guarded(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_a_read_only_directory(guarded, mode):
+def test_a_read_only_directory(guarded, mode) -> None:
     path = guarded / "app.db"
     shutil.copyfile(connecting.DEMO, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -334,7 +336,7 @@ def test_a_read_only_directory(guarded, mode):
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_the_disk_of_the_database_is_full(demo_copy, mode):
+def test_the_disk_of_the_database_is_full(demo_copy: str, mode) -> None:
     """No file may grow, also not the index of a write-ahead log; not the first time, and not what that left behind."""
     with contextlib.closing(sqlite3.connect(demo_copy.removeprefix("file:"))) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -344,14 +346,14 @@ def test_the_disk_of_the_database_is_full(demo_copy, mode):
     ran(url=demo_copy).is_whole()
 
 
-def test_a_database_that_may_not_be_read(guarded):
+def test_a_database_that_may_not_be_read(guarded) -> None:
     path = guarded / "app.db"
     shutil.copyfile(connecting.DEMO, path)
     os.chmod(path, 0)
     ran(url=f"file:{path}", preexec_fn=without_roots_privilege).degraded()
 
 
-def test_an_optional_table_is_missing(demo_copy):
+def test_an_optional_table_is_missing(demo_copy: str) -> None:
     altered(demo_copy, "DROP TABLE missions")
     answer = ran(url=demo_copy).answer()
     assert answer["degraded"] == ""
@@ -359,7 +361,7 @@ def test_an_optional_table_is_missing(demo_copy):
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
-def test_a_required_table_is_missing(demo_copy, table):
+def test_a_required_table_is_missing(demo_copy: str, table) -> None:
     altered(demo_copy, f"DROP TABLE {table}")
     assert table in ran(url=demo_copy).error(78, "configuration")
     report = ran("--doctor", url=demo_copy)
@@ -370,7 +372,7 @@ def test_a_required_table_is_missing(demo_copy, table):
 
 
 @pytest.mark.parametrize(("table", "column"), [("reviews", "reviewedAt"), ("users", "id"), ("cards", "objectiveId")])
-def test_a_renamed_column(demo_copy, table, column):
+def test_a_renamed_column(demo_copy: str, table, column) -> None:
     altered(demo_copy, f'ALTER TABLE {table} RENAME COLUMN "{column}" TO renamed')
     result = ran(url=demo_copy)
     if result.code == 0:
@@ -380,7 +382,7 @@ def test_a_renamed_column(demo_copy, table, column):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_row_of_twenty_megabytes(kind, demo_copy, request):
+def test_a_row_of_twenty_megabytes(kind, demo_copy: str, request: pytest.FixtureRequest) -> None:
     url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
     with open_writer(url) as writer:
         writer.update("LearningObjective", OBJECTIVE, objective="y" * 20_000_000)
@@ -401,7 +403,7 @@ def by_model(path: Path) -> Ran:
     return ran(LEARNER, OBJECTIVE, "--model", str(path))
 
 
-def test_a_model_answers_and_a_missing_one_is_said(model):
+def test_a_model_answers_and_a_missing_one_is_said(model) -> None:
     assert by_model(model).answer()["source"] == "model"
     by_model(model.with_name("none.pkl")).error(78, "model_not_found")
 
@@ -417,7 +419,7 @@ class Malicious:
 
 
 @pytest.mark.parametrize("kind", ["malicious", "pipe", "directory", "device", "endless", "cut off", "empty", "loop"])
-def test_a_model_file_that_must_not_be_used(model, kind):
+def test_a_model_file_that_must_not_be_used(model, kind) -> None:
     marker = model.with_name("marker")
     content = model.read_bytes()
     model.unlink()
@@ -437,7 +439,7 @@ def test_a_model_file_that_must_not_be_used(model, kind):
     assert not marker.exists()
 
 
-def test_a_model_file_damaged_at_sampled_bytes(model):
+def test_a_model_file_damaged_at_sampled_bytes(model) -> None:
     """In real processes at a few places; tests/fuzz/seeded.py does the same at thousands."""
     content = model.read_bytes()
     for at in random.Random(7).sample(range(len(content)), 12):
@@ -445,7 +447,7 @@ def test_a_model_file_damaged_at_sampled_bytes(model):
         by_model(model).error(78, "model_refused")
 
 
-def test_a_model_replaced_while_it_is_read(model):
+def test_a_model_replaced_while_it_is_read(model) -> None:
     """Each of the answers is complete and comes from one version."""
     versions = [model.read_bytes(), Path(save_model(tempfile.mkdtemp(dir=model.parent), seed=2)).read_bytes()]
     expected = set()
@@ -474,21 +476,21 @@ def test_a_model_replaced_while_it_is_read(model):
 # The streams
 
 
-def test_stdout_is_closed():
+def test_stdout_is_closed() -> None:
     process = started(preexec_fn=lambda: os.close(1), stdout=None)
     result = finished(process)
     assert (result.code, result.stdout) == (74, b"")
     assert b"Traceback" not in result.stderr
 
 
-def test_the_disk_is_full():
+def test_the_disk_is_full() -> None:
     with open("/dev/full", "wb") as full:
         result = finished(started(stdout=full))
     assert result.code == 74
     assert b"Traceback" not in result.stderr
 
 
-def test_the_reader_of_stdout_is_gone():
+def test_the_reader_of_stdout_is_gone() -> None:
     reading, writing = os.pipe()
     process = started(stdout=writing)
     os.close(reading)
@@ -498,7 +500,7 @@ def test_the_reader_of_stdout_is_gone():
     assert b"Traceback" not in result.stderr
 
 
-def test_the_reader_goes_away_half_way():
+def test_the_reader_goes_away_half_way() -> None:
     reading, writing = filled_pipe()
     process = started(stdout=writing)
     os.close(writing)
@@ -508,7 +510,7 @@ def test_the_reader_goes_away_half_way():
     assert finished(process).code == 74
 
 
-def test_a_reader_that_never_reads():
+def test_a_reader_that_never_reads() -> None:
     reading, writing = filled_pipe()
     process = started(stdout=writing)
     assert finished(process).code == 74
@@ -516,7 +518,7 @@ def test_a_reader_that_never_reads():
     os.close(writing)
 
 
-def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_with_0():
+def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_with_0() -> None:
     """The system may let it wait longer than a reader may take; what was delivered is no lost answer."""
     for _ in range(4):
         process = started()
@@ -527,7 +529,7 @@ def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_w
         assert finished(process).answer()["risk_level"] == "HIGH"
 
 
-def test_time_that_a_busy_machine_takes_from_the_imports_counts_towards_the_deadline():
+def test_time_that_a_busy_machine_takes_from_the_imports_counts_towards_the_deadline() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/silent"
         process = started(env={**os.environ, "DATABASE_URL": url})
@@ -548,7 +550,7 @@ def catches(pid: int, signum: int) -> bool:
 
 
 @pytest.mark.parametrize("is_read", [True, False])
-def test_stdout_does_not_block(is_read):
+def test_stdout_does_not_block(is_read) -> None:
     reading, writing = filled_pipe()
     os.set_blocking(writing, False)
     process = started(stdout=writing)
@@ -564,7 +566,7 @@ def test_stdout_does_not_block(is_read):
     Ran(result.code, stdout, result.stderr, result.seconds).is_whole()
 
 
-def test_a_reader_that_never_reads_stderr():
+def test_a_reader_that_never_reads_stderr() -> None:
     reading, writing = filled_pipe()
     process = started("nobody", OBJECTIVE, stderr=writing)
     finished(process).error(66, "unknown_learner")
@@ -572,7 +574,7 @@ def test_a_reader_that_never_reads_stderr():
     os.close(writing)
 
 
-def test_stopped_while_stdout_is_full(app):
+def test_stopped_while_stdout_is_full(app) -> None:
     reading, writing = filled_pipe()
     with reviews_locked(app):
         process = started(stdout=writing, env={**os.environ, "DATABASE_URL": app})
@@ -584,7 +586,7 @@ def test_stopped_while_stdout_is_full(app):
 
 
 @pytest.mark.parametrize("closed", [(2,), (0, 2), (0,)])
-def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed):
+def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed) -> None:
     """Where stderr is closed, the connection to the database would get its number."""
     heard = bytearray()
 
@@ -628,7 +630,7 @@ def struck(number: int, delay_s: float) -> Ran:
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGALRM], ids=lambda n: n.name
 )
-def test_a_signal_at_any_moment(number):
+def test_a_signal_at_any_moment(number) -> None:
     """A complete answer with 0, or the interruption as JSON; before predict.py's first line, the system's own death."""
     process = started()
     began = time.monotonic()
@@ -656,7 +658,7 @@ def test_a_signal_at_any_moment(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-def test_stopped_while_waiting_for_the_database(app, number):
+def test_stopped_while_waiting_for_the_database(app, number) -> None:
     with reviews_locked(app):
         process = started(env={**os.environ, "DATABASE_URL": app})
         backend_of(app)
@@ -684,17 +686,17 @@ PATH = {"PATH": os.environ.get("PATH", "")}
     ],
     ids=["empty", "C", "unknown locale", "utf-16", "time zone", "no home", "safe path"],
 )
-def test_any_environment(environment):
+def test_any_environment(environment) -> None:
     result = ran(env=environment)
     result.is_whole()
     assert result.stderr == b"predict.py: DATABASE_URL is not set, so the embedded demo database was read\n"
 
 
-def test_without_home_postgresql_is_reached_all_the_same(app):
+def test_without_home_postgresql_is_reached_all_the_same(app) -> None:
     ran(env={"DATABASE_URL": app}).is_whole()
 
 
-def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy):
+def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy: str) -> None:
     altered(demo_copy, f"UPDATE users SET id = 'Zoë' WHERE id = '{LEARNER}'")
     for environment in ({"PYTHONUTF8": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
         answer = ran("Zoë", OBJECTIVE, env={**PATH, **environment}, url=demo_copy).answer()
@@ -702,11 +704,11 @@ def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy):
 
 
 @pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-I",), ("-E", "-s"), ("-X", "dev"), ("-W", "error")])
-def test_any_flags_of_python(flags):
+def test_any_flags_of_python(flags) -> None:
     ran(python=flags).is_whole()
 
 
-def test_another_working_directory_one_removed_and_one_read_only(guarded):
+def test_another_working_directory_one_removed_and_one_read_only(guarded) -> None:
     ran(cwd="/").is_whole()
     gone = guarded / "gone"
     gone.mkdir()
@@ -725,10 +727,10 @@ def test_another_working_directory_one_removed_and_one_read_only(guarded):
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0", "1e309", "x"])
-def test_a_deadline_that_is_none(seconds):
+def test_a_deadline_that_is_none(seconds) -> None:
     ran(LEARNER, OBJECTIVE, "--timeout", seconds).error(2, "usage")
 
 
-def test_hardly_any_file_descriptors_and_no_file_may_grow():
+def test_hardly_any_file_descriptors_and_no_file_may_grow() -> None:
     for limit, most in ((resource.RLIMIT_NOFILE, 12), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         ran(preexec_fn=lambda limit=limit, most=most: resource.setrlimit(limit, (most, most))).is_whole()

@@ -70,7 +70,7 @@ SCRIPTS = {
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_without_an_answer_of_predict_pyz_the_function_says_so(
     functions: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-):
+) -> None:
     source, status, code = SCRIPTS[kind]
     monkeypatch.setattr(functions, "ANSWER_WITHIN_S", 1.0 if kind == "late" else 20.0)
     if source is not None:
@@ -80,7 +80,7 @@ def test_without_an_answer_of_predict_pyz_the_function_says_so(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
-def test_a_truncated_predict_pyz_is_500(functions: ModuleType, tmp_path: Path, archive: Path, share: float):
+def test_a_truncated_predict_pyz_is_500(functions: ModuleType, tmp_path: Path, archive: Path, share: float) -> None:
     whole = archive.read_bytes()
     (tmp_path / "predict.pyz").write_bytes(whole[: int(len(whole) * share)])
     found, answer = told(functions, {"body": BODY})
@@ -89,7 +89,7 @@ def test_a_truncated_predict_pyz_is_500(functions: ModuleType, tmp_path: Path, a
 
 def test_a_machine_that_starts_no_process_is_503(
     functions: ModuleType, tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     shutil.copy(archive, tmp_path)
     monkeypatch.setenv("LONG", "x" * 200_000)  # one variable beyond what the kernel passes on
     found, answer = told(functions, {"body": BODY})
@@ -121,7 +121,7 @@ def test_a_machine_that_starts_no_process_is_503(
     ],
     ids=repr,
 )
-def test_an_event_that_holds_no_request_is_422_with_json(functions: ModuleType, event: object):
+def test_an_event_that_holds_no_request_is_422_with_json(functions: ModuleType, event: object) -> None:
     found, answer = told(functions, event)
     assert (found, answer["error"]["code"]) == (422, "usage")
 
@@ -140,7 +140,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_event_is_answered(functions: ModuleType, tmp_path: Path, archive: Path, shape: str):
+def test_every_shape_of_event_is_answered(functions: ModuleType, tmp_path: Path, archive: Path, shape: str) -> None:
     shutil.copy(archive, tmp_path)
     for body in (
         {"body": BODY, "isBase64Encoded": False},
@@ -170,7 +170,7 @@ def vercel(functions: ModuleType) -> Iterator[int]:
 
 def test_vercels_handler_answers_json_to_whatever_is_wrong(
     functions: ModuleType, tmp_path: Path, vercel: int, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(functions.handler, "timeout", 0.5)
     cases: list[tuple[str, bytes, dict[str, str], int]] = [
         ("POST", BODY.encode(), {}, 500),  # predict.pyz is absent
@@ -217,7 +217,7 @@ def test_what_is_set_up_wrong_is_told_to_the_log_and_not_to_the_caller(
     variable: str,
     value: str,
     code: str | None,
-):
+) -> None:
     shutil.copy(archive, tmp_path / "predict.pyz")
     monkeypatch.setenv(variable, value)
     status, answer = told(functions, {"body": BODY})

@@ -22,7 +22,7 @@ from ml.scoring.scorecard import SavedModel
 from ml.storage import model_file
 from ml.storage.registry import Registry
 from ml.study.history import DAY_MS
-from tests.support.postgres_server import connected, with_demo
+from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, Ran, ran
 from tests.support.trained_models import save_model
 
@@ -68,7 +68,7 @@ def meanwhile(each_s: float, act: Callable[[], object]) -> Iterator[list[object]
     assert len(results) > PROCESSES * EVERY_S  # at the very least one a second
 
 
-def test_two_hundred_processes_on_postgresql_within_a_connection_limit(postgres_databases):
+def test_two_hundred_processes_on_postgresql_within_a_connection_limit(postgres_databases: Databases) -> None:
     """One session each, properly closed, never more than processes that live; the writer beside them is not kept."""
     url = with_demo(postgres_databases.empty())
     name = url.rpartition("/")[2]
@@ -144,7 +144,7 @@ def versions_in(house: Path) -> list[str]:
     return names
 
 
-def test_two_hundred_processes_on_sqlite_while_the_model_is_switched(house):
+def test_two_hundred_processes_on_sqlite_while_the_model_is_switched(house) -> None:
     """A writer works on each of two databases, one with a write-ahead log, and current.pkl changes every 50 ms."""
     urls = []
     for mode in ("wal", "delete"):

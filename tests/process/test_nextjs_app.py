@@ -174,7 +174,7 @@ def predicted(url: str, *options: str) -> dict[str, object]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
 
 
-def test_the_lock_file_names_no_registry():
+def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((APP / "package-lock.json").read_text())
     assert len(lock["packages"]) > 100
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
@@ -187,21 +187,21 @@ def unit_tests(*files: str, **more: str) -> None:
         assert re.search(rf"^\S {count} 0$", said, re.MULTILINE), said[-4000:]
 
 
-def test_the_library_with_real_child_processes(app: Path):
+def test_the_library_with_real_child_processes(app: Path) -> None:
     files = sorted(path.name for path in (APP / "tests").glob("*.test.ts"))
     unit_tests(*(f"tests/{name}" for name in files if name not in ("routes.test.ts", "signed-out.test.ts")))
 
 
-def test_nobody_is_let_in_before_the_session_check_is_filled_in(app: Path):
+def test_nobody_is_let_in_before_the_session_check_is_filled_in(app: Path) -> None:
     unit_tests("tests/signed-out.test.ts")
 
 
-def test_the_routes_against_a_real_database(app: Path, demo_url: str):
+def test_the_routes_against_a_real_database(app: Path, demo_url: str) -> None:
     signed_in = str(APP / "tests" / "support" / "tsconfig.json")
     unit_tests("tests/routes.test.ts", DATABASE_URL=demo_url, DEMO_NOW=DEMO_NOW, TSX_TSCONFIG_PATH=signed_in)
 
 
-def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
+def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path, service: str) -> None:
     test = app / ".next" / "ml-integration.test.ts"
     test.write_text(snippet("typescript", "import { getPrediction } from '@/lib/ml-client'"))
     # Outside the sources tsconfig's "@/" is still looked up, since tsx takes it from the folder it starts in.
@@ -210,18 +210,18 @@ def test_the_guides_own_test_of_the_client_passes_against_the_service(app: Path,
     assert re.search(r"^\S pass 1$", said, re.MULTILINE), said
 
 
-def test_our_own_test_of_the_client_passes_against_the_service(app: Path, service: str):
+def test_our_own_test_of_the_client_passes_against_the_service(app: Path, service: str) -> None:
     said = run("node", "--import", "tsx", "--test", "tests/ml-client.test.ts", ML_SERVICE_UNDER_TEST=service)
     assert re.search(r"^\S fail 0$", said, re.MULTILINE), said
 
 
-def test_predict_py_follows_the_apps_own_schema(demo_url: str):
+def test_predict_py_follows_the_apps_own_schema(demo_url: str) -> None:
     by_schema = predicted(demo_url, "--schema", str(APP / "prisma" / "schema.prisma"))
     assert by_schema["degraded"] == ""
     assert by_schema["risk_level"] == "HIGH"
 
 
-def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tmp_path: Path):
+def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tmp_path: Path) -> None:
     screenshots = Path(os.environ.get("STRUGGLE_SCREENSHOTS") or tmp_path)
     chromium = need("chromium")
     seen = json.loads(run("node", "e2e/click.mjs", server, LEARNER, OBJECTIVE, chromium, str(screenshots), timeout=120))
@@ -263,7 +263,7 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     assert seen["accessible"]["leastContrast"] >= 4.5
 
 
-def test_no_other_site_may_frame_or_keep_what_is_shown(server: str):
+def test_no_other_site_may_frame_or_keep_what_is_shown(server: str) -> None:
     for path in (f"/learners/{LEARNER}", "/api/analytics/model-performance", "/"):
         with urllib.request.urlopen(f"{server}{path}", timeout=30) as answer:
             assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
@@ -272,7 +272,7 @@ def test_no_other_site_may_frame_or_keep_what_is_shown(server: str):
             assert "no-store" in answer.headers["Cache-Control"]
 
 
-def test_an_odd_address_is_not_found(server: str):
+def test_an_odd_address_is_not_found(server: str) -> None:
     learners = ("%E0%A4%A", "%00", "nobody", "x" * 300, "somebody-else")
     for path in (*(f"/learners/{each}" for each in learners), "/api/analytics/predictions/%E0%A4%A/feedback"):
         with pytest.raises(urllib.error.HTTPError) as answered, urllib.request.urlopen(server + path, timeout=20):
@@ -312,7 +312,7 @@ def stored_prediction(url: str, row_id: str) -> dict[str, object]:
 
 
 @pytest.mark.asyncio
-async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_url: str):
+async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_url: str) -> None:
     from datetime import datetime, timedelta
 
     def post(path: str, body: dict[str, object]) -> dict[str, object]:

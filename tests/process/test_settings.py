@@ -64,7 +64,7 @@ def files_of(directory: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("script", ON_PLATFORMS)
-def test_a_command_for_which_nobody_named_a_database_is_refused(script: str):
+def test_a_command_for_which_nobody_named_a_database_is_refused(script: str) -> None:
     before = files_of(os.path.join(HOUSE, "models")) | files_of(os.path.join(HOUSE, "db"))
     empty = '""' if script == "record_outcomes" else " "
     ran = run(script, *ON_PLATFORMS[script], DATABASE_URL=empty)
@@ -74,7 +74,7 @@ def test_a_command_for_which_nobody_named_a_database_is_refused(script: str):
     assert files_of(os.path.join(HOUSE, "models")) | files_of(os.path.join(HOUSE, "db")) == before
 
 
-def test_every_command_that_takes_a_database_is_in_the_list_above():
+def test_every_command_that_takes_a_database_is_in_the_list_above() -> None:
     taking = set()
     for name in os.listdir(os.path.join(HOUSE, "scripts")):
         text = Path(HOUSE, "scripts", name).read_text(encoding="utf-8") if name.endswith(".py") else ""
@@ -85,7 +85,7 @@ def test_every_command_that_takes_a_database_is_in_the_list_above():
 
 
 @pytest.mark.parametrize("script", ["evaluate_model", "monitor", "predict_batch"])
-def test_the_demo_is_there_for_who_asks(script: str):
+def test_the_demo_is_there_for_who_asks(script: str) -> None:
     ran = run(script, "--demo", DATABASE_URL="file:/nonexistent/app.db", STRUGGLE_SCHEMA="/nonexistent/schema.prisma")
     assert ran.returncode in (0, 1), ran.stderr
     assert "DATABASE_URL" not in ran.stderr
@@ -95,7 +95,7 @@ def test_the_demo_is_there_for_who_asks(script: str):
     ("script", "arguments"),
     [("record_outcomes", ()), ("forget_learner", (LEARNER,)), ("predict_batch", ("--store",))],
 )
-def test_the_demo_is_not_written_to(script: str, arguments: tuple[str, ...]):
+def test_the_demo_is_not_written_to(script: str, arguments: tuple[str, ...]) -> None:
     before = Path(DEMO).read_bytes()
     ran = run(script, *arguments, "--demo")
     assert (ran.returncode, ran.stderr.count("\n")) == (78, 1)
@@ -104,13 +104,13 @@ def test_the_demo_is_not_written_to(script: str, arguments: tuple[str, ...]):
 
 
 @pytest.mark.parametrize("script", ["train_initial_model", "retrain_model"])
-def test_a_model_of_the_demo_is_made_only_in_a_directory_that_is_named(script: str, tmp_path: Path):
+def test_a_model_of_the_demo_is_made_only_in_a_directory_that_is_named(script: str, tmp_path: Path) -> None:
     ran = run(script, "--demo", STRUGGLE_MODELS_DIR=str(tmp_path))
     assert (ran.returncode, os.listdir(tmp_path)) == (2, [])
     assert "--models-dir" in ran.stderr
 
 
-def test_predict_py_keeps_the_demo_and_says_so():
+def test_predict_py_keeps_the_demo_and_says_so() -> None:
     named = run("predict.py", LEARNER, OBJECTIVE, DATABASE_URL=f"file:{DEMO}")
     by_default = run("predict.py", LEARNER, OBJECTIVE, DATABASE_URL="''")
     asked_for = run("predict.py", "--demo", LEARNER, OBJECTIVE, DATABASE_URL="mysql://x")
@@ -124,7 +124,7 @@ def test_predict_py_keeps_the_demo_and_says_so():
     assert (report["database"]["chosen_by"], report["database"]["why"]) == ("default", NOT_NAMED)
 
 
-def test_the_example_keeps_the_demo_and_says_so_once():
+def test_the_example_keeps_the_demo_and_says_so_once() -> None:
     known, unknown = run("example_usage"), run("example_usage", "--user", "nobody")
     assert (known.returncode, known.stderr) == (0, f"{NOT_NAMED}.\n")
     assert (unknown.returncode, unknown.stderr) == (66, f"Error: No learner has the id 'nobody'. {NOT_NAMED}.\n")
@@ -139,7 +139,7 @@ def a_schema(directory: Path, url: str) -> Path:
     return path
 
 
-def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Path):
+def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Path) -> None:
     schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
     elsewhere = {"DATABASE_URL": "file:/nonexistent/other.db"}
     report = json.loads(run("predict.py", "--doctor", "--schema", schema, POSTGRES_URL=demo_copy, **elsewhere).stdout)
@@ -159,14 +159,14 @@ def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Pa
     assert "POSTGRES_URL, which is not set" in refused.stderr
 
 
-def test_a_url_that_stands_in_the_schema_is_used_where_no_variable_is_set(demo_copy: str, tmp_path: Path):
+def test_a_url_that_stands_in_the_schema_is_used_where_no_variable_is_set(demo_copy: str, tmp_path: Path) -> None:
     schema = str(a_schema(tmp_path, f'url = "file:./{os.path.basename(demo_copy)}"'))
     ran = run("predict_batch", "--quiet", "--schema", schema)
     assert ran.returncode == 0, ran.stderr
     assert f"database {demo_copy[5:]}, from the schema" in ran.stderr
 
 
-def test_two_databases_and_none_in_the_option_are_refused(demo_copy: str, tmp_path: Path):
+def test_two_databases_and_none_in_the_option_are_refused(demo_copy: str, tmp_path: Path) -> None:
     assert run("monitor", "--demo", "--database-url", demo_copy).returncode == 2
     assert run("monitor", "--env-file", str(tmp_path), "--database-url", demo_copy).returncode == 2
     assert run("predict.py", "--demo", "--database-url", demo_copy, "--", "a", "b").returncode == 2
@@ -199,7 +199,7 @@ def project(tmp_path: Path) -> Path:
     return made
 
 
-def test_commands_run_by_hand_read_the_projects_env_file(demo_copy: str, project: Path):
+def test_commands_run_by_hand_read_the_projects_env_file(demo_copy: str, project: Path) -> None:
     path = an_env_file(project, demo_copy)
     (project / "below" / "further").mkdir(parents=True)
     for script, where in (("monitor", project), ("predict_batch", project / "below" / "further")):
@@ -210,7 +210,7 @@ def test_commands_run_by_hand_read_the_projects_env_file(demo_copy: str, project
     assert (example.returncode, example.stderr) == (0, f"database {demo_copy[5:]}, from {path}\n")
 
 
-def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(demo_copy: str, project: Path):
+def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(demo_copy: str, project: Path) -> None:
     path = an_env_file(project, demo_copy)
     for script in ASKED_FOR:
         assert run(script, *ON_PLATFORMS[script], cwd=project).returncode == 78
@@ -234,7 +234,7 @@ def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(de
     assert report["database"]["chosen_by"] == f"DATABASE_URL in {path}"
 
 
-def test_what_is_more_explicit_wins(demo_copy: str, project: Path):
+def test_what_is_more_explicit_wins(demo_copy: str, project: Path) -> None:
     path = str(an_env_file(project, demo_copy))
     other = an_env_file(project, "file:/nonexistent/x.db", "other.env")
     assert f"from {path}" in run("monitor", "--env-file", path, DATABASE_URL="file:/nonexistent/x.db").stderr
@@ -252,7 +252,7 @@ def test_what_is_more_explicit_wins(demo_copy: str, project: Path):
         assert ".env" in ran.stderr
 
 
-def test_beside_the_schema_comes_first_and_relative_paths_start_there(demo_copy: str, project: Path):
+def test_beside_the_schema_comes_first_and_relative_paths_start_there(demo_copy: str, project: Path) -> None:
     os.link(demo_copy[5:], project / "dev.db")
     schema = a_schema(project / "prisma", 'url = env("POSTGRES_URL")')
     (project / "prisma" / ".env").write_text("POSTGRES_URL=file:../dev.db\nDATABASE_URL=file:/nonexistent/x.db\n")
@@ -265,7 +265,7 @@ def test_beside_the_schema_comes_first_and_relative_paths_start_there(demo_copy:
     assert f"database {project}/dev.db, from {project}/.env\n" in run("monitor", cwd=project / "below").stderr
 
 
-def test_never_above_the_first_git_and_without_one_only_here(demo_copy: str, tmp_path: Path, project: Path):
+def test_never_above_the_first_git_and_without_one_only_here(demo_copy: str, tmp_path: Path, project: Path) -> None:
     an_env_file(tmp_path, demo_copy)
     (project / "below").mkdir()
     assert run("monitor", cwd=project / "below").returncode == 78
@@ -276,7 +276,7 @@ def test_never_above_the_first_git_and_without_one_only_here(demo_copy: str, tmp
 
 
 @pytest.mark.parametrize("kind", ["another user's", "linked by another user", "pipe", "directory", "huge", "binary"])
-def test_a_file_that_must_not_be_read_is_passed_over_with_a_sentence(kind: str, demo_copy: str, project: Path):
+def test_a_file_that_must_not_be_read_is_passed_over_with_a_sentence(kind: str, demo_copy: str, project: Path) -> None:
     path = project / ".env"
     may_give_away = os.geteuid() == 0
     if "user" in kind and not may_give_away:
@@ -322,7 +322,9 @@ def test_a_file_that_must_not_be_read_is_passed_over_with_a_sentence(kind: str, 
         ("DATABASE_URL=" + "${A}" * 9 + "\nA=" + "${B}" * 9 + "\nB=" + "${C}" * 9 + "\nC=" + "x" * 900, None),
     ],
 )
-def test_the_format_is_the_one_that_prisma_reads(text: str, value: str | None, tmp_path, monkeypatch):
+def test_the_format_is_the_one_that_prisma_reads(
+    text: str, value: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from db import env_file
     from db.errors import DatabaseConfiguration
 
@@ -336,7 +338,7 @@ def test_the_format_is_the_one_that_prisma_reads(text: str, value: str | None, t
         assert env_file.read(str(path), "DATABASE_URL") == value
 
 
-def test_a_password_in_an_argument_brings_one_warning(tmp_path: Path):
+def test_a_password_in_an_argument_brings_one_warning(tmp_path: Path) -> None:
     url = "postgresql://u:s3cr3t@127.0.0.1:1/app"
     for ran in (
         run("monitor", "--database-url", url),
@@ -353,7 +355,7 @@ def test_a_password_in_an_argument_brings_one_warning(tmp_path: Path):
 # Models
 
 
-def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: str, tmp_path: Path):
+def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: str, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
     first_day = run("predict.py", LEARNER, OBJECTIVE)
@@ -382,7 +384,7 @@ def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: s
     assert version in page.read_text()
 
 
-def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp_path: Path):
+def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp_path: Path) -> None:
     model = save_model(str(tmp_path))
     named = json.loads(run("predict.py", "--doctor", STRUGGLE_MODEL=model).stdout)["model"]
     assert (named["file"], named["chosen_by"]) == (model, "STRUGGLE_MODEL")
@@ -400,14 +402,16 @@ def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp
     ("variable", "said"),
     [("STRUGGLE_MODELS_DIR", "names no directory: /nonexistent"), ("STRUGGLE_MODEL", "/nonexistent")],
 )
-def test_a_variable_that_names_nothing_is_refused(variable: str, said: str):
+def test_a_variable_that_names_nothing_is_refused(variable: str, said: str) -> None:
     ran = run("predict.py", LEARNER, OBJECTIVE, **{variable: "/nonexistent"})
     assert ran.returncode == 78
     assert said in ran.stderr
     assert json.loads(run("predict.py", "--doctor", **{variable: "/nonexistent"}).stdout)["ok"] is False
 
 
-def test_the_service_takes_its_database_from_the_same_places(demo_copy: str, tmp_path: Path, monkeypatch):
+def test_the_service_takes_its_database_from_the_same_places(
+    demo_copy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from scripts.serving.settings import SettingRefused, from_environment
 
     schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
@@ -435,7 +439,7 @@ PAGES = sorted(
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_writes_a_url_with_a_password_on_a_command_line(page: str):
+def test_no_page_writes_a_url_with_a_password_on_a_command_line(page: str) -> None:
     """Neither as an argument, nor in front of a command, where cron's and Docker's shells have it as an argument."""
     for line in Path(HOUSE, page).read_text(encoding="utf-8").splitlines():
         after = line.partition("--database-url")[2]

@@ -47,14 +47,14 @@ def run(*command: str | Path, given: bytes = b"", **environment: str) -> subproc
 
 
 @pytest.mark.parametrize("objective", [OBJECTIVE, MASTERED])
-def test_bare_python_prints_what_predict_py_prints(archive: Path, objective: str):
+def test_bare_python_prints_what_predict_py_prints(archive: Path, objective: str) -> None:
     ran = run(*BARE, archive, LEARNER, objective)
     assert ran.returncode == 0
     assert ran.stderr == b"predict.py: DATABASE_URL is not set, so the embedded demo database was read\n"
     assert ran.stdout == printed(LEARNER, objective)
 
 
-def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_copy: str):
+def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_copy: str) -> None:
     elsewhere = {"DATABASE_URL": demo_copy}
     assert run(*BARE, archive, LEARNER, OBJECTIVE, **elsewhere).stdout == printed(LEARNER, OBJECTIVE, **elsewhere)
     as_of = ("--as-of", AS_OF)
@@ -66,13 +66,13 @@ def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_cop
     assert told.stdout == run(sys.executable, ROOT / "predict.py", *features, given=given).stdout
 
 
-def test_it_reads_postgresql_where_psycopg2_is_installed(archive: Path, demo_database: str):
+def test_it_reads_postgresql_where_psycopg2_is_installed(archive: Path, demo_database: str) -> None:
     asked = ("--as-of", AS_OF, LEARNER, OBJECTIVE)
     ran = run(sys.executable, "-I", archive, *asked, DATABASE_URL=demo_database)
     assert ran.stdout == printed(*asked, DATABASE_URL=demo_database)
 
 
-def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path):
+def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path) -> None:
     unknown = run(*BARE, archive, "nobody", OBJECTIVE)
     assert (unknown.returncode, json.loads(unknown.stdout)["error"]["code"]) == (66, "unknown_learner")
     absent = run(*BARE, archive, LEARNER, OBJECTIVE, DATABASE_URL=f"file:{tmp_path}/absent.db")
@@ -83,7 +83,7 @@ def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path
     assert (no_model.returncode, json.loads(no_model.stdout)["error"]["code"]) == (78, "model_not_found")
 
 
-def test_the_model_named_goes_in_and_answers(tmp_path: Path):
+def test_the_model_named_goes_in_and_answers(tmp_path: Path) -> None:
     model = tmp_path / "mine.pkl"
     model_file.write(a_model("mine", 1.0), str(model))
     archive = build(tmp_path / "predict.pyz", "--model", str(model))
@@ -95,7 +95,7 @@ def test_the_model_named_goes_in_and_answers(tmp_path: Path):
     assert json.loads(doctor.stdout)["model"]["version"] == "mine"
 
 
-def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: str):
+def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: str) -> None:
     model = save_model(str(tmp_path), difficulty_of=demo_copy, as_of_ms=NOW_MS)
     expected = printed("--model", model, LEARNER, OBJECTIVE)
     archive = build(tmp_path / "predict.pyz", "--model", model)
@@ -106,7 +106,7 @@ def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: st
     assert (doctor["ok"], doctor["model"]["difficulty_file"]) == (True, "difficulty.sqlite3")
 
 
-def test_a_model_that_must_not_be_used_is_not_packed(tmp_path: Path):
+def test_a_model_that_must_not_be_used_is_not_packed(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pkl"
     bad.write_bytes(b"no model")
     result = CliRunner().invoke(build_zipapp, ["--output", str(tmp_path / "predict.pyz"), "--model", str(bad)])
@@ -115,7 +115,7 @@ def test_a_model_that_must_not_be_used_is_not_packed(tmp_path: Path):
     assert not (tmp_path / "predict.pyz").exists()
 
 
-def test_equal_sources_give_equal_bytes(archive: Path, tmp_path: Path):
+def test_equal_sources_give_equal_bytes(archive: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.pyz"
     command = [sys.executable, "-m", "scripts.build_zipapp", "--output", str(again), "--json"]
     told = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
@@ -124,7 +124,7 @@ def test_equal_sources_give_equal_bytes(archive: Path, tmp_path: Path):
     assert os.access(again, os.X_OK)
 
 
-def test_it_holds_the_inference_path_alone(archive: Path):
+def test_it_holds_the_inference_path_alone(archive: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         names = packed.namelist()
     assert {name.partition("/")[0] for name in names} <= {
@@ -140,7 +140,7 @@ def test_it_holds_the_inference_path_alone(archive: Path):
     assert all(f"{name}c" in names for name in names if name.endswith(".py"))
 
 
-def test_another_python_takes_the_source(archive: Path, tmp_path: Path):
+def test_another_python_takes_the_source(archive: Path, tmp_path: Path) -> None:
     """Bytecode of another version, here a spoiled magic number, is passed over."""
     foreign = tmp_path / "foreign.pyz"
     with zipfile.ZipFile(archive) as packed, zipfile.ZipFile(foreign, "w") as copy:
@@ -163,7 +163,7 @@ def functions(archive: Path, tmp_path: Path) -> ModuleType:
     return module
 
 
-def test_a_lambda_function_answers_the_same_json(functions: ModuleType):
+def test_a_lambda_function_answers_the_same_json(functions: ModuleType) -> None:
     expected = printed(LEARNER, OBJECTIVE).decode()
     body = json.dumps(PAIR)
     plain = functions.lambda_handler({"body": body}, None)
@@ -191,7 +191,7 @@ def vercel(functions: ModuleType) -> Iterator[http.client.HTTPConnection]:
     server.server_close()
 
 
-def test_a_vercel_function_answers_the_same_json(vercel: http.client.HTTPConnection):
+def test_a_vercel_function_answers_the_same_json(vercel: http.client.HTTPConnection) -> None:
     vercel.request("POST", "/api/predict", json.dumps(PAIR))
     response = vercel.getresponse()
     assert (response.status, response.read()) == (200, printed(LEARNER, OBJECTIVE))

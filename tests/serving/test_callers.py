@@ -38,7 +38,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     "shown",
     ["Bearer s3cret", "bearer s3cret", "BEARER s3cret", "Bearer    s3cret", "Bearer \t s3cret"],
 )
-def test_bearer_is_understood_in_any_case_and_spacing(guarded: httpx.Client, shown: str):
+def test_bearer_is_understood_in_any_case_and_spacing(guarded: httpx.Client, shown: str) -> None:
     assert guarded.post("/predict", json=PAIR, headers={"authorization": shown}).status_code == 200
 
 
@@ -56,12 +56,12 @@ def test_bearer_is_understood_in_any_case_and_spacing(guarded: httpx.Client, sho
         "Bearer s3 cret",
     ],
 )
-def test_another_token_or_scheme_is_refused(guarded: httpx.Client, shown: str | None):
+def test_another_token_or_scheme_is_refused(guarded: httpx.Client, shown: str | None) -> None:
     refused = guarded.post("/predict", json=PAIR, headers={} if shown is None else {"authorization": shown})
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
 
 
-def test_two_tokens_are_refused_whichever_is_right(guarded: httpx.Client):
+def test_two_tokens_are_refused_whichever_is_right(guarded: httpx.Client) -> None:
     for given in (("Bearer s3cret", "Bearer x"), ("Bearer x", "Bearer s3cret")):
         headers = [("authorization", each) for each in given]
         assert guarded.post("/predict", json=PAIR, headers=headers).status_code == 401
@@ -84,7 +84,7 @@ def test_two_tokens_are_refused_whichever_is_right(guarded: httpx.Client):
 )
 def test_without_the_token_every_wrong_request_is_401_first(
     guarded: httpx.Client, method: str, path: str, content: bytes
-):
+) -> None:
     url = str(guarded.base_url).rstrip("/") + path
     asked = {"content": content, "headers": {"content-type": "application/json"}}
     refused = guarded.request(method, url, **asked)
@@ -93,7 +93,7 @@ def test_without_the_token_every_wrong_request_is_401_first(
     assert guarded.request(method, url, content=content, headers=shown).status_code != 401
 
 
-def test_probes_metrics_and_schema_are_open_and_answer_head(guarded: httpx.Client):
+def test_probes_metrics_and_schema_are_open_and_answer_head(guarded: httpx.Client) -> None:
     for path in ("/health", "/ready"):
         head, whole = guarded.head(path), guarded.get(path)
         assert (head.status_code, head.content, whole.status_code) == (200, b"", 200)
@@ -102,7 +102,7 @@ def test_probes_metrics_and_schema_are_open_and_answer_head(guarded: httpx.Clien
         assert guarded.get(path).status_code == 200
 
 
-def test_the_page_of_the_schema_loads_nothing_from_elsewhere(guarded: httpx.Client):
+def test_the_page_of_the_schema_loads_nothing_from_elsewhere(guarded: httpx.Client) -> None:
     page = guarded.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -140,7 +140,7 @@ def dripped(port: int, at_once: bytes, drip: bytes, most_s: float) -> tuple[floa
         return time.monotonic() - began, heard
 
 
-def test_slow_callers_are_dropped_in_time(tmp_path: Path):
+def test_slow_callers_are_dropped_in_time(tmp_path: Path) -> None:
     with serving(tmp_path / "log") as url:
         port = int(url.rpartition(":")[2])
         whole = head_of(len(WHOLE), port) + WHOLE
@@ -181,7 +181,7 @@ def unread(port: int) -> float:
         return time.monotonic() - began
 
 
-def test_sigterm_ends_the_service_within_a_containers_patience(tmp_path: Path):
+def test_sigterm_ends_the_service_within_a_containers_patience(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         assert max(pool.map(partial(ended_after_s, tmp_path), ("1", "2"))) < 9.5
 
@@ -225,7 +225,7 @@ def reachable(port: int) -> bool:
         return False
 
 
-def test_a_mebibyte_of_unknown_fields_is_one_short_refusal(guarded: httpx.Client):
+def test_a_mebibyte_of_unknown_fields_is_one_short_refusal(guarded: httpx.Client) -> None:
     """Each of them would be an error of its own, and the listing of them all keeps everybody waiting."""
     shown = {"Authorization": f"Bearer {TOKEN}"}
     unknown = {f"{number:x}": 1 for number in range(80_000)}
@@ -243,7 +243,7 @@ def test_a_mebibyte_of_unknown_fields_is_one_short_refusal(guarded: httpx.Client
             assert "more fields than" in answer.json()["detail"]
 
 
-def test_what_follows_an_undeclared_body_is_no_request(guarded: httpx.Client):
+def test_what_follows_an_undeclared_body_is_no_request(guarded: httpx.Client) -> None:
     """A proxy in front that goes by the one length, and a service that goes by the other, would part ways."""
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n"
     smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -257,7 +257,7 @@ def test_what_follows_an_undeclared_body_is_no_request(guarded: httpx.Client):
         assert told.startswith((b"HTTP/1.1 413", b"HTTP/1.1 400"))
 
 
-def test_an_unexpected_error_goes_to_the_log_without_its_text(caplog: pytest.LogCaptureFixture):
+def test_an_unexpected_error_goes_to_the_log_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     """Which may quote a learner's rows, or a URL."""
 
     async def stumbling(*_: object) -> None:

@@ -59,7 +59,7 @@ def answers_every_single_request_at_once(url: str, expected: bytes, within_s: fl
 
 def test_a_role_that_may_connect_less_often_than_told_is_no_trouble_after_a_burst(
     demo_on_postgres: str, tmp_path: Path
-):
+) -> None:
     owner = psycopg2.connect(demo_on_postgres)
     owner.autocommit = True
     with owner.cursor() as cursor:
@@ -122,7 +122,7 @@ def _pooler(program: str, url: str, directory: Path, sessions: int) -> Iterator[
         process.wait(20)
 
 
-def test_a_session_pool_smaller_than_told_is_no_trouble_after_a_burst(demo_on_postgres: str, tmp_path: Path):
+def test_a_session_pool_smaller_than_told_is_no_trouble_after_a_burst(demo_on_postgres: str, tmp_path: Path) -> None:
     expected = printed("--as-of", AS_OF, LEARNER, OBJECTIVE, DATABASE_URL=demo_on_postgres)
     with (
         pooler(demo_on_postgres, 2) as pooled,
@@ -169,7 +169,7 @@ class Swallower:
         self._listener.close()
 
 
-def test_sessions_that_a_network_has_swallowed_are_dropped_together(demo_on_postgres: str, tmp_path: Path):
+def test_sessions_that_a_network_has_swallowed_are_dropped_together(demo_on_postgres: str, tmp_path: Path) -> None:
     expected = printed("--as-of", AS_OF, LEARNER, OBJECTIVE, DATABASE_URL=demo_on_postgres)
     port = parse(demo_on_postgres, "/").keywords["port"]
     proxy = Swallower(int(port))
@@ -193,7 +193,7 @@ def demo_without(table: str, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("how", ["renamed over", "written over", "linked anew"])
-def test_a_sqlite_file_that_is_replaced_is_noticed(tmp_path: Path, how: str):
+def test_a_sqlite_file_that_is_replaced_is_noticed(tmp_path: Path, how: str) -> None:
     file = tmp_path / "app.sqlite3"
     if how == "linked anew":
         file.symlink_to(demo_without("performance_metrics", tmp_path / "first.sqlite3"))
@@ -215,7 +215,7 @@ def test_a_sqlite_file_that_is_replaced_is_noticed(tmp_path: Path, how: str):
         assert {each.content for each in burst(url, 20, PAIR)} == expected
 
 
-def test_a_sqlite_file_that_is_gone_makes_the_service_not_ready_until_it_is_back(tmp_path: Path):
+def test_a_sqlite_file_that_is_gone_makes_the_service_not_ready_until_it_is_back(tmp_path: Path) -> None:
     file = tmp_path / "app.sqlite3"
     shutil.copyfile(DEMO, file)
     with serving(tmp_path / "log", DATABASE_URL=f"file:{file}") as url:
@@ -230,7 +230,7 @@ def test_a_sqlite_file_that_is_gone_makes_the_service_not_ready_until_it_is_back
         assert httpx.post(f"{url}/predict", json=ASKED).content == before.content
 
 
-def test_one_place_is_kept_for_probes_while_every_other_is_lent():
+def test_one_place_is_kept_for_probes_while_every_other_is_lent() -> None:
     connections = Connections(f"sqlite:///{DEMO}", None, 3, 4.0)
     entered, leave = threading.Barrier(3), threading.Event()
 
@@ -251,7 +251,7 @@ def test_one_place_is_kept_for_probes_while_every_other_is_lent():
     connections.close()
 
 
-def test_a_place_that_failed_is_not_lent_before_healthy_ones(monkeypatch: pytest.MonkeyPatch):
+def test_a_place_that_failed_is_not_lent_before_healthy_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     connections = Connections(f"sqlite:///{DEMO}", None, 4, 4.0)
     assert connections.read(LEARNER, OBJECTIVE, None, WINDOW)
     opened = connections._opened

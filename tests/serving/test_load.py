@@ -75,7 +75,7 @@ def batch_request(port: int) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_abandoned_batches_leave_room_for_predictions_and_probes(heavy: str, tmp_path: Path):
+def test_abandoned_batches_leave_room_for_predictions_and_probes(heavy: str, tmp_path: Path) -> None:
     with serving(tmp_path / "log", DATABASE_URL=heavy) as url:
         port = int(url.rpartition(":")[2])
         callers = [socket.create_connection(("127.0.0.1", port)) for _ in range(CALLERS)]
@@ -115,7 +115,7 @@ def statuses(url: str, path: str) -> dict[str, float]:
     return {sample.labels["status"]: sample.value for sample in samples if sample.labels["path"] == path}
 
 
-def test_a_batch_reads_a_learner_once_and_answers_as_single_predictions_do(heavy: str, tmp_path: Path):
+def test_a_batch_reads_a_learner_once_and_answers_as_single_predictions_do(heavy: str, tmp_path: Path) -> None:
     pairs = [
         {"user_id": who, "objective_id": f"o{number}"} for number in range(0, 499, 25) for who in ("light", "heavy")
     ]
@@ -141,7 +141,7 @@ def test_a_batch_reads_a_learner_once_and_answers_as_single_predictions_do(heavy
         assert batch_s < 100 * single_s + 5, (batch_s, single_s)
 
 
-def test_a_single_prediction_is_not_begun_for_a_caller_who_has_gone(heavy: str, tmp_path: Path):
+def test_a_single_prediction_is_not_begun_for_a_caller_who_has_gone(heavy: str, tmp_path: Path) -> None:
     body = json.dumps({"user_id": "heavy", "objective_id": "o1", "as_of": AS_OF}).encode()
     with serving(tmp_path / "log", DATABASE_URL=heavy, STRUGGLE_CONNECTIONS="1") as url:
         port = int(url.rpartition(":")[2])
@@ -155,7 +155,7 @@ def test_a_single_prediction_is_not_begun_for_a_caller_who_has_gone(heavy: str, 
         assert statuses(url, "/predict").get("499", 0) > 40
 
 
-def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path):
+def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "class Hurried:\n"
@@ -172,7 +172,7 @@ def test_a_batch_whose_time_is_up_is_busy(tmp_path: Path):
         assert httpx.post(f"{url}/predict", json=PAIR).status_code == 200
 
 
-def test_health_does_not_call_a_process_healthy_whose_work_is_stuck(monkeypatch: pytest.MonkeyPatch):
+def test_health_does_not_call_a_process_healthy_whose_work_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.serving.work.STUCK_AFTER_S", 1.5)
     monkeypatch.setenv("DATABASE_URL", DEMO_URL)
     ended = threading.Event()

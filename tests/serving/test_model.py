@@ -68,7 +68,7 @@ def put(where: Path, kind: str, table: Path) -> None:
             file.write(b"\0")
 
 
-def test_a_model_without_its_table_waits_for_it_while_the_one_before_goes_on(tmp_path: Path, table: Path):
+def test_a_model_without_its_table_waits_for_it_while_the_one_before_goes_on(tmp_path: Path, table: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
     current, place = models / "current.pkl", models / TABLE
@@ -92,7 +92,7 @@ def test_a_model_without_its_table_waits_for_it_while_the_one_before_goes_on(tmp
 
 
 @pytest.mark.parametrize("kind", ["absent", "pipe"])
-def test_a_first_start_on_a_model_without_its_table_fails(tmp_path: Path, table: Path, kind: str):
+def test_a_first_start_on_a_model_without_its_table_fails(tmp_path: Path, table: Path, kind: str) -> None:
     models = tmp_path / "models"
     models.mkdir()
     model_file.write(naming_a_table("first", table), str(models / "current.pkl"))
@@ -105,7 +105,7 @@ def test_a_first_start_on_a_model_without_its_table_fails(tmp_path: Path, table:
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_a_table_that_is_lost_in_place_is_told_by_ready(tmp_path: Path, table: Path):
+def test_a_table_that_is_lost_in_place_is_told_by_ready(tmp_path: Path, table: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()
     shutil.copyfile(table, models / TABLE)

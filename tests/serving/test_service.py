@@ -51,7 +51,9 @@ def is_problem(response: httpx.Response, status: int, code: str) -> bool:
 
 
 @pytest.mark.parametrize("objective", [OBJECTIVE, MASTERED])
-def test_the_service_answers_the_bytes_that_predict_py_prints(demo_database: str, tmp_path: Path, objective: str):
+def test_the_service_answers_the_bytes_that_predict_py_prints(
+    demo_database: str, tmp_path: Path, objective: str
+) -> None:
     expected = printed("--as-of", AS_OF, LEARNER, objective, DATABASE_URL=demo_database)
     asked = {"user_id": LEARNER, "objective_id": objective, "as_of": AS_OF}
     with serving(tmp_path / "log", DATABASE_URL=demo_database) as url:
@@ -66,7 +68,7 @@ def test_the_service_answers_the_bytes_that_predict_py_prints(demo_database: str
     assert batch == {"predictions": [of_the_batch, of_the_batch]}
 
 
-def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client):
+def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client) -> None:
     expected = printed(LEARNER, OBJECTIVE)  # the demo database's clock stands still
     answered = service.post("/predict", json=PAIR)
     assert answered.content == expected
@@ -82,7 +84,7 @@ def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client):
         ({**PAIR, "user_id": "' OR 1=1 --"}, "unknown_learner"),
     ],
 )
-def test_whom_or_what_nobody_knows_is_a_404_problem(service: httpx.Client, asked: dict[str, str], code: str):
+def test_whom_or_what_nobody_knows_is_a_404_problem(service: httpx.Client, asked: dict[str, str], code: str) -> None:
     assert is_problem(service.post("/predict", json=asked), 404, code)
 
 
@@ -104,24 +106,24 @@ def test_whom_or_what_nobody_knows_is_a_404_problem(service: httpx.Client, asked
         b'{"user_id": "%s", "objective_id": "o"}' % (b"u" * 513),
     ],
 )
-def test_what_is_no_request_is_a_422_problem_that_quotes_nothing(service: httpx.Client, body: bytes):
+def test_what_is_no_request_is_a_422_problem_that_quotes_nothing(service: httpx.Client, body: bytes) -> None:
     response = service.post("/predict", content=body, headers={"content-type": "application/json"})
     assert is_problem(response, 422, "invalid_request")
     assert "/etc/passwd" not in response.text
     assert "u" * 100 not in response.text
 
 
-def test_bytes_that_are_no_text_are_a_400_problem(service: httpx.Client):
+def test_bytes_that_are_no_text_are_a_400_problem(service: httpx.Client) -> None:
     response = service.post("/predict", content=b'{"user_id": "\xff"}', headers={"content-type": "application/json"})
     assert is_problem(response, 400, "refused")
 
 
-def test_a_body_over_a_mebibyte_or_of_no_declared_length_is_refused_unread(service: httpx.Client):
+def test_a_body_over_a_mebibyte_or_of_no_declared_length_is_refused_unread(service: httpx.Client) -> None:
     assert is_problem(service.post("/predict", content=b" " * ((1 << 20) + 1)), 413, "too_large")
     assert is_problem(service.post("/predict", content=iter([b"{}"])), 413, "too_large")
 
 
-def test_a_batch_keeps_its_order_and_a_pairs_problem_is_its_own(service: httpx.Client):
+def test_a_batch_keeps_its_order_and_a_pairs_problem_is_its_own(service: httpx.Client) -> None:
     pairs = [
         {"user_id": LEARNER, "objective_id": MASTERED},
         {"user_id": LEARNER, "objective_id": "nothing"},
@@ -140,7 +142,7 @@ def test_a_batch_keeps_its_order_and_a_pairs_problem_is_its_own(service: httpx.C
     assert is_problem(service.post("/predict/batch", json={"pairs": [PAIR] * 501}), 422, "invalid_request")
 
 
-def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path):
+def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
     with serving(tmp_path / "log", STRUGGLE_TOKEN="s3cret") as url:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
             for path, body in (("/predict", PAIR), ("/predict/batch", {"pairs": [PAIR]})):
@@ -151,7 +153,7 @@ def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path):
         assert httpx.get(f"{url}/health").status_code == 200  # a load balancer has no token
 
 
-def test_metrics_are_what_prometheus_reads(service: httpx.Client):
+def test_metrics_are_what_prometheus_reads(service: httpx.Client) -> None:
     service.post("/predict", json=PAIR)
     service.post("/predict", json={**PAIR, "user_id": "nobody"})
     response = service.get("/metrics")
@@ -167,12 +169,12 @@ def test_metrics_are_what_prometheus_reads(service: httpx.Client):
     assert paths <= {"/predict", "/predict/batch", "/health", "/ready", "/metrics", "(none)", "/openapi.json"}
 
 
-def test_an_unknown_path_and_a_wrong_method_are_problems_too(service: httpx.Client):
+def test_an_unknown_path_and_a_wrong_method_are_problems_too(service: httpx.Client) -> None:
     assert is_problem(service.get("/no/such/path"), 404, "refused")
     assert is_problem(service.get("/predict"), 405, "refused")
 
 
-def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Path):
+def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Path) -> None:
     current = tmp_path / "current.pkl"
     model_file.write(a_model("first", -2.0), str(current))
 
@@ -205,14 +207,14 @@ def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Pat
     assert "cannot be used" in (tmp_path / "log").read_text()
 
 
-def test_a_model_that_must_not_be_used_at_the_start_is_an_error_of_the_start(tmp_path: Path):
+def test_a_model_that_must_not_be_used_at_the_start_is_an_error_of_the_start(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pkl"
     bad.write_bytes(b"no model")
     with pytest.raises(AssertionError, match="refused"), serving(tmp_path / "log", STRUGGLE_MODEL=str(bad)):
         pass
 
 
-def test_a_lost_database_is_a_503_problem_and_no_word_of_its_password(tmp_path: Path):
+def test_a_lost_database_is_a_503_problem_and_no_word_of_its_password(tmp_path: Path) -> None:
     lost = "postgresql://learner:hunter2@127.0.0.1:1/app"
     with serving(tmp_path / "log", DATABASE_URL=lost) as url:
         response = httpx.post(f"{url}/predict", json=PAIR)
@@ -225,7 +227,7 @@ def test_a_lost_database_is_a_503_problem_and_no_word_of_its_password(tmp_path: 
     assert "hunter2" not in response.text + (tmp_path / "log").read_text()
 
 
-def test_a_database_of_another_shape_is_a_500_problem_without_internals(tmp_path: Path, postgres_url: str):
+def test_a_database_of_another_shape_is_a_500_problem_without_internals(tmp_path: Path, postgres_url: str) -> None:
     with serving(tmp_path / "log", DATABASE_URL=postgres_url) as url:
         response = httpx.post(f"{url}/predict", json=PAIR)
         assert is_problem(response, 500, "configuration")
@@ -284,7 +286,7 @@ def postmaster(url: str) -> tuple[int, list[str], os.stat_result]:
 
 def test_a_database_restarted_under_load_is_waited_out_without_a_wrong_answer(
     postgres_databases: object, tmp_path: Path
-):
+) -> None:
     need("postgres")
     with databases() as made:  # one of its own: every other test keeps its server
         database = made.with_tables()
@@ -336,7 +338,7 @@ def is_gone(url: str) -> bool:
     return False
 
 
-def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client):
+def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client) -> None:
     expected = service.post("/predict", json=PAIR).content
 
     async def all_at_once() -> list[httpx.Response]:
@@ -349,7 +351,7 @@ def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client):
     assert {answer.content for answer in answers} == {expected}
 
 
-def test_the_openapi_document_holds_against_generated_requests(service: httpx.Client, tmp_path: Path):
+def test_the_openapi_document_holds_against_generated_requests(service: httpx.Client, tmp_path: Path) -> None:
     program = shutil.which("schemathesis", path=os.path.dirname(sys.executable))
     assert program, "schemathesis comes with the extra dev"
     command = [
@@ -362,7 +364,7 @@ def test_the_openapi_document_holds_against_generated_requests(service: httpx.Cl
     assert "No issues found" in ran.stdout  # a warning, such as "nothing but 404", would be told here
 
 
-def test_the_guides_main_py_runs_unchanged_and_predicts(demo_database: str, tmp_path: Path):
+def test_the_guides_main_py_runs_unchanged_and_predicts(demo_database: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", '@app.post("/predict"'))
     command = ["-W", "ignore::DeprecationWarning", "-m", "uvicorn", "main:app"]  # on_event is FastAPI's older form
     with serving(tmp_path / "log", command, tmp_path, DATABASE_URL=demo_database) as url:

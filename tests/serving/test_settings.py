@@ -60,7 +60,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
 
 
 @pytest.mark.parametrize(("name", "value"), REFUSED)
-def test_a_setting_that_cannot_work_is_refused_by_its_name(told: Callable[..., Settings], name: str, value: str):
+def test_a_setting_that_cannot_work_is_refused_by_its_name(
+    told: Callable[..., Settings], name: str, value: str
+) -> None:
     with pytest.raises(SettingRefused, match=name) as refusal:
         told(**{name: value})
     assert "hunter2" not in str(refusal.value)
@@ -69,14 +71,14 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(told: Callable[..., S
 
 
 @pytest.mark.parametrize("empty", ["", " ", None])
-def test_an_empty_setting_means_the_default(told: Callable[..., Settings], empty: str | None):
+def test_an_empty_setting_means_the_default(told: Callable[..., Settings], empty: str | None) -> None:
     names = ("STRUGGLE_CONNECTIONS", "STRUGGLE_TIMEOUT", "STRUGGLE_MODEL", "STRUGGLE_SCHEMA")
     settings = told(**({} if empty is None else dict.fromkeys(names, empty)))
     assert (settings.connections, settings.timeout_s, settings.model, settings.schema) == (8, 4.0, None, None)
     assert told(STRUGGLE_TOKEN="").token is None
 
 
-def test_blanks_and_line_ends_around_a_token_are_cut_off(told: Callable[..., Settings]):
+def test_blanks_and_line_ends_around_a_token_are_cut_off(told: Callable[..., Settings]) -> None:
     assert told(STRUGGLE_TOKEN=" s3cret\r\n").token == b"s3cret"
 
 
@@ -94,7 +96,7 @@ def test_blanks_and_line_ends_around_a_token_are_cut_off(told: Callable[..., Set
         ("no.such.host.invalid", False),
     ],
 )
-def test_only_loopback_is_closed_to_other_machines(host: str, closed: bool):
+def test_only_loopback_is_closed_to_other_machines(host: str, closed: bool) -> None:
     assert is_loopback(host) is closed
 
 
@@ -126,7 +128,7 @@ STARTS: list[tuple[tuple[str, ...], tuple[str, ...] | None, dict[str, str], int,
 ]
 
 
-def test_a_service_that_cannot_work_ends_with_one_sentence_and_78():
+def test_a_service_that_cannot_work_ends_with_one_sentence_and_78() -> None:
     with ThreadPoolExecutor(3) as pool:
         found = list(
             pool.map(lambda case: started(*case[0], module=case[1] or ("-m", "scripts.service"), **case[2]), STARTS)
@@ -137,7 +139,7 @@ def test_a_service_that_cannot_work_ends_with_one_sentence_and_78():
         assert len(words.strip().splitlines()) == 1, words
 
 
-def test_a_port_that_is_taken_ends_one_process_and_several_with_69():
+def test_a_port_that_is_taken_ends_one_process_and_several_with_69() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -149,7 +151,7 @@ def test_a_port_that_is_taken_ends_one_process_and_several_with_69():
             assert "in use" in words
 
 
-def test_workers_that_cannot_start_end_the_command_with_an_error(tmp_path: Path):
+def test_workers_that_cannot_start_end_the_command_with_an_error(tmp_path: Path) -> None:
     # The parent checks what it can; a worker that fails all the same must not be taken for a clean end.
     code, words = started("--workers", "2", PYTHONPATH=f"{hostile(tmp_path)}:{ROOT}")
     assert code == 69, words
@@ -166,7 +168,7 @@ def hostile(directory: Path) -> Path:
     return directory
 
 
-def test_an_open_port_is_served_with_a_token_or_when_told_so(tmp_path: Path):
+def test_an_open_port_is_served_with_a_token_or_when_told_so(tmp_path: Path) -> None:
     command = ["-m", "scripts.service", "--host", "0.0.0.0"]
     with serving(tmp_path / "a", command, STRUGGLE_TOKEN="s3cret\n") as url:
         assert httpx.post(f"{url}/predict", json=PAIR).status_code == 401
@@ -176,7 +178,7 @@ def test_an_open_port_is_served_with_a_token_or_when_told_so(tmp_path: Path):
         assert httpx.post(f"{url}/predict", json=PAIR).status_code == 200
 
 
-def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path):
+def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "scripts.service", "--workers", "2", "--port", str(port)]
     with open(tmp_path / "log", "wb") as log:
@@ -198,7 +200,7 @@ def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path):
     assert code == 0
 
 
-def test_the_callers_scripts_package_is_not_taken(tmp_path: Path):
+def test_the_callers_scripts_package_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "__init__.py").write_text("raise SystemExit('the caller')")
     named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["struggle-service"]

@@ -59,10 +59,10 @@ def from_postgresql(url, sql, parameters):
 
 
 class Engine(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         self.answer({"status": "ok"})
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["query"]
         url = database_url()
         try:
@@ -77,7 +77,7 @@ class Engine(BaseHTTPRequestHandler):
         shown = [[str(value) if type(value) is int else value for value in row] for row in rows]
         self.answer({"data": {"result": {"columns": columns, "types": types, "rows": shown}}})
 
-    def answer(self, content):
+    def answer(self, content) -> None:
         body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -85,7 +85,7 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_):
+    def log_message(self, *_) -> None:
         pass
 
 
