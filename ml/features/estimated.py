@@ -61,7 +61,7 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int)
         "objective_visits": grows(trace.visits, 30),
         "objective_accuracy": (trace.correct + 2 * e.prior_accuracy) / (trace.answers + 2),
         "objective_recent_accuracy": trace.fast,
-        "objective_last_visit_accuracy": trace.visit_correct / trace.visit_answers,
+        "objective_last_visit_accuracy": trace.visit.accuracy if trace.visit else None,
         "objective_struggle_share": trace.struggled / trace.judged if trace.judged else None,
         "objective_wrong_streak": min(1.0, trace.wrong_streak / 5),
         "objective_offset": sigmoid(trace.offset.logit),

@@ -12,8 +12,8 @@ from math import exp, sqrt
 
 from ml.study.correctness import GOOD, correct_ratings
 from ml.study.difficulty import NO_DIFFICULTY
-from ml.study.history import DAY_MS, VISIT_GAP_MS
-from ml.study.visits import GRADES, JUDGED_ANSWERS
+from ml.study.history import DAY_MS
+from ml.study.visits import GRADES, JUDGED_ANSWERS, Visit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class ObjectiveTrace:
 
     offset, opening_offset: how much better here than the general ability says, over all answers and over those that
     open a visit. fast: recency-weighted accuracy. residual: sum of (correct - expected by others' difficulty).
-    judged: visits of three or more answers.
+    visit: the newest one, with its outcome so far (None while it labels nothing). judged: visits that label something.
     """
 
     __slots__ = (
@@ -80,8 +80,7 @@ class ObjectiveTrace:
         "residual",
         "stability_days",
         "struggled",
-        "visit_answers",
-        "visit_correct",
+        "visit",
         "visit_struggled",
         "visits",
         "wrong_streak",
@@ -100,9 +99,8 @@ class ObjectiveTrace:
         self.visits = 0
         self.judged = 0
         self.struggled = 0
-        self.visit_answers = 0
-        self.visit_correct = 0.0
-        self.visit_struggled = False
+        self.visit: Visit | None = None
+        self.visit_struggled: bool | None = None
         self.wrong_streak = 0
 
     def retention(self, as_of_ms: int) -> float:
@@ -217,33 +215,34 @@ class LearnerEstimates:
             trace.residual += residual
 
     def _visit(self, trace: ObjectiveTrace, objective_id: str, correct: float, at_ms: int, hardness: float) -> None:
-        if not trace.visits or at_ms - trace.last_ms > VISIT_GAP_MS:
-            if trace.visits and not self.order_only:
+        visit = trace.visit
+        if visit is None or visit.is_over(at_ms):
+            if visit is not None and not self.order_only:
                 trace.stability_days = _stability_after(trace, correct, at_ms)
+            visit = trace.visit = Visit(objective_id, at_ms, visit is not None)
             trace.visits += 1
-            trace.visit_answers = 0
-            trace.visit_correct = 0.0
-            trace.visit_struggled = False
-        if trace.visit_answers < JUDGED_ANSWERS:
+            trace.visit_struggled = None
+        opens = visit.judged < JUDGED_ANSWERS
+        visit.take(at_ms, correct)
+        if opens:
             objective = self.difficulty.objectives.get(objective_id, self.difficulty.totals)
-            shift = objective.repeat_shift if trace.visits > 1 else objective.first_shift
+            shift = objective.repeat_shift if visit.repeat else objective.first_shift
             learn(self.opening_strength, trace.opening_offset, hardness + shift, correct)
-            trace.visit_answers += 1
-            trace.visit_correct += correct
-            if trace.visit_answers >= 3:
-                struggled = trace.visit_answers - trace.visit_correct >= 2
-                if trace.visit_answers == 3:
-                    trace.judged += 1
-                    self.judged += 1
-                    self.struggle_residual -= (
-                        objective.repeat_struggle_rate if trace.visits > 1 else objective.first_struggle_rate
-                    )
-                change = struggled - trace.visit_struggled
-                if change:
-                    trace.struggled += change
-                    self.struggled += change
-                    self.struggle_residual += change
-                    trace.visit_struggled = struggled
+            struggled = visit.struggled()
+            if struggled is None:
+                return
+            if trace.visit_struggled is None:
+                trace.judged += 1
+                self.judged += 1
+                self.struggle_residual -= (
+                    objective.repeat_struggle_rate if visit.repeat else objective.first_struggle_rate
+                )
+            change = struggled - bool(trace.visit_struggled)
+            trace.visit_struggled = struggled
+            if change:
+                trace.struggled += change
+                self.struggled += change
+                self.struggle_residual += change
 
 
 def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-VISIT_GAP_MS = HOUR_MS
-"""Two answers of one learner on one objective belong to one visit unless more than this lies between them."""
 
 
 class Window:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from ml.study.correctness import correct_ratings, is_correct
-from ml.study.history import DAY_MS, VISIT_GAP_MS
+from ml.study.history import DAY_MS
 from ml.study.levels import MASTERY, bounded, mean
-from ml.study.visits import GRADES, visits_of
+from ml.study.visits import GRADES, are_apart, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class LearnerSummary:
         run: list[ports.Review] = []
         gaps, later_ms = 0, None
         for review in reversed(self.past.reviews):
-            if later_ms is not None and later_ms - review.reviewed_at_ms > VISIT_GAP_MS:
+            if later_ms is not None and are_apart(review.reviewed_at_ms, later_ms):
                 gaps += 1
             if gaps == RECENT_RUNS or len(run) == MOST_IN_RUNS:
                 break

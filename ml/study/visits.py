@@ -1,20 +1,26 @@
 """Visits: one learner's answers on one objective with no gap over an hour, and what the platform says of each.
 
-The definition is the platform's own and is written here once: labelled examples, difficulty tables and recorded
-outcomes all judge a visit through `Visit.struggled`, and an answer through ml/study/correctness.py.
+The definition is the platform's own and is written here once. Estimates, difficulty tables, labelled examples, imported
+sessions and recorded outcomes all cut their rows here and judge a visit through `Visit.struggled`; which answers are
+correct is the business of ml/study/correctness.py.
 """
 
 from __future__ import annotations
 
 from ml.study.correctness import GOOD, correct_ratings
-from ml.study.history import VISIT_GAP_MS
+from ml.study.history import HOUR_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from typing import TypeVar
 
     from ml import ports
 
+    Row = TypeVar("Row")
+
+VISIT_GAP_MS = HOUR_MS
+"""Two answers of one learner on one objective belong to one visit unless more than this lies between them."""
 GRADES = frozenset(("AGAIN", "HARD", "GOOD", "EASY"))
 """A review whose rating is any other text is no answer."""
 JUDGED_ANSWERS = 5
@@ -29,10 +35,9 @@ VALIDATION_BELOW = 0.60
 class Visit:
     """A visit of one objective, or a run of validation prompts on it that stands outside any visit.
 
-    answers: graded answers in all (of a run of prompts: the prompts). judged, wrong: the first up-to-five of them;
-    which answers are wrong is the setting's to say (ml/study/correctness.py).
-    validation: mean validation score 0..1 given during the visit, or None. repeat: the learner had met the
-    objective before.
+    answers: graded answers in all (none in a run of prompts). judged, wrong: the first up-to-five of them; which
+    answers are wrong is the setting's to say (ml/study/correctness.py). scores: validation scores 0..1 given during
+    the visit. repeat: the learner had met the objective before.
     """
 
     __slots__ = ("answers", "judged", "last_ms", "objective_id", "repeat", "scores", "started_ms", "wrong")
@@ -47,10 +52,27 @@ class Visit:
         self.wrong = 0
         self.scores: list[float] = []
 
+    def is_over(self, at_ms: int) -> bool:
+        """Whether a row of that instant begins another visit."""
+        return at_ms - self.last_ms > VISIT_GAP_MS
+
+    def take(self, at_ms: int, correct: float) -> None:
+        """Adds the next answer; any correctness but 0 is correct."""
+        self.last_ms = at_ms
+        self.answers += 1
+        if self.judged < JUDGED_ANSWERS:
+            self.judged += 1
+            self.wrong += not correct
+
     @property
     def validation(self) -> float | None:
-        """Mean validation score, or None where none was given."""
+        """The mean validation score, or None where none was given."""
         return sum(self.scores) / len(self.scores) if self.scores else None
+
+    @property
+    def accuracy(self) -> float:
+        """The share of the judged answers that were correct, 0..1; at least one must have been taken."""
+        return (self.judged - self.wrong) / self.judged
 
     @property
     def prompted(self) -> bool:
@@ -60,16 +82,43 @@ class Visit:
     def struggled(self, below: float | None = None) -> bool | None:
         """The platform's outcome, or None where the visit labels nothing.
 
-        Where a validation score was given it decides (below 60 %); else performance over the first up-to-five
-        answers does (below 65 %). `below` replaces both thresholds. The platform's third rule, three AGAIN, is counted
-        among the same five answers and adds nothing: three wrong of five are 40 %.
+        Where a validation score was given, the mean of them decides (below 60 %); else performance over the first
+        up-to-five answers does (below 65 %). `below` replaces both thresholds. The platform's third rule, three AGAIN,
+        is counted among the same five answers and adds nothing: three wrong of five are 40 %.
         """
         score = self.validation
         if score is not None:
             return score < (VALIDATION_BELOW if below is None else below)
         if self.answers < FEWEST_ANSWERS:
             return None
-        return 1.0 - self.wrong / self.judged < (PERFORMANCE_BELOW if below is None else below)
+        return self.accuracy < (PERFORMANCE_BELOW if below is None else below)
+
+
+def are_apart(earlier_ms: int, later_ms: int) -> bool:
+    """Whether more than an hour lies between two instants, so that they belong to different visits."""
+    return later_ms - earlier_ms > VISIT_GAP_MS
+
+
+def runs_of(
+    rows: Iterable[Row], at_ms: Callable[[Row], int], of: Callable[[Row], Hashable] = lambda row: None
+) -> list[list[Row]]:
+    """The rows, oldest first, cut wherever more than an hour passes; the runs are in the order of their start.
+
+    at_ms: a row's instant in milliseconds. of: what a row is about; rows about different things are in different runs.
+
+    >>> runs_of([0, 3_600_000, 7_200_001], at_ms=int)
+    [[0, 3600000], [7200001]]
+    """
+    runs: list[list[Row]] = []
+    latest: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        key = of(row)
+        run = latest.get(key)
+        if run is None or are_apart(at_ms(run[-1]), at_ms(row)):
+            run = latest[key] = []
+            runs.append(run)
+        run.append(row)
+    return runs
 
 
 def visits_of(
@@ -88,17 +137,11 @@ def visits_of(
         objective_id = review.objective_id
         if objective_id is None or review.rating not in GRADES:
             continue
-        at_ms = review.reviewed_at_ms
         earlier = of_objective.setdefault(objective_id, [])
-        if not earlier or at_ms - earlier[-1].last_ms > VISIT_GAP_MS:
-            earlier.append(Visit(objective_id, at_ms, bool(earlier)))
+        if not earlier or earlier[-1].is_over(review.reviewed_at_ms):
+            earlier.append(Visit(objective_id, review.reviewed_at_ms, bool(earlier)))
             visits.append(earlier[-1])
-        visit = earlier[-1]
-        visit.last_ms = at_ms
-        visit.answers += 1
-        if visit.judged < JUDGED_ANSWERS:
-            visit.judged += 1
-            visit.wrong += review.rating not in correct
+        earlier[-1].take(review.reviewed_at_ms, review.rating in correct)
     runs: dict[str, Visit] = {}
     for validation in validations:
         objective_id, score, at_ms = validation.objective_id, validation.score, validation.responded_at_ms
@@ -107,7 +150,7 @@ def visits_of(
         around = next((v for v in of_objective.get(objective_id, ()) if v.started_ms < at_ms <= v.last_ms), None)
         if around is None:
             around = runs.get(objective_id)
-            if around is None or at_ms - around.last_ms > VISIT_GAP_MS:
+            if around is None or around.is_over(at_ms):
                 met = any(v.started_ms < at_ms for v in of_objective.get(objective_id, ()))
                 around = runs[objective_id] = Visit(objective_id, at_ms, met)
                 visits.append(around)

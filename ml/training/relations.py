@@ -46,7 +46,7 @@ class PairCounts:
                 number = self._number[visit.objective_id] = len(self._ids)
                 self._ids.append(visit.objective_id)
             if not visit.repeat and visit.answers >= FEWEST_ANSWERS and met:
-                y = round(_SCALE * (1 - visit.wrong / visit.judged))
+                y = round(_SCALE * visit.accuracy)
                 for earlier in list(met)[-EARLIER_OBJECTIVES:]:
                     answers, wrong = met[earlier]
                     keys.append((number << 37) | (earlier << 5) | fold)

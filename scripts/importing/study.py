@@ -12,7 +12,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from ml.study.correctness import is_correct
-from ml.study.history import DAY_MS, VISIT_GAP_MS
+from ml.study.history import DAY_MS
+from ml.study.visits import runs_of
 
 ORDER_ONLY_PREFIX = "order-only:"
 """Starts the sessionId of each review whose time is only a place in an order; the queries know it."""
@@ -107,27 +108,16 @@ def digest_id(prefix: str, *parts: str | int) -> str:
 def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
     """The visits of one learner, whose reviews come oldest first, ordered by start."""
     prefix = ORDER_ONLY_PREFIX if order_only else VISIT_PREFIX
-    of_objective: dict[str, list[list[Review]]] = {}
-    started: list[list[Review]] = []
-    first_answers: set[str] = set()
-    answered_cards: set[str] = set()
-    for review in reviews:
-        runs = of_objective.setdefault(review.objective_id, [])
-        if not runs or review.at_ms - runs[-1][-1].at_ms > VISIT_GAP_MS:
-            runs.append([])
-            started.append(runs[-1])
-        runs[-1].append(review)
-        if review.card_id not in answered_cards:
-            answered_cards.add(review.card_id)
-            first_answers.add(review.id)
+    answers = list(reviews)
+    first_answers = {review.card_id: review.id for review in reversed(answers)}
     return [
         Visit(
             digest_id(prefix, run[0].learner_id, run[0].objective_id, run[0].at_ms),
             run[0].learner_id,
             run,
-            sum(review.id in first_answers for review in run),
+            sum(first_answers[review.card_id] == review.id for review in run),
         )
-        for run in started
+        for run in runs_of(answers, lambda review: review.at_ms, lambda review: review.objective_id)
     ]
 
 
@@ -150,11 +140,7 @@ def validations(trials: Iterable[Trial]) -> list[Validation]:
     and objectives are tested in turns: dated one by one, the first ones would be known while the others are still
     being predicted. A sitting ends where more than an hour passes without a trial.
     """
-    sittings: list[list[Trial]] = []
-    for trial in trials:
-        if not sittings or trial.at_ms - sittings[-1][-1].at_ms > VISIT_GAP_MS:
-            sittings.append([])
-        sittings[-1].append(trial)
+    sittings = runs_of(trials, lambda trial: trial.at_ms)
     return [response for sitting in sittings for response in _responses(sitting)]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from db import LearnerRows
 from ml.study.correctness import GOOD, HARD, is_correct
 from ml.study.outcome_mark import ANSWERS, APP, LEARNER, VALIDATION, by_of, in_force
-from ml.study.visits import FEWEST_ANSWERS, JUDGED_ANSWERS, Visit, visits_of
+from ml.study.visits import GRADES, Visit, visits_of
 
 SAID_FROM = 0.5
 """A probability from which a prediction counts as having said that the learner will struggle."""
@@ -57,7 +57,9 @@ def outcome_of(
     since = [
         review
         for review in rows.reviews
-        if review.objective_id == objective_id and predicted_at_ms <= review.reviewed_at_ms < now_ms
+        if review.objective_id == objective_id
+        and review.rating in GRADES
+        and predicted_at_ms <= review.reviewed_at_ms < now_ms
     ]
     prompts = [
         validation
@@ -68,14 +70,12 @@ def outcome_of(
         struggled = visit.struggled()
         if struggled is not None:
             return struggled, VALIDATION if visit.scores else ANSWERS
-    if len(since) < FEWEST_ANSWERS:
-        return None
-    together = Visit(objective_id, since[0].reviewed_at_ms, repeat=False)
-    together.answers = len(since)
-    first = since[:JUDGED_ANSWERS]
-    together.judged = len(first)
-    together.wrong = sum(not is_correct(review.rating, correct_from) for review in first)
-    return bool(together.struggled()), ANSWERS
+    # Visits that are each too short to be judged: their answers are judged as if they were one.
+    together = Visit(objective_id, predicted_at_ms, repeat=False)
+    for review in since:
+        together.take(review.reviewed_at_ms, is_correct(review.rating, correct_from))
+    struggled = together.struggled()
+    return None if struggled is None else (struggled, ANSWERS)
 
 
 def decisions(

@@ -14,7 +14,8 @@ from ml.features.estimated import estimated_features, sigmoid
 from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
 from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
 from ml.study.estimates import LearnerEstimates, ObjectiveTrace
-from ml.study.history import DAY_MS, VISIT_GAP_MS, StudyHistory
+from ml.study.history import DAY_MS, StudyHistory
+from ml.study.visits import VISIT_GAP_MS
 from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
 from tests.support.history_strategies import REVIEWS, ROWS
 
@@ -113,7 +114,7 @@ def test_a_visit_is_judged_by_its_first_five_answers() -> None:
     for review in answers("GGAGGAAAA"):
         estimates.observe(review)
     trace = estimates.objectives[OBJECTIVE]
-    assert (trace.judged, trace.struggled, trace.visit_answers) == (1, 0, 5)
+    assert (trace.judged, trace.struggled, trace.visit.judged) == (1, 0, 5)
     for review in answers("GAA", days_ago=0.5):
         estimates.observe(review)
     assert (trace.judged, trace.struggled) == (2, 1)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import ast
+from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.study.estimates import LearnerEstimates
 from ml.study.history import HOUR_MS, MINUTE_MS
-from ml.study.visits import Visit, visits_of
+from ml.study.visits import Visit, runs_of, visits_of
+from scripts.importing import study as imported
+from tests.house.test_house import ROOT
 from tests.support.history_builder import OBJECTIVE, ago, answers, validation
 
 NOON_MS = ago(10)
@@ -160,3 +168,61 @@ def test_another_threshold_replaces_all_of_the_platforms() -> None:
     assert visit_of("GG", 0.5).struggled(below=0.5) is False
     assert visit_of("GG", 0.5).struggled(below=0.51) is True
     assert visit_of("GG").struggled(below=0.9) is None
+
+
+gaps = st.lists(
+    st.tuples(st.sampled_from((0, HOUR_MS // 3, HOUR_MS, HOUR_MS + 1)), st.sampled_from("AHGE"), st.sampled_from("st")),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(gaps, st.sampled_from(("GOOD", "HARD")))
+def test_estimates_imports_and_labels_cut_and_judge_the_same_visits(rows, correct_from) -> None:
+    at_ms, reviews = NOON_MS, []
+    for gap_ms, rating, objective in rows:
+        at_ms += gap_ms
+        (review,) = answers(rating, 0, objective=objective)
+        reviews.append(review._replace(reviewed_at_ms=at_ms))
+    visits = visits_of(reviews, (), correct_from)
+    labels = [label for visit in visits if (label := visit.struggled()) is not None]
+    estimates = LearnerEstimates(correct_from=correct_from)
+    for review in reviews:
+        estimates.observe(review)
+    assert (estimates.judged, estimates.struggled) == (len(labels), sum(labels))
+    log = [
+        imported.Review(str(n), "ann", review.objective_id or "", review.card_id, "GOOD", review.reviewed_at_ms)
+        for n, review in enumerate(reviews)
+    ]
+    sessions = imported.visits(log, order_only=False)
+    assert [(each.started_at_ms, each.completed_at_ms, len(each.reviews)) for each in sessions] == [
+        (visit.started_ms, visit.last_ms, visit.answers) for visit in visits
+    ]
+
+
+def test_rows_about_different_things_run_side_by_side() -> None:
+    rows = [(0, "s"), (1, "t"), (HOUR_MS, "s"), (2 * HOUR_MS + 1, "s"), (2 * HOUR_MS + 1, "t")]
+    assert runs_of(rows, lambda row: row[0], lambda row: row[1]) == [
+        [(0, "s"), (HOUR_MS, "s")],
+        [(1, "t")],
+        [(2 * HOUR_MS + 1, "s")],
+        [(2 * HOUR_MS + 1, "t")],
+    ]
+    assert runs_of([], int) == []
+
+
+def test_no_other_place_cuts_or_judges_a_visit() -> None:
+    """The gap and the counts of a judgement have one user; PERFORMANCE_BELOW is shown and compared elsewhere."""
+    own = {"VISIT_GAP_MS", "FEWEST_ANSWERS", "JUDGED_ANSWERS", "VALIDATION_BELOW"}
+    found = []
+    for folder in ("ml", "db", "scripts"):
+        for path in sorted(Path(ROOT, folder).rglob("*.py")):
+            if path.match("ml/study/visits.py"):
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom):
+                    found += [f"{path.relative_to(ROOT)}: {each.name}" for each in node.names if each.name in own]
+    assert found == [
+        "ml/study/estimates.py: JUDGED_ANSWERS",  # which answers open a visit
+        "ml/training/relations.py: FEWEST_ANSWERS",  # which visits are long enough to compare
+    ]
