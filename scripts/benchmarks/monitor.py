@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from math import log1p
 
 import click
@@ -18,8 +14,10 @@ import click
 from db.writing.open import open_writer
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
+from scripts.benchmarks.processes import cost_of, postgres, postgres_version
+from scripts.benchmarks.report import Goal, Record, Report, reported
+from scripts.benchmarks.run import SQLITE_VERSION, this_run
 from scripts.cli.extras import Extras
-from scripts.testbed.postgres import scratch_postgres
 
 extras = Extras()
 with extras:
@@ -27,10 +25,11 @@ with extras:
 
 WITHIN_S = 60
 WITHIN_MIB = 1024
+ALERT = 1
+"""The exit code of a report with an alert, which is no failure."""
 FEATURE_VECTORS = 2000
 DAY_MS = 86_400_000
 UNTIL_MS = 1_760_000_000_000
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 PREDICTION_FIELDS = (
     "id",
@@ -47,46 +46,38 @@ PREDICTION_FIELDS = (
 
 
 @click.command()
+@reported
 @extras.required
 @click.option("--rows", default=1_000_000, type=click.IntRange(1000), show_default=True)
 @click.option("--learners", default=20_000, type=click.IntRange(20), show_default=True)
-@click.option("--postgres", is_flag=True, help="On a throw-away PostgreSQL instead of a SQLite file.")
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-def monitor(rows: int, learners: int, postgres: bool, as_json: bool) -> None:
+@click.option("--postgres", "on_postgres", is_flag=True, help="On a throw-away PostgreSQL instead of a SQLite file.")
+def monitor(rows: int, learners: int, on_postgres: bool) -> Report:
     """Time scripts/monitor.py on so many stored predictions, nine in ten of them in the period and one before it."""
-    with tempfile.TemporaryDirectory(prefix="monitored-") as directory:
-        if postgres:
-            with scratch_postgres() as server:
-                measured = _measured(server.new_database(), rows, learners, directory)
+    with ExitStack() as stack:
+        workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitored-"))
+        if on_postgres:
+            url = stack.enter_context(postgres()).new_database()
+            version = postgres_version(url)
         else:
-            measured = _measured(f"file:{directory}/predictions.sqlite3", rows, learners, directory)
-    if as_json:
-        click.echo(json.dumps(measured))
-    else:
-        click.echo(", ".join(f"{name} {value}" for name, value in measured.items()))
-    if measured["seconds"] > WITHIN_S or measured["mib"] > WITHIN_MIB:
-        raise SystemExit(1)
-
-
-def _measured(url: str, rows: int, learners: int, directory: str) -> dict[str, float]:
-    with open_writer(url, create=True) as writer:
-        writer.create_tables()
-        writer.insert("StrugglePrediction", PREDICTION_FIELDS, simulated(rows, learners, UNTIL_MS))
-    begun = time.perf_counter()
-    page = os.path.join(directory, "page.html")
-    done = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "scripts.monitor", "--database-url", url, "--as-of", iso(UNTIL_MS), "--html", page],
-        cwd=_ROOT,
-        stdout=subprocess.DEVNULL,
-        check=False,
-    )
-    seconds = time.perf_counter() - begun
-    if done.returncode not in (0, 1):
-        raise click.ClickException(f"monitoring ended with {done.returncode}")
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    mib = used.ru_maxrss / (1024 if platform.system() == "Linux" else 1 << 20)  # Linux counts KiB, macOS bytes
-    cpu_s = used.ru_utime + used.ru_stime
-    return {"rows": rows, "seconds": round(seconds, 1), "cpu_seconds": round(cpu_s, 1), "mib": round(mib)}
+            url, version = f"file:{workshop}/predictions.sqlite3", SQLITE_VERSION
+        with open_writer(url, create=True) as writer:
+            writer.create_tables()
+            writer.insert("StrugglePrediction", PREDICTION_FIELDS, simulated(rows, learners, UNTIL_MS))
+        page = os.path.join(workshop, "page.html")
+        argv = [sys.executable, "-m", "scripts.monitor", "--as-of", iso(UNTIL_MS), "--html", page]
+        cost = cost_of(argv, {"DATABASE_URL": url}, fine=(0, ALERT))
+        run = this_run((version,))
+    name = f"{rows:,} predictions of {learners:,} learners"
+    records = [
+        Record(name, "seconds", cost.wall_ms / 1000),
+        Record(name, "CPU seconds", cost.cpu_ms / 1000),
+        Record(name, "peak MiB", cost.peak_mib),
+    ]
+    goals = [
+        Goal("seconds", cost.wall_ms / 1000, WITHIN_S),
+        Goal("peak memory, MiB", cost.peak_mib, WITHIN_MIB),
+    ]
+    return Report("monitor", run, records, goals)
 
 
 def simulated(

@@ -2,18 +2,20 @@
 
 Champion and challenger differ by an error in their logits, part of it shared by a learner's examples; neither knows
 how far a learner is from what it expects. Both together make a learner's paired loss differences resemble each other:
-their intraclass correlation (ICC) is measured, and with m examples a learner the variance of the mean difference is
+their intraclass correlation (ICC) is measured, and with m examples per learner the variance of the mean difference is
 1 + (m - 1) ICC times that of independent examples (the design effect).
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import click
 
 from ml.scoring.prediction import risk_level
+from scripts.benchmarks.report import Goal, Record, Report, reported
+from scripts.benchmarks.run import Run, this_run
 from scripts.cli.extras import Extras
 
 extras = Extras()
@@ -28,6 +30,9 @@ with extras:
 
 GAIN = 0.01
 """By how much the better model's expected log-loss is lower."""
+
+LEAST_BETTER, MOST_EQUAL, MOST_WORSE = 0.50, 0.10, 0.05
+"""Shares promoted that are asked for; of the better ones, with the fewest examples and without clustering."""
 
 LARGE = 400_000
 """Examples on which the error that costs GAIN, the ICC and the spread are measured."""
@@ -71,7 +76,7 @@ class Power(NamedTuple):
 
 
 def rivals(random: np.random.Generator, n: int, each: int, clustering: Clustering, error: float) -> Rivals:
-    """n examples, `each` a learner. error: SD of the spoiled models' logits around the truer one's."""
+    """n examples, `each` of them per learner. error: SD of the spoiled models' logits around the truer one's."""
     learners = np.repeat(np.arange(-(-n // each)), each)[:n]
     own = random.normal(0.0, clustering.unknown_sd, learners[-1] + 1)[learners]
     known = random.normal(0.0, 1.2, n) - 0.7
@@ -131,20 +136,33 @@ def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, b
 
 
 @click.command()
+@reported
 @extras.required
-@click.option("--runs", default=200, type=click.IntRange(10), show_default=True, help="Simulations a row.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
-def promotion(runs: int, as_json: bool) -> None:
+@click.option("--runs", default=200, type=click.IntRange(10), show_default=True, help="Simulations per row.")
+def promotion(runs: int) -> Report:
     """Share of simulated challengers promoted: better by 0.01, equal, and worse by 0.01 in log-loss."""
     asked = [(1000, 1, NONE), (3000, 1, NONE)]
     asked += [(n, each, how) for how in (SOME, STRONG) for each in (5, 20) for n in (1000, 3000)]
     rows = [power(n, each, how, runs) for n, each, how in tqdm(asked, disable=None)]
-    if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows]))
-        return
-    click.echo("| n | examples a learner | clustering | ICC | design effect | paired SD | better | equal | worse |")
-    click.echo("|---|---|---|---|---|---|---|---|---|")
+    return report_of(rows, this_run())
+
+
+def report_of(rows: Sequence[Power], measured_by: Run) -> Report:
+    """What was simulated, row by row. The first row has the fewest examples and no clustering."""
+    records, goals = [], []
     for row in rows:
-        figures = f"{row.icc:.3f} | {row.design_effect:.1f} | {row.spread:.3f}"
-        shares = " | ".join(f"{share:.0%}" for share in (row.better, row.equal, row.worse))
-        click.echo(f"| {row.n} | {row.each} | {row.clustering} | {figures} | {shares} |")
+        told = "1 example" if row.each == 1 else f"{row.each} examples"
+        name = f"{row.n:,} examples, {told} per learner, clustering: {row.clustering}"
+        figures = {
+            "ICC": row.icc,
+            "design effect": row.design_effect,
+            "paired SD": row.spread,
+            "share promoted: better": row.better,
+            "equal": row.equal,
+            "worse": row.worse,
+        }
+        records += [Record(name, figure, value) for figure, value in figures.items()]
+        if row is rows[0]:
+            goals.append(Goal(f"{name}: better", row.better, LEAST_BETTER, at_most=False))
+        goals += [Goal(f"{name}: equal", row.equal, MOST_EQUAL), Goal(f"{name}: worse", row.worse, MOST_WORSE)]
+    return Report("promotion", measured_by, records, goals)

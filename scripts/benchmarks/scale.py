@@ -7,30 +7,30 @@ they read is warm. Learners who stopped weeks ago and learners who are still at 
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
-from scripts.benchmarks.startup import (
+from scripts.benchmarks.processes import (
     CannotMeasure,
     Command,
     Cost,
+    chosen_python,
     directory_of_predict,
-    environment_of,
     measure,
-    plain_install,
+    postgres,
+    postgres_version,
+    prediction,
+    python_option,
 )
-from scripts.cli.output_file import OutputPath, write_whole
+from scripts.benchmarks.report import Goal, Record, Report, reported, spread
+from scripts.benchmarks.run import Run, this_run
 from scripts.generate_reviews import HUB, OBJECTIVES_OF_A_COURSE, TIERS, generate, platform_size
-from scripts.testbed.postgres import NoPostgres, scratch_postgres
 from scripts.testbed.query_plans import Access, accesses
 from scripts.testbed.synthetic_rows import CROWD, Size
 
@@ -48,7 +48,16 @@ class Place(NamedTuple):
     pairs: Sequence[tuple[str, str]]
 
 
+class Read(NamedTuple):
+    """How a prediction reads one table: the ways, and the most rows that one prediction looked at."""
+
+    table: str
+    ways: Sequence[str]
+    rows: int
+
+
 @click.command()
+@reported
 @click.option(
     "--reviews",
     "sizes",
@@ -62,12 +71,7 @@ class Place(NamedTuple):
 @click.option("--prerequisites", type=click.IntRange(0), default=10_000, show_default=True, help="Of one objective.")
 @click.option("--learners", type=click.IntRange(1), default=10, show_default=True, help="Of each platform.")
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Each asks every learner once.")
-@click.option(
-    "--python",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Measure with this interpreter, and with its predictor if it has one. Default: a plain install.",
-)
-@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
+@python_option
 def scale(
     sizes: tuple[int, ...],
     crowd: int,
@@ -75,19 +79,15 @@ def scale(
     learners: int,
     rounds: int,
     python: str | None,
-    json_path: str | None,
-) -> None:
+) -> Report:
     """Latency of whole prediction processes by size of the platform, and how the rows are found.
 
     The largest platform also has a learner with very many reviews, and an objective with very many prerequisites.
     """
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="scale-benchmark-"))
-        python = os.path.abspath(python) if python else plain_install(os.path.join(workshop, "venv"))
-        try:
-            server = stack.enter_context(scratch_postgres())
-        except NoPostgres as error:
-            raise CannotMeasure(str(error)) from None
+        interpreter = chosen_python(python, workshop)
+        server = stack.enter_context(postgres())
         places: list[Place] = []
         for reviews in sorted(sizes):
             large = reviews == max(sizes)
@@ -95,26 +95,26 @@ def scale(
             stored = generate(url, reviews, crowd * large, prerequisites * large, show_progress=True)
             size = platform_size(reviews, crowd * large)
             places += _places(url, stored, size, learners, prerequisites * large)
-        commands = list(_in_turn(places, python))
+        commands = list(_in_turn(places, interpreter))
         first = measure(commands, 1)
         for command in commands:
             _check(command)
         costs = measure(commands, rounds)
         reads = {place.name: _reads(place) for place in places}
-    report = _report(first, costs, reads, len(sizes), rounds)
-    click.echo(_table(report))
-    if json_path:
-        write_whole(json_path, json.dumps(report, indent=2) + "\n")
+        databases = (postgres_version(server.url()),)
+        return report_of(first, costs, reads, len(sizes), this_run(databases, python))
 
 
 def _places(url: str, stored: int, size: Size, learners: int, prerequisites: int) -> Iterator[Place]:
     pairs = [_pair(nth, size) for nth in range(learners)]
-    yield Place(f"{stored} reviews", url, pairs)
+    yield Place(f"{stored:,} reviews", url, pairs)
     if size.crowd_every:
         reviews = size.learners // size.crowd_every * size.answers * (TIERS + 1) // (2 * TIERS)
-        yield Place(f"the same, a learner with {reviews} reviews", url, [(CROWD, objective) for _, objective in pairs])
+        yield Place(
+            f"the same, a learner with {reviews:,} reviews", url, [(CROWD, objective) for _, objective in pairs]
+        )
     if prerequisites:
-        name = f"the same, an objective with {prerequisites} prerequisites"
+        name = f"the same, an objective with {prerequisites:,} prerequisites"
         yield Place(name, url, [(learner, HUB) for learner, _ in pairs])
 
 
@@ -139,21 +139,19 @@ def _in_turn(places: Sequence[Place], python: str) -> Iterator[Command]:
 
 def _check(command: Command) -> None:
     """What is timed must be a prediction from real rows."""
-    done = subprocess.run(command.argv, env=environment_of(command), capture_output=True, text=True, check=False)  # noqa: S603
-    answer = json.loads(done.stdout)
-    if "probability" not in answer or answer["degraded"] or answer["features"]["answers_of_history"] == 0:
-        raise CannotMeasure(f"{command.name}: no prediction from real rows: {done.stdout[:300]}")
+    if prediction(command)["features"]["answers_of_history"] == 0:
+        raise CannotMeasure(f"{command.name}: the learner has no history")
 
 
-def _reads(place: Place) -> list[dict[str, Any]]:
-    """How each large table is read: ways, and the most rows that one prediction looked at."""
+def _reads(place: Place) -> list[Read]:
+    """How each large table is read."""
     explained = [accesses(place.url, *pair) for pair in place.pairs[:LEARNERS_EXPLAINED]]
     return [
-        {
-            "table": table,
-            "ways": sorted({_way(access) for visits in explained for access in visits if access.table == table}),
-            "rows": max(sum(access.rows for access in visits if access.table == table) for visits in explained),
-        }
+        Read(
+            table,
+            sorted({_way(access) for visits in explained for access in visits if access.table == table}),
+            max(sum(access.rows for access in visits if access.table == table) for visits in explained),
+        )
         for table in LARGE_TABLES
     ]
 
@@ -162,57 +160,37 @@ def _way(access: Access) -> str:
     return f"{access.way} ({access.index})" if access.index else access.way
 
 
-def _report(
+def report_of(
     first: Mapping[str, Sequence[Cost]],
     costs: Mapping[str, Sequence[Cost]],
-    reads: Mapping[str, Sequence[Mapping[str, Any]]],
+    reads: Mapping[str, Sequence[Read]],
     sizes: int,
-    rounds: int,
-) -> dict[str, Any]:
+    measured_by: Run,
+) -> Report:
+    """Time, memory and rows read by place. first: the costs of the first time that each learner was asked.
+
+    The first `sizes` places differ in the platform's size; the goals of the others are beside the largest.
+    """
     wall = {name: median(cost.wall_ms for cost in measured) for name, measured in costs.items()}
+    records = []
+    for name, measured in costs.items():
+        records += [
+            spread(name, "wall ms", [cost.wall_ms for cost in measured]),
+            Record(name, "first time, wall ms", median(cost.wall_ms for cost in first[name])),
+            Record(name, "peak MiB", median(cost.peak_mib for cost in measured)),
+            *(Record(name, f"rows of {read.table}", read.rows) for read in reads[name]),
+        ]
+    notes = [f"{name} reads {read.table} by {', '.join(read.ways)}." for name in wall for read in reads[name]]
+    return Report("scale", measured_by, records, list(_goals(wall, reads, sizes)), notes=notes)
+
+
+def _goals(wall: Mapping[str, float], reads: Mapping[str, Sequence[Read]], sizes: int) -> Iterator[Goal]:
     names = list(wall)
-    smallest, largest, special = names[0], names[sizes - 1], names[sizes:]
-    goals = []
+    smallest, largest = names[0], names[sizes - 1]
     if largest != smallest:
-        goals.append(_goal(f"{largest} / {smallest}", wall[largest] / wall[smallest], LATENCY_BOUND))
-    for name in special:
+        yield Goal(f"{largest} / {smallest}", wall[largest] / wall[smallest], LATENCY_BOUND)
+    for name in names[sizes:]:
         bound = CROWD_BOUND_MS if "a learner" in name else None
-        goals.append(_goal(f"{name}: ms more", wall[name] - wall[largest], bound))
-    scans = sum(way.startswith("Seq Scan") for found in reads.values() for read in found for way in read["ways"])
-    goals.append(_goal(f"sequential scans of {', '.join(LARGE_TABLES)}", scans, 0))
-    return {
-        "benchmark": "scale",
-        "rounds": rounds,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "places": [
-            {"place": name, "wall_ms": round(wall[name], 2), "processes": len(measured)}
-            | {"wall_ms_least": round(min(cost.wall_ms for cost in measured), 2)}
-            | {"wall_ms_most": round(max(cost.wall_ms for cost in measured), 2)}
-            | {"first_ms": round(median(cost.wall_ms for cost in first[name]), 2)}
-            | {"peak_mib": round(median(cost.peak_mib for cost in measured), 1), "reads": list(reads[name])}
-            for name, measured in costs.items()
-        ],
-        "goals": goals,
-    }
-
-
-def _goal(name: str, value: float, bound: float | None) -> dict[str, Any]:
-    said = {"goal": name, "value": round(value, 3)}
-    return said if bound is None else said | {"bound": f"at most {bound:g}", "met": value <= bound}
-
-
-def _table(report: Mapping[str, Any]) -> str:
-    lines = [f"{'':50}  {'median ms':>9}  {'least':>7}  {'first':>7}  {'peak MiB':>8}"]
-    for row in report["places"]:
-        figures = f"{row['wall_ms']:9.1f}  {row['wall_ms_least']:7.1f}  {row['first_ms']:7.1f}  {row['peak_mib']:8.1f}"
-        lines.append(f"{row['place']:50}  {figures}")
-    lines.append("")
-    for row in report["places"]:
-        for read in row["reads"]:
-            lines.append(f"{row['place']:50}  {read['rows']:7} rows of {read['table']}: {', '.join(read['ways'])}")
-    lines.append("")
-    for row in report["goals"]:
-        verdict = f"{row['bound']:13}  {'met' if row['met'] else 'MISSED'}" if "bound" in row else ""
-        lines.append(f"{row['goal']:70}  {row['value']:8.2f}  {verdict}".rstrip())
-    return "\n".join(lines)
+        yield Goal(f"{name}: ms more", wall[name] - wall[largest], bound)
+    scans = sum(way.startswith("Seq Scan") for found in reads.values() for read in found for way in read.ways)
+    yield Goal(f"sequential scans of {', '.join(LARGE_TABLES)}", scans, 0)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -18,25 +17,33 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
 from db.connecting import DEMO
 from db.demo import LEARNER, OBJECTIVES
 from db.libpq_environment import WITHOUT_EFFECT
-from scripts.benchmarks.startup import ROOT, CannotMeasure, _demo_on_postgres
+from scripts.benchmarks.processes import (
+    GUIDE_SHAPE,
+    REFERENCE,
+    ROOT,
+    CannotMeasure,
+    demo_on_postgres,
+    postgres_version,
+    run,
+)
+from scripts.benchmarks.report import Goal, Record, Report, reported, spread
+from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
 from scripts.cli.database_options import warned
-from scripts.cli.output_file import OutputPath, write_whole
 
-REFERENCE = os.path.join(ROOT, "scripts", "reference")
 OURS, GUIDE = "service", "guide-shaped reference"
 STARTS_WITHIN_S = 120.0
 WARM_UP_S = 1.0
-LEAST_RATIO = 3.0
+LEAST_THROUGHPUT, MOST_P99 = 3.0, 1.0
+"""Beside the reference's."""
 
 
 class Round(NamedTuple):
@@ -78,7 +85,7 @@ class Asker(asyncio.Protocol):
         now = time.perf_counter()
         self.latencies_ms.append((now - self.started) * 1000)
         if not head.startswith(b"HTTP/1.1 200 "):
-            self._end(CannotMeasure(f"an answer under load was none: {head[:60]!r} {body[:200]!r}"))
+            self._end(CannotMeasure(f"an answer under load was an error: {head[:60]!r} {body[:200]!r}"))
         elif now < self.until:
             self._ask()
         else:
@@ -116,6 +123,7 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 
 
 @click.command()
+@reported
 @click.option("--seconds", type=click.FloatRange(0.2, 600), default=5.0, show_default=True, help="Length of a turn.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each service.")
 @click.option("--connections", type=click.IntRange(1, 5000), default=16, show_default=True, help="At the same time.")
@@ -129,7 +137,6 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 @click.option(
     "--reference/--no-reference", default=True, help="Measure the guide-shaped reference, too (needs .[dev])."
 )
-@click.option("--json", "json_path", type=OutputPath(), help="Write the figures here too.")
 def service(
     seconds: float,
     rounds: int,
@@ -137,15 +144,15 @@ def service(
     database: str,
     database_url: str | None,
     reference: bool,
-    json_path: str | None,
-) -> None:
+) -> Report:
     """Throughput and latency of the service under load, beside a reference in the shape of the integration guide."""
     with contextlib.ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="service-benchmark-"))
         if database == "postgresql":
-            url = database_url or stack.enter_context(_demo_on_postgres())
+            url = database_url or stack.enter_context(demo_on_postgres())
+            version = postgres_version(url)
         else:
-            url = f"sqlite:///{DEMO}"
+            url, version = f"sqlite:///{DEMO}", SQLITE_VERSION
         ports = {OURS: stack.enter_context(_ours(workshop, url))}
         if reference:
             ports[GUIDE] = stack.enter_context(_guide(workshop, url))
@@ -155,10 +162,7 @@ def service(
         for _ in range(rounds):
             for name, port in ports.items():
                 turns[name].append(asyncio.run(load(port, connections, seconds)))
-    report = _report(turns, database, connections, seconds)
-    click.echo(_table(report))
-    if json_path:
-        write_whole(json_path, json.dumps(report, indent=2) + "\n")
+        return report_of(turns, this_run((version,)))
 
 
 @contextlib.contextmanager
@@ -170,8 +174,7 @@ def _ours(workshop: str, url: str) -> Iterator[int]:
 @contextlib.contextmanager
 def _guide(workshop: str, url: str) -> Iterator[int]:
     model_file = os.path.join(workshop, "guide.joblib")
-    shape = os.path.join(REFERENCE, "guide_shape.py")
-    subprocess.run([sys.executable, shape, "fit", model_file], check=True)  # noqa: S603 - our own arguments
+    run([sys.executable, GUIDE_SHAPE, "fit", model_file])
     command = ["-m", "uvicorn", "--no-access-log", "--app-dir", REFERENCE, "guide_service:app"]
     # One thread: on two cores scikit-learn's would wait for each other far longer than one needs.
     with _process(workshop, command, DATABASE_URL=url, MODEL_FILE=model_file, OMP_NUM_THREADS="1") as port:
@@ -224,54 +227,27 @@ def _request(port: int, user_id: str, objective_id: str) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _report(turns: dict[str, list[Round]], database: str, connections: int, seconds: float) -> dict[str, Any]:
-    """Medians over the turns, each turn's percentiles being its own."""
-    rows: list[dict[str, Any]] = [
-        {
-            "service": name,
-            "predictions_per_s": round(median(turn.throughput for turn in found), 1),
-            "p50_ms": round(median(_percentile(turn.latencies_ms, 0.50) for turn in found), 2),
-            "p99_ms": round(median(_percentile(turn.latencies_ms, 0.99) for turn in found), 2),
-            "answers": sum(len(turn.latencies_ms) for turn in found),
-        }
-        for name, found in turns.items()
-    ]
-    goals = []
-    if len(rows) == 2:
-        ours, guide = rows
-        ratio = ours["predictions_per_s"] / guide["predictions_per_s"]
-        goals = [
-            {"goal": "throughput over the reference's", "value": round(ratio, 2), "bound": f"at least {LEAST_RATIO:g}"},
-            {
-                "goal": "p99 over the reference's",
-                "value": round(ours["p99_ms"] / guide["p99_ms"], 2),
-                "bound": "at most 1",
-            },
+def report_of(turns: Mapping[str, Sequence[Round]], measured_by: Run) -> Report:
+    """Medians over the turns, each turn's percentiles being its own, and the goals where both services ran."""
+    records = []
+    for name, found in turns.items():
+        records += [
+            spread(name, "predictions/s", [turn.throughput for turn in found]),
+            spread(name, "p50 ms", [_percentile(turn.latencies_ms, 0.50) for turn in found]),
+            spread(name, "p99 ms", [_percentile(turn.latencies_ms, 0.99) for turn in found]),
+            Record(name, "answers", sum(len(turn.latencies_ms) for turn in found)),
         ]
-        goals[0]["met"], goals[1]["met"] = ratio >= LEAST_RATIO, ours["p99_ms"] <= guide["p99_ms"]
-    return {
-        "benchmark": "service",
-        "database": database,
-        "connections": connections,
-        "seconds": seconds,
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "services": rows,
-        "goals": goals,
-    }
+    middle = {(record.of, record.figure): record.value for record in records}
+    goals = []
+    if {OURS, GUIDE} <= set(turns):
+        throughput, p99 = (middle[OURS, each] / middle[GUIDE, each] for each in ("predictions/s", "p99 ms"))
+        goals = [
+            Goal("throughput over the reference's", throughput, LEAST_THROUGHPUT, at_most=False),
+            Goal("p99 over the reference's", p99, MOST_P99),
+        ]
+    return Report("service", measured_by, records, goals, "least and most of the turns")
 
 
 def _percentile(latencies_ms: Sequence[float], share: float) -> float:
     ordered = sorted(latencies_ms)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
-def _table(report: dict[str, Any]) -> str:
-    lines = [f"{'service':24}  {'predictions/s':>13}  {'p50 ms':>8}  {'p99 ms':>8}  {'answers':>8}"]
-    for row in report["services"]:
-        figures = f"{row['predictions_per_s']:13.1f}  {row['p50_ms']:8.2f}  {row['p99_ms']:8.2f}  {row['answers']:8}"
-        lines.append(f"{row['service']:24}  {figures}")
-    for goal in report["goals"]:
-        met = "met" if goal["met"] else "MISSED"
-        lines.append(f"{goal['goal']:38}  {goal['value']:7.2f}  {goal['bound']:12}  {met}")
-    return "\n".join(lines)

@@ -14,7 +14,9 @@ from click.testing import CliRunner
 from db.demo import load_demo
 from db.writing.open import open_writer
 from scripts.benchmark import COMMANDS, benchmark
-from scripts.benchmarks.startup import BARE, ONE_PROCESS, POSTGRES, REFERENCE, SQLITE, Cost, _report
+from scripts.benchmarks.processes import GUIDE_SHAPE, ONE_PROCESS, Cost
+from scripts.benchmarks.startup import BARE, POSTGRES, SQLITE, report_of
+from tests.support.benchmarks import SOME_RUN, figures_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -37,15 +39,19 @@ def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_pos
     result = run("--runs", "2", "--no-reference", "--database-url", demo_on_postgres, "--json", str(out))
     assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
-    figures = {row["command"]: row for row in report["commands"]}
-    assert figures[BARE]["times_python"] == 1
+    figures = figures_of(report)
+    assert figures[BARE][f"times {BARE}"]["value"] == 1
     for name in (SQLITE, POSTGRES):
-        assert figures[name]["wall_ms_least"] <= figures[name]["wall_ms"] <= figures[name]["wall_ms_most"]
-        assert figures[name]["wall_ms"] > figures[BARE]["wall_ms"]
-        assert figures[name]["peak_mib"] > figures[BARE]["peak_mib"]
-        assert f"\n{name} " in result.stdout
-    assert figures[SQLITE]["peak_mib"] <= 20
-    assert [row["ratio"] for row in report["ratios"]][:2] == [f"{SQLITE} / {BARE}", f"{POSTGRES} / {BARE}"]
+        wall = figures[name]["wall ms"]
+        assert wall["low"] <= wall["value"] <= wall["high"]
+        assert wall["value"] > figures[BARE]["wall ms"]["value"]
+        assert figures[name]["CPU ms"]["value"] > 0
+        assert figures[name]["peak MiB"]["value"] > figures[BARE]["peak MiB"]["value"]
+        assert f"\n| {name} " in result.stdout
+    assert figures[SQLITE]["peak MiB"]["value"] <= 20
+    assert [goal["goal"] for goal in report["goals"]][:2] == [f"{SQLITE} / {BARE}", f"{POSTGRES} / {BARE}"]
+    databases = report["run"]["databases"]
+    assert [name.split()[0] for name in databases] == ["SQLite", "PostgreSQL"]
 
 
 def test_a_prediction_that_is_none_is_not_measured(postgres_url: str) -> None:
@@ -56,13 +62,13 @@ def test_a_prediction_that_is_none_is_not_measured(postgres_url: str) -> None:
 
 def test_ratios_are_those_of_the_medians_and_goals_know_both_directions() -> None:
     costs = {BARE: [10, 11, 99], SQLITE: [30, 33, 34], "guide-shaped reference, SQLite": [900, 990, 1000]}
-    report = _report({name: [Cost(ms, 14.0) for ms in measured] for name, measured in costs.items()}, 3)
-    found = {row["ratio"]: (row["value"], row["met"]) for row in report["ratios"]}
+    report = report_of({name: [Cost(ms, ms, 14.0) for ms in measured] for name, measured in costs.items()}, SOME_RUN)
+    found = {goal.name: (goal.value, goal.met) for goal in report.goals}
     assert found[f"{SQLITE} / {BARE}"] == (3.0, True)
     assert found[f"guide-shaped reference, SQLite / {SQLITE}"] == (30.0, True)
     costs[SQLITE] = [50, 55, 60]
-    report = _report({name: [Cost(ms, 24.0) for ms in measured] for name, measured in costs.items()}, 3)
-    assert not any(row["met"] for row in report["ratios"])
+    report = report_of({name: [Cost(ms, ms, 24.0) for ms in measured] for name, measured in costs.items()}, SOME_RUN)
+    assert not any(goal.met for goal in report.goals)
 
 
 @pytest.mark.stopwatch
@@ -76,13 +82,14 @@ def test_the_launcher_reports_the_child_alone() -> None:
     assert 60 << 10 < int(heavy[1]) < 90 << 10
     assert int(light[1]) < 20 << 10
     assert float(light[0]) > 0
+    assert float(light[3]) > 0
 
 
 def reference(*arguments: str) -> str:
     # threads that wait for each other are slow on a machine that is busy with other tests
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, REFERENCE, *arguments], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, GUIDE_SHAPE, *arguments], capture_output=True, text=True, check=False, env=environment
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

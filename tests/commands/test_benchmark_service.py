@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
-from scripts.benchmarks.service import GUIDE, OURS, Round, _report, load
+from scripts.benchmarks.service import GUIDE, OURS, Round, load, report_of
+from tests.support.benchmarks import SOME_RUN, figures_of
 
 
 def test_both_services_are_measured_over_one_database(tmp_path: Path) -> None:
@@ -20,12 +21,12 @@ def test_both_services_are_measured_over_one_database(tmp_path: Path) -> None:
     result = CliRunner().invoke(benchmark, [*arguments, "--json", str(out)])
     assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
-    ours, guide = report["services"]
-    assert (ours["service"], guide["service"]) == (OURS, GUIDE)
-    for row in (ours, guide):
-        assert row["answers"] >= 3
-        assert row["predictions_per_s"] > 0
-        assert 0 < row["p50_ms"] <= row["p99_ms"]
+    figures = figures_of(report)
+    assert list(figures) == [OURS, GUIDE]
+    for row in figures.values():
+        assert row["answers"]["value"] >= 3
+        assert row["predictions/s"]["value"] > 0
+        assert 0 < row["p50 ms"]["value"] <= row["p99 ms"]["value"]
     assert [goal["bound"] for goal in report["goals"]] == ["at least 3", "at most 1"]
 
 
@@ -34,10 +35,11 @@ def test_throughput_and_percentiles_are_medians_over_the_turns() -> None:
         OURS: [Round(300.0, [1.0] * 98 + [5.0, 9.0]), Round(310.0, [2.0] * 100), Round(900.0, [1.0] * 100)],
         GUIDE: [Round(100.0, [10.0] * 100)],
     }
-    report = _report(turns, "sqlite", 8, 1.0)
-    ours, _ = report["services"]
-    assert (ours["predictions_per_s"], ours["p50_ms"], ours["p99_ms"]) == (310.0, 1.0, 2.0)
-    assert [(goal["value"], goal["met"]) for goal in report["goals"]] == [(3.1, True), (0.2, True)]
+    report = report_of(turns, SOME_RUN)
+    ours = {each.figure: each for each in report.records if each.of == OURS}
+    assert (ours["predictions/s"].value, ours["p50 ms"].value, ours["p99 ms"].value) == (310.0, 1.0, 2.0)
+    assert (ours["predictions/s"].low, ours["predictions/s"].high) == (300.0, 900.0)
+    assert [(goal.value, goal.met) for goal in report.goals] == [(3.1, True), (0.2, True)]
 
 
 def test_an_answer_that_is_none_is_not_measured() -> None:

@@ -17,11 +17,12 @@ from db.reading.study import CROWD as CROWDED_FROM
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from scripts.benchmark import benchmark
-from scripts.benchmarks.scale import LARGE_TABLES, _report
-from scripts.benchmarks.startup import Cost
+from scripts.benchmarks.processes import Cost
+from scripts.benchmarks.scale import LARGE_TABLES, Read, report_of
 from scripts.generate_reviews import HUB, generate, generate_reviews, platform_size
 from scripts.testbed.query_plans import accesses
 from scripts.testbed.synthetic_rows import CROWD
+from tests.support.benchmarks import SOME_RUN, figures_of
 from tests.support.postgres_server import Databases
 from tests.support.study_database import NOW_MS, OBJECTIVE, Narrow, lay_out
 
@@ -171,17 +172,19 @@ def test_the_benchmark_asks_real_processes_at_every_size(tmp_path: Path) -> None
     result = CliRunner().invoke(benchmark, ["scale", *arguments])
     assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
-    names = [row["place"] for row in report["places"]]
-    assert names[0] == "1500 reviews"
-    assert [name.rpartition(", ")[2] for name in names[2:]] == [
-        "a learner with 12000 reviews",
+    figures = figures_of(report)
+    names = list(figures)
+    assert names[0] == "1,500 reviews"
+    assert [name.partition(", ")[2] for name in names[2:]] == [
+        "a learner with 12,000 reviews",
         "an objective with 20 prerequisites",
     ]
-    for row in report["places"]:
-        assert 0 < row["wall_ms_least"] <= row["wall_ms"]
-        assert [read["table"] for read in row["reads"]] == list(LARGE_TABLES)
-        assert all("Index" in way for read in row["reads"] for way in read["ways"])
-        assert row["reads"][0]["rows"] > 0
+    for name, row in figures.items():
+        assert row["wall ms"]["value"] > 0
+        assert row["rows of reviews"]["value"] > 0
+        ways = [note for note in report["notes"] if note.startswith(f"{name} reads ")]
+        assert [note.removeprefix(f"{name} reads ").split()[0] for note in ways] == list(LARGE_TABLES)
+        assert all("Index" in note for note in ways)
     assert report["goals"][-1] == {
         "goal": "sequential scans of reviews, cards, performance_metrics",
         "value": 0,
@@ -192,13 +195,14 @@ def test_the_benchmark_asks_real_processes_at_every_size(tmp_path: Path) -> None
 
 def test_bounds_are_on_the_ratio_of_sizes_and_on_the_crowd_s_difference() -> None:
     costs = {
-        name: [Cost(ms, 14.0) for ms in measured]
+        name: [Cost(ms, ms, 14.0) for ms in measured]
         for name, measured in {
             "1 review": [100, 90, 110],
             "9 reviews": [125, 120, 999],
             "the same, a learner with 5 reviews": [230.0],
         }.items()
     }
-    scan = [{"table": "cards", "ways": ["Index Scan (cards_pkey)", "Seq Scan"], "rows": 7}]
-    report = _report(costs, costs, {name: scan if name == "9 reviews" else [] for name in costs}, 2, 3)
-    assert [(goal["value"], goal["met"]) for goal in report["goals"]] == [(1.25, True), (105.0, False), (1, False)]
+    scan = [Read("cards", ["Index Scan (cards_pkey)", "Seq Scan"], 7)]
+    reads = {name: scan if name == "9 reviews" else [] for name in costs}
+    report = report_of(costs, costs, reads, 2, SOME_RUN)
+    assert [(goal.value, goal.met) for goal in report.goals] == [(1.25, True), (105.0, False), (1, False)]
