@@ -31,6 +31,7 @@ from ml.training.vectorised import ManyAtOnce
 from scripts import predict_batch as command
 from scripts.predict_batch import predict_batch
 from scripts.testbed.synthetic_rows import Size, fill
+from tests.support.benchmarks import figures_of
 from tests.support.history_builder import answers, exam, mastery, mission, objective, study
 from tests.support.trained_models import save_model, scorecard
 
@@ -357,6 +358,6 @@ def test_the_benchmark_measures_what_it_names(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "scripts.benchmark", "batch", "--learners", "12", "--rounds", "1", "--sample", "1"]
     argv += ["--model", save_model(str(tmp_path)), "--no-memory", "--no-dask", "--json", str(figures)]
     subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
-    ways = {row["way"]: row for row in json.loads(figures.read_text())["ways"]}
+    ways = figures_of(json.loads(figures.read_text()))
     assert len(ways) == 5
-    assert all(row["predictions_per_second"] > 0 for row in ways.values())
+    assert all(row["predictions/s"]["value"] > 0 for row in ways.values())
