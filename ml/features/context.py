@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ml.features.feature import (
+    EXAM_HORIZON_DAYS,
+    FULL_DAY_ANSWERS,
+    FULL_DAY_MINUTES,
+    FULL_DAY_NEW_CARDS,
+    FULL_WORKLOAD,
+)
 from ml.study.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
 from ml.study.levels import bounded, mean
 
@@ -12,11 +19,6 @@ if TYPE_CHECKING:
     from ml import ports
     from ml.study.history import LearnerHistory, StudyHistory
 
-FULL_DAY_ANSWERS = 300
-FULL_DAY_MINUTES = 240
-FULL_DAY_NEW_CARDS = 60
-EXAM_HORIZON_DAYS = 90
-FULL_WORKLOAD = 50
 NEWEST_EVENTS = 20
 STYLE_OF_CONTENT = (
     ("video", "visual"),

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from math import exp, log1p
+from math import exp
 
+from ml.features.feature import (
+    FULL_BETWEEN,
+    FULL_HISTORY,
+    FULL_PAUSE_HOURS,
+    FULL_PRACTICE,
+    FULL_STREAK,
+    FULL_SUPPORT,
+    FULL_VISITS,
+    grows,
+)
 from ml.study.difficulty import logit
 from ml.study.history import HOUR_MS
 
@@ -40,7 +50,7 @@ def _learner(e: LearnerEstimates) -> dict[str, float | None]:
         return {"answers_of_history": 0.0}
     totals = e.difficulty.totals
     return {
-        "answers_of_history": grows(e.answers, 2000),
+        "answers_of_history": grows(e.answers, FULL_HISTORY),
         "ability": sigmoid(e.ability),
         "opening_ability": sigmoid(e.opening_ability),
         "overall_accuracy": (e.correct + 5 * e.prior_accuracy) / (e.answers + 5),
@@ -57,17 +67,17 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int)
         return {"objective_answers": 0.0, "objective_visits": 0.0}
     timed = e.answers and not e.order_only
     return {
-        "objective_answers": grows(trace.answers, 100),
-        "objective_visits": grows(trace.visits, 30),
+        "objective_answers": grows(trace.answers, FULL_PRACTICE),
+        "objective_visits": grows(trace.visits, FULL_VISITS),
         "objective_accuracy": (trace.correct + 2 * e.prior_accuracy) / (trace.answers + 2),
         "objective_recent_accuracy": trace.fast,
         "objective_last_visit_accuracy": trace.visit.accuracy if trace.visit else None,
         "objective_struggle_share": trace.struggled / trace.judged if trace.judged else None,
-        "objective_wrong_streak": min(1.0, trace.wrong_streak / 5),
+        "objective_wrong_streak": min(1.0, trace.wrong_streak / FULL_STREAK),
         "objective_offset": sigmoid(trace.offset.logit),
-        "answers_since_objective": grows(e.answers - trace.last_position, 1000),
+        "answers_since_objective": grows(e.answers - trace.last_position, FULL_BETWEEN),
         "retention_estimate": trace.retention(as_of_ms) if timed else None,
-        "time_since_objective": grows((as_of_ms - trace.last_ms) / HOUR_MS, 1440) if timed else None,
+        "time_since_objective": grows((as_of_ms - trace.last_ms) / HOUR_MS, FULL_PAUSE_HOURS) if timed else None,
     }
 
 
@@ -84,7 +94,7 @@ def _difficulty(objective_id: str, trace: ObjectiveTrace | None, e: LearnerEstim
         "objective_opening_error_rate": opening,
         "opening_ability_gap": sigmoid(logit(opening) - e.opening_ability),
         "expected_error": sigmoid(logit(opening) - e.opening_ability - opening_offset),
-        "objective_support": grows(objective.learners, 1000),
+        "objective_support": grows(objective.learners, FULL_SUPPORT),
         "objective_error_rate": objective.error_rate,
         "objective_struggle_rate": rate,
         "objective_overall_struggle_rate": objective.struggle_rate,
@@ -118,7 +128,7 @@ def _related(objective_id: str, e: LearnerEstimates) -> dict[str, float | None]:
 def _time(e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     if not e.answers or e.order_only:
         return {}
-    return {"time_since_any": grows((as_of_ms - e.last_ms) / HOUR_MS, 1440)}
+    return {"time_since_any": grows((as_of_ms - e.last_ms) / HOUR_MS, FULL_PAUSE_HOURS)}
 
 
 def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:
@@ -132,8 +142,3 @@ def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float 
 def sigmoid(x: float) -> float:
     """1 / (1 + e^-x)."""
     return 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0
-
-
-def grows(amount: float, full: float) -> float:
-    """An amount on a logarithmic scale: 0 for none, 1 from `full` on."""
-    return min(1.0, log1p(amount) / log1p(full))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from math import tanh
 
-from ml.features import context as circumstances
+from ml.features import context
+from ml.features.feature import MONTH_DAYS
 from ml.study.correctness import correct_ratings
 from ml.study.history import DAY_MS
 from ml.study.levels import COMPLEXITY, MASTERED_FROM, bounded, mean
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ml.study.history import LearnerHistory, StudyHistory
     from ml.study.summary import Topic
 
-MONTH_DAYS = 30
 NEWEST_OWN_SCORES = 5
 NEWEST_COURSE_SCORES = 10
 NEWEST_EVENTS = 10
@@ -40,9 +40,9 @@ def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
     """Those of the fifteen that are the same whichever objective the learner faces."""
     return {
         "session_performance_score": session_performance_score(past.once(LearnerSummary)),
-        "content_type_mismatch": circumstances.content_type_mismatch(past),
-        "cognitive_load_indicator": circumstances.cognitive_load_indicator(past),
-        "workload_level": circumstances.workload_level(past),
+        "content_type_mismatch": context.content_type_mismatch(past),
+        "cognitive_load_indicator": context.cognitive_load_indicator(past),
+        "workload_level": context.workload_level(past),
     }
 
 
@@ -61,7 +61,7 @@ def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | N
         "content_complexity": content_complexity(history),
         "complexity_mismatch": complexity_mismatch(history, topic, estimates),
         "historical_struggle_score": historical_struggle_score(history, topic),
-        "days_until_exam": circumstances.days_until_exam(history),
+        "days_until_exam": context.days_until_exam(history),
         "days_since_last_study": days_since_last_study(history, topic),
     }
 

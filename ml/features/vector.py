@@ -7,6 +7,9 @@ model treats it as missing, which is not the same as average.
 from __future__ import annotations
 
 from ml.errors import InvalidFeatures
+from ml.features.expectation_table import EXPECTATION_FEATURES
+from ml.features.platform_table import PLATFORM_FEATURES
+from ml.features.record_table import RECORD_FEATURES
 from ml.instants import iso, parse_iso
 
 TYPE_CHECKING = False
@@ -14,92 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Feature:
-    """What one feature means: its neutral value, which way it moves the risk (+1, -1, 0: either), and its words."""
-
-    __slots__ = ("direction", "meaning", "name", "neutral")
-
-    def __init__(self, name: str, neutral: float, direction: int, meaning: str) -> None:
-        self.name = name
-        self.neutral = neutral
-        self.direction = direction
-        self.meaning = meaning
-
-
-PLATFORM_FEATURES = (
-    Feature("retention_score", 0.5, -1, "mean retention in the objective's course over the last 30 days"),
-    Feature("retention_decline_rate", 0.0, +1, "fall of that retention within those days; 0 = stable or rising"),
-    Feature("review_lapse_rate", 0.0, +1, "share of AGAIN among the answers on the objective"),
-    Feature("session_performance_score", 0.5, -1, "share of correct answers in recent sessions"),
-    Feature("validation_score", 0.5, -1, "recent validation-prompt scores, the objective's own before the course's"),
-    Feature("prerequisite_gap_count", 0.0, +1, "share of stated prerequisites below mastery"),
-    Feature("prerequisite_mastery_gap", 0.0, +1, "mean lack of mastery of the stated prerequisites"),
-    Feature("content_complexity", 0.5, +1, "complexity of the material; BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9"),
-    Feature("complexity_mismatch", 0.0, +1, "demands of the objective above the learner's level; 0 = not above"),
-    Feature("historical_struggle_score", 0.0, +1, "past struggle in the objective's course"),
-    Feature("content_type_mismatch", 0.0, +1, "format of recent material against the learner's preferences"),
-    Feature("cognitive_load_indicator", 0.0, +1, "load of the last 24 hours; 1 = 300 answers, 4 hours or 60 new cards"),
-    Feature("days_until_exam", 0.0, +1, "urgency of the next exam; 1 = today, 0 = 90 days or more away, or none"),
-    Feature("days_since_last_study", 0.5, +1, "days since the objective's course was last studied; 1 = 30 or more"),
-    Feature("workload_level", 0.0, +1, "objectives pending in missions; 1 = 50 or more"),
-)
-"""The platform's own fifteen (platform.md of the integration); each is computed in ml/features/platform.py."""
-
-ESTIMATED_FEATURES = (
-    Feature(
-        "expected_struggle", 0.5, +1, "others' struggle on the objective, moved by this learner's ability and offset"
-    ),
-    Feature(
-        "expected_error",
-        0.4,
-        +1,
-        "expected share of wrong answers at the start of the visit, from the same and own record",
-    ),
-    Feature("ability", 0.5, -1, "ability against the difficulty of what was answered; 0.5 = like the average learner"),
-    Feature("opening_ability", 0.5, -1, "ability over the answers that open a visit; 0.5 = like the average learner"),
-    Feature("ability_gap", 0.5, +1, "the objective's difficulty among other learners against this learner's ability"),
-    Feature("objective_ability_gap", 0.5, +1, "the same gap, own record on the objective counted in"),
-    Feature("opening_ability_gap", 0.5, +1, "others' errors at the start of a visit here against that opening ability"),
-    Feature(
-        "objective_struggle_rate", 0.3, +1, "share of other learners who struggled here (first or repeat visit alike)"
-    ),
-    Feature("objective_overall_struggle_rate", 0.3, +1, "share of other learners who struggled here on any visit"),
-    Feature("objective_error_rate", 0.3, +1, "other learners' share of wrong answers on the objective"),
-    Feature("objective_opening_error_rate", 0.4, +1, "others' errors at the start of a visit (first or repeat alike)"),
-    Feature(
-        "objective_validation_failure_rate", 0.4, +1, "share of other learners who failed validation prompts on it"
-    ),
-    Feature(
-        "objective_support", 0.0, 0, "how many other learners the objective's difficulty rests on; 1 = 1000 or more"
-    ),
-    Feature("related_performance", 0.5, -1, "results on objectives that foretell this one among other learners"),
-    Feature("predecessors_unseen", 0.5, 0, "share of the objectives usually met before this one that were not met yet"),
-    Feature("overall_accuracy", 0.7, -1, "share of correct answers so far"),
-    Feature("recent_accuracy", 0.7, -1, "share of correct answers, the last eight or so weighing most"),
-    Feature("recent_residual", 0.5, -1, "recent answers against what other learners make of the same cards"),
-    Feature("steady_residual", 0.5, -1, "the same, the last thirty or so weighing most"),
-    Feature("visit_struggle_share", 0.3, +1, "share of earlier visits that were a struggle"),
-    Feature(
-        "visit_struggle_residual", 0.5, +1, "earlier visits that were a struggle against what others' visits foretell"
-    ),
-    Feature("objective_answers", 0.0, 0, "answers on the objective so far; 1 = 100 or more, logarithmic"),
-    Feature("objective_visits", 0.0, 0, "visits of the objective so far; 1 = 30 or more, logarithmic"),
-    Feature("objective_accuracy", 0.7, -1, "share of correct answers on the objective"),
-    Feature("objective_recent_accuracy", 0.7, -1, "the same, the last four or so weighing most"),
-    Feature("objective_last_visit_accuracy", 0.7, -1, "share of correct answers at the start of its latest visit"),
-    Feature("objective_struggle_share", 0.3, +1, "share of its earlier visits that were a struggle"),
-    Feature("objective_wrong_streak", 0.0, +1, "wrong answers in a row on the objective; 1 = five or more"),
-    Feature("objective_residual", 0.5, -1, "answers on the objective against what other learners make of its cards"),
-    Feature(
-        "objective_offset", 0.5, -1, "how much better on the objective than the general ability says; 0.5 = as it says"
-    ),
-    Feature("retention_estimate", 0.5, -1, "expected recall of the objective now, from the gaps between its visits"),
-    Feature("answers_since_objective", 0.5, 0, "answers on other things since; 1 = 1000 or more, logarithmic"),
-    Feature("time_since_objective", 0.5, 0, "time since its last answer; 1 = 60 days or more, logarithmic"),
-    Feature("time_since_any", 0.5, 0, "time since the last answer of all; 1 = 60 days or more, logarithmic"),
-    Feature("answers_of_history", 0.0, 0, "answers so far; 1 = 2000 or more, logarithmic"),
-    Feature("first_card_difficulty", 0.3, +1, "error rate, among other learners, of the cards due next"),
-)
+ESTIMATED_FEATURES = EXPECTATION_FEATURES + RECORD_FEATURES
 """Estimates from dated answers and from other learners; each is computed in ml/features/estimated.py."""
 
 FEATURES = PLATFORM_FEATURES + ESTIMATED_FEATURES

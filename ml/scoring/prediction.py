@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ml.features.feature import FULL_HISTORY, grows
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -10,6 +12,8 @@ HIGH_FROM = 0.7
 MEDIUM_FROM = 0.4
 DEGRADED_CONFIDENCE = 0.2
 """The most confidence an answer may claim that rests on default features."""
+TWENTY_ANSWERS = grows(20, FULL_HISTORY)
+"""answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 
 
 def risk_level(probability: float) -> str:

@@ -1,11 +1,9 @@
-"""Contributions into words, for teachers and learners: one sentence with the strongest one to three reasons."""
+"""Turns contributions into words for teachers and learners: one sentence with the strongest one to three reasons."""
 
 from __future__ import annotations
 
 from ml.features.vector import FEATURES
-from ml.scoring.absence_wording import absence
 from ml.scoring.prediction import Factor, risk_level
-from ml.scoring.wording import clause, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +19,19 @@ NEGLIGIBLE = 0.02
 
 
 def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[Factor]:
-    """A Factor for each feature that contributes, strongest first; `contributions` (logits) run as FEATURE_NAMES do.
+    """A Factor for each feature that contributes, the strongest first.
 
-    A feature without data may contribute too (a trained model learns from its absence); its value is then None.
+    Args:
+        features: the values.
+        contributions: logits, in the order of FEATURE_NAMES. A feature without data may contribute too, because a
+            trained model learns from its absence; the factor's value is then None.
     """
     factors = []
     for feature, contribution in zip(FEATURES, contributions):
         if not contribution:
             continue
         value = features.known(feature.name)
-        if value is None:
-            text = absence(feature.name, feature.meaning)
-        else:
-            text = clause(feature.name, value, contribution > 0, feature.meaning)
+        text = feature.absence() if value is None else feature.clause(value, contribution > 0)
         factors.append(Factor(feature.name, value, contribution, text))
     factors.sort(key=lambda factor: -abs(factor.contribution))
     return factors
@@ -43,10 +41,10 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     """One English sentence: the level, the probability, and the strongest reasons that rest on data.
 
     A high or medium risk is explained by what raises it, a low one by what lowers it; where nothing does, what speaks
-    against the level is named as such. `degraded`: why the study records could not be read.
+    against the level is named as such. degraded: why the study records could not be read.
     """
     level = risk_level(probability)
-    share = f"{int(100 * probability + 1e-9)} %"  # rounded down, so that 70 % is HIGH wherever it is printed
+    share = _share(probability)
     if degraded:
         return f"{_without_records(degraded)}: this is a default estimate of {share}."
     opening = f"{level.capitalize()} risk of struggling ({share})"
@@ -57,7 +55,17 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     exceptions = _reasons(factors, -sign)
     if exceptions:
         return f"{opening}, although {_listed(exceptions)}."
+    if any(factor.value is not None for factor in factors):
+        return f"{opening}: no single reason stands out."
     return f"{opening}: too little is on record to name a reason."
+
+
+def _share(probability: float) -> str:
+    """The probability as a percentage, rounded down, so that 70 % is HIGH wherever it is printed."""
+    whole = int(100 * probability + 1e-9)
+    if whole == 0:
+        return "less than 1 %"
+    return "more than 99 %" if probability > 0.99 + 1e-9 else f"{whole} %"
 
 
 def _without_records(degraded: str) -> str:
@@ -77,7 +85,7 @@ def _reasons(factors: Sequence[Factor], sign: int) -> list[str]:
         if factor.value is None or weight < max(NEGLIGIBLE, WEAKEST_SHARE * strongest):
             continue
         strongest = strongest or weight
-        named.setdefault(subject(factor.feature), factor.text)
+        named.setdefault(_SUBJECTS.get(factor.feature, factor.feature), factor.text)
         if len(named) == MOST_REASONS:
             break
     return list(named.values())
@@ -94,3 +102,6 @@ def _phrase(reason: str) -> str:
     """A message as a part of a sentence: one line, no capital "The", no full stop, not endless."""
     words = " ".join(reason.split()).replace(". ", "; ").rstrip(".!? ")[:120]
     return "the " + words[4:] if words.startswith("The ") else words
+
+
+_SUBJECTS = {feature.name: feature.subject for feature in FEATURES}

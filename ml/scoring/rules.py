@@ -12,10 +12,11 @@ learner from LOW to the level is divided among the features that triggered it, b
 
 from __future__ import annotations
 
-from math import exp, log, log1p, sqrt
+from math import exp, log, sqrt
 
-from ml.features.vector import FEATURE_NAMES, PLATFORM_FEATURES
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.features.platform_table import PLATFORM_FEATURES
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, TWENTY_ANSWERS, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
 
 TYPE_CHECKING = False
@@ -58,8 +59,6 @@ STUDY = (
 )
 UNSTUDIED_CONFIDENCE = 0.35
 """The most confidence without any record of the learner's own study."""
-TWENTY_ANSWERS = log1p(20) / log1p(2000)
-"""Twenty answers on the scale of answers_of_history."""
 FULL_CONFIDENCE = 0.9
 LEAST_CONFIDENCE = 0.1
 AGREEMENT = 0.25

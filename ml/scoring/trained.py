@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from math import log1p, sqrt
+from math import sqrt
 
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, Prediction
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, TWENTY_ANSWERS, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
-from ml.scoring.scorecard import probability_of
+from ml.scoring.scorecard import known_values, probability_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.features.vector import FeatureVector
-    from ml.scoring.scorecard import SavedModel
+    from ml.scoring.scorecard import SavedModel, Score
 
 INTERVAL_SPREADS = 1.96
 """Half the interval's width in spreads: 95 % if the bagged logits are roughly normal."""
@@ -22,8 +22,6 @@ STATED_DOUBT = 0.3
 UNKNOWN_OBJECTIVE_DOUBT = 0.03
 """Measured on learners left out, the accuracy lost where no other learner's outcome on the objective is known."""
 NO_HISTORY_CAP = 0.5
-ENOUGH_HISTORY = log1p(20) / log1p(2000)
-"""answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 
 
 def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
@@ -34,17 +32,33 @@ def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
     stated_doubt = STATED_DOUBT * saved.scorecard.stated_part(score.contributions)
     spread = sqrt(mean_square(bag_logits, score.logit) + stated_doubt**2)
     reach = INTERVAL_SPREADS * spread
-    factors = factors_of(features, score.contributions)
+    intercept, contributions = score.intercept, score.contributions
+    if features.degraded:
+        intercept, contributions = _without_absences(features, score)
+    factors = factors_of(features, contributions)
     return Prediction(
         probability=probability,
         confidence=confidence_of(probability, spread, features),
         interval=(probability_of(score.logit - reach), probability_of(score.logit + reach)),
         factors=factors,
-        intercept=score.intercept,
+        intercept=intercept,
         reasoning=reasoning_of(probability, factors, features.degraded),
         model_version=saved.model_version,
         source="model",
     )
+
+
+def _without_absences(features: FeatureVector, score: Score) -> tuple[float, list[float]]:
+    """The intercept and contributions of a degraded answer: what was not read is a part of the intercept.
+
+    Forty factors that say "there is no record" would be untrue: there may well be one that nobody could read.
+    """
+    intercept, contributions = score.intercept, list(score.contributions)
+    for position, value in enumerate(known_values(features)):
+        if value is None:
+            intercept += contributions[position]
+            contributions[position] = 0.0
+    return intercept, contributions
 
 
 def confidence_of(probability: float, spread: float, features: FeatureVector) -> float:
@@ -57,7 +71,7 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
     doubt = probability * (1.0 - probability) * spread
     if features.known("expected_struggle") is None:
         doubt += UNKNOWN_OBJECTIVE_DOUBT
-    history = min(1.0, (features.known("answers_of_history") or 0.0) / ENOUGH_HISTORY)
+    history = min(1.0, (features.known("answers_of_history") or 0.0) / TWENTY_ANSWERS)
     cap = DEGRADED_CONFIDENCE if features.degraded else NO_HISTORY_CAP + (1.0 - NO_HISTORY_CAP) * history
     return min(sureness - doubt, cap)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from datetime import datetime, timedelta, timezone
@@ -11,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml.errors import InvalidFeatures
-from ml.features.vector import FEATURE_NAMES, FEATURES, Feature, FeatureVector
+from ml.features.feature import Feature
+from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
 from ml.instants import iso, parse_iso
 
 AT_MS = 1_740_832_496_789
@@ -20,9 +22,23 @@ VALUES = st.one_of(st.none(), st.floats(), st.floats(0, 1))
 KNOWN = st.dictionaries(st.sampled_from([*FEATURE_NAMES, "no feature"]), VALUES)
 
 
-def test_a_feature_is_its_name_neutral_value_direction_and_meaning() -> None:
-    feature = Feature("speed", 0.25, -1, "how fast")
-    assert (feature.name, feature.neutral, feature.direction, feature.meaning) == ("speed", 0.25, -1, "how fast")
+def test_names_and_their_order_are_those_of_the_shipped_model() -> None:
+    """The order in which a model file lays its tables down; a change makes every saved model unsuited."""
+    assert tuple(feature.name for feature in FEATURES) == FEATURE_NAMES
+    assert len(set(FEATURE_NAMES)) == 51
+    assert hashlib.sha256(" ".join(FEATURE_NAMES).encode()).hexdigest()[:12] == "6c3f38ed7f34"
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_a_record_has_every_word_that_a_page_or_an_answer_shows(feature: Feature) -> None:
+    assert 0 <= feature.neutral <= 1
+    assert feature.direction in (-1, 0, 1)
+    for text in (feature.meaning, feature.unit, feature.ends, feature.source, feature.subject, feature.missing):
+        assert text
+        assert text == " ".join(text.split())
+    assert "the same" not in feature.meaning.replace("the same cards", ""), "a meaning is read alone"
+    assert "|" not in feature.meaning + feature.unit + feature.ends + feature.source, "they are cells of a table"
+    assert feature.source.endswith(".")
 
 
 def test_what_is_not_known_is_neutral_and_named() -> None:

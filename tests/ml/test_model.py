@@ -154,6 +154,20 @@ def test_the_factors_of_a_prediction_sum_to_its_logit() -> None:
         assert prediction.interval[0] <= prediction.probability <= prediction.interval[1]
 
 
+def test_a_degraded_answer_names_no_record_as_absent_and_still_sums_to_its_logit() -> None:
+    model = StrugglePredictionModel.load(SHIPPED)
+    unread = model.predict(FeatureVector.of({}, 0, degraded="The database cannot be reached."))
+    absent = model.predict(FeatureVector.of({}, 0))
+    assert unread.probability == absent.probability
+    assert list(unread.factors) == []
+    assert len(absent.factors) > 30
+    assert log(unread.probability / (1 - unread.probability)) == pytest.approx(unread.intercept, abs=1e-9)
+    partly = model.predict(FeatureVector.of({"ability": 0.2, "retention_score": 0.3}, 0, degraded="cut short"))
+    assert {factor.feature for factor in partly.factors} == {"ability", "retention_score"}
+    total = partly.intercept + sum(factor.contribution for factor in partly.factors)
+    assert log(partly.probability / (1 - partly.probability)) == pytest.approx(total, abs=1e-9)
+
+
 def test_the_shipped_model_gets_the_known_scenario_right() -> None:
     model = StrugglePredictionModel.load(SHIPPED)
     hard = model.predict(features_of(ACTION_POTENTIALS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from db.reading.rows import MissionRow, PatternRow
 from ml.features.platform import platform_features
 from ml.features.vector import PLATFORM_FEATURES
-from ml.places import HOUSE
 from ml.study.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
 from tests.support.history_builder import (
     ACTION_POTENTIALS,
@@ -372,12 +370,3 @@ def test_three_thousand_answers_take_milliseconds() -> None:
         platform_features(history)
         spent.append(time.perf_counter() - started)
     assert min(spent) < 0.02  # ten times the usual: a loop over loops would take a second
-
-
-def test_the_page_on_differences_from_the_app_has_every_feature_with_its_direction_and_neutral_value() -> None:
-    page = (Path(HOUSE) / "ml" / "README.md").read_text()
-    rows = {cells[1].strip(" `"): cells for line in page.splitlines() if len(cells := line.split("|")) > 5}
-    for feature in PLATFORM_FEATURES:
-        _, _, direction, _, neutral, *_ = rows[feature.name]
-        assert direction.strip() == ("higher risk" if feature.direction > 0 else "lower risk"), feature.name
-        assert float(neutral) == feature.neutral, feature.name

@@ -1,0 +1,99 @@
+"""Golden sentences: every text that an answer can show, for every feature, at the values where words go wrong.
+
+`python -m tests.golden_sentences` prints them; tests/golden_sentences.txt is what they have to be. Where words are
+changed on purpose, accept them with `python -m tests.golden_sentences > tests/golden_sentences.txt`, and read the
+whole difference as a stranger would: each line must be true, grammatical, and make sense as a reason that raises or
+lowers the risk, whatever one would expect of that value. Imports the standard library alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml.features.feature import (
+    EXAM_HORIZON_DAYS,
+    FULL_BETWEEN,
+    FULL_HISTORY,
+    FULL_PAUSE_HOURS,
+    FULL_PRACTICE,
+    FULL_STREAK,
+    FULL_SUPPORT,
+    FULL_VISITS,
+    FULL_WORKLOAD,
+    MONTH_DAYS,
+    Feature,
+    grows,
+)
+from ml.features.vector import FEATURES
+from ml.scoring.prediction import Factor
+from ml.scoring.reasons import reasoning_of
+from ml.study.degraded import SENTENCES
+
+GOLDEN = Path(__file__).with_name("golden_sentences.txt")
+SHARES = (0.0, 0.004, 0.01, 0.24, 0.5, 0.64, 0.9, 0.996, 1.0)
+LOGARITHMIC = {
+    "objective_support": FULL_SUPPORT,
+    "objective_answers": FULL_PRACTICE,
+    "objective_visits": FULL_VISITS,
+    "answers_since_objective": FULL_BETWEEN,
+    "answers_of_history": FULL_HISTORY,
+    "time_since_objective": FULL_PAUSE_HOURS,
+    "time_since_any": FULL_PAUSE_HOURS,
+}
+LINEAR = {"workload_level": FULL_WORKLOAD, "objective_wrong_streak": FULL_STREAK, "days_since_last_study": MONTH_DAYS}
+AMOUNTS = (1, 2, 4, 9, 10, 47, 71, 250, 1200)
+"""Besides 0, 1 and the middle of the scale: where the plural sets in, where "only" ends, where hours become days."""
+PROBABILITIES = (0.003, 0.01, 0.12, 0.399, 0.4, 0.6999, 0.7, 0.96, 0.99, 0.998)
+REASONS = ("the first reason", "the second reason", "the third reason", "the fourth reason")
+
+
+def values_of(feature: Feature) -> list[float]:
+    """The values at which the feature's clause is on record."""
+    if feature.name == "days_until_exam":
+        amounts = [1 - days / EXAM_HORIZON_DAYS for days in (EXAM_HORIZON_DAYS, 89.9, 45, 2, 1, 0.5, 0)]
+    elif full := LOGARITHMIC.get(feature.name):
+        amounts = [0.0, 0.5, 1.0, *(grows(amount, full) for amount in AMOUNTS if amount < full)]
+    elif full := LINEAR.get(feature.name):
+        amounts = [0.0, 0.5, 1.0, *(amount / full for amount in AMOUNTS if amount < full)]
+    else:
+        amounts = [*SHARES, feature.neutral]
+    return sorted(set(amounts))
+
+
+def lines() -> Iterator[str]:
+    """The whole file, line by line. "raises" and "lowers": said where the contribution raises or lowers the risk."""
+    for feature in FEATURES:
+        yield f"{feature.name}: {feature.meaning}"
+        for value in values_of(feature):
+            raises, lowers = feature.clause(value, True), feature.clause(value, False)
+            if raises == lowers:
+                yield f"  {value:<6.4g} either   {raises}"
+            else:
+                yield f"  {value:<6.4g} raises   {raises}"
+                yield f"  {value:<6.4g} lowers   {lowers}"
+        yield f"  none   either   {feature.absence()}"
+        yield ""
+    yield "general sentences"
+    yield from (f"  {sentence}" for sentence in general())
+
+
+def general() -> Iterator[str]:
+    """The answer's sentence for every level, for every number of reasons, and for every cause of default features."""
+    for probability in PROBABILITIES:
+        yield reasoning_of(probability, [])
+    for sign in (+1, -1):
+        for count in range(1, 5):
+            factors = [
+                Factor(reason, 0.5, sign * (2 - place / 10), reason) for place, reason in enumerate(REASONS[:count])
+            ]
+            for probability in (0.12, 0.45, 0.96):
+                yield reasoning_of(probability, factors)
+    yield reasoning_of(0.45, [Factor("ability", 0.5, 0.01, "not worth a word")])
+    for degraded in (*SENTENCES.values(), "A caller's own words. Said twice!"):
+        yield reasoning_of(0.49, [], degraded)
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{line}\n" for line in lines())
