@@ -12,7 +12,7 @@ HIGH_FROM = 0.7
 MEDIUM_FROM = 0.4
 DEGRADED_CONFIDENCE = 0.2
 """The most confidence an answer may claim that rests on default features."""
-TWENTY_ANSWERS = grows(20, FULL_HISTORY)
+ENOUGH_HISTORY = grows(20, FULL_HISTORY)
 """answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 
 

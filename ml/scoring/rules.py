@@ -16,7 +16,7 @@ from math import exp, log, sqrt
 
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.features.vector import FEATURE_NAMES
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, TWENTY_ANSWERS, Prediction
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
 
 TYPE_CHECKING = False
@@ -131,8 +131,8 @@ def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
     answers = features.known("answers_of_history")  # 0 where daily metrics are all there is
     if features.defaulted.issuperset(STUDY):
         confidence = min(confidence, UNSTUDIED_CONFIDENCE)
-    elif answers and answers < TWENTY_ANSWERS:
-        confidence = min(confidence, UNSTUDIED_CONFIDENCE + 0.4 * answers / TWENTY_ANSWERS)
+    elif answers and answers < ENOUGH_HISTORY:
+        confidence = min(confidence, UNSTUDIED_CONFIDENCE + 0.4 * answers / ENOUGH_HISTORY)
     return min(confidence, DEGRADED_CONFIDENCE) if features.degraded else confidence
 
 

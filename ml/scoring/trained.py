@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, TWENTY_ANSWERS, Prediction
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
 from ml.scoring.scorecard import known_values, probability_of
 
@@ -71,7 +71,7 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
     doubt = probability * (1.0 - probability) * spread
     if features.known("expected_struggle") is None:
         doubt += UNKNOWN_OBJECTIVE_DOUBT
-    history = min(1.0, (features.known("answers_of_history") or 0.0) / TWENTY_ANSWERS)
+    history = min(1.0, (features.known("answers_of_history") or 0.0) / ENOUGH_HISTORY)
     cap = DEGRADED_CONFIDENCE if features.degraded else NO_HISTORY_CAP + (1.0 - NO_HISTORY_CAP) * history
     return min(sureness - doubt, cap)
 

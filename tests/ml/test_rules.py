@@ -231,9 +231,9 @@ class TestConfidence:
         everything = {feature.name: 0.5 for feature in FEATURES}
         for answers_of_history, confidence in (
             (0.0, 0.9),  # daily metrics are all there is
-            (rules.TWENTY_ANSWERS / 2, 0.55),
-            (math.nextafter(rules.TWENTY_ANSWERS, 0), 0.75),
-            (rules.TWENTY_ANSWERS, 0.9),
+            (rules.ENOUGH_HISTORY / 2, 0.55),
+            (math.nextafter(rules.ENOUGH_HISTORY, 0), 0.75),
+            (rules.ENOUGH_HISTORY, 0.9),
         ):
             known = vector({**everything, "answers_of_history": answers_of_history})
             assert rules.confidence_of(known) == pytest.approx(confidence)
