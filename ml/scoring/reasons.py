@@ -69,10 +69,10 @@ def _share(probability: float) -> str:
 
 
 def _without_records(degraded: str) -> str:
-    from ml.study.degraded import SENTENCES  # few answers need them
+    from ml.study.degraded import code_of  # few answers need its sentences
 
-    if degraded == SENTENCES["tracking_off"]:
-        return degraded.capitalize()
+    if code_of(degraded) in _SAID_BY_THEMSELVES:
+        return degraded.rstrip(".")
     return f"We could not read the study records ({_phrase(degraded)})"
 
 
@@ -104,4 +104,6 @@ def _phrase(reason: str) -> str:
     return "the " + words[4:] if words.startswith("The ") else words
 
 
+_SAID_BY_THEMSELVES = ("deadline", "tracking_off", "extraction_failed")
+"""Causes of default features whose own sentence speaks of the study records."""
 _SUBJECTS = {feature.name: feature.subject for feature in FEATURES}

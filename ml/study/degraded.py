@@ -9,7 +9,7 @@ SENTENCES = {
     "database_locked": "The database is locked by another program.",
     "database_unreadable": "The database cannot be read.",
     "deadline": "The deadline passed before the study records were read.",
-    "tracking_off": "this learner has switched performance tracking off",
+    "tracking_off": "This learner has switched performance tracking off.",
     "extraction_failed": "The features cannot be extracted from the study records.",
 }
 """By code. An answer carries both; what happened in detail, with host and path, goes to stderr or the log."""

@@ -27,7 +27,7 @@ from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 NAMES = ("weak", "strong")
-TRACKING_OFF = "this learner has switched performance tracking off"
+TRACKING_OFF = "This learner has switched performance tracking off."
 
 
 @pytest.fixture
