@@ -1,1 +1,1 @@
-"""From a StudyHistory to a FeatureVector."""
+"""Works out a FeatureVector from a StudyHistory."""

@@ -1,6 +1,6 @@
-"""One learner facing many objectives: what depends on the learner alone is worked out once.
+"""Works out the features of one learner who faces many objectives; what depends on the learner alone is done once.
 
-The numbers are those of StruggleFeatureExtractor.features_of, to the last bit: both put together the same functions.
+The numbers are those of StruggleFeatureExtractor.features_of, to the last bit, because both call the same functions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 def features_facing(
     past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
 ) -> list[FeatureVector]:
-    """The features of each objective, in their order. table: the deployment's difficulties, or None."""
+    """The features of one learner facing each of several objectives.
+
+    Args:
+        past: what the learner did before the moment of prediction.
+        objectives: the rows of each objective that is faced.
+        table: the deployment's difficulties, or None.
+
+    Returns:
+        One vector per objective, in the order of `objectives`. A learner who has switched performance tracking off
+        has default features for every objective.
+    """
     if not past.learner.performance_tracking_enabled:
         return [untracked(past)] * len(objectives)
     histories = [StudyHistory(past, rows) for rows in objectives]
@@ -45,9 +55,9 @@ def features_facing(
 def _estimates_facing(
     past: LearnerHistory, histories: Sequence[StudyHistory], table: Difficulties | None
 ) -> LearnerEstimates:
-    """The learner's answers replayed once, against the difficulty of all that was answered or is faced.
+    """The learner's answers replayed once, against the difficulty of everything that was answered or is faced.
 
-    One objective's difficulty does not look at another's, so it does no harm that the others are known as well.
+    The difficulty of one objective does not depend on the others, so that knowing them as well changes nothing.
     """
     if table is None:
         return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)

@@ -1,6 +1,6 @@
-"""What a learner's switches mean here; the page on them is db/README.md, "Opt-outs".
+"""What a learner's privacy switches mean for features and training; db/README.md, "Opt-outs", describes them all.
 
-behavioralAnalysisEnabled is seen to by ml/study/history.py, which leaves the behavioural sources out.
+ml/study/history.py obeys behavioralAnalysisEnabled: it leaves the behavioural sources out.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def teaches(learner: ports.Learner) -> bool:
 
 
 def untracked(past: LearnerHistory) -> FeatureVector:
-    """The features of a learner who has switched performance tracking off: all of them by default."""
+    """The features of a learner who has switched performance tracking off: every one has its neutral value."""
     return FeatureVector.of({}, past.as_of_ms, degraded=SENTENCES["tracking_off"])

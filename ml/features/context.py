@@ -1,4 +1,4 @@
-"""Features of the learner's circumstances: load today, work ahead, the exam, and the form of the material."""
+"""The platform's features of the learner's circumstances: load, work ahead, the next exam, the material's format."""
 
 from __future__ import annotations
 
@@ -46,10 +46,12 @@ STYLE_OF_CONTENT = (
 
 
 def content_type_mismatch(past: LearnerHistory) -> float | None:
-    """How far the formats met of late lie from what the learner likes best; 0 = all of it; higher is worse.
+    """How far the formats of recent material lie from what the learner likes best.
 
-    For each of the newest twenty events whose format is rated: 1 - its rating / the best rating; their mean. Sources:
-    behavioral_events.contentType; contentPreferences, else learningStyleProfile by the style it suits (now only).
+    It is the mean, over the newest twenty events whose format the learner has rated, of 1 - rating / best rating, from
+    0 (the favourite alone) to 1; a higher value raises the risk. None without a profile or without such events.
+    Sources: behavioral_events.contentType, and the profile's contentPreferences, else its learningStyleProfile by the
+    style that the format suits (the profile counts only where as_of is now).
     """
     if past.profile is None:
         return None
@@ -66,10 +68,11 @@ def content_type_mismatch(past: LearnerHistory) -> float | None:
 
 
 def cognitive_load_indicator(past: LearnerHistory) -> float | None:
-    """Load of the last 24 hours, the fullest of three measures; 1 = 300 answers, 4 hours or 60 new cards.
+    """The study load of the last 24 hours as a share of a full day: 300 answers, 4 hours or 60 new cards.
 
-    Higher is worse. Sources: reviews, study_sessions that had ended before as_of. None for a learner without either,
-    or where the answers' times are mere places in an order.
+    The fullest of the three measures counts, from 0 to 1; a higher value raises the risk. None for a learner without
+    answers and sessions, and where the answers' times only tell their order. Sources: reviews, and study_sessions that
+    had ended before as_of.
     """
     if past.order_only or not (past.reviews or past.sessions):
         return None
@@ -85,10 +88,10 @@ def cognitive_load_indicator(past: LearnerHistory) -> float | None:
 
 
 def days_until_exam(history: StudyHistory) -> float | None:
-    """Urgency of the next exam on the course: 1 = today, 0 = 90 days or more away, or none planned; higher is worse.
+    """The urgency of the next exam on the course: 1 = today, 0 = 90 days or more away, or no exam planned.
 
-    Source: exams of the course, or whose coverageTopics name it. None for a learner without any exam on record. An
-    exam dated at midnight lasts that whole day.
+    It falls evenly with the days; a higher value raises the risk. None for a learner without any exam on record.
+    Source: exams of the course, or whose coverageTopics name it. An exam dated at midnight lasts that whole day.
     """
     if not history.past.exams:
         return None
@@ -102,9 +105,10 @@ def days_until_exam(history: StudyHistory) -> float | None:
 
 
 def workload_level(past: LearnerHistory) -> float | None:
-    """Objectives pending in missions / 50, at most 1; higher is worse.
+    """The number of objectives that are pending in missions, divided by 50, at most 1.
 
-    Source: missions that are PENDING or IN_PROGRESS (now only), each objective counted once. None without missions.
+    A higher value raises the risk. None without missions. Source: missions that are PENDING or IN_PROGRESS (where
+    as_of is now), each objective counted once.
     """
     if not past.missions:
         return None
@@ -116,7 +120,7 @@ def workload_level(past: LearnerHistory) -> float | None:
 
 
 def _ratings(stored: object) -> dict[str, float]:
-    """The names that a JSON object rates with a number, case folded; nothing where it is no object."""
+    """The names that a JSON object rates with a number, in lower case; empty where the value is no object."""
     if not isinstance(stored, dict):
         return {}
     return {str(name).casefold(): held for name, rating in stored.items() if (held := bounded(rating)) is not None}
@@ -127,7 +131,7 @@ def _style_of(content_type: str) -> str:
 
 
 def _spent_ms(session: ports.Session, as_of_ms: int) -> int | None:
-    """The session's length; None until it has ended before as_of: its columns are written when it ends."""
+    """The session's length; None for a session that had not ended before as_of, whose columns are written later."""
     ended_ms = session.completed_at_ms
     if ended_ms is None and session.duration_ms is not None:
         ended_ms = session.started_at_ms + session.duration_ms

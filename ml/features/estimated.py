@@ -1,4 +1,7 @@
-"""The estimates as features: named numbers in 0..1, None where there is nothing to estimate from."""
+"""Turns a learner's estimates into features: numbers from 0 to 1, None where there is nothing to estimate from.
+
+What each feature means, its direction and its source stand in expectation_table.py and record_table.py.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,17 @@ if TYPE_CHECKING:
 
 
 def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
-    """Every name of ESTIMATED_FEATURES with its value in 0..1, or None without data."""
+    """The features of ESTIMATED_FEATURES by name, each from 0 to 1, or None (or absent) without data."""
     return {**features_of_learner(estimates, history.past.as_of_ms), **features_of_objective(history, estimates)}
 
 
 def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
-    """Those that are the same whichever objective the learner faces."""
+    """The estimated features that are the same for every objective that the learner faces."""
     return {**_learner(estimates), **_time(estimates, as_of_ms)}
 
 
 def features_of_objective(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
-    """The others."""
+    """The estimated features that depend on the objective faced."""
     objective_id = history.objective.id
     trace = estimates.objectives.get(objective_id)
     return {
@@ -132,7 +135,7 @@ def _time(e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
 
 
 def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:
-    """Mean error rate, among other learners, of the first up-to-five cards due; None where no schedule is known."""
+    """The mean error rate, among other learners, of up to five cards that are due first; None without a schedule."""
     due = sorted((card.next_review_at_ms, card.id) for card in history.cards if card.next_review_at_ms is not None)[:5]
     rates = [e.difficulty.card_error_rate(history.objective.id, card_id) for _, card_id in due]
     known = [rate for rate in rates if rate is not None]

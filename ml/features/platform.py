@@ -1,7 +1,7 @@
-"""The platform's fifteen features, one function each; None where there is no data.
+"""The platform's fifteen features, one function each (four of them in context.py); None where there is no data.
 
-Every value is 0..1. "Course" is the objective's topic area; "recent" and all limits are named below. Rows come from
-StudyHistory, so nothing dated at or after as_of is in them.
+Every value lies between 0 and 1. "The course" is the objective's topic area. The rows come from a StudyHistory, so
+nothing dated at or after as_of is in them. platform_table.py has each feature's value without data, and its words.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ WEAKNESS_WEIGHT = 2
 
 
 def platform_features(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """The fifteen by name, each 0..1 or None without data. Never raises, whatever the rows hold."""
+    """The fifteen features by name, each from 0 to 1, or None without data; no row makes it raise."""
     return {**features_of_learner(history.past), **features_of_objective(history, estimates)}
 
 
 def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
-    """Those of the fifteen that are the same whichever objective the learner faces."""
+    """The platform features that are the same for every objective that the learner faces."""
     return {
         "session_performance_score": session_performance_score(past.once(LearnerSummary)),
         "content_type_mismatch": context.content_type_mismatch(past),
@@ -47,7 +47,7 @@ def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
 
 
 def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """The others of the fifteen."""
+    """The platform features that depend on the objective faced."""
     summary = history.past.once(LearnerSummary)
     topic = summary.topic(history.objective)
     mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]
@@ -67,26 +67,28 @@ def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | N
 
 
 def retention_score(topic: Topic) -> float | None:
-    """Mean retention in the course over the last 30 days, as a share; higher is better.
+    """The mean retention in the course over the last 30 days, as a share.
 
-    Source: performance_metrics.retentionScore; without any, the share of the course's answers that were correct.
+    A higher value lowers the risk. None without measurements and answers. Source: performance_metrics.retentionScore;
+    without any, the share of the course's answers that were correct.
     """
     return topic.retention
 
 
 def retention_decline_rate(topic: Topic) -> float | None:
-    """How far retention fell within those 30 days: older half less newer half, as a share; higher is worse.
+    """How far retention in the course fell within the last 30 days: the older half's mean less the newer half's.
 
-    0 where it is stable or rising; None for fewer than six measurements. Source: as for retention_score.
+    It is a difference of two shares, and 0 where retention is stable or rising; a higher value raises the risk. None
+    for fewer than six measurements. Source: as for retention_score.
     """
     return topic.decline
 
 
 def review_lapse_rate(history: StudyHistory, summary: LearnerSummary) -> float | None:
-    """Share of AGAIN among the learner's answers on the objective; higher is worse.
+    """The share of AGAIN among the learner's answers on the objective.
 
-    Source: reviews; without any, lapseCount of reviewCount on the cards of an objective that is the learner's own
-    (now). None before the first answer.
+    A higher value raises the risk. None before the first answer. Source: reviews; without any, lapseCount divided by
+    reviewCount on the cards of an objective that is the learner's own (where as_of is now).
     """
     answers = summary.reviews_of(history.objective.id)
     if answers:
@@ -99,9 +101,10 @@ def review_lapse_rate(history: StudyHistory, summary: LearnerSummary) -> float |
 
 
 def session_performance_score(summary: LearnerSummary) -> float | None:
-    """Share of correct answers in the newest five runs of answers without a gap over an hour; higher is better.
+    """The share of correct answers in the newest five runs of answers without a gap over an hour, on any objective.
 
-    Source: reviews, on any objective; without any, sessionPerformanceScore / 100 of the newest ten behavioural events.
+    A higher value lowers the risk. None without answers and scored events. Source: reviews; without any, the mean of
+    sessionPerformanceScore / 100 over the newest ten behavioural events.
     """
     answers = summary.recent_answers()
     if answers:
@@ -112,9 +115,10 @@ def session_performance_score(summary: LearnerSummary) -> float | None:
 
 
 def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | None:
-    """Mean of the newest five validation scores on the objective, else of ten in its course; higher is better.
+    """The mean of the newest five validation scores on the objective, else of the newest ten in its course.
 
-    Source: validation_responses.score that were not skipped.
+    It is a score from 0 to 1; a higher value lowers the risk. None without scores. Source: validation_responses.score
+    of prompts that were not skipped.
     """
     own = summary.validation_scores_of(history.objective.id)[-NEWEST_OWN_SCORES:]
     if own or history.objective.course_id is None:
@@ -125,28 +129,42 @@ def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | 
 
 
 def prerequisite_gap_count(mastered: list[float]) -> float | None:
-    """Share of the stated prerequisites whose mastery is below 0.7; higher is worse; None where none is stated.
+    """The share of the stated prerequisites whose mastery is below 0.7.
 
-    Source: objective_prerequisites; mastery as in ml.study.summary.prerequisite_mastery.
+    A higher value raises the risk. None where no prerequisite is stated. Source: objective_prerequisites; the mastery
+    is that of ml.study.summary.prerequisite_mastery.
+
+    >>> prerequisite_gap_count([0.25, 0.75])
+    0.5
     """
     return mean([float(mastery < MASTERED_FROM) for mastery in mastered])
 
 
 def prerequisite_mastery_gap(mastered: list[float]) -> float | None:
-    """1 - mean mastery of the stated prerequisites; higher is worse; None where none is stated. Source: as above."""
+    """1 less the mean mastery of the stated prerequisites.
+
+    A higher value raises the risk. None where no prerequisite is stated. Source: as for prerequisite_gap_count.
+
+    >>> prerequisite_mastery_gap([0.25, 0.75])
+    0.5
+    """
     return 1.0 - sum(mastered) / len(mastered) if mastered else None
 
 
 def content_complexity(history: StudyHistory) -> float | None:
-    """BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9; None for any other text. Source: learning_objectives.complexity."""
+    """The complexity of the material: BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9.
+
+    A higher value raises the risk. None for any other text. Source: learning_objectives.complexity.
+    """
     return COMPLEXITY.get(history.objective.complexity or "")
 
 
 def complexity_mismatch(history: StudyHistory, topic: Topic, estimates: LearnerEstimates | None) -> float | None:
-    """How far the objective's demands lie above the learner's level, 0..1; 0 = not above; higher is worse.
+    """How far the objective's demands lie above the learner's level, from 0 (not above) to 1.
 
-    Where other learners' answers tell the objective's difficulty: how much likelier than not this learner is to answer
-    wrong, 2 P(wrong) - 1. Else complexity (0.3, 0.6, 0.9) less Topic.level; None where either is unknown.
+    A higher value raises the risk. Where other learners' answers tell the objective's difficulty, it is 2 p - 1 for a
+    probability p that this learner answers wrong; else complexity (0.3, 0.6, 0.9) less Topic.level, and None where
+    either is unknown. Sources: the difficulty table and the learner's answers, else learning_objectives.complexity.
     """
     known = estimates.difficulty.objectives.get(history.objective.id) if estimates is not None else None
     if estimates is not None and known is not None:
@@ -158,11 +176,12 @@ def complexity_mismatch(history: StudyHistory, topic: Topic, estimates: LearnerE
 
 
 def historical_struggle_score(history: StudyHistory, topic: Topic) -> float | None:
-    """Past struggle in the course, 0..1; higher is worse; None where nothing speaks for or against it.
+    """Past struggle in the course, as a weighted share from 0 to 1.
 
-    A weighted share with one doubt added to the weights, so that little evidence cannot reach 1. Sources: the course's
-    newest visits (weight 1 each) and recorded outcomes (2); STRUGGLE_TOPIC and FORGETTING_CURVE patterns that name the
-    course (4 x confidence squared); weaknessScore of an own objective that was started (2; now only).
+    A higher value raises the risk. None where nothing speaks for or against a struggle. A weight of one is added to
+    the divisor, so that little evidence cannot reach 1. Sources: the course's newest visits (weight 1 each) and
+    recorded outcomes (2); STRUGGLE_TOPIC and FORGETTING_CURVE patterns that name the course (4 x confidence squared);
+    weaknessScore of an own objective that was started (2; where as_of is now).
     """
     outcomes = _outcomes(history)
     struggle = float(sum(topic.struggles) + OUTCOME_WEIGHT * sum(outcomes))
@@ -180,10 +199,11 @@ def historical_struggle_score(history: StudyHistory, topic: Topic) -> float | No
 
 
 def days_since_last_study(history: StudyHistory, topic: Topic) -> float | None:
-    """Days since the course was last studied / 30, at most 1; higher is worse.
+    """The days since the course was last studied, divided by 30, at most 1.
 
-    Source: reviews and performance_metrics; without any, lastStudiedAt of an own objective (now). None where the
-    course was never studied, or where the answers' times are mere places in an order.
+    A higher value raises the risk. None where the course was never studied, and where the answers' times only tell
+    their order. Source: reviews and performance_metrics; without any, lastStudiedAt of an own objective (where as_of
+    is now).
     """
     past, objective = history.past, history.objective
     last_ms = topic.last_studied_ms
@@ -204,7 +224,7 @@ def _outcomes(history: StudyHistory) -> list[bool]:
 
 
 def _names_topic(pattern: object, history: StudyHistory) -> bool:
-    """Whether patternData names the objective's course, by id or name, or one of its lecture's topic tags."""
+    """Whether a pattern's data name the objective's course, by id or name, or one of its lecture's topic tags."""
     if not isinstance(pattern, dict):
         return False
     objective = history.objective

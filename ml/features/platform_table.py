@@ -162,10 +162,10 @@ PLATFORM_FEATURES = (
         meaning="past struggle in the objective's course",
         unit="weighted share",
         ends="0 = there is no sign of struggle, 1 = every sign is one of struggle",
-        source="Visits, recorded outcomes and `weaknessScore`, weighed, with one doubt added so that little evidence"
-        " cannot reach 1. A FORGETTING_CURVE or STRUGGLE_TOPIC pattern counts only where its `patternData` names the"
-        " course, by `courseId` or `topicArea`. The app's own FORGETTING_CURVE rows hold `R0`, `k`, `halfLife` and"
-        " `deviation` and no course, so they do not count.",
+        source="Visits, recorded outcomes and `weaknessScore`, weighed; a weight of one is added to the divisor, so"
+        " that little evidence cannot reach 1. A FORGETTING_CURVE or STRUGGLE_TOPIC pattern counts only where its"
+        " `patternData` names the course, by `courseId` or `topicArea`. The app's own FORGETTING_CURVE rows hold `R0`,"
+        " `k`, `halfLife` and `deviation` and no course, so they do not count.",
         subject="struggle",
         amount=percent,
         sentence="struggle accounts for [-only ]# of the earlier work in this course",

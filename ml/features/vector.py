@@ -1,6 +1,6 @@
-"""The features by name, and the FeatureVector that carries them from the extractor to the model.
+"""The FeatureVector, which carries the features from the extractor to the model, and the features' order.
 
-Every feature is a number in 0..1. A feature without data holds its neutral value and is named in `defaulted`; the
+Every feature is a number from 0 to 1. A feature without data holds its neutral value and is named in `defaulted`; the
 model treats it as missing, which is not the same as average.
 """
 
@@ -27,11 +27,15 @@ _POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
 class FeatureVector:
-    """One learner facing one objective at one moment, as numbers in 0..1; immutable.
+    """One learner facing one objective at one moment, as numbers from 0 to 1; immutable.
 
     `values` runs in the order of FEATURE_NAMES; each name is an attribute too. `defaulted` names the features
     without data, `degraded` says why the whole vector is neutral (empty when extraction worked), `data_quality` is
     the share of features that rest on data. `model_version` and `source` are set once a model has judged it.
+
+    >>> vector = FeatureVector.of({"retention_score": 0.85}, extracted_at_ms=0)
+    >>> vector.retention_score, vector.known("retention_score"), vector.known("ability")
+    (0.85, 0.85, None)
     """
 
     __slots__ = ("data_quality", "defaulted", "degraded", "extracted_at_ms", "model_version", "source", "values")
@@ -55,7 +59,13 @@ class FeatureVector:
 
     @classmethod
     def of(cls, known: Mapping[str, float | None], extracted_at_ms: int, degraded: str = "") -> FeatureVector:
-        """A vector of the known features, bounded to 0..1; the rest (absent or None) neutral and named as defaulted."""
+        """A vector of the known features, bounded to 0..1; those absent or None are neutral and named as defaulted.
+
+        Args:
+            known: values by name; names that are no feature are passed over.
+            extracted_at_ms: the moment that the features speak of, in milliseconds since 1970.
+            degraded: why the features are defaults; empty where extraction worked.
+        """
         values, defaulted = [], []
         for name, neutral in _NEUTRAL:
             value = known.get(name)
@@ -68,7 +78,7 @@ class FeatureVector:
         return cls(tuple(values), frozenset(defaulted), extracted_at_ms, degraded)
 
     def joined_by(self, known: Mapping[str, float | None]) -> FeatureVector:
-        """The same vector with these features known as well: `of` both, for what many vectors have in common."""
+        """The same vector with these features known as well; a feature that is None leaves the vector as it is."""
         values, defaulted = list(self.values), set(self.defaulted)
         for name, value in known.items():
             if value is None or value != value:
@@ -96,7 +106,8 @@ class FeatureVector:
         return FeatureVector(self.values, self.defaulted, self.extracted_at_ms, self.degraded, model_version, source)
 
     def to_dict(self) -> dict[str, object]:
-        """Every feature as a number, then data_quality, extracted_at, defaulted, degraded, model_version, source."""
+        """The JSON form: every feature as a number, then data_quality, extracted_at, defaulted, degraded,
+        model_version and source."""
         return {
             **dict(zip(FEATURE_NAMES, self.values)),
             "data_quality": self.data_quality,
@@ -109,10 +120,15 @@ class FeatureVector:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, object], extracted_at_ms: int | None = None) -> FeatureVector:
-        """The inverse of to_dict; a bare mapping of names to numbers will do when extracted_at_ms is given.
+        """The inverse of to_dict.
 
-        Names that are absent, null or listed in `defaulted` have no data. Raises InvalidFeatures on an unknown name,
-        on a value that is no number in 0..1, and on metadata of the wrong kind.
+        Args:
+            stored: what to_dict gave, or a bare mapping of names to numbers when extracted_at_ms is given. Names that
+                are absent, null or listed in `defaulted` have no data.
+            extracted_at_ms: the moment that the features speak of, where `stored` has no extracted_at.
+
+        Raises:
+            InvalidFeatures: a name is unknown, a value is no number from 0 to 1, or the metadata are of the wrong kind.
         """
         unknown = stored.keys() - _POSITION.keys() - _METADATA
         if unknown:
@@ -140,5 +156,5 @@ class FeatureVector:
 
 
 _METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier", "outcome"}
-"""What lies in a stored vector's column beside the features. earlier: what the row said before. outcome: who decided
+"""What a stored vector's column holds beside the features. earlier: what the row said before. outcome: who decided
 what came of it (ml/study/outcome_mark.py)."""

@@ -1,1 +1,1 @@
-"""From a FeatureVector to a Prediction: a trained scorecard, or the platform's rules; and the words."""
+"""Works out a Prediction from a FeatureVector: by a trained scorecard or the platform's rules, and in words."""

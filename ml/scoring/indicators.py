@@ -1,8 +1,8 @@
-"""Signs of struggle by the platform's own names and marks: what stands behind a risk, one struggle_indicators row each.
+"""Signs of struggle by the platform's own names and thresholds; each becomes one row of struggle_indicators.
 
-The app alerts by counting severities: HIGH where two signs are HIGH, or one is and two are MEDIUM; MEDIUM where one is
-HIGH or two are MEDIUM. It counts no CRITICAL. So the signs of a prediction are no severer than its own risk level, and
-those of a HIGH one are at least two that are HIGH: the alert finds every learner at high risk, and nobody else.
+The app alerts by counting severities: HIGH where two signs are HIGH, or one is HIGH and two are MEDIUM; MEDIUM where
+one is HIGH or two are MEDIUM. It does not count CRITICAL. So the signs of a prediction are no severer than its own risk
+level, and a HIGH prediction has at least two HIGH signs: the alert finds every learner at high risk, and nobody else.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ MARKS = {
     "historical_struggle_score": ("HISTORICAL_STRUGGLE_PATTERN", 0.5, 0.7),
     "cognitive_load_indicator": ("COGNITIVE_OVERLOAD", 0.7, 0.85),
 }
-"""Per feature its indicator type, and from where it is MEDIUM and HIGH; a retention falls below its marks.
+"""Per feature its indicator type, and the thresholds of MEDIUM and HIGH; retention must fall below its own.
 
-The marks of the platform's rules are MEDIUM's for retention, prerequisites and load, and HIGH's for the others.
+The thresholds of the platform's rules are those of MEDIUM for retention, prerequisites and load, and those of HIGH for
+the others.
 """
 _TYPES = {
     "LOW_RETENTION": (
@@ -37,10 +38,10 @@ _TYPES = {
     ),
     "COGNITIVE_OVERLOAD": ("workload_level", "days_until_exam"),
 }
-"""The type under which a feature without marks of its own is stored; HISTORICAL_STRUGGLE_PATTERN for the rest."""
+"""The type under which a feature without thresholds is stored; the rest are HISTORICAL_STRUGGLE_PATTERN."""
 _TYPE_OF = {feature: kind for kind, features in _TYPES.items() for feature in features}
 FOUND_FROM = 2
-"""So many HIGH signs make the app's alert HIGH."""
+"""The number of HIGH signs that makes the app's alert HIGH."""
 
 
 class Indicator:
@@ -62,7 +63,12 @@ class Indicator:
 
 
 def indicators_of(features: FeatureVector, prediction: Prediction) -> list[Indicator]:
-    """The signs behind a risk that is not LOW, the severest and then the weightiest first; none without a reading."""
+    """The signs behind a prediction.
+
+    Returns:
+        The signs of a MEDIUM or HIGH risk, HIGH before MEDIUM and then by their contribution. None for a LOW risk, and
+        none where the features are mere defaults.
+    """
     level = prediction.risk_level
     if level == "LOW" or features.degraded:
         return []
@@ -81,7 +87,7 @@ def indicators_of(features: FeatureVector, prediction: Prediction) -> list[Indic
 
 
 def _make_found(signs: list[Indicator], prediction: Prediction) -> None:
-    """Completes the signs of a HIGH risk to two that are HIGH: by its weightiest reasons, at last by itself."""
+    """Completes the signs of a HIGH risk to two HIGH ones: by its strongest reasons, or else by the probability."""
     shown = {sign.context["feature"] for sign in signs}
     reasons = [factor for factor in prediction.factors if factor.contribution > 0 and factor.feature not in shown]
     reasons.sort(key=lambda factor: factor.value is None)  # stable: the weightiest first among those with data

@@ -1,4 +1,4 @@
-"""What a model says: probability, confidence, interval, and the factors that add up to it."""
+"""A model's answer: probability, confidence, interval, and the factors that add up to the probability."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ if TYPE_CHECKING:
 HIGH_FROM = 0.7
 MEDIUM_FROM = 0.4
 DEGRADED_CONFIDENCE = 0.2
-"""The most confidence an answer may claim that rests on default features."""
+"""The highest confidence of an answer that rests on default features."""
 ENOUGH_HISTORY = grows(20, FULL_HISTORY)
 """answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 
 
 def risk_level(probability: float) -> str:
-    """HIGH from 0.7, MEDIUM from 0.4, else LOW (the platform's thresholds)."""
+    """HIGH from 0.7, MEDIUM from 0.4, else LOW (the platform's thresholds).
+
+    >>> risk_level(0.7), risk_level(0.6999), risk_level(0.1)
+    ('HIGH', 'MEDIUM', 'LOW')
+    """
     return "HIGH" if probability >= HIGH_FROM else "MEDIUM" if probability >= MEDIUM_FROM else "LOW"
 
 
 class Factor:
-    """One feature's part in a prediction: `contribution` in logits, positive towards struggle."""
+    """One feature's part in a prediction: `contribution` is in logits, and positive where it raises the risk."""
 
     __slots__ = ("contribution", "feature", "text", "value")
 

@@ -1,4 +1,4 @@
-"""The platform's rule-based model: what answers until a trained model exists, and what a trained one must beat.
+"""The platform's rule-based model, which answers until a trained model exists, and which a trained one must beat.
 
 The rules decide the level; within it the logit moves with all fifteen features:
 
@@ -21,6 +21,8 @@ from ml.scoring.reasons import factors_of, reasoning_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ml.features.vector import FeatureVector
 
 MODEL_VERSION = "rules-1"
@@ -50,6 +52,21 @@ STRAIN = {
 Decline weighs less than half of retention: an early lapse lowers both, and must not come out as progress.
 """
 
+HIGH_FROM = {
+    "retention_score": (0.5, -0.5, False),
+    "prerequisite_gap_count": (0.5, 0.5, True),
+    "complexity_mismatch": (0.6, 0.4, False),
+    "historical_struggle_score": (0.7, 0.3, False),
+}
+MEDIUM_FROM = {
+    "retention_score": (0.7, -0.2, True),
+    "prerequisite_gap_count": (0.2, 0.3, True),
+    "content_type_mismatch": (0.5, 0.5, False),
+    "cognitive_load_indicator": (0.7, 0.3, False),
+}
+"""The platform's thresholds: per feature the threshold, the way that is left to its worst value (for MEDIUM, to the
+threshold of HIGH where there is one; negative where a low value is the worse), and whether reaching it suffices."""
+
 STUDY = (
     "retention_score",
     "review_lapse_rate",
@@ -65,7 +82,7 @@ AGREEMENT = 0.25
 
 
 def predict(features: FeatureVector) -> Prediction:
-    """The rules' answer; the same features always give the same one."""
+    """The rules' prediction for these features; the same features always give the same prediction."""
     level, triggers = level_of(features)
     intercept, contributions = _attributed(features, level, triggers)
     logit = intercept + sum(contributions.values())
@@ -86,43 +103,38 @@ def predict(features: FeatureVector) -> Prediction:
 
 
 def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
-    """The platform's level, and how far each feature that triggered it went past its mark (0..1 of the way).
+    """The platform's risk level, and the features that triggered it.
 
-    Only features with data trigger anything.
+    Returns:
+        The level, and per feature how far it went past its threshold, as a share of the way that was left. Features
+        without data trigger nothing.
     """
-    retention = features.known("retention_score")
-    gap = features.known("prerequisite_gap_count")
-    mismatch = features.known("complexity_mismatch")
-    struggle = features.known("historical_struggle_score")
-    high = {}
-    if retention is not None and retention < 0.5:
-        high["retention_score"] = (0.5 - retention) / 0.5
-    if gap is not None and gap >= 0.5:
-        high["prerequisite_gap_count"] = (gap - 0.5) / 0.5
-    if mismatch is not None and mismatch > 0.6:
-        high["complexity_mismatch"] = (mismatch - 0.6) / 0.4
-    if struggle is not None and struggle > 0.7:
-        high["historical_struggle_score"] = (struggle - 0.7) / 0.3
+    high = _triggered(features, HIGH_FROM)
     if high:
         return "HIGH", high
-    format_mismatch = features.known("content_type_mismatch")
-    load = features.known("cognitive_load_indicator")
-    medium = {}
-    if retention is not None and retention <= 0.7:
-        medium["retention_score"] = (0.7 - retention) / 0.2
-    if gap is not None and gap >= 0.2:
-        medium["prerequisite_gap_count"] = (gap - 0.2) / 0.3
-    if format_mismatch is not None and format_mismatch > 0.5:
-        medium["content_type_mismatch"] = (format_mismatch - 0.5) / 0.5
-    if load is not None and load > 0.7:
-        medium["cognitive_load_indicator"] = (load - 0.7) / 0.3
+    medium = _triggered(features, MEDIUM_FROM)
     return ("MEDIUM", medium) if medium else ("LOW", {})
 
 
-def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
-    """How much of what the rules weigh rests on data, 0.1..0.95; two rules that agree take away some of the doubt.
+def _triggered(features: FeatureVector, thresholds: Mapping[str, tuple[float, float, bool]]) -> dict[str, float]:
+    found = {}
+    for name, (threshold, way, reaching) in thresholds.items():
+        value = features.known(name)
+        if value is None:
+            continue
+        excess = (value - threshold) / way
+        if excess > 0 or (reaching and excess == 0):
+            found[name] = excess + 0.0  # not minus zero
+    return found
 
-    At most 0.35 without any record of study, rising to 0.75 at twenty answers; 0.2 where the features are defaults.
+
+def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
+    """How much of what the rules weigh rests on data, from 0.1 to 0.95.
+
+    Args:
+        features: those that were judged. Without any record of study the confidence is at most 0.35, which rises to
+            0.75 at twenty answers; it is at most 0.2 where the features are defaults.
+        triggered: how many features triggered the level; two or more that agree take away some of the doubt.
     """
     known = sum(share for name, (share, _) in STRAIN.items() if name not in features.defaulted)
     confidence = max(LEAST_CONFIDENCE, FULL_CONFIDENCE * sqrt(known))
@@ -137,7 +149,7 @@ def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
 
 
 def _attributed(features: FeatureVector, level: str, triggers: dict[str, float]) -> tuple[float, dict[str, float]]:
-    """(intercept, contribution by feature) in logits, as the module's docstring lays down."""
+    """The intercept and the contribution of each feature, in logits, as the module's docstring defines them."""
     floor, reach = _floor_and_reach(level)
     intercept = _typical_logit("LOW")
     contributions = {

@@ -1,8 +1,8 @@
-"""The additive model: per feature one small table; from a FeatureVector to a logit and its exact contributions.
+"""The additive model: one small table per feature turns a FeatureVector into a logit and its exact contributions.
 
-logit = intercept + sum of contributions, and every contribution is one feature's own: what the model says of a feature
-can be read off its table, and drawn. Training makes the tables (ml/training), ml/storage/model_file.py keeps them in
-files, this module only reads them.
+logit = intercept + sum of contributions, and each contribution depends on one feature alone, so that what the model
+says of a feature can be read off its table, and drawn. ml/training makes the tables, ml/storage/model_file.py keeps
+them in files, and this module only reads them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ml.features.vector import FeatureVector
 
 LOGIT_BOUND = 12.0
-"""No answer is surer than this (a probability of 0.999994): beyond it the logit of a rounded probability is noise."""
+"""The largest logit of an answer (a probability of 0.999994); beyond it the logit of a rounded probability is noise."""
 
 
 def probability_of(logit: float) -> float:
@@ -63,9 +63,9 @@ class Table:
 
 
 class Deviations:
-    """How far each of the bagged models departs from the main one, by the segment one feature falls in.
+    """How far each of the bagged models departs from the main one, by the segment in which one feature's value lies.
 
-    rows: (len(edges) + 2) times one number a bag, row after row; the last row is for "no data".
+    rows: len(edges) + 2 rows of one number per bag, one after the other; the last row is for "no data".
     """
 
     __slots__ = ("bags", "edges", "rows")
@@ -76,7 +76,7 @@ class Deviations:
         self.bags = bags
 
     def at(self, x: float | None) -> Sequence[float]:
-        """One deviation a bag, in uncalibrated logits."""
+        """One deviation per bag, in uncalibrated logits."""
         row = len(self.edges) + 1 if x is None else bisect_left(self.edges, x)
         return self.rows[row * self.bags : (row + 1) * self.bags]
 
@@ -85,7 +85,7 @@ class Scorecard:
     """Tables in the order of FEATURE_NAMES, an intercept, and an affine calibration (slope, offset) of the logit.
 
     The calibration is affine in the logit so that it distributes over the contributions without a remainder.
-    `spread` is empty or runs in the order of FEATURE_NAMES, with one number a bag in bag_intercepts.
+    `spread` is empty or runs in the order of FEATURE_NAMES, with one number per bag in bag_intercepts.
     """
 
     __slots__ = ("bag_intercepts", "calibration", "intercept", "spread", "tables")
@@ -105,7 +105,7 @@ class Scorecard:
         self.bag_intercepts = bag_intercepts
 
     def score(self, features: FeatureVector) -> Score:
-        """The calibrated logit (within LOGIT_BOUND), the intercept and one contribution a feature, which sum to it."""
+        """The calibrated logit (within LOGIT_BOUND), and the intercept and contributions that sum to it."""
         slope, offset = self.calibration
         contributions = [slope * table.at(x) for table, x in zip(self.tables, known_values(features))]
         intercept = slope * self.intercept + offset
@@ -118,7 +118,7 @@ class Scorecard:
         return Score(logit, intercept, contributions)
 
     def bag_logits(self, features: FeatureVector, logit: float) -> list[float]:
-        """What each bagged model would have said in place of `logit`; empty where the model carries no bags."""
+        """The logit that each bagged model gives in place of `logit`; empty where the model carries no bags."""
         totals = list(self.bag_intercepts)
         for deviations, x in zip(self.spread, known_values(features)):
             totals = [total + deviation for total, deviation in zip(totals, deviations.at(x))]
@@ -130,7 +130,7 @@ class Scorecard:
 
 
 class SavedModel:
-    """A scorecard and where it comes from.
+    """A scorecard, and what is known of its training.
 
     sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
     the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.

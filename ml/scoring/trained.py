@@ -1,4 +1,4 @@
-"""A trained model's answer to one feature vector: probability, interval, confidence, factors and the sentence."""
+"""A trained model's answer to one feature vector: probability, interval, confidence, factors and reasoning."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ INTERVAL_SPREADS = 1.96
 STATED_DOUBT = 0.3
 """A stated contribution is taken to be off by about this share of itself: nobody has measured it yet."""
 UNKNOWN_OBJECTIVE_DOUBT = 0.03
-"""Measured on learners left out, the accuracy lost where no other learner's outcome on the objective is known."""
+"""The accuracy lost where no other learner's outcome on the objective is known, measured on learners left out."""
 NO_HISTORY_CAP = 0.5
 
 
 def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
-    """The same features always give the same answer: nothing here is drawn at random."""
+    """The model's prediction for these features; the same features always give the same prediction."""
     score = saved.scorecard.score(features)
     probability = probability_of(score.logit)
     bag_logits = saved.scorecard.bag_logits(features, score.logit)
@@ -62,10 +62,13 @@ def _without_absences(features: FeatureVector, score: Score) -> tuple[float, lis
 
 
 def confidence_of(probability: float, spread: float, features: FeatureVector) -> float:
-    """How far the answer can be relied on, 0..1: the chance that its side of 0.5 is right, less its doubts.
+    """How far the answer can be relied on, from 0 to 1: the chance that its side of 0.5 is right, less its doubts.
 
-    The doubts are the bags' spread (in logits, turned into probability), an objective whose difficulty nobody knows,
-    and a short history, which caps the confidence below 20 answers. At most 0.2 where the features are mere defaults.
+    Args:
+        probability: the model's.
+        spread: the standard deviation of the bagged logits; it is turned into a doubt of the probability.
+        features: those that were judged. An objective of unknown difficulty is a doubt too; a history of fewer than 20
+            answers caps the confidence; mere defaults hold it to at most 0.2.
     """
     sureness = max(probability, 1.0 - probability)
     doubt = probability * (1.0 - probability) * spread
@@ -77,5 +80,5 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
 
 
 def mean_square(logits: Sequence[float], centre: float) -> float:
-    """Of the bagged logits around the model's own; 0 where there are no bags."""
+    """The mean square of the bagged logits' deviations from the model's own logit; 0 where there are no bags."""
     return sum((logit - centre) ** 2 for logit in logits) / len(logits) if logits else 0.0
