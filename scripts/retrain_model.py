@@ -53,7 +53,6 @@ extras = Extras()
 with extras:
     import numpy as np
     import numpy.typing as npt
-    from scipy.special import expit
 
     from ml.evaluation.promotion import Verdict, decide
     from ml.evaluation.slices import history_band
@@ -188,7 +187,7 @@ def _judge(
 
 
 def _probabilities(saved: SavedModel, examples: ExampleSet) -> npt.NDArray[np.float64]:
-    return np.asarray(expit(Additive.of(saved.scorecard).logits(examples.X)))
+    return Additive.of(saved.scorecard).probabilities(examples.X)
 
 
 def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> SavedModel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.evaluation.bootstrap import Interval, Learners, student, studentised
-from ml.evaluation.metrics import Floats
+from ml.evaluation.metrics import Floats, logistic, logit
 
 AUC_GRID = 1024
 """Resampled AUCs see the probabilities through at most this many quantiles; the AUC itself is exact."""
@@ -37,16 +37,16 @@ def auc_interval(
     with np.errstate(divide="ignore", invalid="ignore"):
         scale, scales = centre * (1.0 - centre), centres * (1.0 - centres)
         interval = studentised(
-            float(np.log(auc / (1.0 - auc))),
+            float(logit(np.array(auc))),
             float(error[0] / scale[0]),
-            np.log(centres / (1.0 - centres)) + (np.log(auc / (1.0 - auc)) - np.log(centre / (1.0 - centre))),
+            logit(centres) + (logit(np.array(auc)) - logit(centre)),
             errors / scales,
             level,
             learners.units,
         )
     if interval is None:
         return None
-    return Interval(*(1.0 / (1.0 + np.exp(-np.array(interval)))).tolist())
+    return Interval(*logistic(np.array(interval)).tolist())
 
 
 def _wins(labels: Floats, probabilities: Floats, learners: Learners) -> Floats:

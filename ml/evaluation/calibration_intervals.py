@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml.evaluation.bootstrap import Interval, Learners, studentised
-from ml.evaluation.metrics import CalibrationLine, Floats, logit
+from ml.evaluation.metrics import CalibrationLine, Floats, logistic, logit
 
 
 def calibration_intervals(
@@ -18,7 +18,7 @@ def calibration_intervals(
     if learners.units < 2:
         return None, None
     x = logit(probabilities)
-    fitted = 1.0 / (1.0 + np.exp(-np.clip(line.intercept + line.slope * x, -700.0, 700.0)))
+    fitted = logistic(line.intercept + line.slope * x)
     residual, weight = labels - fitted, fitted * (1.0 - fitted)
     score = np.stack([learners.totals(residual), learners.totals(residual * x)], axis=1)
     parts = [learners.totals(weight), learners.totals(weight * x), learners.totals(weight * x * x)]

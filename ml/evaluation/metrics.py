@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
+
+from ml.study import scales
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -48,10 +51,20 @@ def logit(probabilities: Floats) -> Floats:
     return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
+def logistic(logits: Floats, bound: float = 700.0) -> Floats:
+    """1 / (1 + e^-x) of every logit, none of them taken to lie further than `bound` from 0."""
+    return np.asarray(expit(np.clip(logits, -bound, bound)))
+
+
 def log_losses(labels: Floats, probabilities: Floats) -> Floats:
     """Each row's negative log likelihood, in nats."""
     clipped = np.clip(probabilities, _SMALLEST, 1.0 - _SMALLEST)
     return np.where(labels > 0, -np.log(clipped), -np.log1p(-clipped))
+
+
+def logit_losses(labels: Floats, logits: Floats) -> Floats:
+    """The same of logits, exact however far from 0 they lie."""
+    return np.asarray(np.logaddexp(0.0, logits) - labels * logits)
 
 
 def squared_errors(labels: Floats, probabilities: Floats) -> Floats:
@@ -115,10 +128,10 @@ def calibration_line(labels: Floats, probabilities: Floats) -> CalibrationLine |
     centre, scale = float(x.mean()), float(x.std())
     z = (x - centre) / scale
     rate = struggles / len(labels)
-    a, b = float(np.log(rate / (1.0 - rate))), 0.0
-    deviance = _deviance(labels, a + b * z)
+    a, b = scales.logit(rate), 0.0
+    deviance = float(logit_losses(labels, a + b * z).sum())
     for _ in range(100):
-        fitted = 1.0 / (1.0 + np.exp(-np.clip(a + b * z, -700.0, 700.0)))
+        fitted = logistic(a + b * z)
         weight = fitted * (1.0 - fitted)
         score_a, score_b = float((labels - fitted).sum()), float(((labels - fitted) * z).sum())
         h_aa, h_ab, h_bb = float(weight.sum()), float((weight * z).sum()), float((weight * z * z).sum())
@@ -128,7 +141,7 @@ def calibration_line(labels: Floats, probabilities: Floats) -> CalibrationLine |
         step_a = (h_bb * score_a - h_ab * score_b) / determinant
         step_b = (h_aa * score_b - h_ab * score_a) / determinant
         # Far from the maximum a full Newton step may overshoot: halve it until the likelihood rises.
-        while (ahead := _deviance(labels, a + step_a + (b + step_b) * z)) > deviance * (1.0 + 1e-12):
+        while (ahead := float(logit_losses(labels, a + step_a + (b + step_b) * z).sum())) > deviance * (1.0 + 1e-12):
             step_a, step_b = step_a / 2.0, step_b / 2.0
         a, b, deviance = a + step_a, b + step_b, ahead
         if abs(step_a) + abs(step_b) < 1e-9 * (1.0 + abs(a) + abs(b)):
@@ -136,10 +149,6 @@ def calibration_line(labels: Floats, probabilities: Floats) -> CalibrationLine |
         if abs(b) > _STEEPEST:
             return None
     return None
-
-
-def _deviance(labels: Floats, eta: Floats) -> float:
-    return float((np.logaddexp(0.0, eta) - labels * eta).sum())
 
 
 def share(numerator: Floats, denominator: Floats) -> float | None:

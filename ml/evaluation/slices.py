@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import log1p
 from re import match
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Ids, evaluate
 from ml.evaluation.metrics import Floats, Integers
+from ml.features.feature import FULL_HISTORY
 
 LARGEST_GROUPS = 12
 """Groups shown by themselves; the rest of a dimension is joined."""
@@ -38,6 +40,15 @@ def history_band(answers: int | None) -> str:
     if answers is None:
         return NOT_RECORDED
     return next((band for most, band in _HISTORY_BANDS if answers <= most), "100+")
+
+
+def answers_told(shares: Floats) -> Floats:
+    """The whole answers that values of answers_of_history stand for; NaN without data, FULL_HISTORY for more too.
+
+    >>> answers_told(np.array([0.0, log1p(20) / log1p(FULL_HISTORY), 1.0])).tolist()
+    [0.0, 20.0, 2000.0]
+    """
+    return np.asarray(np.rint(np.expm1(np.clip(shares, 0.0, 1.0) * log1p(FULL_HISTORY))))
 
 
 def slices(

@@ -12,7 +12,7 @@ from ml.features.feature import (
     FULL_WORKLOAD,
 )
 from ml.study.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
-from ml.study.levels import bounded, mean
+from ml.study.scales import bounded, mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

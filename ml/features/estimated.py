@@ -5,8 +5,6 @@ What each feature means, its direction and its source stand in expectation_table
 
 from __future__ import annotations
 
-from math import exp
-
 from ml.features.feature import (
     FULL_BETWEEN,
     FULL_HISTORY,
@@ -17,8 +15,8 @@ from ml.features.feature import (
     FULL_VISITS,
     grows,
 )
-from ml.study.difficulty import logit
 from ml.study.history import HOUR_MS
+from ml.study.scales import logistic, logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +52,8 @@ def _learner(e: LearnerEstimates) -> dict[str, float | None]:
     totals = e.difficulty.totals
     return {
         "answers_of_history": grows(e.answers, FULL_HISTORY),
-        "ability": sigmoid(e.ability),
-        "opening_ability": sigmoid(e.opening_ability),
+        "ability": logistic(e.ability),
+        "opening_ability": logistic(e.opening_ability),
         "overall_accuracy": (e.correct + 5 * e.prior_accuracy) / (e.answers + 5),
         "recent_accuracy": e.fast,
         "recent_residual": 0.5 + 0.5 * e.fast_residual,
@@ -77,7 +75,7 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int)
         "objective_last_visit_accuracy": trace.visit.accuracy if trace.visit else None,
         "objective_struggle_share": trace.struggled / trace.judged if trace.judged else None,
         "objective_wrong_streak": min(1.0, trace.wrong_streak / FULL_STREAK),
-        "objective_offset": sigmoid(trace.offset.logit),
+        "objective_offset": logistic(trace.offset.logit),
         "answers_since_objective": grows(e.answers - trace.last_position, FULL_BETWEEN),
         "retention_estimate": trace.retention(as_of_ms) if timed else None,
         "time_since_objective": grows((as_of_ms - trace.last_ms) / HOUR_MS, FULL_PAUSE_HOURS) if timed else None,
@@ -95,16 +93,16 @@ def _difficulty(objective_id: str, trace: ObjectiveTrace | None, e: LearnerEstim
     opening_offset = trace.opening_offset.logit if trace else 0.0
     return {
         "objective_opening_error_rate": opening,
-        "opening_ability_gap": sigmoid(logit(opening) - e.opening_ability),
-        "expected_error": sigmoid(logit(opening) - e.opening_ability - opening_offset),
+        "opening_ability_gap": logistic(logit(opening) - e.opening_ability),
+        "expected_error": logistic(logit(opening) - e.opening_ability - opening_offset),
         "objective_support": grows(objective.learners, FULL_SUPPORT),
         "objective_error_rate": objective.error_rate,
         "objective_struggle_rate": rate,
         "objective_overall_struggle_rate": objective.struggle_rate,
         "objective_validation_failure_rate": objective.validation_failure_rate,
-        "ability_gap": sigmoid(objective.error_logit - e.ability),
-        "objective_ability_gap": sigmoid(objective.error_logit - e.ability - offset),
-        "expected_struggle": sigmoid(rate_logit - 0.9 * e.ability - 1.1 * offset),
+        "ability_gap": logistic(objective.error_logit - e.ability),
+        "objective_ability_gap": logistic(objective.error_logit - e.ability - offset),
+        "expected_struggle": logistic(rate_logit - 0.9 * e.ability - 1.1 * offset),
         "objective_residual": None if trace is None else 0.5 + 0.5 * trace.residual / (trace.answers + 3),
     }
 
@@ -140,8 +138,3 @@ def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float 
     rates = [e.difficulty.card_error_rate(history.objective.id, card_id) for _, card_id in due]
     known = [rate for rate in rates if rate is not None]
     return sum(known) / len(known) if known else None
-
-
-def sigmoid(x: float) -> float:
-    """1 / (1 + e^-x)."""
-    return 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0

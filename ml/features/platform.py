@@ -12,7 +12,7 @@ from ml.features import context
 from ml.features.feature import MONTH_DAYS
 from ml.study.correctness import correct_ratings
 from ml.study.history import DAY_MS
-from ml.study.levels import COMPLEXITY, MASTERED_FROM, bounded, mean
+from ml.study.scales import COMPLEXITY, MASTERED_FROM, bounded, mean
 from ml.study.summary import LearnerSummary, prerequisite_mastery
 
 TYPE_CHECKING = False

@@ -12,12 +12,13 @@ learner from LOW to the level is divided among the features that triggered it, b
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import sqrt
 
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.features.vector import FEATURE_NAMES
 from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
+from ml.study.scales import logistic, logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,15 +86,15 @@ def predict(features: FeatureVector) -> Prediction:
     """The rules' prediction for these features; the same features always give the same prediction."""
     level, triggers = level_of(features)
     intercept, contributions = _attributed(features, level, triggers)
-    logit = intercept + sum(contributions.values())
-    probability = _probability(logit)
+    total = intercept + sum(contributions.values())
+    probability = logistic(total)
     factors = factors_of(features, [contributions.get(name, 0.0) for name in FEATURE_NAMES])
     confidence = confidence_of(features, len(triggers))
     reach = 0.4 + 3 * (1 - confidence)  # in logits; a statement of doubt, not a measured coverage
     return Prediction(
         probability=probability,
         confidence=confidence,
-        interval=(_probability(logit - reach), _probability(logit + reach)),
+        interval=(logistic(total - reach), logistic(total + reach)),
         factors=factors,
         intercept=intercept,
         reasoning=reasoning_of(probability, factors, features.degraded),
@@ -170,17 +171,13 @@ def _risk(name: str, features: FeatureVector, typical: float) -> float:
 
 
 def _floor_and_reach(level: str) -> tuple[float, float]:
-    bottom, top = (log(probability / (1 - probability)) for probability in BANDS[level])
+    bottom, top = map(logit, BANDS[level])
     return bottom, top - bottom
 
 
 def _typical_logit(level: str) -> float:
     floor, reach = _floor_and_reach(level)
     return floor + reach * _TYPICAL_STRAIN
-
-
-def _probability(logit: float) -> float:
-    return 1 / (1 + exp(-logit))
 
 
 _PROTECTIVE = frozenset(feature.name for feature in PLATFORM_FEATURES if feature.direction < 0)

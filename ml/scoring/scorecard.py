@@ -8,7 +8,7 @@ them in files, and this module only reads them.
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import exp, sqrt
+from math import sqrt
 
 from ml.features.vector import FEATURE_NAMES
 from ml.study.correctness import GOOD
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 LOGIT_BOUND = 12.0
 """The largest logit of an answer (a probability of 0.999994); beyond it the logit of a rounded probability is noise."""
-
-
-def probability_of(logit: float) -> float:
-    """The logistic function, without overflow at either end."""
-    if logit >= 0:
-        return 1.0 / (1.0 + exp(-logit))
-    odds = exp(logit)
-    return odds / (1.0 + odds)
 
 
 class Table:

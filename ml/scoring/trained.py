@@ -6,7 +6,8 @@ from math import sqrt
 
 from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
 from ml.scoring.reasons import factors_of, reasoning_of
-from ml.scoring.scorecard import known_values, probability_of
+from ml.scoring.scorecard import known_values
+from ml.study.scales import probability_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

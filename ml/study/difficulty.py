@@ -6,7 +6,7 @@ fold: no learner's own outcome ever reaches that learner's features.
 
 from __future__ import annotations
 
-from math import log
+from ml.study.scales import logistic, logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +32,6 @@ ERROR_WEIGHT = 10.0
 STRUGGLE_WEIGHT = 8.0
 CARD_WEIGHT = 8.0
 """Answers (visits, answers) that the broader rate counts for when a rate is smoothed towards it."""
-
-
-def logit(probability: float) -> float:
-    """log(p / (1 - p)) for 0 < p < 1."""
-    return log(probability / (1.0 - probability))
 
 
 class Totals:
@@ -153,7 +148,7 @@ class Relations:
 class LearnerDifficulty:
     """The table as one learner may see it: read once, for the objectives and cards of one history."""
 
-    __slots__ = ("_cards", "_logits", "objectives", "relations", "totals")
+    __slots__ = ("_cards", "_of_card", "objectives", "relations", "totals")
 
     def __init__(
         self,
@@ -166,24 +161,24 @@ class LearnerDifficulty:
         self.objectives = objectives
         self.relations = relations
         self._cards = cards
-        self._logits: dict[tuple[str | None, str], float] = {}
+        self._of_card: dict[tuple[str | None, str], tuple[float, float]] = {}
 
-    def error_logit(self, objective_id: str | None, card_id: str) -> float:
-        """How likely others are to answer this card wrong, as a logit, smoothed towards its objective's rate."""
+    def of_card(self, objective_id: str | None, card_id: str) -> tuple[float, float]:
+        """(How likely others are to answer this card wrong, as a logit; how likely they are to answer it right, 0..1).
+
+        Both are smoothed towards the rate of the card's objective.
+        """
         key = objective_id, card_id
-        known = self._logits.get(key)
+        known = self._of_card.get(key)
         if known is None:
+            rate = self.card_error_rate(objective_id, card_id)
             broad = self.objectives.get(objective_id or "", self.totals)
-            counts = self._cards.get(card_id)
-            if counts is None or not counts[0]:
-                known = broad.error_logit
-            else:
-                known = logit((counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT))
-            self._logits[key] = known
+            hardness = broad.error_logit if rate is None else logit(rate)
+            known = self._of_card[key] = hardness, logistic(-hardness)
         return known
 
     def card_error_rate(self, objective_id: str | None, card_id: str) -> float | None:
-        """The rate behind error_logit, or None where nobody else has answered the card."""
+        """Others' error rate on the card, smoothed as above, or None where nobody else has answered it."""
         counts = self._cards.get(card_id)
         if counts is None or not counts[0]:
             return None

@@ -8,11 +8,12 @@ answers move it far and later ones little. Retention is the power law of FSRS-4.
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import sqrt
 
 from ml.study.correctness import GOOD, correct_ratings
 from ml.study.difficulty import NO_DIFFICULTY
 from ml.study.history import DAY_MS
+from ml.study.scales import logistic
 from ml.study.visits import GRADES, JUDGED_ANSWERS, Visit
 
 TYPE_CHECKING = False
@@ -45,13 +46,13 @@ def learn(ability: Strength, offset: Strength | None, hardness: float, correct: 
     """One step of the filter: an answer of correctness 0..1 to a question of that hardness (a logit)."""
     ability_variance = ability.variance + ABILITY_DRIFT
     if offset is None:
-        expected = 1.0 / (1.0 + exp(hardness - ability.logit))
+        expected = logistic(ability.logit - hardness)
         information = expected * (1.0 - expected)
         step = (correct - expected) / (1.0 + information * ability_variance)
     else:
         faded = OFFSET_FADES * offset.logit
         offset_variance = offset.variance + OFFSET_DRIFT
-        expected = 1.0 / (1.0 + exp(hardness - ability.logit - faded))
+        expected = logistic(ability.logit - hardness + faded)
         information = expected * (1.0 - expected)
         step = (correct - expected) / (1.0 + information * (ability_variance + offset_variance))
         offset.logit = faded + offset_variance * step
@@ -170,19 +171,17 @@ class LearnerEstimates:
         correct = 1.0 if review.rating in self._correct else 0.0
         at_ms = review.reviewed_at_ms
         objective_id = review.objective_id
-        hardness = self.difficulty.error_logit(objective_id, review.card_id)
+        hardness, expected = self.difficulty.of_card(objective_id, review.card_id)
         self.order_only = review.order_only
         self.last_ms = at_ms
         trace = None
         if objective_id is not None:
             trace = self.objectives.get(objective_id)
             if trace is None:
-                trace = self.objectives[objective_id] = ObjectiveTrace(
-                    0.5 * self.prior_accuracy + 0.5 / (1.0 + exp(hardness))
-                )
+                trace = self.objectives[objective_id] = ObjectiveTrace(0.5 * self.prior_accuracy + 0.5 * expected)
         learn(self.strength, None if trace is None else trace.offset, hardness, correct)
         self.fast += FAST * (correct - self.fast)
-        residual = correct - 1.0 / (1.0 + exp(hardness))
+        residual = correct - expected
         self.fast_residual += 0.15 * (residual - self.fast_residual)
         self.slow_residual += SLOW * (residual - self.slow_residual)
         self.answers += 1

@@ -10,7 +10,7 @@ from bisect import bisect_left
 
 from ml.study.correctness import correct_ratings, is_correct
 from ml.study.history import DAY_MS
-from ml.study.levels import MASTERY, bounded, mean
+from ml.study.scales import MASTERY, bounded, mean
 from ml.study.visits import GRADES, are_apart, visits_of
 
 TYPE_CHECKING = False

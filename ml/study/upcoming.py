@@ -10,7 +10,7 @@ objectives of the learner's own courses and lectures (now only), "met" those wit
 from __future__ import annotations
 
 from ml.study.history import DAY_MS, covers, lasts_until_ms, objective_named
-from ml.study.levels import MASTERED_FROM, MASTERY
+from ml.study.scales import MASTERED_FROM, MASTERY
 from ml.study.summary import LearnerSummary, shown_mastery
 
 TYPE_CHECKING = False

@@ -86,7 +86,7 @@ class Visit:
         up-to-five answers does (below 65 %). `below` replaces both thresholds. The platform's third rule, three AGAIN,
         is counted among the same five answers and adds nothing: three wrong of five are 40 %.
         """
-        score = self.validation
+        score = self.validation if self.scores else None
         if score is not None:
             return score < (VALIDATION_BELOW if below is None else below)
         if self.answers < FEWEST_ANSWERS:

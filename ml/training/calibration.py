@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+
+from ml.evaluation.metrics import logistic
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +30,7 @@ def calibration(
     rest = np.eye(1, design.shape[1])[0]
     line, evidence = rest, np.append(SLOPE_EVIDENCE, np.full(design.shape[1] - 1, OFFSET_EVIDENCE))
     for _ in range(50):
-        p = expit(design @ line)
+        p = logistic(design @ line)
         gradient = design.T @ (w * (p - y)) + evidence * (line - rest)
         hessian = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(evidence)
         step = np.linalg.solve(hessian, gradient)
@@ -43,7 +44,7 @@ def balancing_offset(logits: Floats, y: Floats, weights: Floats) -> float:
     """The offset at which the mean probability equals the share that struggled, both weighted."""
     offset, rate = 0.0, float(np.average(y, weights=weights))
     for _ in range(100):
-        p = expit(logits + offset)
+        p = logistic(logits + offset)
         step = (rate - float(np.average(p, weights=weights))) / float(np.average(p * (1 - p), weights=weights))
         offset += float(np.clip(step, -1.0, 1.0))
         if abs(step) < 1e-10:

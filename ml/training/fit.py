@@ -12,11 +12,10 @@ from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.evaluation.metrics import log_losses
+from ml.evaluation.metrics import log_losses, logistic, logit
 from ml.features.vector import FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
 from ml.training.regression import Fitted, Floats, Regression, Shrinkage
@@ -130,7 +129,7 @@ def fit(
             held_out[candidate.name][outside] = models[candidate.name].logits(labels.x[outside])
         each("fold")
     losses = {
-        name: float(np.average(log_losses(labels.y, _probabilities(logits)), weights=labels.weights))
+        name: float(np.average(log_losses(labels.y, logistic(logits)), weights=labels.weights))
         for name, logits in held_out.items()
     }
     chosen = candidates[0]
@@ -149,7 +148,7 @@ def fit(
         chosen.name,
         logits,
         losses,
-        threshold_for_recall(_probabilities(logits), labels.y),
+        threshold_for_recall(logistic(logits), labels.y),
         deviations,
     )
 
@@ -234,7 +233,7 @@ class _Fitter:
             estimator.fit(x[np.ix_(rows, columns)], self.labels.y[rows], sample_weight=weights[rows])
         boosting = of_boosting(estimator, columns, x.shape[1])
         probabilities = estimator.predict_proba(x[np.ix_(rows, columns)])[:, 1]
-        check_parity(boosting.logits(x[rows]), np.asarray(logit(probabilities)))
+        check_parity(boosting.logits(x[rows]), logit(probabilities))
         return boosting
 
     def bags(self, shrinkage: Shrinkage, knots: int, each: Callable[[str], object]) -> tuple[Additive, ...]:
@@ -248,7 +247,3 @@ class _Fitter:
             found.append(self.correction(shrinkage, knots, self.labels.weights * drawn).model.plus(whole))
             each("bag")
         return tuple(found)
-
-
-def _probabilities(logits: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import expm1, log1p
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ml.evaluation.figures import Evaluation, evaluate
-from ml.evaluation.slices import Slice, history_band, slices
+from ml.evaluation.slices import Slice, answers_told, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FEATURES
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import IN_WORDS
@@ -83,7 +82,7 @@ def figures_of(evaluation: Evaluation) -> dict[str, float | None]:
 
 def answers_of(x: Floats) -> list[int]:
     """How many answers each row's learner had given before, read back from its feature."""
-    return [round(expm1(share * log1p(2000))) for share in np.nan_to_num(_column(x, "answers_of_history"))]
+    return [int(answers) for answers in answers_told(np.nan_to_num(_column(x, "answers_of_history")))]
 
 
 def _column(x: Floats, name: str) -> Floats:

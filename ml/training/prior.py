@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.errors import NotEnoughExamples
-from ml.scoring.scorecard import SavedModel, Scorecard
+from ml.evaluation.metrics import logistic
+from ml.scoring.scorecard import LOGIT_BOUND, SavedModel, Scorecard
 from ml.storage import model_file
 from ml.study.correctness import ANY, GOOD
+from ml.study.visits import PERFORMANCE_BELOW
 from ml.training.bag_spread import spread_of
 from ml.training.calibration import LEAST_SLOPE, balancing_offset
 from ml.training.examples import ExampleSet
@@ -95,7 +97,7 @@ def pretrain(
     slope = result.calibration[0]
     offset = balancing_offset(slope * result.model.logits(labels.x), labels.y, labels.weights)
     result = result._replace(calibration=(slope, offset))
-    probabilities = _probability(result.held_out_logits)
+    probabilities = logistic(result.held_out_logits, LOGIT_BOUND)
     return Trained(
         SavedModel(
             model_version,
@@ -169,7 +171,7 @@ def adapt(
     return Trained(
         SavedModel(model_version, scorecard, sources, figures, below, correct_from=correct_from),
         result,
-        _probability(result.held_out_logits),
+        logistic(result.held_out_logits, LOGIT_BOUND),
     )
 
 
@@ -189,7 +191,7 @@ def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -
     spread, bag_intercepts = spread_of(result.deviations, x, prior)
     plain = result.model.scorecard()
     scorecard = Scorecard(plain.intercept, plain.tables, (max(slope, LEAST_SLOPE), offset), spread, bag_intercepts)
-    read_back = model_file.parse(model_file.dump(SavedModel("check", scorecard, (), {}, 0.65))).scorecard
+    read_back = model_file.parse(model_file.dump(SavedModel("check", scorecard, (), {}, PERFORMANCE_BELOW))).scorecard
     check_parity(Additive.of(read_back).logits(x), slope * result.model.logits(x) + offset)
     return scorecard
 
@@ -207,7 +209,3 @@ def with_figures(saved: SavedModel, figures: Mapping[str, float | None]) -> Save
         saved.difficulty,
         saved.correct_from,
     )
-
-
-def _probability(logits: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -12.0, 12.0))))

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
-from scipy.special import expit, log_expit
 
+from ml.evaluation.metrics import logistic, logit_losses
 from ml.training.tables import NOTHING, Additive, Piece, check_parity, of_line
 
 Floats = npt.NDArray[np.float64]
@@ -155,12 +155,11 @@ class _Problem(NamedTuple):
 
     def loss(self, theta: Floats) -> float:
         logits = self.offset + self.design @ theta
-        likelihood = self.y * log_expit(logits) + (1.0 - self.y) * log_expit(-logits)
-        return 0.5 * float(self.penalties @ theta**2) - float(self.weights @ likelihood)
+        return 0.5 * float(self.penalties @ theta**2) + float(self.weights @ logit_losses(self.y, logits))
 
     def derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
         """Gradient and Hessian."""
-        p = expit(self.offset + self.design @ theta)
+        p = logistic(self.offset + self.design @ theta)
         gradient = self.design.T @ (self.weights * (p - self.y)) + self.penalties * theta
         hessian = (self.design * (self.weights * p * (1.0 - p))[:, None]).T @ self.design
         hessian[np.diag_indices_from(hessian)] += self.penalties + 1e-9

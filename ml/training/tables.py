@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ml.evaluation.metrics import logistic
 from ml.scoring.scorecard import Scorecard, Table
 
 Floats = npt.NDArray[np.float64]
@@ -89,6 +90,10 @@ class Additive(NamedTuple):
     def logits(self, x: Floats) -> Floats:
         """The model's logit of every row."""
         return np.asarray(self.intercept + self.contributions(x).sum(axis=1))
+
+    def probabilities(self, x: Floats) -> Floats:
+        """The model's probability of every row."""
+        return logistic(self.logits(x))
 
     def plus(self, other: Additive) -> Additive:
         """The sum of the two models' logits."""

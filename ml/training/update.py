@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from ml.errors import InvalidFeatures, NotEnoughExamples
 from ml.evaluation.figures import THRESHOLD, evaluate
@@ -50,7 +49,7 @@ def update(
     Raises NotEnoughExamples below 50 examples or with one outcome only, InvalidFeatures on features that are none.
     """
     x, y, learners = columns_of(examples)
-    before = expit(Additive.of(prior.scorecard).logits(x)) if len(y) else np.zeros(0)
+    before = Additive.of(prior.scorecard).probabilities(x) if len(y) else np.zeros(0)
     trained = adapt(
         prior,
         x,
@@ -82,7 +81,7 @@ def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: N
     if not len(y):
         accuracy = prior.figures.get("accuracy", 0.0)
         return UpdateMetrics(0, accuracy, accuracy, None, None, None, None, None, False, str(refusal))
-    before = expit(Additive.of(prior.scorecard).logits(x))
+    before = Additive.of(prior.scorecard).probabilities(x)
     return _metrics(before, before, y, learners, None)._replace(note=str(refusal))
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from ml.scoring.scorecard import LOGIT_BOUND, Deviations, SavedModel, Table, probability_of
+from ml.scoring.scorecard import LOGIT_BOUND, Deviations, SavedModel, Table
 from ml.scoring.trained import INTERVAL_SPREADS, STATED_DOUBT, confidence_of, mean_square
+from ml.study.scales import probability_of
 
 POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 

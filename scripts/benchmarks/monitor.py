@@ -7,11 +7,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from math import log1p
 
 import click
 
 from db.writing.open import open_writer
+from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
 from scripts.benchmarks.processes import cost_of, postgres, postgres_version
@@ -22,6 +22,8 @@ from scripts.cli.extras import Extras
 extras = Extras()
 with extras:
     import numpy as np
+
+    from ml.evaluation.metrics import logistic
 
 WITHIN_S = 60
 WITHIN_MIB = 1024
@@ -87,8 +89,7 @@ def simulated(
     rng = np.random.default_rng(seed)
     ability = rng.normal(0, 0.8, learners)
     learner = rng.integers(0, learners, rows)
-    logit = rng.normal(-0.8, 1.2, rows) + ability[learner]
-    probability = 1 / (1 + np.exp(-logit))
+    probability = logistic(rng.normal(-0.8, 1.2, rows) + ability[learner])
     struggled = rng.random(rows) < probability
     known = rng.random(rows) < 0.8
     age_ms = (rng.random(rows) + (rng.random(rows) < 0.1)) * days * DAY_MS
@@ -117,6 +118,6 @@ def _vector(rng: np.random.Generator, version: str) -> dict[str, object]:
     known: dict[str, float | None] = dict(zip(FEATURE_NAMES, rng.beta(2, 3, len(FEATURE_NAMES)).tolist()))
     for name in rng.choice(FEATURE_NAMES, 6, replace=False).tolist():
         known[name] = None
-    known["answers_of_history"] = log1p(int(rng.integers(0, 400))) / log1p(2000)
+    known["answers_of_history"] = grows(int(rng.integers(0, 400)), FULL_HISTORY)
     degraded = "the database did not answer in time" if rng.random() < 0.01 else ""
     return FeatureVector.of(known, UNTIL_MS, degraded).judged_by(version, "model").to_dict()

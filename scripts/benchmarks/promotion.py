@@ -22,10 +22,9 @@ extras = Extras()
 with extras:
     import numpy as np
     from scipy.optimize import brentq
-    from scipy.special import expit
     from tqdm import tqdm
 
-    from ml.evaluation.metrics import Floats, log_losses
+    from ml.evaluation.metrics import Floats, log_losses, logistic
     from ml.evaluation.promotion import decide
 
 GAIN = 0.01
@@ -80,16 +79,16 @@ def rivals(random: np.random.Generator, n: int, each: int, clustering: Clusterin
     learners = np.repeat(np.arange(-(-n // each)), each)[:n]
     own = random.normal(0.0, clustering.unknown_sd, learners[-1] + 1)[learners]
     known = random.normal(0.0, 1.2, n) - 0.7
-    labels = (random.random(n) < expit(known + own)).astype(np.float64)
+    labels = (random.random(n) < logistic(known + own)).astype(np.float64)
     # Who does not know `own` is calibrated with this flatter logit (the logistic-normal approximation).
     said = known / np.sqrt(1.0 + 0.346 * clustering.unknown_sd**2)
 
     def spoiled() -> Floats:
         shared = random.normal(0.0, 1.0, learners[-1] + 1)[learners] * np.sqrt(clustering.shared_error)
         single = random.normal(0.0, 1.0, n) * np.sqrt(1.0 - clustering.shared_error)
-        return np.asarray(expit(said + error * (shared + single)))
+        return logistic(said + error * (shared + single))
 
-    return Rivals(labels, np.asarray(expit(said)), spoiled(), spoiled(), learners)
+    return Rivals(labels, logistic(said), spoiled(), spoiled(), learners)
 
 
 def error_of(clustering: Clustering) -> float:

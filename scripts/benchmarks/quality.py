@@ -112,8 +112,8 @@ def compared(task: Task, tasks: Sequence[Task], directory: str | None) -> dict[s
     others = [other for other in tasks if other.name != task.name]
     if others:
         prior = by.pretrained_on(others)
-        methods[ELSEWHERE] = lambda: by.probability(prior.logits(test.X))
-        methods[UNKNOWN] = lambda: by.probability(prior.logits(unknown.X))
+        methods[ELSEWHERE] = lambda: prior.probabilities(test.X)
+        methods[UNKNOWN] = lambda: prior.probabilities(unknown.X)
     found = {}
     for name, method in methods.items():
         click.echo(f"{task.name}: {name}", err=True)

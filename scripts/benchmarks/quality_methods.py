@@ -19,6 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from ml.evaluation.metrics import logistic, logit
 from ml.scoring import rules
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.expert_tables import informed, stated_tables
@@ -44,7 +45,7 @@ def this_model(train: ExampleSet, test: ExampleSet) -> Floats:
     labels = Labels.of(train.X, train.y.astype(float), train.learner)
     result = fit(labels, stated_tables(labels.x), candidates_for(len(train))[1:])
     slope, offset = result.calibration
-    return probability(slope * result.model.logits(test.X) + offset)
+    return logistic(slope * result.model.logits(test.X) + offset)
 
 
 def pretrained_on(others: Sequence[Task]) -> Additive:
@@ -123,7 +124,7 @@ def pybkt(task: Task, directory: str) -> Floats:
         raise Refused(f"pyBKT failed: {ran.stderr.strip().splitlines()[-1]}", UNAVAILABLE)
     with open(made, encoding="utf-8") as file:
         right = np.clip(np.array(json.load(file)), 1e-4, 1 - 1e-4)
-    return calibrated(task, -np.log(right / (1 - right)))
+    return calibrated(task, -logit(right))
 
 
 def pybkt_python(directory: str) -> str:
@@ -143,8 +144,3 @@ def calibrated(task: Task, scores: Floats) -> Floats:
     """Scores as probabilities of a struggle, by a logistic line through the training visits."""
     line = LogisticRegression(C=1e3).fit(scores[task.training, None], task.examples.y[task.training])
     return np.asarray(line.predict_proba(scores[task.test, None])[:, 1])
-
-
-def probability(logits: Floats) -> Floats:
-    """The logistic function."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from math import log1p
 from operator import itemgetter
 from typing import NamedTuple
 from zlib import crc32
@@ -14,7 +13,7 @@ from db.client import Client
 from db.stored_predictions import StoredPrediction, count_predictions, stream_predictions
 from ml.evaluation.drift import FeatureCounts
 from ml.evaluation.metrics import Floats, Integers
-from ml.evaluation.slices import history_band
+from ml.evaluation.slices import answers_told, history_band
 from ml.features.vector import FEATURE_NAMES
 from scripts.cli.streams import printable
 from scripts.monitoring.glance import Glance, glance, glance_of, parsed
@@ -31,9 +30,6 @@ MONITORED = (PROBABILITY, *FEATURE_NAMES)
 
 DRIFT_ROWS = 100_000
 """Of a larger period, drift is measured on a sample of about this many rows, drawn by the prediction's id."""
-
-_HISTORY_FULL = 2000
-"""answers_of_history is log1p(answers) / log1p(this), at most 1 (ml/features/estimated.py)."""
 
 
 class Mistake(NamedTuple):
@@ -159,9 +155,7 @@ def _columns(rows: Sequence[StoredPrediction], glances: Sequence[Glance], codes:
 
 def _bands(grown: Floats, bands: Numbers) -> Integers:
     """The history bands of a feature that is answers grown by a logarithm."""
-    with np.errstate(over="ignore"):
-        answers = np.rint(np.expm1(grown * log1p(_HISTORY_FULL)))
-    found, place = np.unique(np.clip(answers, 0, _HISTORY_FULL), return_inverse=True)
+    found, place = np.unique(answers_told(grown), return_inverse=True)
     named = [bands[history_band(None if np.isnan(each) else int(each))] for each in found]
     return np.array(named, dtype=np.int64)[place]
 

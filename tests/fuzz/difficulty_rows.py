@@ -60,7 +60,7 @@ class RowsOfATable:
                 for name in objective.__slots__:
                     value = getattr(objective, name)
                     assert value is None or (isfinite(value) and (name[-4:] != "rate" or 0 <= value <= 1)), name
-            assert all(isfinite(found.error_logit(each, card)) for each in ids for card in ids)
+            assert all(isfinite(found.of_card(each, card)[0]) for each in ids for card in ids)
             for relations in found.relations.values():
                 assert all(isinstance(related, str) and 0 <= weight <= 1 for related, weight in relations.weights)
                 assert all(isinstance(each, str) for each in relations.predecessors)

@@ -55,7 +55,7 @@ MADE_UP = {
         "import db.reading.queries",
         "db.tables.stray -> db.reading.queries",
     ),
-    "a circle within a room": ("ml/study/levels.py", "import ml.study.summary", "No cycles are allowed in ml.study."),
+    "a circle within a room": ("ml/study/scales.py", "import ml.study.summary", "No cycles are allowed in ml.study."),
     "a command that imports another": (
         "scripts/monitor.py",
         "import scripts.models",
@@ -67,7 +67,7 @@ MADE_UP = {
         "scripts.cli.exits -> db.sql.dialects",
     ),
     "an import of predict.py": ("scripts/cli/exits.py", "import predict", "scripts.cli.exits -> predict"),
-    "a numerical library in a prediction": ("ml/study/levels.py", "import numpy", "ml.study.levels -> numpy"),
+    "a numerical library in a prediction": ("ml/study/scales.py", "import numpy", "ml.study.scales -> numpy"),
 }
 """What a change might do -> the file it makes or adds to, the lines, and what the contracts say of it."""
 

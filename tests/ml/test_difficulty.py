@@ -65,7 +65,7 @@ def seen(difficulty: object) -> object:
         (
             {row_id: [getattr(o, field) for field in o.__slots__] for row_id, o in difficulty.objectives.items()},  # type: ignore[attr-defined]
             {row_id: (r.weights, r.predecessors) for row_id, r in difficulty.relations.items()},  # type: ignore[attr-defined]
-            [difficulty.error_logit(o, f"{o}/{place}") for o in OBJECTIVES for place in range(6)],  # type: ignore[attr-defined]
+            [difficulty.of_card(o, f"{o}/{place}") for o in OBJECTIVES for place in range(6)],  # type: ignore[attr-defined]
             [getattr(difficulty.totals, field) for field in difficulty.totals.__slots__],  # type: ignore[attr-defined]
         )
     ]
@@ -141,7 +141,7 @@ def test_what_nobody_else_touched_is_unknown(tmp_path: Path) -> None:
     found = table.facing("me", [OBJECTIVE, "never"], [f"{OBJECTIVE}/0"])
     assert found.objectives == {}
     assert found.card_error_rate(OBJECTIVE, f"{OBJECTIVE}/0") is None
-    assert found.error_logit(OBJECTIVE, f"{OBJECTIVE}/0") == NO_DIFFICULTY.totals.error_logit
+    assert found.of_card(OBJECTIVE, f"{OBJECTIVE}/0")[0] == NO_DIFFICULTY.totals.error_logit
     table.close()
 
 

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.reading.rows import ReviewRow, ValidationRow
-from ml.features.estimated import estimated_features, sigmoid
+from ml.features.estimated import estimated_features
 from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
 from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
 from ml.study.estimates import LearnerEstimates, ObjectiveTrace
 from ml.study.history import DAY_MS, StudyHistory
+from ml.study.scales import logistic
 from ml.study.visits import VISIT_GAP_MS
 from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
 from tests.support.history_strategies import REVIEWS, ROWS
@@ -167,7 +168,7 @@ def test_a_struggle_rate_is_never_taken_for_certain(struggled: int, bound: float
 
 
 def test_the_logistic_function_ends_at_zero_where_the_exponential_would_overflow() -> None:
-    assert [sigmoid(x) for x in (-1e9, -710.0, 0.0, 1e9)] == [0.0, 0.0, 0.5, 1.0]
+    assert [logistic(x) for x in (-1e9, -710.0, 0.0, 1e9)] == [0.0, 0.0, 0.5, 1.0]
 
 
 def test_more_lapses_never_raise_what_speaks_for_the_learner() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from ml.scoring.scorecard import LOGIT_BOUND, Deviations, Scorecard, Table, probability_of
+from ml.scoring.scorecard import LOGIT_BOUND, Deviations, Scorecard, Table
+from ml.study.scales import probability_of
 
 numbers = st.floats(-3, 3)
 

@@ -1,0 +1,51 @@
+"""The scales that numbers stand on: the platform's levels, shares of 0..1, and logits."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+MASTERY = {"NOT_STARTED": 0.0, "BEGINNER": 0.25, "INTERMEDIATE": 0.5, "ADVANCED": 0.75, "MASTERED": 1.0}
+COMPLEXITY = {"BASIC": 0.3, "INTERMEDIATE": 0.6, "ADVANCED": 0.9}
+MASTERED_FROM = 0.7
+"""Mastery below this counts as unmastered."""
+
+_INFINITY = float("inf")
+
+
+def mean(scores: list[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return sum(scores) / len(scores) if scores else None
+
+
+def bounded(score: object) -> float | None:
+    """A stored score held to 0..1; None where it is no finite number."""
+    if isinstance(score, bool) or not isinstance(score, (int, float)) or score != score or abs(score) == _INFINITY:
+        return None
+    return float(min(1, max(0, score)))
+
+
+def logit(probability: float) -> float:
+    """log(p / (1 - p)) for 0 < p < 1: the inverse of `logistic`."""
+    return log(probability / (1.0 - probability))
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + e^-x), from 0 to 1; it is 0 where the exponential would overflow.
+
+    Equal to scipy.special.expit, which training uses, to the last bit above -700.
+
+    >>> logistic(0.0), logistic(logit(0.8))
+    (0.5, 0.8)
+    """
+    return 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0
+
+
+def probability_of(logit: float) -> float:
+    """The probability of a trained model's logit: `logistic`, which a few last digits of small ones differ from.
+
+    Answers are kept and compared with later ones to the last digit, so that this spelling is not changed.
+    """
+    if logit >= 0:
+        return 1.0 / (1.0 + exp(-logit))
+    odds = exp(logit)
+    return odds / (1.0 + odds)
