@@ -128,7 +128,7 @@ PLATFORM_FEATURES = (
         "content_complexity",
         neutral=0.5,
         direction=+1,
-        meaning="complexity of the material; BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9",
+        meaning="complexity of the material",
         unit="level",
         ends="BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9",
         source="`learning_objectives.complexity`, as the platform has it.",

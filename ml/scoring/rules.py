@@ -53,13 +53,13 @@ STRAIN = {
 Decline weighs less than half of retention: an early lapse lowers both, and must not come out as progress.
 """
 
-HIGH_FROM = {
+HIGH_THRESHOLDS = {
     "retention_score": (0.5, -0.5, False),
     "prerequisite_gap_count": (0.5, 0.5, True),
     "complexity_mismatch": (0.6, 0.4, False),
     "historical_struggle_score": (0.7, 0.3, False),
 }
-MEDIUM_FROM = {
+MEDIUM_THRESHOLDS = {
     "retention_score": (0.7, -0.2, True),
     "prerequisite_gap_count": (0.2, 0.3, True),
     "content_type_mismatch": (0.5, 0.5, False),
@@ -110,10 +110,10 @@ def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
         The level, and per feature how far it went past its threshold, as a share of the way that was left. Features
         without data trigger nothing.
     """
-    high = _triggered(features, HIGH_FROM)
+    high = _triggered(features, HIGH_THRESHOLDS)
     if high:
         return "HIGH", high
-    medium = _triggered(features, MEDIUM_FROM)
+    medium = _triggered(features, MEDIUM_THRESHOLDS)
     return ("MEDIUM", medium) if medium else ("LOW", {})
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from db.reading.rows import MissionRow, PatternRow
+from ml.features import context, platform
 from ml.features.platform import platform_features
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.study.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
@@ -370,3 +371,14 @@ def test_three_thousand_answers_take_milliseconds() -> None:
         platform_features(history)
         spent.append(time.perf_counter() - started)
     assert min(spent) < 0.02  # ten times the usual: a loop over loops would take a second
+
+
+def test_each_features_docstring_gives_its_direction_its_absence_and_its_source() -> None:
+    for feature in PLATFORM_FEATURES:
+        computed = getattr(platform, feature.name, None) or getattr(context, feature.name)
+        said = " ".join((computed.__doc__ or "").split())
+        assert f"A higher value {'raises' if feature.direction > 0 else 'lowers'} the risk" in said.replace(
+            "; a higher", ". A higher"
+        ), feature.name
+        assert "None " in said, feature.name
+        assert "Source" in said, feature.name
