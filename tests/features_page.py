@@ -20,18 +20,15 @@ DIFFERING = """\
 ## Features
 
 Every feature is a number from 0 to 1. "Direction" says what a higher value means for the risk; "either" leaves it to
-training. A feature without data is not guessed: it takes its neutral value, stands in `features.defaulted`, and a model
-treats it as missing. Nothing dated at or after `as_of` counts, and columns without a date (`masteryLevel`,
-`weaknessScore`, `lapseCount`, `lastStudiedAt` and the profile) count only where `as_of` is now.
+training. A feature without data takes its neutral value and is named in `features.defaulted`, and a model
+treats it as missing.
 
 ### Features whose definition differs from the app's extractor
 
-The platform describes fifteen features in a line each, and the app computes some of the same quantities for its own
-pages. Ours bear the platform's names, and whoever compares the two will find other numbers. This table says where and
-why. What it says of the app follows from the platform's description and from what the app keeps in its tables; the
-app's code was not at hand, and where it is silent we say nothing.
-[features/platform.py](features/platform.py) and [features/context.py](features/context.py) have every definition
-beside its code.
+The platform describes fifteen features in one line each, and the app computes some of the same quantities for its own
+pages. Our features have the platform's names, but their numbers differ in places. This table says where and why. What
+it says of the app follows from the platform's description and from the app's tables; the app's code was not available.
+[features/platform.py](features/platform.py) and [features/context.py](features/context.py) have the definitions.
 """
 ESTIMATED = """\
 Learners who have switched `behavioralAnalysisEnabled` off have no patterns, events or profile here.
@@ -39,8 +36,8 @@ Learners who have switched `behavioralAnalysisEnabled` off have no patterns, eve
 ### Estimated features
 
 The other features that a trained model uses are our own and have no counterpart in the app.
-[features/estimated.py](features/estimated.py) computes them. The difficulty table holds what other learners made of an
-objective; without one, those features have no data.
+[features/estimated.py](features/estimated.py) computes them. The difficulty table holds how other learners did on an
+objective; without a table, those features have no data.
 """
 
 

@@ -1,4 +1,4 @@
-"""The README's two roles, made by its own SQL on a real server: what they may do, and what the server denies them."""
+"""The two roles of db/README.md, made by its own SQL on a real server: what they may do, and what the server denies."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
 ROOT = Path(PREDICT).parent
 ROLES = ("struggle_reader", "struggle_writer")
 OURS = ("struggle_predictions", "struggle_indicators", "prediction_feedbacks")
-BLOCKS = re.findall(r"^```sql\n(CREATE ROLE .*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "db" / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sql\n(CREATE ROLE .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def app(postgres_databases: Databases) -> Iterator[str]:
-    """The demo's platform, with the README's roles, and a table that was made after them."""
+    """The demo's platform, with the page's two roles, and a table that was made after them."""
     url = with_demo(postgres_databases.empty())
     assert len(BLOCKS) == 2
     with connected(url) as cursor:

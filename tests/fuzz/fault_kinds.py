@@ -35,7 +35,7 @@ from tests.support.trained_models import save_model
 class Trial(NamedTuple):
     """One predict.py and what may become of it.
 
-    options: behind the two ids. codes: the exit codes that the README allows. shell: what sh does before it becomes
+    options: behind the two ids. codes: the exit codes that the page allows. shell: what sh does before it becomes
     predict.py. stdout: a file descriptor in place of a pipe that is read. meanwhile: called once it runs.
     garbled: its rows may have become nonsense on the way, so that features that cannot be extracted are no bug.
     """

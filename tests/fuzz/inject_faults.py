@@ -1,7 +1,7 @@
 """Real predict.py processes under injected faults, counted: `python -m tests.fuzz.inject_faults --faults 1000`.
 
 Fault number n of seed s is the same on every machine but for the moments of what happens meanwhile; `--only n` runs it
-alone and shows it. Counted are tracebacks, invalid JSON, exit codes that the README does not allow for the fault, ends
+alone and shows it. Counted are tracebacks, invalid JSON, exit codes that the page does not allow for the fault, ends
 later than the deadline and a second, processes and connections left behind, and credentials in any output.
 """
 

@@ -106,7 +106,7 @@ async def test_the_guides_graceful_degradation_gives_default_features(
 
 
 def test_every_python_block_of_the_guide_is_accounted_for() -> None:
-    """A block that the guide gains is noticed here: it wants a test above, or a line in the README's table."""
+    """A block that the guide gains is noticed here: it wants a test above, or a line in the table of that page."""
     run_here = [
         "print(json.dumps({",
         "from tests.fixtures import create_test_db",

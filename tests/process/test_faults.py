@@ -1,7 +1,7 @@
 """Faults injected while real predict.py processes run: each sees one JSON object or none, and a documented exit code.
 
-Every process here is held to the contract of tests/support/running_predict.py. The README's table of faults names these
-tests.
+Every process here is held to the contract of tests/support/running_predict.py. The table of faults in tests/README.md
+names these tests.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """predict.py called as other programs call it: from Node with exec and execFile, and with hostile ids.
 
 The route of the integration guide builds a shell command from the ids. What that costs is shown here once, with a
-harmless marker file; everything else calls predict.py the way the README says, without a shell.
+harmless marker file; everything else calls predict.py the way tests/nextjs/README.md says, without a shell.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def through_node(*calls: dict[str, object], database_url: str | None = None) -> 
 
 
 def predicting(user_id: str, objective_id: str) -> dict[str, object]:
-    """The call as the README's route makes it."""
+    """The call as the example's route makes it."""
     return {"file": sys.executable, "args": [PREDICT, user_id, objective_id]}
 
 
@@ -133,7 +133,7 @@ def test_a_template_string_lets_an_id_run_a_command_and_execfile_does_not(tmp_pa
     marker = tmp_path / "marker"
     hostile = f"nobody; touch {marker} #"
     through_node(guides_command(LEARNER, hostile))
-    assert marker.exists(), "the guide's form should have run the id's command; that is what the README warns of"
+    assert marker.exists(), "the guide's form should have run the id's command; that is what the page warns of"
     marker.unlink()
 
     for user_id, objective_id in (
