@@ -37,7 +37,7 @@ EXPECTATION_FEATURES = (
         subject="expected",
         amount=part,
         sentence="this learner is expected to get [-only ]# of the first answers of this visit wrong",
-        missing="other learners' first answers in visits to this objective from which to estimate this learner's",
+        missing="other learners' first answers in visits to this objective from which to estimate mistakes",
     ),
     Feature(
         "ability",

@@ -122,7 +122,7 @@ PLATFORM_FEATURES = (
         subject="prerequisites",
         amount=rest,
         sentence="mean mastery of the stated prerequisites is [+only ]#",
-        missing="prerequisites of this objective whose mastery could be averaged",
+        missing="mastery of any prerequisites of this objective",
     ),
     Feature(
         "content_complexity",

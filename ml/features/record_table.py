@@ -196,8 +196,8 @@ RECORD_FEATURES = (
         source=f"{_HERE}.",
         subject="own answers",
         amount=lambda value: _wrong_in_a_row(round(FULL_STREAK * value)),
-        sentence="on this objective, #",
-        at_1=f"on this objective, at least the last {FULL_STREAK} answers were wrong",
+        sentence="the #",
+        at_1=f"at least the last {FULL_STREAK} answers on this objective were wrong",
         missing="an earlier answer on this objective",
     ),
     Feature(
@@ -251,7 +251,7 @@ RECORD_FEATURES = (
         amount=grown(FULL_BETWEEN, "other answer has", "other answers have"),
         sentence="# been given since this objective was last met",
         at_1=f"{FULL_BETWEEN:,} or more other answers have been given since this objective was last met",
-        missing="an earlier answer on this objective since which to count",
+        missing="an earlier answer on this objective from which to count other answers",
     ),
     Feature(
         "time_since_objective",
@@ -313,5 +313,5 @@ RECORD_FEATURES = (
 
 def _wrong_in_a_row(wrong: int) -> str:
     if wrong < 2:
-        return f"the last answer was {'wrong' if wrong else 'right'}"
-    return f"the last {wrong} answers were wrong"
+        return f"last answer on this objective was {'wrong' if wrong else 'right'}"
+    return f"last {wrong} answers on this objective were wrong"

@@ -131,7 +131,7 @@ def test_only_is_said_of_little_alone_and_never_against_the_sign(feature: Featur
         ),
         ("workload_level", 0.02, False, "only 1 objective is pending in missions"),
         ("workload_level", 0.02, True, "1 objective is pending in missions"),
-        ("objective_wrong_streak", 0.2, True, "on this objective, the last answer was wrong"),
+        ("objective_wrong_streak", 0.2, True, "the last answer on this objective was wrong"),
     ],
 )
 def test_a_clause_is_true_for_either_sign(feature: str, value: float, raises: bool, text: str) -> None:
