@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
-from ml.features.estimated import estimated_features
-from ml.features.platform import platform_features
+from ml.features.build import features_of_all
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.places import current
 from ml.study.correctness import correct_setting, suits
-from ml.study.estimates import LearnerEstimates
 from ml.study.history import WINDOW, LearnerHistory, StudyHistory, Window
 
 TYPE_CHECKING = False
@@ -94,17 +92,7 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """The features of a history already read: pure, the same in training, batch and prediction."""
-        if not history.past.learner.performance_tracking_enabled:
-            from ml.features.consent import untracked
-
-            return untracked(history.past)
-        difficulty = self._difficulty()
-        if difficulty is None:
-            estimates = history.past.once(_own_estimates)
-        else:
-            estimates = LearnerEstimates.before(history, difficulty)
-        known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
-        return FeatureVector.of(known, history.past.as_of_ms)
+        return features_of_all([history], self._difficulty())[0]
 
     def _create_default_feature_vector(
         self, degraded: str = "features could not be extracted", as_of: datetime | int | None = None
@@ -141,11 +129,6 @@ def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
         return None
     named = saved.difficulty if suits(saved.correct_from, correct_from) else None
     return None if named is None else DifficultyTable.open(os.path.join(os.path.dirname(path), named[0]))
-
-
-def _own_estimates(past: LearnerHistory) -> LearnerEstimates:
-    """Estimates from the learner's answers alone; the same for every objective faced."""
-    return LearnerEstimates(correct_from=past.correct_from).replay(past)
 
 
 def _as_records(client: object) -> ports.StudyRecords:

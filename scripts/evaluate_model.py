@@ -226,7 +226,7 @@ def explained(
     history = StudyHistory.before(rows, model.correct_from)
     features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)
     prediction = model.predict(features)
-    estimates = LearnerEstimates.before(history, model.difficulty)
+    estimates = LearnerEstimates.facing([history], model.difficulty)
     past = history.past
     trace = estimates.objectives.get(objective)
     return {

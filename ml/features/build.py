@@ -1,15 +1,9 @@
-"""Works out the features of one learner who faces many objectives; what depends on the learner alone is done once.
-
-The numbers are those of StruggleFeatureExtractor.features_of, to the last bit, because both call the same functions.
-"""
+"""Puts features together, for predictions, batches and training alike."""
 
 from __future__ import annotations
 
-from ml.features import estimated as estimated_features
-from ml.features import platform as platform_features
-from ml.features.consent import untracked
+from ml.features import estimated, platform
 from ml.features.vector import FeatureVector
-from ml.study.difficulty import NO_DIFFICULTY
 from ml.study.estimates import LearnerEstimates
 from ml.study.history import StudyHistory
 
@@ -22,50 +16,53 @@ if TYPE_CHECKING:
     from ml.study.history import LearnerHistory
 
 
-def features_facing(
-    past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
-) -> list[FeatureVector]:
-    """The features of one learner facing each of several objectives.
+def features_of(
+    history: StudyHistory, estimates: LearnerEstimates, of_learner: FeatureVector | None = None
+) -> FeatureVector:
+    """The features of one learner who faces one objective.
 
     Args:
-        past: what the learner did before the moment of prediction.
-        objectives: the rows of each objective that is faced.
+        history: what the learner did before the moment of prediction.
+        estimates: what follows from the learner's answers as of that moment.
+        of_learner: the features that depend on the learner alone, where the caller has worked them out already.
+    """
+    known = platform.features_of_objective(history, estimates)
+    known.update(estimated.features_of_objective(history, estimates))
+    return (of_learner or _features_of_learner(history.past, estimates)).joined_by(known)
+
+
+def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | None) -> list[FeatureVector]:
+    """The features of one learner who faces several objectives; what depends on the learner alone is worked out once.
+
+    Args:
+        histories: the same learner's history before each objective.
         table: the deployment's difficulties, or None.
 
     Returns:
-        One vector per objective, in the order of `objectives`. A learner who has switched performance tracking off
-        has default features for every objective.
+        One vector per history, in their order. A learner who has switched performance tracking off has default
+        features for every objective.
     """
+    if not histories:
+        return []
+    past = histories[0].past
     if not past.learner.performance_tracking_enabled:
-        return [untracked(past)] * len(objectives)
-    histories = [StudyHistory(past, rows) for rows in objectives]
-    estimates = _estimates_facing(past, histories, table)
-    as_of_ms = past.as_of_ms
-    of_learner = platform_features.features_of_learner(past)
-    of_learner.update(estimated_features.features_of_learner(estimates, as_of_ms))
-    shared = FeatureVector.of(of_learner, as_of_ms)
-    vectors = []
-    for history in histories:
-        known = platform_features.features_of_objective(history, estimates)
-        known.update(estimated_features.features_of_objective(history, estimates))
-        vectors.append(shared.joined_by(known))
-    return vectors
+        from ml.features.consent import untracked  # few learners switch it off
+
+        return [untracked(past)] * len(histories)
+    estimates = LearnerEstimates.facing(histories, table)
+    of_learner = _features_of_learner(past, estimates)
+    return [features_of(history, estimates, of_learner) for history in histories]
 
 
-def _estimates_facing(
-    past: LearnerHistory, histories: Sequence[StudyHistory], table: Difficulties | None
-) -> LearnerEstimates:
-    """The learner's answers replayed once, against the difficulty of everything that was answered or is faced.
+def features_facing(
+    past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
+) -> list[FeatureVector]:
+    """As `features_of_all`, for the rows of the objectives."""
+    return features_of_all([StudyHistory(past, rows) for rows in objectives], table)
 
-    The difficulty of one objective does not depend on the others, so that knowing them as well changes nothing.
-    """
-    if table is None:
-        return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)
-    targets = [history.objective.id for history in histories]
-    objectives = set(targets)
-    objectives.update(row.objective_id for row in past.reviews if row.objective_id is not None)
-    objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
-    cards = {review.card_id for review in past.reviews}
-    cards.update(card.id for history in histories for card in history.cards)
-    difficulty = table.facing(past.learner.id, objectives, cards, targets, past.correct_from)
-    return LearnerEstimates(difficulty, past.correct_from).replay(past)
+
+def _features_of_learner(past: LearnerHistory, estimates: LearnerEstimates) -> FeatureVector:
+    """The features that are the same whichever objective the learner faces; all others are without data."""
+    known = platform.features_of_learner(past)
+    known.update(estimated.features_of_learner(estimates, past.as_of_ms))
+    return FeatureVector.of(known, past.as_of_ms)

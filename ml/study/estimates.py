@@ -18,6 +18,8 @@ from ml.study.visits import GRADES, JUDGED_ANSWERS, Visit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from ml import ports
     from ml.study.difficulty import Difficulties, LearnerDifficulty
     from ml.study.history import LearnerHistory, StudyHistory
@@ -146,10 +148,20 @@ class LearnerEstimates:
         return self.opening_strength.logit
 
     @classmethod
-    def before(cls, history: StudyHistory, table: Difficulties | None) -> LearnerEstimates:
-        """The estimates for one prediction: all of the history's answers, against what other learners made of them."""
-        difficulty = difficulty_facing(history, table)
-        return cls(difficulty, history.past.correct_from).replay(history.past)
+    def facing(cls, histories: Sequence[StudyHistory], table: Difficulties | None) -> LearnerEstimates:
+        """All of a learner's answers, against what other learners made of what was answered and of what is faced.
+
+        Args:
+            histories: one learner's history before each objective that is faced; at least one.
+            table: the deployment's difficulties, or None.
+        """
+        past = histories[0].past
+        if table is None:
+            return past.once(_from_own_answers)
+        targets = [history.objective.id for history in histories]
+        cards = [card for history in histories for card in history.cards]
+        difficulty = difficulty_facing(past, targets, cards, table, past.correct_from)
+        return cls(difficulty, past.correct_from).replay(past)
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
         """Observes a whole history, answers and validation scores in the order of their time."""
@@ -252,14 +264,37 @@ def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float
     return max(0.05, trace.stability_days * 0.5)
 
 
-def difficulty_facing(history: StudyHistory, table: Difficulties | None) -> LearnerDifficulty:
-    """What the table says of every objective and card this prediction touches; NO_DIFFICULTY without a table."""
+def difficulty_facing(
+    rows: ports.LearnerRows | LearnerHistory,
+    targets: Sequence[str],
+    cards: Iterable[ports.Card],
+    table: Difficulties | None,
+    correct_from: str,
+) -> LearnerDifficulty:
+    """What the table says of every objective and card that a learner's predictions touch.
+
+    The difficulty of one objective does not depend on the others, so that many may be looked up at once.
+
+    Args:
+        rows: the learner, with the answers and validation scores that are replayed.
+        targets: ids of the objectives that are faced.
+        cards: cards of those objectives that are due.
+        table: the deployment's difficulties; None gives NO_DIFFICULTY.
+        correct_from: the setting under which answers are judged; the table must have been counted under the same.
+
+    Raises:
+        ModelRefused: the table is damaged, or was counted under another setting.
+    """
     if table is None:
         return NO_DIFFICULTY
-    past, target = history.past, history.objective.id
-    objectives = {target}
-    objectives.update(row.objective_id for row in past.reviews if row.objective_id is not None)
-    objectives.update(row.objective_id for row in past.validations if row.objective_id is not None)
-    cards = {review.card_id for review in past.reviews}
-    cards.update(card.id for card in history.cards)
-    return table.facing(past.learner.id, objectives, cards, (target,), past.correct_from)
+    objectives = set(targets)
+    objectives.update(row.objective_id for row in rows.reviews if row.objective_id is not None)
+    objectives.update(row.objective_id for row in rows.validations if row.objective_id is not None)
+    card_ids = {review.card_id for review in rows.reviews}
+    card_ids.update(card.id for card in cards)
+    return table.facing(rows.learner.id, objectives, card_ids, targets, correct_from)
+
+
+def _from_own_answers(past: LearnerHistory) -> LearnerEstimates:
+    """Without a table: the same for every objective that is faced, so that it is worked out once."""
+    return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)

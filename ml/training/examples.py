@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.features.build import features_of
 from ml.features.consent import teaches
-from ml.features.estimated import estimated_features
-from ml.features.platform import platform_features
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.storage.difficulty_table import DifficultyTable
 from ml.study.correctness import GOOD
-from ml.study.difficulty import NO_DIFFICULTY, LearnerDifficulty
-from ml.study.estimates import LearnerEstimates
+from ml.study.difficulty import LearnerDifficulty
+from ml.study.estimates import LearnerEstimates, difficulty_facing
 from ml.study.history import WINDOW, LearnerHistory, StudyHistory
 from ml.study.visits import Visit, visits_of
 
@@ -134,7 +133,8 @@ def features_at(
     correct_from: str = GOOD,
 ) -> list[FeatureVector]:
     """What a prediction would have seen at the start of each visit; visits run in the order of their time."""
-    difficulty = _difficulty_of(rows, visits, table, correct_from)
+    targets = sorted({visit.objective_id for visit in visits})
+    difficulty = difficulty_facing(rows, targets, (), table, correct_from)
     running = _Running(rows, difficulty, correct_from)
     vectors = []
     past: LearnerHistory | None = None
@@ -143,8 +143,7 @@ def features_at(
             past = LearnerHistory(rows, visit.as_of_ms, False, correct_from)
         history = StudyHistory(past, objectives[visit.objective_id])
         estimates = running.until(past)
-        known = {**platform_features(history, estimates), **estimated_features(history, estimates)}
-        vectors.append(FeatureVector.of(known, visit.as_of_ms))
+        vectors.append(features_of(history, estimates))
     return vectors
 
 
@@ -174,19 +173,6 @@ class _Running:
         while self.validated < len(validations) and validations[self.validated].responded_at_ms < end_ms:
             self.estimates.observe_validation(validations[self.validated])
             self.validated += 1
-
-
-def _difficulty_of(
-    rows: ports.LearnerRows, visits: Sequence[LabelledVisit], table: DifficultyTable | None, correct_from: str
-) -> LearnerDifficulty:
-    """The table as this learner's predictions see it, for all of them at once."""
-    if table is None:
-        return NO_DIFFICULTY
-    targets = sorted({visit.objective_id for visit in visits})
-    met = {row.objective_id for row in rows.reviews if row.objective_id is not None}
-    met.update(row.objective_id for row in rows.validations if row.objective_id is not None)
-    cards = {review.card_id for review in rows.reviews}
-    return table.facing(rows.learner.id, sorted(met.union(targets)), sorted(cards), targets, correct_from)
 
 
 def labelled_examples(

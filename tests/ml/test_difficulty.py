@@ -112,7 +112,7 @@ def test_with_a_table_every_estimated_feature_has_its_name_and_its_value(tmp_pat
     due = card(name=f"{OBJECTIVE}/0")._replace(next_review_at_ms=AS_OF_MS)
     table = table_of(tmp_path, [*others, failed])
     history = study(reviews=answers("GGA", 9, "a") + answers("GGA", 2) + answers("GGA", 1), cards=[due])
-    found = estimated_features(history, LearnerEstimates.before(history, table))
+    found = estimated_features(history, LearnerEstimates.facing([history], table))
     assert found.keys() == {feature.name for feature in ESTIMATED_FEATURES}
     assert [name for name, value in found.items() if value is None or not 0 <= value <= 1] == []
     table.close()
@@ -127,12 +127,12 @@ def test_a_prediction_looks_up_all_that_its_history_touches(tmp_path: Path) -> N
         cards=[card(name=f"{OBJECTIVE}/2")],
     )
     table = table_of(tmp_path, [other, own])
-    found = difficulty_facing(history, table)
+    found = difficulty_facing(history.past, [history.objective.id], history.cards, table, "GOOD")
     assert found.objectives.keys() == {OBJECTIVE, "met", "asked"}
     assert found.objectives["met"].learners == 1  # the learner's own answers left out
     known = {card_id: found.card_error_rate(None, card_id) for card_id in ("met/0", f"{OBJECTIVE}/2", "never/0")}
     assert {card_id for card_id, rate in known.items() if rate is not None} == {"met/0", f"{OBJECTIVE}/2"}
-    assert difficulty_facing(history, None) is NO_DIFFICULTY
+    assert difficulty_facing(history.past, [history.objective.id], history.cards, None, "GOOD") is NO_DIFFICULTY
     table.close()
 
 

@@ -25,7 +25,7 @@ NAMES = {feature.name for feature in ESTIMATED_FEATURES}
 
 def estimated(**rows: object) -> dict[str, float | None]:
     history = study(**rows)
-    return estimated_features(history, LearnerEstimates.before(history, None))
+    return estimated_features(history, LearnerEstimates.facing([history], None))
 
 
 @settings(max_examples=60, deadline=None)
@@ -202,7 +202,7 @@ def test_cards_due_are_known_only_now() -> None:
     due = [card(name="a")._replace(next_review_at_ms=AS_OF_MS)]
     history = StudyHistory.before(study_rows(cards=due, is_now=False))
     assert "first_card_difficulty" not in {
-        name for name, value in estimated_features(history, LearnerEstimates.before(history, None)).items() if value
+        name for name, value in estimated_features(history, LearnerEstimates.facing([history], None)).items() if value
     }
 
 
@@ -216,5 +216,5 @@ def test_replaying_and_observing_one_by_one_agree(reviews: list[ReviewRow], scor
     events = [(v.responded_at_ms, 0, v) for v in past.validations] + [(r.reviewed_at_ms, 1, r) for r in past.reviews]
     for _, kind, row in sorted(events, key=lambda event: event[:2]):
         (stepwise.observe if kind else stepwise.observe_validation)(row)  # type: ignore[operator]
-    replayed = LearnerEstimates.before(history, None)
+    replayed = LearnerEstimates.facing([history], None)
     assert estimated_features(history, stepwise) == estimated_features(history, replayed)
