@@ -25,17 +25,41 @@ if TYPE_CHECKING:
 
 
 def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
-    """The features of ESTIMATED_FEATURES by name, each from 0 to 1, or None (or absent) without data."""
+    """Compute every feature of ESTIMATED_FEATURES.
+
+    Args:
+        history: What the learner did before as_of, and the objective faced.
+        estimates: What the learner's answers before as_of say.
+
+    Returns:
+        Each feature by name, from 0 to 1; a feature without data is None or absent.
+    """
     return {**features_of_learner(estimates, history.past.as_of_ms), **features_of_objective(history, estimates)}
 
 
 def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
-    """The estimated features that are the same for every objective that the learner faces."""
+    """Compute the features that are the same whichever objective the learner faces.
+
+    Args:
+        estimates: What the learner's answers before as_of say.
+        as_of_ms: The moment of the prediction, in milliseconds since 1970.
+
+    Returns:
+        Each feature by name, from 0 to 1; a feature without data is absent.
+    """
     return {**_learner(estimates), **_time(estimates, as_of_ms)}
 
 
 def features_of_objective(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
-    """The estimated features that depend on the objective faced."""
+    """Compute the features that depend on the objective faced.
+
+    Args:
+        history: What the learner did before as_of, and the objective faced.
+        estimates: What the learner's answers before as_of say.
+
+    Returns:
+        Each feature by name, from 0 to 1; a feature without data is None or absent.
+    """
     objective_id = history.objective.id
     trace = estimates.objectives.get(objective_id)
     return {

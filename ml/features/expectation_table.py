@@ -5,7 +5,7 @@ ml/features/estimated.py computes them, from the deployment's difficulty table a
 
 from __future__ import annotations
 
-from ml.features.feature import FULL_SUPPORT, Feature, compared, grown, part, percent
+from ml.features.feature import FULL_SUPPORT, Feature, compared, counted_on_log, part, percent
 
 _DIFFICULTY = "The difficulty table, without the learner's own answers"
 _BOTH = "The difficulty table, and the ability from the learner's answers"
@@ -178,7 +178,7 @@ EXPECTATION_FEATURES = (
         ends=f"0 = none, 1 = {FULL_SUPPORT:,} or more",
         source=f"{_DIFFICULTY}.",
         subject="support",
-        amount=grown(FULL_SUPPORT, "other learner are", "other learners are"),
+        amount=counted_on_log(FULL_SUPPORT, "other learner are", "other learners are"),
         sentence="the results of # known for this objective",
         at_0="no other learner's results are known for this objective",
         at_1=f"the results of {FULL_SUPPORT:,} or more other learners are known for this objective",

@@ -103,7 +103,12 @@ class Feature:
         self.at_1 = at_1
 
     def clause(self, value: float, raises: bool) -> str:
-        """What the value says, as a clause. raises: whether the feature's contribution raises the risk."""
+        """Say in a clause what the value means.
+
+        Args:
+            value: From 0 to 1.
+            raises: Whether the feature's contribution raises the risk; else it lowers it.
+        """
         if value <= 0 and self.at_0:
             return self.at_0
         if value >= 1 and self.at_1:
@@ -117,7 +122,7 @@ class Feature:
         return (before + said + after).replace("#", amount)
 
     def absence(self) -> str:
-        """The clause for a feature without data."""
+        """Say in a clause that the feature has no data."""
         return f"there is no record of {self.missing}"
 
 
@@ -177,15 +182,17 @@ def points(difference: float) -> str:
     return _counted(whole, "percentage point") if whole else "less than 1 percentage point"
 
 
-def compared(points_of_scale: float) -> Callable[[float], str]:
-    """How much more or less often than expected; 0.5 is "as expected" on a scale of so many percentage points.
+def compared(width: float) -> Callable[[float], str]:
+    """Say how much more or less often than expected something happened; 0.5 stands for "as expected".
+
+    width: The difference between the two shares for which 1 and 0 stand.
 
     >>> compared(2)(0.53), compared(2)(0.5)
     ('6 percentage points more often than', 'about as often as')
     """
 
     def said(value: float) -> str:
-        apart = points_of_scale * (value - 0.5)
+        apart = width * (value - 0.5)
         if not round(100 * apart):
             return "about as often as"
         return f"{points(abs(apart))} {'more' if apart > 0 else 'less'} often than"
@@ -202,10 +209,10 @@ def counted(full: int, unit: str, plural: str) -> Callable[[float], str]:
     return lambda value: _counted(round(full * value), unit, plural)
 
 
-def grown(full: int, unit: str, plural: str) -> Callable[[float], str]:
-    """The amount on the logarithmic scale that `grows` makes.
+def counted_on_log(full: int, unit: str, plural: str) -> Callable[[float], str]:
+    """The amount on the logarithmic scale of `grows`, which is 1 at `full`.
 
-    >>> grown(2000, "answer is", "answers are")(grows(1500, 2000))
+    >>> counted_on_log(2000, "answer is", "answers are")(grows(1500, 2000))
     '1,500 answers are'
     """
     return lambda value: _counted(round((full + 1) ** value - 1), unit, plural)

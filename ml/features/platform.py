@@ -32,12 +32,20 @@ WEAKNESS_WEIGHT = 2
 
 
 def platform_features(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """The fifteen features by name, each from 0 to 1, or None without data; no row makes it raise."""
+    """Compute the platform's fifteen features; no row makes it raise.
+
+    Args:
+        history: What the learner did before as_of, and the objective faced.
+        estimates: What the learner's answers say against other learners' results; complexity_mismatch uses it.
+
+    Returns:
+        Each feature by name, from 0 to 1, or None without data.
+    """
     return {**features_of_learner(history.past), **features_of_objective(history, estimates)}
 
 
 def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
-    """The platform features that are the same for every objective that the learner faces."""
+    """Compute the platform features that are the same whichever objective the learner faces."""
     return {
         "session_performance_score": session_performance_score(past.once(LearnerSummary)),
         "content_type_mismatch": context.content_type_mismatch(past),
@@ -47,7 +55,7 @@ def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
 
 
 def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """The platform features that depend on the objective faced."""
+    """Compute the platform features that depend on the objective faced, as platform_features does."""
     summary = history.past.once(LearnerSummary)
     topic = summary.topic(history.objective)
     mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]

@@ -47,7 +47,7 @@ class Table:
         self.stated = stated
 
     def at(self, x: float | None) -> float:
-        """The table's value at x, uncalibrated; None is "no data"."""
+        """The table's part of the logit at x, uncalibrated; x is None where there is no data."""
         if x is None:
             return self.missing
         segment = bisect_left(self.edges, x)
