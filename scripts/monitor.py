@@ -36,13 +36,14 @@ from scripts.cli.streams import printable
 
 extras = Extras()
 with extras:
-    from scripts.monitoring import page as monitor_page
-    from scripts.monitoring import prometheus as monitor_prometheus
-    from scripts.monitoring import text as monitor_text
     from scripts.monitoring.columns import LONGEST_NAME, Codes, Predictions, read_period
+    from scripts.monitoring.page import page
+    from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
     from scripts.monitoring.report import DAY_MS, WEEK_MS, Periods, Report, report, tells_learners_apart
     from scripts.monitoring.targets import Target, targets
+    from scripts.monitoring.text import table
+    from scripts.pages.templates import engine
 
 ALERT_COMMAND_WITHIN_S = 60
 EXIT_ALERT = 1
@@ -113,6 +114,8 @@ def monitor(
     otherwise. Learners who opted out of analytics are left out.
     """
     command = _parsed(alert_command)
+    if html:
+        engine()  # a page that cannot be made is refused before the work
     try:
         with db.connect(database_url, schema_path=schema) as client:
             found = observe(
@@ -129,10 +132,10 @@ def monitor(
     except DatabaseError as error:
         raise of_database(error) from None
     if html:
-        write_whole(html, monitor_page.page(found))
+        write_whole(html, page(found))
     if prometheus:
-        write_whole(prometheus, monitor_prometheus.exposition(found))
-    click.echo(json.dumps(found.to_dict(), allow_nan=False, indent=2) if as_json else monitor_text.table(found))
+        write_whole(prometheus, exposition(found))
+    click.echo(json.dumps(found.to_dict(), allow_nan=False, indent=2) if as_json else table(found))
     if found.alerts:
         if command:
             _tell(command, found)

@@ -203,7 +203,10 @@ def _add_probes(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         """The schema for people."""
-        return Response(service_docs.page(app.openapi()), 200, service_docs.HEADERS, "text/html")
+        try:
+            return Response(service_docs.page(app.openapi()), 200, service_docs.HEADERS, "text/html")
+        except ModuleNotFoundError as error:  # an environment that was made when this page needed no Jinja
+            return Response(sentence(error.name or "", "service") + "\n", 503, media_type="text/plain")
 
 
 async def _unheard(_request: Request, _error: Exception) -> Response:

@@ -19,6 +19,7 @@ from typing import Any
 from scripts.cli.exits import CONFIGURATION, Refused
 
 EXTRA_OF = {
+    "jinja2": "train",  # the service's extra brings it, too
     **dict.fromkeys(("dateparser", "joblib", "numpy", "orjson", "scipy", "sklearn", "threadpoolctl", "tqdm"), "train"),
     **dict.fromkeys(("dask", "distributed"), "cluster"),
     **dict.fromkeys(("anyio", "fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn"), "service"),
@@ -66,9 +67,9 @@ class Extras:
         return equipped
 
 
-def sentence(package: str) -> str:
-    """What to install for a package, in the form that works from a checkout."""
-    return f"This needs {package}: pip install '.[{EXTRA_OF[package]}]'"
+def sentence(package: str, extra: str = "") -> str:
+    """What to install for a package, in the form that works from a checkout; extra stands in for EXTRA_OF's."""
+    return f"This needs {package}: pip install '.[{extra or EXTRA_OF[package]}]'"
 
 
 def _package(error: BaseException | None) -> str | None:

@@ -15,6 +15,7 @@ from ml.evaluation.metrics import Integers
 from ml.evaluation.slices import Slice, slices
 from ml.instants import iso
 from ml.scoring.prediction import risk_level
+from scripts.cli.counted import counted
 from scripts.monitoring.alerts import (
     RISK_LEVELS,
     CalibrationBin,
@@ -244,8 +245,9 @@ def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[Featur
     sizes = [(each.counts.rows, len(np.unique(each.rows.learner))) for each in (periods.before, periods.current)]
     for (rows, learners), when in zip(sizes, ("the period before", "this period")):
         if rows < minimum or learners < MINIMUM_LEARNERS:
-            return (), f"insufficient data: {rows} predictions with features of {learners} learners in {when}"
-    note = f"{sizes[0][0]} predictions before against {sizes[1][0]} now"
+            stored = f"{counted(rows, 'prediction')} with features, of {counted(learners, 'learner')}, in {when}"
+            return (), f"insufficient data: {stored}"
+    note = f"{counted(sizes[0][0], 'prediction')} before and {sizes[1][0]:,} now are compared"
     return feature_drift(periods.before.counts, periods.current.counts, bootstrap=bootstrap), note
 
 

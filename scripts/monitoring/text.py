@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ml.evaluation.figures import Evaluation, Figure
 from ml.instants import iso
+from scripts.cli.counted import counted
 from scripts.monitoring.report import Report
 from scripts.monitoring.targets import verdict
 
@@ -34,8 +35,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield "No prediction was stored in this period; there is nothing to judge."
         yield from _alerts(report)
         return
-    yield f"{report.predictions} predictions for {report.learners} learners; {report.evaluation.n} outcomes are known"
-    yield f"Outcomes are judged with answers correct from {report.correct_from}"
+    made = f"{counted(report.predictions, 'prediction')} for {counted(report.learners, 'learner')}"
+    yield f"{made}; {counted(report.evaluation.n, 'outcome is known', 'outcomes are known')}"
+    yield f"An answer counts as correct from {report.correct_from} upwards"
     yield from _alerts(report)
     yield ""
     named = [(name, report.evaluation.figure(name)) for name in HEADLINES] + [("degraded", report.degraded)]
@@ -46,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
                 name.replace("_", " "),
                 _number(figure.value),
                 _interval(figure),
-                str(figure.n),
+                f"{figure.n:,}",
                 str(report.targets.get(name, "")),
                 verdict(figure, report.targets.get(name), report.minimum),
             )
@@ -58,7 +60,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from _columns(_slice_rows(report))
     for dimension, count in report.too_small.items():
-        yield f"{dimension}: {count} too small to be told"
+        yield f"{dimension}: {counted(count, 'slice is', 'slices are')} too small to be shown"
     yield ""
     yield f"Drift: {report.drift_note}"
     if report.drift:
@@ -72,7 +74,7 @@ def _alerts(report: Report) -> Iterator[str]:
 
 def _ece_row(evaluation: Evaluation) -> tuple[str, ...]:
     figure = evaluation.figure("ece")
-    return ("ece", _number(figure.value), f"noise floor {_number(evaluation.ece_noise_floor)}", str(figure.n), "", "")
+    return ("ece", _number(figure.value), f"noise floor {_number(evaluation.ece_noise_floor)}", f"{figure.n:,}", "", "")
 
 
 def _slice_rows(report: Report) -> Iterator[tuple[str, ...]]:
@@ -81,11 +83,11 @@ def _slice_rows(report: Report) -> Iterator[tuple[str, ...]]:
         figures = [each.evaluation.figure(name) for name in ("struggle_rate", "accuracy", "recall", "auc")]
         cells = [_with_interval(figure, report.minimum) for figure in figures]
         gap = _with_interval(each.evaluation.figure("calibration_gap"), report.minimum)
-        yield (f"{each.dimension}: {each.value}", str(each.evaluation.n), *cells, gap)
+        yield (f"{each.dimension}: {each.value}", f"{each.evaluation.n:,}", *cells, gap)
 
 
 def _drift_rows(report: Report) -> Iterator[tuple[str, ...]]:
-    yield ("feature", "distance", "by chance up to", "mean before", "now", "missing before", "now", "")
+    yield ("feature", "distance", "chance explains", "mean before", "now", "missing before", "now", "")
     for each in report.drift[:DRIFT_SHOWN]:
         yield (
             each.feature,
@@ -108,7 +110,7 @@ def _columns(rows: Sequence[tuple[str, ...]] | Iterator[tuple[str, ...]]) -> Ite
 
 def _with_interval(figure: Figure, minimum: int) -> str:
     if figure.n < minimum or figure.value is None:
-        return f"- (n {figure.n})"
+        return f"- (n {figure.n:,})"
     return f"{_number(figure.value)} {_interval(figure)}".rstrip()
 
 

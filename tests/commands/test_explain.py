@@ -14,7 +14,8 @@ import pytest
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
 from scripts.cli.model_card import card_of
-from scripts.explain_model import _card_name, page
+from scripts.explain_model import _card_name
+from scripts.pages.model import page
 
 SCRIPT = "<script>alert(1)</script>"
 CARD = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="utf-8"))
@@ -57,7 +58,7 @@ def test_no_value_of_a_card_becomes_a_tag_or_ends_the_page(model: StrugglePredic
 def test_the_page_runs_and_loads_nothing(model: StrugglePredictionModel) -> None:
     drawn = page(model, CARD)
     assert (
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
         in drawn
     )
     assert drawn.index("Content-Security-Policy") < drawn.index("<style>")
@@ -92,4 +93,4 @@ def test_what_is_no_card_is_none_and_nobody_waits_for_it(tmp_path: Path, kind: s
         out = tmp_path / "page.html"
         ran = subprocess.run([*command, "--out", str(out)], capture_output=True, check=False, timeout=20)
         assert ran.returncode == 0
-        assert "No card beside the model" in out.read_text()
+        assert "There is no card beside the model" in out.read_text()

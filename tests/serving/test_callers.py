@@ -107,7 +107,7 @@ def test_the_page_of_the_schema_loads_nothing_from_elsewhere(guarded: httpx.Clie
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     for word in ("<script", "src=", "<link", "http://", "https://", "url(", "@import"):
-        assert word not in page.text, word
+        assert word not in page.text.replace('<link rel="icon" href="data:,">', ""), word
     for word in ("POST /predict/batch", "GET /ready", "PredictionResponse", "422"):
         assert word in page.text, word
 

@@ -1,0 +1,144 @@
+"""A model as one page: its shape functions, and the reliability diagram of its card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ml.features.vector import FEATURES
+from ml.model import StrugglePredictionModel
+from ml.scoring.scorecard import Table
+from ml.study.correctness import IN_WORDS
+from scripts.cli.model_card import SHOWN, Bin, Measured, measured, short
+from scripts.pages.marks import Mark, Picture, curve, dot, label, line, picture, scale
+from scripts.pages.templates import number, render
+
+GRID = 101
+NO_PART = 1e-3
+"""A table that moves the logit by less than this is not drawn."""
+_COUNT = re.compile(r"\b\d{4,18}(?= (?:answers|labelled|learners)\b)")
+
+
+class Shape(NamedTuple):
+    """One feature's table, and its picture."""
+
+    name: str
+    meaning: str
+    stated: bool
+    picture: Picture
+
+
+def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
+    """The whole page as HTML.
+
+    Raises:
+        ValueError: The model is the rules, which have no tables.
+        ModuleNotFoundError: Jinja is not installed.
+    """
+    saved = model.saved
+    if saved is None:
+        raise ValueError("the rules have no tables")
+    slope = saved.scorecard.calibration[0]
+    tables = [
+        (reach, feature, table)
+        for feature, table in zip(FEATURES, saved.scorecard.tables)
+        if (reach := reach_of(table, slope)) > NO_PART
+    ]
+    tables.sort(key=lambda each: -each[0])
+    furthest = tables[0][0] if tables else 1.0
+    drawn = {feature.name for _, feature, _ in tables}
+    found, problem = _measured(card)
+    return render(
+        "pages/model.html",
+        version=model.model_version,
+        sources=_with_separators(short("; ".join(saved.sources))),
+        correct=IN_WORDS[saved.correct_from],
+        shapes=[
+            Shape(_words(feature.name), feature.meaning, table.stated, _shape(feature.name, table, slope, furthest))
+            for _, feature, table in tables
+        ],
+        silent=", ".join(_words(feature.name) for feature in FEATURES if feature.name not in drawn),
+        measured=found,
+        problem=problem,
+        figures=[(title, _interval(found.figures[name])) for name, title in SHOWN.items()] if found else [],
+        reliability=_reliability(found.bins) if found else None,
+    )
+
+
+def reach_of(table: Table, slope: float) -> float:
+    """How far the table moves the logit at most, either way."""
+    values = [table.at(step / (GRID - 1)) for step in range(GRID)] + [table.missing]
+    return slope * max(abs(value) for value in values)
+
+
+def _measured(card: Mapping[str, Any]) -> tuple[Measured | None, str]:
+    """What the card says, or a sentence on why there is no diagram."""
+    if not card:
+        return None, "There is no card beside the model, and so there is no reliability diagram."
+    try:
+        return measured(card), ""
+    except (KeyError, TypeError, ValueError):
+        return None, "The card has no reliability diagram that can be drawn."
+
+
+def _shape(name: str, table: Table, slope: float, furthest: float) -> Picture:
+    width, height, left = 280, 162, 30
+    x, y = scale(0, 1, left + 14, width - 8), scale(-furthest, furthest, height - 24, 12)
+
+    def marks() -> Iterator[Mark]:
+        yield line("rule", left, y(0), width - 8, y(0))
+        for logit in (furthest, 0.0, -furthest):
+            yield label("tick", 0, y(logit) + 4, f"{logit:+.1f}".replace("-", "\N{MINUS SIGN}") if logit else "0")
+        for value in (0, 1):
+            yield label("tick middle", x(value), height - 3, str(value))
+        absent = slope * table.missing
+        yield dot("dot absent", left + 4, y(absent), 3.5, f"no data: {number(absent)}")
+        yield curve("line", ((x(value), y(slope * table.at(value))) for value in _stops(table)))
+
+    return picture("shape", width, height, f"what {_words(name)} adds", marks())
+
+
+def _stops(table: Table) -> Sequence[float]:
+    """The values through which the line is drawn: both ends of every segment, so that steps stay steps."""
+    stops = [0.0]
+    for low, high in pairwise([0.0, *[edge for edge in table.edges if 0 < edge < 1], 1.0]):
+        stops += [min(high, low + 1e-9), high]
+    return stops
+
+
+def _reliability(bins: Sequence[Bin]) -> Picture:
+    size, left, top = 300, 50, 10
+    x, y = scale(0, 1, left, left + size), scale(0, 1, top + size, top)
+
+    def marks() -> Iterator[Mark]:
+        yield line("rule", x(0), y(0), x(1), y(0))
+        yield line("rule", x(0), y(0), x(0), y(1))
+        yield line("diagonal", x(0), y(0), x(1), y(1))
+        for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+            yield label("tick middle", x(tick), top + size + 16, f"{tick:.1f}")
+            yield label("tick end", left - 6, y(tick) + 4, f"{tick:.1f}")
+        yield label("axis middle", left + size / 2, top + size + 36, "predicted probability of a struggle")
+        yield label("axis middle", 14, top + size / 2, "share that struggled", turned=True)
+        most = max(each.n for each in bins)
+        for each in bins:
+            told = f"predicted {each.said:.3f}, struggled {each.came:.3f}, n = {each.n:,}"
+            yield dot("dot", x(each.said), y(each.came), 3 + 4 * (each.n / most) ** 0.5, told)
+
+    return picture("reliability", left + size + 12, top + size + 44, "reliability diagram", marks())
+
+
+def _interval(figure: tuple[float | None, float | None, float | None]) -> str:
+    value, low, high = figure
+    between = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
+    return number(value) + between
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _with_separators(text: str) -> str:
+    """The same text with 220070 answers written as 220,070 answers."""
+    return _COUNT.sub(lambda found: f"{int(found[0]):,}", text)
