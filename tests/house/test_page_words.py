@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ml.places import HOUSE
+from tests.house.test_extras import NEEDING
 from tests.support.pages import ROOT, blocks, options_of, pages, prose, sections, text_of
 
 COMMANDS = sorted(
@@ -105,6 +109,12 @@ def test_every_command_is_on_the_page() -> None:
     assert [name for name in COMMANDS if f"`{name}`" not in table] == []
 
 
+def test_the_extra_of_every_command_is_said() -> None:
+    """Held to the calls that tests/house/test_extras.py makes without any extra."""
+    rows = re.findall(r"(?m)^\| `(\w+)\.py` \|.*\| (\w*) ?\|$", sections("scripts/README.md")[SHARED])
+    assert {command: extra for command, extra in rows if extra} == {name: extra for name, (extra, _) in NEEDING.items()}
+
+
 @pytest.mark.parametrize("command", CLICKED)
 def test_every_option_of_a_command_is_explained(command: str) -> None:
     """Held to --help: an option that a command gains, loses or renames must be on the page of commands, or leave it."""
@@ -118,6 +128,15 @@ def test_every_option_that_the_page_explains_exists() -> None:
     rows = re.findall(r"(?m)^\| (`--[^|]+)\|", text_of("scripts/README.md"))
     assert rows
     assert {option for row in rows for option in re.findall(r"--[a-z][\w-]*", row)} <= known
+
+
+def test_the_issue_form_asks_for_what_the_doctor_says() -> None:
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "problem.yml").read_text(encoding="utf-8"))
+    (doctor,) = [field for field in form["body"] if field.get("id") == "doctor"]
+    assert doctor["validations"]["required"]
+    (command,) = re.findall(r"`python (predict\.py [^`]*)`", doctor["attributes"]["description"])
+    ran = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, json.loads(ran.stdout)["database"]["reachable"]) == (0, True)
 
 
 def test_the_glossarys_terms_are_names_of_the_code() -> None:

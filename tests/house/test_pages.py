@@ -43,6 +43,7 @@ NOT_RUN = {
     "pip install": "it needs a package index; .ci/run and tests/house/test_deploy.py install",
     "docker compose": "it needs Docker; tests/house/test_deploy.py runs the image's own commands",
     "cd tests/nextjs": "it needs npm; tests/process/test_nextjs_app.py builds and starts the application",
+    "dask scheduler": "it needs several machines; tests/commands/test_cluster.py starts a cluster on this one",
     "curl": "it needs the service of the block before; tests/serving asks for the same",
     "python scripts/forget_learner.py": "tests/commands/test_forgetting.py takes these steps",
     "python scripts/record_outcomes.py --again": "tests/commands/test_upgrade.py takes these steps",
@@ -138,6 +139,13 @@ def test_its_commands_run_and_leave_the_checkout_clean(
 def test_the_readmes_commands_run_on_postgresql(checkout: Path, tmp_path: Path, postgres_databases: Databases) -> None:
     run_blocks("README.md", checkout, tmp_path, with_demo(postgres_databases.empty()))
     git(checkout, "clean", "-dffxq", "models")
+
+
+def test_no_command_hides_in_an_indented_block() -> None:
+    """Markdown also takes four blanks for code, and nothing here would look into it."""
+    for page in pages():
+        indented = re.findall(r"(?m)^(?: {4}|\t)(?![-*|]|\d+\.)(.*)", prose(page))
+        assert [line for line in indented if our_call(line.split()) or line.startswith(("pip ", "python"))] == [], page
 
 
 def test_no_reason_for_not_running_a_block_is_left_over() -> None:
