@@ -53,7 +53,7 @@ def answer(
         "prediction_date": iso(occasion.date_ms),
         "topic_id": occasion.topic_id,
         "indicators": [sign.to_dict() for sign in indicators_of(features, prediction)],
-        "features": features.judged_by(prediction.model_version, prediction.source).to_dict(),
+        "features": features.marked_with(prediction.model_version, prediction.source).to_dict(),
     }
 
 

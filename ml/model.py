@@ -168,7 +168,7 @@ class StrugglePredictionModel:
         else:
             from ml.scoring import trained
 
-            found = trained.judge(self._saved, features)
+            found = trained.predict(self._saved, features)
         found.model_version = self._marked(found.model_version)
         return found
 

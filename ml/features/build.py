@@ -22,9 +22,9 @@ def features_of(
     """The features of one learner who faces one objective.
 
     Args:
-        history: what the learner did before the moment of prediction.
-        estimates: what follows from the learner's answers as of that moment.
-        of_learner: the features that depend on the learner alone, where the caller has worked them out already.
+        history: What the learner did before the moment of prediction.
+        estimates: What follows from the learner's answers as of that moment.
+        of_learner: The features that depend on the learner alone, where the caller has worked them out already.
     """
     known = platform.features_of_objective(history, estimates)
     known.update(estimated.features_of_objective(history, estimates))
@@ -35,8 +35,8 @@ def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | Non
     """The features of one learner who faces several objectives; what depends on the learner alone is worked out once.
 
     Args:
-        histories: the same learner's history before each objective.
-        table: the deployment's difficulties, or None.
+        histories: The same learner's history before each objective.
+        table: The deployment's difficulties, or None.
 
     Returns:
         One vector per history, in their order. A learner who has switched performance tracking off has default

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ml import ports
     from ml.study.history import LearnerHistory, StudyHistory
 
-NEWEST_EVENTS = 20
+NEWEST_RATED_EVENTS = 20
 STYLE_OF_CONTENT = (
     ("video", "visual"),
     ("image", "visual"),
@@ -64,7 +64,7 @@ def content_type_mismatch(past: LearnerHistory) -> float | None:
             if rated in ratings and (best := max(ratings.values())):
                 mismatches.append(1.0 - ratings[rated] / best)
                 break
-    return mean(mismatches[-NEWEST_EVENTS:])
+    return mean(mismatches[-NEWEST_RATED_EVENTS:])
 
 
 def cognitive_load_indicator(past: LearnerHistory) -> float | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NEWEST_OWN_SCORES = 5
 NEWEST_COURSE_SCORES = 10
-NEWEST_EVENTS = 10
+NEWEST_SCORED_EVENTS = 10
 RECENT_OUTCOMES = 20
 STRUGGLE_PATTERNS = frozenset(("STRUGGLE_TOPIC", "FORGETTING_CURVE"))
 PATTERN_WEIGHT = 4
@@ -119,7 +119,7 @@ def session_performance_score(summary: LearnerSummary) -> float | None:
         correct = correct_ratings(summary.past.correct_from)
         return sum(answer.rating in correct for answer in answers) / len(answers)
     scores = [row.performance_score for row in summary.past.events if row.performance_score is not None]
-    return mean([min(100, max(0, score)) / 100 for score in scores[-NEWEST_EVENTS:]])
+    return mean([min(100, max(0, score)) / 100 for score in scores[-NEWEST_SCORED_EVENTS:]])
 
 
 def validation_score(history: StudyHistory, summary: LearnerSummary) -> float | None:

@@ -31,7 +31,7 @@ class FeatureVector:
 
     `values` runs in the order of FEATURE_NAMES; each name is an attribute too. `defaulted` names the features
     without data, `degraded` says why the whole vector is neutral (empty when extraction worked), `data_quality` is
-    the share of features that rest on data. `model_version` and `source` are set once a model has judged it.
+    the share of features that rest on data. `model_version` and `source` are set once a model has answered.
 
     >>> vector = FeatureVector.of({"retention_score": 0.85}, extracted_at_ms=0)
     >>> vector.retention_score, vector.known("retention_score"), vector.known("ability")
@@ -62,9 +62,9 @@ class FeatureVector:
         """A vector of the known features, bounded to 0..1; those absent or None are neutral and named as defaulted.
 
         Args:
-            known: values by name; names that are no feature are passed over.
-            extracted_at_ms: the moment that the features speak of, in milliseconds since 1970.
-            degraded: why the features are defaults; empty where extraction worked.
+            known: Values by name; names that are no feature are passed over.
+            extracted_at_ms: The moment that the features speak of, in milliseconds since 1970.
+            degraded: Why the features are defaults; empty where extraction worked.
         """
         values, defaulted = [], []
         for name, neutral in _NEUTRAL:
@@ -101,8 +101,8 @@ class FeatureVector:
         """The feature's value, or None where it is defaulted."""
         return None if name in self.defaulted else self.values[_POSITION[name]]
 
-    def judged_by(self, model_version: str, source: str) -> FeatureVector:
-        """The same vector, marked with the model that judged it (what retraining and monitoring read back)."""
+    def marked_with(self, model_version: str, source: str) -> FeatureVector:
+        """The same vector, marked with the model that answered, which retraining and monitoring read back."""
         return FeatureVector(self.values, self.defaulted, self.extracted_at_ms, self.degraded, model_version, source)
 
     def to_dict(self) -> dict[str, object]:
@@ -123,12 +123,12 @@ class FeatureVector:
         """The inverse of to_dict.
 
         Args:
-            stored: what to_dict gave, or a bare mapping of names to numbers when extracted_at_ms is given. Names that
+            stored: What to_dict gave, or a bare mapping of names to numbers when extracted_at_ms is given. Names that
                 are absent, null or listed in `defaulted` have no data.
-            extracted_at_ms: the moment that the features speak of, where `stored` has no extracted_at.
+            extracted_at_ms: The moment that the features speak of, where `stored` has no extracted_at.
 
         Raises:
-            InvalidFeatures: a name is unknown, a value is no number from 0 to 1, or the metadata are of the wrong kind.
+            InvalidFeatures: A name is unknown, a value is no number from 0 to 1, or the metadata are of the wrong kind.
         """
         unknown = stored.keys() - _POSITION.keys() - _METADATA
         if unknown:
@@ -152,7 +152,7 @@ class FeatureVector:
             raise InvalidFeatures("extracted_at must be an ISO 8601 instant")
         vector = cls.of(known, extracted_at_ms, str(stored.get("degraded") or ""))
         version, source = stored.get("model_version"), stored.get("source")
-        return vector.judged_by(str(version), str(source)) if version and source else vector
+        return vector.marked_with(str(version), str(source)) if version and source else vector
 
 
 _METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier", "outcome"}

@@ -22,7 +22,7 @@ def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[
     """A Factor for each feature that contributes, the strongest first.
 
     Args:
-        features: the values.
+        features: The values.
         contributions: logits, in the order of FEATURE_NAMES. A feature without data may contribute too, because a
             trained model learns from its absence; the factor's value is then None.
     """

@@ -133,9 +133,9 @@ def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
     """How much of what the rules weigh rests on data, from 0.1 to 0.95.
 
     Args:
-        features: those that were judged. Without any record of study the confidence is at most 0.35, which rises to
-            0.75 at twenty answers; it is at most 0.2 where the features are defaults.
-        triggered: how many features triggered the level; two or more that agree take away some of the doubt.
+        features: The features that the prediction rests on. Without any record of study the confidence is at most
+            0.35, which rises to 0.75 at twenty answers; it is at most 0.2 where the features are defaults.
+        triggered: How many features triggered the level; two or more that agree take away some of the doubt.
     """
     known = sum(share for name, (share, _) in STRAIN.items() if name not in features.defaulted)
     confidence = max(LEAST_CONFIDENCE, FULL_CONFIDENCE * sqrt(known))

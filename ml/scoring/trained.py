@@ -25,7 +25,7 @@ UNKNOWN_OBJECTIVE_DOUBT = 0.03
 NO_HISTORY_CAP = 0.5
 
 
-def judge(saved: SavedModel, features: FeatureVector) -> Prediction:
+def predict(saved: SavedModel, features: FeatureVector) -> Prediction:
     """The model's prediction for these features; the same features always give the same prediction."""
     score = saved.scorecard.score(features)
     probability = probability_of(score.logit)
@@ -66,10 +66,10 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
     """How far the answer can be relied on, from 0 to 1: the chance that its side of 0.5 is right, less its doubts.
 
     Args:
-        probability: the model's.
-        spread: the standard deviation of the bagged logits; it is turned into a doubt of the probability.
-        features: those that were judged. An objective of unknown difficulty is a doubt too; a history of fewer than 20
-            answers caps the confidence; mere defaults hold it to at most 0.2.
+        probability: The model's.
+        spread: The standard deviation of the bagged logits; it is turned into a doubt of the probability.
+        features: The features that the prediction rests on. An objective of unknown difficulty is a doubt too; a
+            history of fewer than 20 answers caps the confidence; mere defaults hold it to at most 0.2.
     """
     sureness = max(probability, 1.0 - probability)
     doubt = probability * (1.0 - probability) * spread

@@ -51,7 +51,7 @@ class Held(NamedTuple):
 def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
     """The prediction's fields but for its id; held: the row that it brings up to date."""
     occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
-    features = made.features.judged_by(prediction.model_version, prediction.source).to_dict()
+    features = made.features.marked_with(prediction.model_version, prediction.source).to_dict()
     earlier = [] if held is None else _earlier(held, at_ms)
     return {
         "userId": occasion.learner_id,

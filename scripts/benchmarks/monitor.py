@@ -120,4 +120,4 @@ def _vector(rng: np.random.Generator, version: str) -> dict[str, object]:
         known[name] = None
     known["answers_of_history"] = grows(int(rng.integers(0, 400)), FULL_HISTORY)
     degraded = "the database did not answer in time" if rng.random() < 0.01 else ""
-    return FeatureVector.of(known, UNTIL_MS, degraded).judged_by(version, "model").to_dict()
+    return FeatureVector.of(known, UNTIL_MS, degraded).marked_with(version, "model").to_dict()

@@ -24,7 +24,7 @@ from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.scoring.scorecard import SavedModel
-from ml.scoring.trained import judge
+from ml.scoring.trained import predict
 from ml.study.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
 from ml.study.upcoming import Plans, upcoming
 from ml.training.vectorised import ManyAtOnce
@@ -116,7 +116,7 @@ def test_many_at_once_are_judged_as_one_by_one(seed, draw, count) -> None:
         known = {name: draw.choice((draw.random(), 0.0, 1.0, draw.choice(edges), None, None)) for name in FEATURE_NAMES}
         vectors.append(FeatureVector.of(known, NOW_MS, degraded="no rows" if n % 4 == 3 else ""))
     for vector, verdict in zip(vectors, ManyAtOnce(saved).judge(vectors)):
-        single = judge(saved, vector)
+        single = predict(saved, vector)
         assert tuple(verdict) == (single.probability, single.confidence, *single.interval)
 
 
@@ -126,7 +126,7 @@ def test_a_logit_beyond_the_bound_is_held_there() -> None:
     saved = SavedModel("m", card, (), {}, 0.65)
     vector = FeatureVector.of({}, NOW_MS)
     (verdict,) = ManyAtOnce(saved).judge([vector])
-    assert verdict.probability == judge(saved, vector).probability < 1.0
+    assert verdict.probability == predict(saved, vector).probability < 1.0
 
 
 def test_features_facing_many_are_those_of_each(platform, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def certain_rows(count=600, wrong=0.0, degraded="", learners=60, at_ms=UNTIL_MS 
     for row in range(count):
         struggled = row % 3 == 0
         said = struggled != (rng.random() < wrong)
-        features = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, 0.4), at_ms, degraded).judged_by("v1", "model")
+        features = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, 0.4), at_ms, degraded).marked_with("v1", "model")
         probability = 0.9 if said else 0.1
         who, what = f"learner-{row % learners}", f"objective-{row % 7}"
         yield (f"p{row}", who, what, probability, 0.8, features.to_dict(), at_ms, at_ms, struggled, False)

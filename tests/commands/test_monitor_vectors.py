@@ -29,7 +29,7 @@ def test_any_json_tells_what_its_parser_tells(stored: object, form: tuple[str, s
 def test_a_vector_as_the_route_stores_it_is_not_parsed(
     degraded: str, version: str, grown: float, sorted_keys: bool, form: tuple[str, str]
 ) -> None:
-    vector = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, grown), 0, degraded).judged_by(version, "model")
+    vector = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, grown), 0, degraded).marked_with(version, "model")
     text = json.dumps(vector.to_dict(), separators=form, sort_keys=sorted_keys, ensure_ascii=False)
     expected = (float(bool(degraded)), version or NOT_RECORDED, grown)
     assert glance(text) == expected
@@ -41,7 +41,7 @@ def test_a_vector_as_the_route_stores_it_is_not_parsed(
     st.sampled_from([",", ", "]), st.integers(0, 60), st.sampled_from(["answers", "learner", "}", "{", '"degraded":'])
 )
 def test_a_vector_whose_outcome_was_decided_is_not_parsed_either(comma: str, place: int, by: str) -> None:
-    entries = list(FeatureVector.of({"answers_of_history": 0.5}, 0).judged_by("m", "model").to_dict().items())
+    entries = list(FeatureVector.of({"answers_of_history": 0.5}, 0).marked_with("m", "model").to_dict().items())
     entries.insert(place, ("outcome", {"by": by, "correct_from": "GOOD", "degraded": "no"}))
     text = json.dumps(dict(entries), separators=(comma, ": "))
     assert glance(text) == (0.0, "m", 0.5)

@@ -100,7 +100,7 @@ def test_a_name_that_is_no_feature_is_no_attribute() -> None:
 
 def test_a_judged_vector_is_the_same_but_for_the_models_name() -> None:
     before = FeatureVector.of({"ability": 0.25}, AT_MS, "why")
-    after = before.judged_by("v7", "model")
+    after = before.marked_with("v7", "model")
     assert (after.model_version, after.source) == ("v7", "model")
     assert (after.values, after.defaulted, after.extracted_at_ms, after.degraded) == (
         before.values,
@@ -111,7 +111,7 @@ def test_a_judged_vector_is_the_same_but_for_the_models_name() -> None:
 
 
 def test_the_dictionary_holds_every_feature_then_what_retraining_needs() -> None:
-    vector = FeatureVector.of(dict.fromkeys(FEATURE_NAMES[2:], 0.125), AT_MS, "why").judged_by("v7", "model")
+    vector = FeatureVector.of(dict.fromkeys(FEATURE_NAMES[2:], 0.125), AT_MS, "why").marked_with("v7", "model")
     expected = {
         **{feature.name: 0.125 if place >= 2 else feature.neutral for place, feature in enumerate(FEATURES)},
         "data_quality": 1 - 2 / len(FEATURES),
@@ -131,7 +131,7 @@ def test_the_way_to_json_and_back_loses_nothing(
 ) -> None:
     vector = FeatureVector.of(known, AT_MS, degraded)
     if judge:
-        vector = vector.judged_by(*judge)
+        vector = vector.marked_with(*judge)
     back = FeatureVector.from_dict(json.loads(json.dumps(vector.to_dict())))
     assert all(getattr(back, name) == getattr(vector, name) for name in FeatureVector.__slots__)
 

@@ -20,7 +20,7 @@ def outcome(features: object, intervened: bool = False) -> StoredOutcome:
 
 
 def stored_vector(**known: float) -> dict[str, object]:
-    return FeatureVector.of(known, AT).judged_by("m", "model").to_dict()
+    return FeatureVector.of(known, AT).marked_with("m", "model").to_dict()
 
 
 def test_a_stored_vector_teaches_with_its_defaulted_features_missing() -> None:
