@@ -15,7 +15,7 @@ from db.tables import app_schema
 from db.tables.ddl import TABLES, ddl
 from db.tables.models import MODELS
 from tests.conftest import need
-from tests.support.prisma_clients import CACHE
+from tests.support.prisma_clients import cache
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PARSERS = {
@@ -84,13 +84,14 @@ enum Grade {
 def prismas_reading():
     """A function: file, and the version whose parser shall read it -> what the parser makes of it."""
     node, npm = need("node"), need("npm")
-    home = os.path.join(CACHE, "parsers")
-    os.makedirs(home, exist_ok=True)
     parsers = {version: f"parser-{version.partition('-')[0]}" for version in PARSERS.values()}
-    if not all(os.path.isdir(os.path.join(home, "node_modules", parser)) for parser in parsers.values()):
-        wanted = [f"{parser}@npm:@prisma/prisma-schema-wasm@{version}" for version, parser in parsers.items()]
-        install = [npm, "install", "--prefix", home, "--no-audit", "--no-fund", "--ignore-scripts", *wanted]
-        subprocess.run(install, check=True, capture_output=True, cwd=home)
+    with cache() as folder:
+        home = os.path.join(folder, "parsers")
+        os.makedirs(home, exist_ok=True)
+        if not all(os.path.isdir(os.path.join(home, "node_modules", parser)) for parser in parsers.values()):
+            wanted = [f"{parser}@npm:@prisma/prisma-schema-wasm@{version}" for version, parser in parsers.items()]
+            install = [npm, "install", "--prefix", home, "--no-audit", "--no-fund", "--ignore-scripts", *wanted]
+            subprocess.run(install, check=True, capture_output=True, cwd=home)
     script = os.path.join(ROOT, "tests", "support", "prisma_dmmf.js")
 
     def reading(file, version):

@@ -18,7 +18,8 @@ import yaml
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from tests.support.service_process import AS_OF, PAIR, ROOT, free_port, printed
+from tests.support.ports import free_port
+from tests.support.service_process import AS_OF, PAIR, ROOT, printed
 
 DEPLOY = ROOT / "scripts" / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile.ml-service"

@@ -7,7 +7,6 @@ import inspect
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import db
 from db.demo import LEARNER
 from ml import FeatureVector, StruggleFeatureExtractor, StrugglePredictionModel
 from tests.support.guide import blocks, snippet
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
@@ -143,8 +143,7 @@ def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
 def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", "class PredictionRequest(BaseModel)"))
     assert "uvicorn main:app" in snippet("bash", "uvicorn main:app")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "DATABASE_URL": demo_database}
     log = tmp_path / "uvicorn.log"
     with log.open("w") as said:

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from db.url import parse
 from db.writing.open import open_writer
 from tests.conftest import need
 from tests.support.guide import snippet
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -135,8 +135,7 @@ def server(app: Path, demo_url: str, tmp_path: Path) -> Iterator[str]:
 @contextmanager
 def started(command: list[str], cwd: Path, answers: str, logs: Path, **more: str) -> Iterator[str]:
     """A server on a free port, which is appended to its command; its address, once it answers there."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = logs / "server.log"
     with log.open("w") as said:
         process = subprocess.Popen(

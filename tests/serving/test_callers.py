@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from scripts.serving.gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S, Gate, Metrics
-from tests.support.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
+from tests.support.ports import free_port
+from tests.support.service_process import DEMO_URL, PAIR, ROOT, serving
 
 TOKEN = "s3cret"
 WHOLE = b'{"user_id": "demo-learner", "objective_id": "action-potentials"}'

@@ -8,11 +8,8 @@ import select
 import shutil
 import socket
 import sqlite3
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,9 +24,9 @@ from db.url import parse
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
 from scripts.serving.connections import Connections
-from tests.conftest import need
+from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres_server import Databases
-from tests.support.service_process import AS_OF, OBJECTIVE, PAIR, free_port, printed, serving
+from tests.support.service_process import AS_OF, OBJECTIVE, PAIR, printed, serving
 
 ASKED = {**PAIR, "as_of": AS_OF}
 
@@ -78,53 +75,16 @@ def test_a_role_that_may_connect_less_often_than_told_is_no_trouble_after_a_burs
         owner.close()
 
 
-@contextlib.contextmanager
-def pooler(url: str, sessions: int) -> Iterator[str]:
-    """The URL of the same database behind PgBouncer, which lends so many sessions, each until it is given back."""
-    program = need("pgbouncer")
-    with tempfile.TemporaryDirectory(prefix="pooler-") as made:  # tmp_path is closed to other users
-        os.chmod(made, 0o755)
-        with _pooler(program, url, Path(made), sessions) as pooled:
-            yield pooled
-
-
-@contextlib.contextmanager
-def _pooler(program: str, url: str, directory: Path, sessions: int) -> Iterator[str]:
-    port, words = free_port(), parse(url, "/").keywords
-    users, settings = directory / "users.txt", directory / "pgbouncer.ini"
-    users.write_text(f'"{words["user"]}" ""\n')
-    settings.write_text(
-        f"[databases]\n* = host={words['host']} port={words['port']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-        f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {users}\npool_mode = session\n"
-        f"default_pool_size = {sessions}\nignore_startup_parameters = extra_float_digits\n"
-    )
-    as_user: dict[str, object] = {}
-    if os.geteuid() == 0:  # it refuses to run as root
-        as_user = {"user": 65534, "group": 65534, "extra_groups": []}
-    process = subprocess.Popen(
-        [program, str(settings)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_user
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        yield url.replace(f":{words['port']}/", f":{port}/")
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def test_a_session_pool_smaller_than_told_is_no_trouble_after_a_burst(demo_on_postgres: str, tmp_path: Path) -> None:
     expected = printed("--as-of", AS_OF, LEARNER, OBJECTIVE, DATABASE_URL=demo_on_postgres)
+    port = int(parse(demo_on_postgres, "/").keywords["port"])
     with (
-        pooler(demo_on_postgres, 2) as pooled,
-        serving(tmp_path / "log", DATABASE_URL=pooled, STRUGGLE_TIMEOUT="1.5") as url,
+        pgbouncer(port, "session", default_pool_size=2) as pooler,
+        serving(
+            tmp_path / "log",
+            DATABASE_URL=demo_on_postgres.replace(f":{port}/", f":{pooler}/"),
+            STRUGGLE_TIMEOUT="3",
+        ) as url,
     ):
         assert {each.status_code for each in burst(url, 40)} <= {200, 503}
         answers_every_single_request(url, expected)

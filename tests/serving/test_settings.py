@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from scripts.serving.settings import SettingRefused, Settings, from_environment, is_loopback
-from tests.support.service_process import DEMO_URL, PAIR, ROOT, free_port, serving
+from tests.support.ports import free_port
+from tests.support.service_process import DEMO_URL, PAIR, ROOT, serving
 
 REFUSED = [
     ("STRUGGLE_CONNECTIONS", "0"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from scripts.testbed.postgres import UNPRIVILEGED_USERS
 from tests.conftest import need
+from tests.support.ports import free_port
 
 START_WITHIN_S = 20.0
 
@@ -20,8 +21,7 @@ START_WITHIN_S = 20.0
 def pgbouncer(server_port: int, pool_mode: str, **settings: object) -> Iterator[int]:
     """The port of a PgBouncer that lends the connections of the server at server_port; settings as in its own file."""
     program = need("pgbouncer")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as directory:
         os.chmod(directory, 0o755)
         own = {

@@ -4,15 +4,32 @@ Generated once per test run into a directory outside the tree. The CLI that gene
 download, are never fetched: /bin/false in their place (/bin/true would claim success and do nothing).
 """
 
+from __future__ import annotations
+
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(HERE, ".prisma_cache")
 SCHEMA = os.path.join(os.path.dirname(os.path.dirname(HERE)), "db", "prisma_client.prisma")
+
+
+@contextlib.contextmanager
+def cache() -> Iterator[str]:
+    """The folder of what npm installs, for one process at a time: tests run in several, which would install at once."""
+    os.makedirs(CACHE, exist_ok=True)
+    folder = os.open(CACHE, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield CACHE
+    finally:
+        os.close(folder)
 
 
 def generated_client(directory, provider, interface, schema=SCHEMA):
@@ -26,22 +43,18 @@ def generated_client(directory, provider, interface, schema=SCHEMA):
     path = os.path.join(directory, f"{package}.prisma")
     with open(path, "w", encoding="utf-8") as stream:
         stream.write(text)
-    done = subprocess.run(
-        [sys.executable, "-m", "prisma", "generate", "--schema", path],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=directory,
-        env={
-            **os.environ,
-            "CHECKPOINT_DISABLE": "1",
-            "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}",
-            "PRISMA_HOME_DIR": CACHE,
-            "PRISMA_QUERY_ENGINE_BINARY": "/bin/false",
-            "PRISMA_SCHEMA_ENGINE_BINARY": "/bin/false",
-            "npm_config_ignore_scripts": "true",
-        },
-    )
+    environment = {
+        **os.environ,
+        "CHECKPOINT_DISABLE": "1",
+        "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}",
+        "PRISMA_HOME_DIR": CACHE,
+        "PRISMA_QUERY_ENGINE_BINARY": "/bin/false",
+        "PRISMA_SCHEMA_ENGINE_BINARY": "/bin/false",
+        "npm_config_ignore_scripts": "true",
+    }
+    command = [sys.executable, "-m", "prisma", "generate", "--schema", path]
+    with cache():
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=directory, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     if directory not in sys.path:
         sys.path.insert(0, directory)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from db.connecting import DEMO
 from db.demo import LEARNER
 from ml.features.vector import FEATURE_NAMES
 from ml.scoring.scorecard import SavedModel, Scorecard, Table
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_URL = f"sqlite:///{DEMO}"
@@ -24,12 +24,6 @@ STARTS_WITHIN_S = 60.0
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
 AS_OF = "2025-03-01T12:00:00Z"
 PAIR = {"user_id": LEARNER, "objective_id": OBJECTIVE}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
