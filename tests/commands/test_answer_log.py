@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,21 @@ from scripts.importing.answer_log import (
     ORDER_STEP_MS,
     START_OF_COUNT_MS,
     Answer,
+    AnswerLog,
     MalformedLog,
     read_log,
 )
+
+ReadLog = Callable[[str | bytes], AnswerLog]
 
 HEADER = "user_id\titem_id\ttimestamp\tcorrect\tskill_id\n"
 
 
 @pytest.fixture
-def log(tmp_path: Path):
+def log(tmp_path: Path) -> ReadLog:
     """Writes a log and reads it."""
 
-    def reading(content: str | bytes):
+    def reading(content: str | bytes) -> AnswerLog:
         path = tmp_path / "log"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return read_log(os.fspath(path))
@@ -35,7 +39,7 @@ def log(tmp_path: Path):
     return reading
 
 
-def test_one_row_of_each_kind(log) -> None:
+def test_one_row_of_each_kind(log: ReadLog) -> None:
     rows = HEADER.replace("\n", "\tkind\n") + (
         "ann\ti1\t1447727791\t1\ts\tpractice\n"
         "ann\ti1\t1447727792.25\t0\ts\tposttest\n"
@@ -50,7 +54,7 @@ def test_one_row_of_each_kind(log) -> None:
     ]
 
 
-def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log) -> None:
+def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log: ReadLog) -> None:
     tabbed = HEADER + "u\ti\t1447727791\t1\ts\nu\tj\t1447727792\t0\ts\n"
     expected = log(tabbed)
     assert len(expected.answers) == 2
@@ -65,7 +69,7 @@ def test_csv_tabs_gzip_bom_line_ends_and_column_order_make_no_difference(log) ->
     )
 
 
-def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log) -> None:
+def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log: ReadLog) -> None:
     assert (
         log('user_id,item_id,timestamp,correct,skill_id\n"u,1",i,1e0,1,s\n'.replace("1e0", "1447727791"))
         .answers[0]
@@ -75,13 +79,13 @@ def test_quotes_mean_something_in_csv_and_nothing_between_tabs(log) -> None:
     assert log(HEADER + '"u"\ti\t1447727791\t1\ts\n').answers[0].learner_id == '"u"'
 
 
-def test_seconds_from_a_start_count_from_2000(log) -> None:
+def test_seconds_from_a_start_count_from_2000(log: ReadLog) -> None:
     read = log(HEADER + "u\ti\t0\t1\ts\nu\ti\t11622\t1\ts\n")
     assert [answer.at_ms for answer in read.answers] == [START_OF_COUNT_MS, START_OF_COUNT_MS + 11_622_000]
     assert not read.order_only
 
 
-def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log) -> None:
+def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log: ReadLog) -> None:
     read = log(HEADER + "a\ti\t0\t1\ts\nb\ti\t0\t1\ts\na\tj\t0\t1\ts\na\ti\t0\t1\ts\n")
     assert read.order_only
     assert [(answer.learner_id, (answer.at_ms - START_OF_COUNT_MS) // ORDER_STEP_MS) for answer in read.answers] == [
@@ -130,7 +134,7 @@ def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log) -> No
         (HEADER + "u\ti\t1\t1\ts\rx\n", 2, "new-line"),
     ],
 )
-def test_a_malformed_row_is_named_by_its_line(log, content, line, fault) -> None:
+def test_a_malformed_row_is_named_by_its_line(log: ReadLog, content: bytes | str, line: int | None, fault: str) -> None:
     with pytest.raises(MalformedLog, match=r"^line [0-9]+: ") as raised:
         log(content)
     assert fault in str(raised.value)
@@ -140,7 +144,7 @@ def test_a_malformed_row_is_named_by_its_line(log, content, line, fault) -> None
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_bytes_are_refused_by_line(tmp_path_factory: pytest.TempPathFactory, content) -> None:
+def test_arbitrary_bytes_are_refused_by_line(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     path.write_bytes(content)
     with pytest.raises(MalformedLog, match=r"^line [0-9]+: "):
@@ -158,7 +162,7 @@ rows = st.lists(
 
 
 @given(rows)
-def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows) -> None:
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, bool]]) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     lines = [f"{learner}\ti\t{seconds}\t{int(correct)}\ts\n" for learner, seconds, correct in rows]
     path.write_text(HEADER + "".join(lines), encoding="utf-8", newline="")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import db
+from db import ObjectiveRows
 from db.writing.open import open_writer
 from ml.extractor import StruggleFeatureExtractor
 from ml.features.build import features_facing
@@ -41,7 +44,7 @@ AS_OF = iso(NOW_MS)
 
 
 @pytest.fixture
-def platform(database: str):
+def platform(database: str) -> str:
     """Twelve made-up learners with twenty objectives ahead of each, on both databases."""
     with open_writer(database) as writer:
         fill(writer, Size(12, 20, 60, 3), NOW_MS)
@@ -49,25 +52,25 @@ def platform(database: str):
 
 
 @pytest.fixture
-def sqlite_platform(sqlite_url: str):
+def sqlite_platform(sqlite_url: str) -> str:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         fill(writer, Size(30, 6, 40, 5), NOW_MS)
     return sqlite_url
 
 
-def batch(*arguments: str, expected: int = 0):
+def batch(*arguments: str, expected: int = 0) -> Any:
     result = CliRunner().invoke(predict_batch, [*arguments, "--quiet"])
     assert result.exit_code == expected, (result.output, result.exception)
     return json.loads(result.stdout) if "--json" in arguments and not expected else result.stderr
 
 
-def lines_of(path) -> list[dict[str, object]]:
+def lines_of(path: str | os.PathLike[str]) -> list[dict[str, object]]:
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
-def pairs_of(path) -> Counter[tuple[object, object]]:
+def pairs_of(path: str | os.PathLike[str]) -> Counter[tuple[object, object]]:
     return Counter((line["user_id"], line["objective_id"]) for line in lines_of(path))
 
 
@@ -79,7 +82,7 @@ def predict_py(url: str, *arguments: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("kind", ["rules", "trained", "trained with difficulties"])
-def test_the_numbers_are_those_of_predict_py(platform, tmp_path: Path, kind) -> None:
+def test_the_numbers_are_those_of_predict_py(platform: str, tmp_path: Path, kind: str) -> None:
     model = "rules"
     if kind != "rules":
         model = save_model(str(tmp_path), 3, platform if kind.endswith("difficulties") else None, NOW_MS - 3 * DAY_MS)
@@ -108,7 +111,7 @@ def test_the_demo_learner_as_of_its_own_now(demo_database: str, tmp_path: Path) 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), draw=st.randoms(use_true_random=False), count=st.integers(1, 9))
-def test_many_at_once_are_judged_as_one_by_one(seed, draw, count) -> None:
+def test_many_at_once_are_judged_as_one_by_one(seed: int, draw: random.Random, count: int) -> None:
     saved = SavedModel("m", scorecard(seed), (), {}, 0.65)
     edges = [edge for table in saved.scorecard.tables for edge in table.edges]
     vectors = []
@@ -129,7 +132,7 @@ def test_a_logit_beyond_the_bound_is_held_there() -> None:
     assert verdict.probability == predict(saved, vector).probability < 1.0
 
 
-def test_features_facing_many_are_those_of_each(platform, tmp_path: Path) -> None:
+def test_features_facing_many_are_those_of_each(platform: str, tmp_path: Path) -> None:
     """With a difficulty table: replayed once for twenty objectives, or once for each."""
     model = StrugglePredictionModel.load(save_model(str(tmp_path), 3, platform, NOW_MS - DAY_MS))
     with db.connect(platform) as client:
@@ -144,7 +147,7 @@ def test_features_facing_many_are_those_of_each(platform, tmp_path: Path) -> Non
                 assert any(v.known("objective_error_rate") is not None for v in many)
 
 
-def test_an_objectives_cards_are_those_a_single_prediction_reads(platform) -> None:
+def test_an_objectives_cards_are_those_a_single_prediction_reads(platform: str) -> None:
     """A card of the objective that is filed under another course is no card of it, alone or among many."""
     with open_writer(platform) as writer:
         writer.insert("Card", ("id", "courseId", "objectiveId"), [("astray", "course-1", "objective-0-3")])
@@ -154,7 +157,13 @@ def test_an_objectives_cards_are_those_a_single_prediction_reads(platform) -> No
             assert rows == client.read("learner-0", objective_id, NOW_MS, WINDOW).objective
 
 
-def ahead(of_course=None, objectives=None, days_ahead=14, is_now=True, **rows) -> list[str]:
+def ahead(
+    of_course: dict[str, list[str]] | None = None,
+    objectives: dict[str, ObjectiveRows] | None = None,
+    days_ahead: int = 14,
+    is_now: bool = True,
+    **rows: Any,
+) -> list[str]:
     past = study(is_now=is_now, **rows).past
     return upcoming(past, Plans(past, days_ahead), of_course or {}, objectives or {})
 
@@ -187,14 +196,14 @@ def test_without_plans_it_is_what_is_not_mastered() -> None:
 
 
 def test_an_interrupted_run_is_continued_without_a_line_twice(
-    sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--part", "7")
     batch(*arguments, "--output", str(whole))
     real, calls = command.do_part, []
 
-    def dies_in_the_third(*part):
+    def dies_in_the_third(*part: object) -> object:
         calls.append(part)
         if len(calls) == 3:
             raise KeyboardInterrupt
@@ -214,11 +223,13 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(
     assert os.listdir(tmp_path).count("out.jsonl.partial") == os.listdir(tmp_path).count("out.jsonl.progress") == 0
 
 
-def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_model_or_moment_begins_anew(
+    sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.jsonl"
     real, calls = command.do_part, []
 
-    def dies_in_the_second(*part):
+    def dies_in_the_second(*part: object) -> object:
         calls.append(part)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -234,7 +245,7 @@ def test_another_model_or_moment_begins_anew(sqlite_platform, tmp_path: Path, mo
     assert set(pairs_of(out).values()) == {1}
 
 
-def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path: Path) -> None:
+def test_two_processes_write_what_one_writes(sqlite_platform: str, tmp_path: Path) -> None:
     arguments = ("--database-url", sqlite_platform, "--model", save_model(str(tmp_path)), "--as-of", AS_OF)
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     batch(*arguments, "--output", str(one))
@@ -242,7 +253,7 @@ def test_two_processes_write_what_one_writes(sqlite_platform, tmp_path: Path) ->
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_parquet_holds_the_same_rows(sqlite_platform, tmp_path: Path) -> None:
+def test_parquet_holds_the_same_rows(sqlite_platform: str, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
     batch(*arguments, "--output", str(tmp_path / "a.jsonl"))
@@ -255,7 +266,7 @@ def test_parquet_holds_the_same_rows(sqlite_platform, tmp_path: Path) -> None:
         assert row == line
 
 
-def test_stored_once_a_day_and_decided_rows_stay(platform) -> None:
+def test_stored_once_a_day_and_decided_rows_stay(platform: str) -> None:
     arguments = ("--database-url", platform, "--model", "rules", "--store", "--json")
     first = batch(*arguments, "--as-of", AS_OF)
     assert (first["written"], first["kept"]) == (240, 0)
@@ -291,13 +302,13 @@ def test_stored_once_a_day_and_decided_rows_stay(platform) -> None:
 
 
 def test_the_rest_goes_on_where_one_learner_cannot_be_read(
-    sqlite_platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import scripts.batch.part as part
 
     real = part.features_facing
 
-    def fails_for_one(past, *rest):
+    def fails_for_one(past: LearnerHistory, *rest: object) -> object:
         if past.learner.id == "learner-3":
             raise ZeroDivisionError("a learner's secret")
         return real(past, *rest)
@@ -315,7 +326,7 @@ def test_the_rest_goes_on_where_one_learner_cannot_be_read(
     assert all(line["confidence"] <= 0.2 for line in lines_of(out) if line["user_id"] == "learner-3")
 
 
-def test_unknown_ids_are_counted(sqlite_platform, tmp_path: Path) -> None:
+def test_unknown_ids_are_counted(sqlite_platform: str, tmp_path: Path) -> None:
     users = tmp_path / "users.txt"
     users.write_text("learner-1\nnobody\nlearner-1\n\nlearner-2\n")
     with open_writer(sqlite_platform) as writer:
@@ -341,11 +352,11 @@ def test_unknown_ids_are_counted(sqlite_platform, tmp_path: Path) -> None:
         (("--model", "/nonexistent/model.pkl"), 78),
     ],
 )
-def test_exit_codes(arguments, code) -> None:
+def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
     assert batch(*arguments, expected=code).count("\n") <= 3
 
 
-def test_no_json_number_that_is_none(sqlite_platform, tmp_path: Path) -> None:
+def test_no_json_number_that_is_none(sqlite_platform: str, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     batch("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--output", str(out))
     for line in lines_of(out):

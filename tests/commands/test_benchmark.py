@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from db.demo import load_demo
 from db.writing.open import open_writer
@@ -22,19 +22,19 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 @pytest.fixture
-def demo_on_postgres(postgres_url: str):
+def demo_on_postgres(postgres_url: str) -> str:
     with open_writer(postgres_url) as writer:
         writer.create_tables()
         load_demo(writer)
     return postgres_url
 
 
-def run(*arguments: str):
+def run(*arguments: str) -> Result:
     return CliRunner().invoke(benchmark, ["startup", "--python", sys.executable, *arguments])
 
 
 @pytest.mark.stopwatch
-def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_postgres, tmp_path: Path) -> None:
+def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_postgres: str, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     result = run("--runs", "2", "--no-reference", "--database-url", demo_on_postgres, "--json", str(out))
     assert result.exit_code == 0, result.output
@@ -96,13 +96,13 @@ def reference(*arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def reference_model(tmp_path_factory: pytest.TempPathFactory):
+def reference_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("reference") / "model.joblib")
     reference("fit", path)
     return path
 
 
-def test_the_reference_reads_the_demo_learner_and_answers(demo_database: str, reference_model) -> None:
+def test_the_reference_reads_the_demo_learner_and_answers(demo_database: str, reference_model: str) -> None:
     url = demo_database.replace("file:", "sqlite:///", 1)
     answer = json.loads(reference("predict", url, reference_model, "demo-learner", "action-potentials"))
     assert 0 <= answer["probability"] <= 1

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.support.postgres_server import Databases
@@ -44,7 +46,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def platform(postgres_databases: Databases):
+def platform(postgres_databases: Databases) -> str:
     return filled(postgres_databases, answers=60)
 
 
@@ -55,7 +57,7 @@ def filled(postgres_databases: Databases, answers: int) -> str:
     return url
 
 
-def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform, tmp_path: Path) -> None:
+def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform: str, tmp_path: Path) -> None:
     alone, out = tmp_path / "alone.jsonl", tmp_path / "out.jsonl"
     arguments = ["--database-url", platform, "--model", "rules", "--as-of", iso(NOW_MS), "--part", "4", "--store"]
     batch(*arguments, "--output", str(alone))
@@ -145,7 +147,7 @@ def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path: Path, monkeypatch: p
 def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
 
-    def parts():
+    def parts() -> Iterator[tuple[float]]:
         for number in range(100):
             if number == 20:
                 running.scheduler.kill()
@@ -175,7 +177,7 @@ def test_a_cluster_without_workers_is_exit_69(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
 @pytest.mark.parametrize("half", [("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:9")])
-def test_a_cluster_and_its_address_belong_together(named, command, half) -> None:
+def test_a_cluster_and_its_address_belong_together(named: None, command: click.Command, half: tuple[str, str]) -> None:
     ran = CliRunner().invoke(command, half)
     assert (ran.exit_code, "belong together" in ran.stderr) == (2, True)
 
@@ -197,7 +199,9 @@ def test_a_cluster_and_its_address_belong_together(named, command, half) -> None
     ],
 )
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
-def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, address, why) -> None:
+def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(
+    named: None, command: click.Command, address: str, why: str
+) -> None:
     began = time.monotonic()
     ran = CliRunner().invoke(command, ["--backend", "dask", "--scheduler", address])
     assert (ran.exit_code, ran.stdout) == (78, "")
@@ -207,14 +211,14 @@ def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(named, command, 
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "127.0.0.1:8786", "tcp://[::1]:8786", "ws://host:1"])
-def test_an_address_that_may_be_a_schedulers_is_taken(address) -> None:
+def test_an_address_that_may_be_a_schedulers_is_taken(address: str) -> None:
     check_address(address)
 
 
 @pytest.mark.parametrize(
     "reply", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", b"HTTP/1.0 4"], ids=["none", "http", "cut off"]
 )
-def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path: Path, reply) -> None:
+def test_what_listens_at_a_schedulers_port_and_is_none_is_a_sentence_and_69(tmp_path: Path, reply: bytes) -> None:
     """It may answer in another protocol, and then hang up, or say nothing at all for ever."""
     with socket.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as kept:
 
@@ -242,7 +246,7 @@ def told(running: Cluster, url: str, out: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.parametrize("whole_cluster", [True, False])
-def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path: Path, whole_cluster) -> None:
+def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path: Path, whole_cluster: bool) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "scripts.py").touch()  # which hides the package
@@ -260,7 +264,7 @@ def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
 ) -> None:
     """Killed, or gone with its machine: then nobody closes its connection, and it only falls silent."""
     monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 3)
@@ -268,7 +272,7 @@ def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 1, running.address)
 
-        def parts():
+        def parts() -> Iterator[tuple[float]]:
             yield (0.0,)
             yield (300.0,)
             yield (0.0,)

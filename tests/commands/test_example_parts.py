@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import numpy as np
 import pytest
 
 import db
@@ -19,7 +22,7 @@ from tests.support.study_database import run
 
 
 @pytest.fixture(scope="module")
-def table_and_url(tmp_path_factory: pytest.TempPathFactory):
+def table_and_url(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     directory = tmp_path_factory.mktemp("platform")
     url, table = f"sqlite:///{directory}/platform.db", str(directory / "difficulty")
     with open_writer(url, create=True) as writer:
@@ -30,11 +33,11 @@ def table_and_url(tmp_path_factory: pytest.TempPathFactory):
     return table, url
 
 
-def same(one, other) -> bool:
+def same(one: Iterable[np.ndarray], other: Iterable[np.ndarray]) -> bool:
     return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in zip(one, other))
 
 
-def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_url) -> None:
+def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_url: tuple[str, str]) -> None:
     table, url = table_and_url
     content, digest = packed(table)
     with db.connect(url) as client:
@@ -67,7 +70,7 @@ def test_the_order_is_the_databases_own_where_it_is_not_pythons(
     assert list(dict.fromkeys(found.learner.tolist())) == ids
 
 
-def test_a_table_that_changed_on_its_way_is_refused(table_and_url) -> None:
+def test_a_table_that_changed_on_its_way_is_refused(table_and_url: tuple[str, str]) -> None:
     content, digest = packed(table_and_url[0])
     damaged = content.copy()
     damaged[len(damaged) // 2] ^= 1

@@ -6,12 +6,15 @@ import gzip
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 import db
+from db import StudyRows
 from db.errors import UnknownLearner
 from db.tables import ddl as tables
 from db.writing.open import open_writer
@@ -21,6 +24,9 @@ from scripts.import_history import import_history
 from scripts.importing.answer_log import ORDER_STEP_MS, START_OF_COUNT_MS
 from scripts.importing.study import ORDER_ONLY_PREFIX
 from tests.conftest import need
+
+Import = Callable[..., Any]  # see the fixture `imported`
+Tables = dict[str, list[tuple[object, ...]]]
 
 HEADER = "user_id\titem_id\ttimestamp\tcorrect\tskill_id\tkind\n"
 T0 = 1447727791  # 2015-11-17T02:36:31Z
@@ -43,10 +49,10 @@ def row(
 
 
 @pytest.fixture
-def imported(tmp_path: Path):
+def imported(tmp_path: Path) -> Import:
     """Runs the command on a log and returns its result; the summary, where it succeeded, is parsed."""
 
-    def run(url: str, *rows: str, expected: int = 0):
+    def run(url: str, *rows: str, expected: int = 0) -> Any:
         path = tmp_path / "log.tsv"
         path.write_text(HEADER + "".join(rows), encoding="utf-8")
         return invoke(path, url, expected)
@@ -54,7 +60,7 @@ def imported(tmp_path: Path):
     return run
 
 
-def invoke(path, url: str, expected: int = 0):
+def invoke(path: str | os.PathLike[str], url: str, expected: int = 0) -> Any:
     result = CliRunner().invoke(import_history, [os.fspath(path), "--database-url", url, "--json"])
     assert result.exit_code == expected, result.output
     return json.loads(result.stdout) if expected == 0 else result.stderr
@@ -67,12 +73,12 @@ def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
         return {name: sorted(reader.query(f"SELECT * FROM {reader.table(models[name])}"), key=repr) for name in TABLES}
 
 
-def read(url: str, learner: str, objective: str, as_of_ms: int = FAR_MS):
+def read(url: str, learner: str, objective: str, as_of_ms: int = FAR_MS) -> StudyRows:
     with db.connect(url) as client:
         return client.read(learner, objective, as_of_ms, WINDOW)
 
 
-def test_a_log_becomes_the_rows_of_the_platform(database: str, imported) -> None:
+def test_a_log_becomes_the_rows_of_the_platform(database: str, imported: Import) -> None:
     summary = imported(
         database,
         row("ann", T0, 1, "s", "i"),
@@ -115,14 +121,14 @@ def test_a_log_becomes_the_rows_of_the_platform(database: str, imported) -> None
     assert read(database, "bob", "t").learner.reviews[0].rating == "AGAIN"
 
 
-def test_nobody_but_the_logs_learners_is_a_learner(database: str, imported) -> None:
+def test_nobody_but_the_logs_learners_is_a_learner(database: str, imported: Import) -> None:
     imported(database, row("ann", T0), row("bob", T0))
     assert len(contents(database)["users"]) == 2
     with pytest.raises(UnknownLearner):
         read(database, "import", "s")
 
 
-def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, imported) -> None:
+def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, imported: Import) -> None:
     trials = [row("ann", T0 + 60 * n, n % 2, "st"[n % 2], str(n), "posttest") for n in range(6)]
     imported(database, row("ann", T0 - 5000), *trials)
     end_ms = (T0 + 300) * 1000
@@ -131,7 +137,7 @@ def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, im
     assert len(read(database, "ann", "s").learner.reviews) == 1  # a trial is no review
 
 
-def test_importing_twice_changes_nothing(database: str, imported) -> None:
+def test_importing_twice_changes_nothing(database: str, imported: Import) -> None:
     rows = [row("ann", T0 + 600 * n, int(n % 3 > 0), "st"[n % 2], str(n % 5)) for n in range(40)]
     rows.append(row("ann", T0 + 90_000, 1, kind="posttest"))
     imported(database, *rows)
@@ -142,7 +148,7 @@ def test_importing_twice_changes_nothing(database: str, imported) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 7, 20, 39])
-def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path: Path, imported, cut) -> None:
+def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path: Path, imported: Import, cut: int) -> None:
     rows = [row("ann", T0 + 1500 * n, int(n % 3 > 0), "st"[n % 5 > 2], str(n % 5)) for n in range(40)]
     whole, pieces, backwards = (f"sqlite:///{tmp_path}/{name}.db" for name in ("whole", "pieces", "backwards"))
     imported(whole, *rows)
@@ -154,13 +160,13 @@ def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path: Path, imported
     assert ignoring_first_dates(contents(backwards)) == ignoring_first_dates(contents(whole))
 
 
-def ignoring_first_dates(tables):
+def ignoring_first_dates(tables: Tables) -> Tables:
     """createdAt of learners and objectives stays what the first import made it."""
     return {name: rows for name, rows in tables.items() if name not in ("users", "learning_objectives")}
 
 
 def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_session_behind(
-    database: str, imported
+    database: str, imported: Import
 ) -> None:
     imported(database, row("ann", T0), row("ann", T0 + 7000, item="j"))
     assert len(contents(database)["study_sessions"]) == 2
@@ -174,7 +180,7 @@ def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_
         assert sessions == {row[0] for row in reader.select("StudySession", ("id",))}
 
 
-def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, imported) -> None:
+def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, imported: Import) -> None:
     rows = [row("ann", 0, skill="s" if n in (0, 6, 13) else "t", item=str(n)) for n in range(14)]
     assert imported(database, *rows)["order_only"]
     history = read(database, "ann", "s").learner
@@ -186,7 +192,7 @@ def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, import
         assert all(str(row[0]).startswith(ORDER_ONLY_PREFIX) for row in reader.select("StudySession", ("id",)))
 
 
-def test_the_visits_stored_are_those_that_ml_sees(database: str, imported) -> None:
+def test_the_visits_stored_are_those_that_ml_sees(database: str, imported: Import) -> None:
     imported(database, *(row("ann", T0 + 700 * n * (1 + n % 4), 1, "st"[n % 3 > 1], str(n)) for n in range(60)))
     history = read(database, "ann", "s").learner
     seen = sorted((visit.started_ms, visit.last_ms, visit.answers) for visit in visits_of(history.reviews))
@@ -195,7 +201,7 @@ def test_the_visits_stored_are_those_that_ml_sees(database: str, imported) -> No
     assert len(seen) > 5
 
 
-def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str, imported) -> None:
+def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str, imported: Import) -> None:
     rows = [row("ann", 0, item=str(n)) for n in range(5)]
     imported(database, *rows[:3])
     assert imported(database, *rows)["new_answers"] == 2
@@ -205,19 +211,19 @@ def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str,
     assert contents(database) == before
 
 
-def test_the_same_answer_twice_in_one_second_is_two_answers(database: str, imported) -> None:
+def test_the_same_answer_twice_in_one_second_is_two_answers(database: str, imported: Import) -> None:
     assert imported(database, row("ann", T0), row("ann", T0), row("ann", T0, 0))["new_answers"] == 3
     assert [review.rating for review in read(database, "ann", "s").learner.reviews] == ["GOOD", "GOOD", "AGAIN"]
 
 
-def test_answers_of_one_second_keep_their_order(database: str, imported) -> None:
+def test_answers_of_one_second_keep_their_order(database: str, imported: Import) -> None:
     items = [str(n) for n in (5, 3, 9, 1, 7)]
     imported(database, *(row("ann", T0, item=item) for item in items))
     assert [review.card_id for review in read(database, "ann", "s").learner.reviews] == [f"s/{item}" for item in items]
 
 
 @pytest.mark.parametrize("bad", [row("bob", T0, 2), row("bob", "soon"), "bob\n", row("bob", 0), row("", T0)])
-def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, imported, bad) -> None:
+def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, imported: Import, bad: str) -> None:
     imported(database, row("ann", T0))
     before = contents(database)
     message = imported(database, row("cem", T0), row("cem", T0 + 1), bad, row("dan", T0), expected=2)
@@ -226,7 +232,7 @@ def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, importe
     assert contents(database) == before
 
 
-def test_a_contradiction_found_late_undoes_what_was_written_before_it(database: str, imported) -> None:
+def test_a_contradiction_found_late_undoes_what_was_written_before_it(database: str, imported: Import) -> None:
     imported(database, row("zoe", T0))
     before = contents(database)
     learners = [row(f"learner{n}", T0) for n in range(450)]
@@ -236,12 +242,12 @@ def test_a_contradiction_found_late_undoes_what_was_written_before_it(database: 
     assert contents(database) == before
 
 
-def test_no_database_is_made_for_a_log_that_cannot_be_read(tmp_path: Path, imported) -> None:
+def test_no_database_is_made_for_a_log_that_cannot_be_read(tmp_path: Path, imported: Import) -> None:
     imported(f"sqlite:///{tmp_path}/new.db", row("ann", T0, 5), expected=2)
     assert not (tmp_path / "new.db").exists()
 
 
-def test_hostile_ids_are_ids(database: str, imported) -> None:
+def test_hostile_ids_are_ids(database: str, imported: Import) -> None:
     learners = [
         "-h",
         "'; DROP TABLE users; --",
@@ -261,7 +267,7 @@ def test_hostile_ids_are_ids(database: str, imported) -> None:
         assert len(rows.objective.cards) == 1
 
 
-def test_an_empty_log_of_answers_imports_nothing(database: str, imported) -> None:
+def test_an_empty_log_of_answers_imports_nothing(database: str, imported: Import) -> None:
     assert imported(database)["new_answers"] == 0
     assert contents(database)["users"] == []
 
@@ -270,18 +276,18 @@ def test_an_empty_log_of_answers_imports_nothing(database: str, imported) -> Non
     ("url", "code"),
     [("mysql://localhost/x", 78), ("sqlite:////nowhere/at/all.db", 69), ("postgresql://127.0.0.1:1/x", 69)],
 )
-def test_a_database_that_cannot_be_used_has_its_exit_code(imported, url: str, code) -> None:
+def test_a_database_that_cannot_be_used_has_its_exit_code(imported: Import, url: str, code: int) -> None:
     message = imported(url, row("ann", T0), expected=code)
     assert message.startswith("Error: ") or "\nError: " in message
 
 
-def test_an_empty_database_gets_its_tables(tmp_path: Path, imported) -> None:
+def test_an_empty_database_gets_its_tables(tmp_path: Path, imported: Import) -> None:
     summary = imported(f"sqlite:///{tmp_path}/new.db", row("ann", T0))
     assert summary["created_tables"]
     assert len(read(f"sqlite:///{tmp_path}/new.db", "ann", "s").learner.reviews) == 1
 
 
-def test_the_same_skill_is_the_same_objective_in_every_database(tmp_path: Path, imported) -> None:
+def test_the_same_skill_is_the_same_objective_in_every_database(tmp_path: Path, imported: Import) -> None:
     for name in ("one", "two"):
         imported(f"sqlite:///{tmp_path}/{name}.db", row(name, T0, skill="143"))
     found = [contents(f"sqlite:///{tmp_path}/{name}.db")["learning_objectives"][0][0] for name in ("one", "two")]
@@ -323,7 +329,7 @@ def test_gzip_is_read_as_it_is(tmp_path: Path, database: str) -> None:
     assert invoke(path, database)["new_answers"] == 1
 
 
-def test_a_visit_ends_after_an_hour(database: str, imported) -> None:
+def test_a_visit_ends_after_an_hour(database: str, imported: Import) -> None:
     imported(database, row("ann", T0), row("ann", T0 + 3600), row("ann", T0 + 7201))
     sessions = read(database, "ann", "s").learner.sessions
     assert [s.completed_at_ms - s.started_at_ms for s in sessions] == [HOUR_MS, 0]

@@ -8,7 +8,9 @@ import re
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from sklearn import metrics as sklearn_metrics
 
 import db
 from db import stored_predictions
+from db.sql.templates import Opened, Query
 from db.writing.open import open_writer
 from ml.evaluation.drift import FeatureCounts, feature_drift
 from ml.evaluation.figures import Figure
@@ -35,20 +38,27 @@ AS_OF = ("--as-of", iso(UNTIL_MS), "--bootstrap", "200")
 FEEDBACK_FIELDS = ("id", "predictionId", "userId", "feedbackType", "actualStruggle", "submittedAt")
 
 
-def store(url, rows, feedback=(), users=()) -> None:
+def store(
+    url: str,
+    rows: Iterable[Sequence[object]],
+    feedback: Iterable[Sequence[object]] = (),
+    users: Iterable[Sequence[object]] = (),
+) -> None:
     with open_writer(url) as writer:
         writer.insert("StrugglePrediction", PREDICTION_FIELDS, rows)
         writer.insert("PredictionFeedback", FEEDBACK_FIELDS, feedback)
         writer.insert("User", ("id", "email"), users)
 
 
-def observed(url, *options, code=None):
+def observed(url: str, *options: str, code: int | None = None) -> Any:
     done = CliRunner().invoke(monitor, ["--database-url", url, *AS_OF, "--json", *options])
     assert code is None or done.exit_code == code, done.output
     return json.loads(done.stdout)
 
 
-def certain_rows(count=600, wrong=0.0, degraded="", learners=60, at_ms=UNTIL_MS - DAY_MS):
+def certain_rows(
+    count: int = 600, wrong: float = 0.0, degraded: str = "", learners: int = 60, at_ms: int = UNTIL_MS - DAY_MS
+) -> Iterator[tuple[object, ...]]:
     """Sharp predictions, wrong as often as asked."""
     rng = np.random.default_rng(3)
     for row in range(count):
@@ -143,7 +153,7 @@ def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(
 
 
 @pytest.mark.parametrize("column", ["users.nothing", "nothing.email", "email", 'users.email" FROM users --'])
-def test_an_unknown_group_is_refused_in_a_sentence(database: str, column) -> None:
+def test_an_unknown_group_is_refused_in_a_sentence(database: str, column: str) -> None:
     store(database, certain_rows(30))
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
     assert done.exit_code == 78
@@ -160,7 +170,7 @@ def test_the_period_holds_its_start_and_not_its_end(database: str) -> None:
 
 
 @pytest.mark.parametrize("about_days", [-400, 0, 14])
-def test_a_period_is_one_of_when_predictions_were_made(database: str, about_days) -> None:
+def test_a_period_is_one_of_when_predictions_were_made(database: str, about_days: int) -> None:
     """Whatever the day is that they are about."""
     start = UNTIL_MS - 7 * DAY_MS
     rows = list(certain_rows(3))
@@ -230,7 +240,7 @@ def test_the_alert_command_gets_the_report_and_no_shell(tmp_path: Path, database
 
 
 @pytest.mark.parametrize("command", ["/nonexistent/program", f"{sys.executable} -c 'raise SystemExit(7)'"])
-def test_a_failing_alert_command_is_told_and_leaves_the_alert(database: str, command) -> None:
+def test_a_failing_alert_command_is_told_and_leaves_the_alert(database: str, command: str) -> None:
     store(database, certain_rows(wrong=0.5))
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--alert-command", command])
     assert done.exit_code == 1
@@ -270,7 +280,7 @@ def test_a_file_that_cannot_be_written_is_exit_74(database: str) -> None:
 
 
 @pytest.mark.parametrize(("url", "code"), [("file:/nonexistent.sqlite3", 69), ("mysql://x/y", 78)])
-def test_a_database_that_cannot_be_read(url: str, code) -> None:
+def test_a_database_that_cannot_be_read(url: str, code: int) -> None:
     done = CliRunner().invoke(monitor, ["--database-url", url])
     assert done.exit_code == code
     assert done.stderr.startswith("Error: ")
@@ -297,7 +307,7 @@ def test_a_stream_left_early_leaves_the_client_usable(database: str) -> None:
 @pytest.mark.parametrize(
     "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
 )
-def test_the_demo_database_is_monitored_where_it_is_asked_for(command) -> None:
+def test_the_demo_database_is_monitored_where_it_is_asked_for(command: list[str]) -> None:
     done = subprocess.run([sys.executable, *command, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert done.stdout.startswith("Predictions from ")
@@ -320,7 +330,7 @@ WHOLE = Target("accuracy", 0.75, None, True)
         (Figure(0.05, 0.01, 0.09, 400, 50), Target("gap", -0.1, 0.1, True), MEETS),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side(figure, target, expected) -> None:
+def test_a_verdict_needs_the_whole_interval_on_one_side(figure: Figure, target: Target | None, expected: str) -> None:
     assert verdict(figure, target, 100) == expected
 
 
@@ -342,7 +352,7 @@ def test_drift_needs_two_periods() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("learners", "rows"), [(50, 1), (40, 10), (300, 5)])
-def test_without_drift_one_report_in_twenty_says_otherwise(learners, rows) -> None:
+def test_without_drift_one_report_in_twenty_says_otherwise(learners: int, rows: int) -> None:
     runs = 200
     assert false_alarms(learners, rows, runs) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
@@ -351,7 +361,7 @@ def test_the_queries_use_the_indexes(database: str) -> None:
     store(database, simulated(3000, 50, UNTIL_MS, days=100))
     with db.connect(database) as client:
 
-        def ask(opened):
+        def ask(opened: Opened) -> Iterator[list[Query]]:
             yield from ()
             made = []
             for template in (
@@ -372,7 +382,7 @@ def test_the_queries_use_the_indexes(database: str) -> None:
     assert not any(re.search(r"SCAN (g|h)\b|Seq Scan", plan) for plan in plans), plans
 
 
-def explained(url, query):
+def explained(url: str, query: Query) -> str:
     if url.startswith("file:"):
         connection = sqlite3.connect(url.removeprefix("file:"))
         rows = connection.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters).fetchall()
@@ -392,7 +402,7 @@ def explained(url, query):
 HOSTILE = "<script>console.error('owned')</script><img src=x onerror=console.error(1)>"
 
 
-def console(tmp_path: Path, page):
+def console(tmp_path: Path, page: str | Path) -> tuple[list[str], str]:
     """What a real browser writes to its console on opening the page, and the document it made of it."""
     done = subprocess.run(
         [
@@ -486,7 +496,7 @@ def test_memory_stays_within_bounds_as_the_store_grows(tmp_path: Path) -> None:
     assert peaks[1] + per_row * 880_000 < 1024
 
 
-def every_format(url, directory, *options):
+def every_format(url: str, directory: Path, *options: str) -> list[str]:
     """What the command writes of a report: JSON, text, page, metrics; and what the alert command gets."""
     got = directory / "got.json"
     files = ("--html", str(directory / "m.html"), "--prometheus", str(directory / "m.prom"))
@@ -499,7 +509,7 @@ def every_format(url, directory, *options):
 
 
 @pytest.mark.parametrize("few", [3, 9])
-def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database: str, few) -> None:
+def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database: str, few: int) -> None:
     users = [(f"learner-{each}", "Zanzibar" if each < few else f"cohort {each % 2}") for each in range(60)]
     store(database, certain_rows(1200, wrong=0.5), users=users)
     formats = every_format(database, tmp_path, "--group-by", "users.email")
@@ -534,7 +544,7 @@ def test_the_alert_command_learns_of_no_learner(tmp_path: Path, database: str) -
 
 
 @pytest.mark.parametrize("column", ["users.id", "users.email"])
-def test_a_column_that_tells_learners_apart_is_no_group(database: str, column) -> None:
+def test_a_column_that_tells_learners_apart_is_no_group(database: str, column: str) -> None:
     store(database, certain_rows(), users=[(f"learner-{each}", f"{each}@example.org") for each in range(60)])
     done = CliRunner().invoke(monitor, ["--database-url", database, *AS_OF, "--group-by", column])
     assert (done.exit_code, done.stdout) == (78, "")

@@ -46,7 +46,7 @@ def statuses(url: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("options", [(), ("--strict",)])
-def test_predict_py_answers_by_default_features_and_says_why(platform, options) -> None:
+def test_predict_py_answers_by_default_features_and_says_why(platform: str, options: tuple[str, ...]) -> None:
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), *options, "--database-url", platform, "weak", "osmosis"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -59,7 +59,7 @@ def test_predict_py_answers_by_default_features_and_says_why(platform, options) 
     assert TRACKING_OFF in done.stderr
 
 
-def test_the_service_answers_the_same(platform, tmp_path: Path) -> None:
+def test_the_service_answers_the_same(platform: str, tmp_path: Path) -> None:
     pair = {"user_id": "weak", "objective_id": "osmosis"}
     with serving(tmp_path / "log", DATABASE_URL=platform, STRUGGLE_MODEL="rules") as url:
         single = httpx.post(f"{url}/predict", json=pair).json()
@@ -67,7 +67,7 @@ def test_the_service_answers_the_same(platform, tmp_path: Path) -> None:
     assert single["degraded"] == of_batch["degraded"] == TRACKING_OFF
 
 
-def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_path: Path) -> None:
+def test_the_service_generates_nothing_and_dismisses_what_is_open(platform: str, tmp_path: Path) -> None:
     settings = {"STRUGGLE_WRITER_URL": platform, "STRUGGLE_TOKEN": "t", "STRUGGLE_MODEL": "rules"}
     headers = {"Authorization": "Bearer t"}
     with serving(tmp_path / "log", DATABASE_URL=platform, **settings) as url:
@@ -77,7 +77,7 @@ def test_the_service_generates_nothing_and_dismisses_what_is_open(platform, tmp_
     assert statuses(platform) == {"weak": "DISMISSED", "strong": "PENDING"}
 
 
-def test_one_by_one_and_many_at_once_alike(platform) -> None:
+def test_one_by_one_and_many_at_once_alike(platform: str) -> None:
     with db.connect(platform) as client:
         rows = client.read("weak", "osmosis", None, WINDOW)
         single = StruggleFeatureExtractor(client, None).extract("weak", "osmosis")
@@ -87,7 +87,7 @@ def test_one_by_one_and_many_at_once_alike(platform) -> None:
     assert single.degraded == SENTENCES["tracking_off"]
 
 
-def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path: Path) -> None:
+def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     counts = night(platform, FIRST_NIGHT_MS + DAY_MS, "--output", str(out))
     assert (counts["learners"], counts["tracking_off"], counts["written"], counts["dismissed"]) == (2, 1, 1, 1)
@@ -97,7 +97,7 @@ def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform, tmp_path:
 
 
 @pytest.mark.parametrize("kind", ["text", "varchar(5)", "smallint", "bit(1)"])
-def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Databases, kind) -> None:
+def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     night(url, FIRST_NIGHT_MS)
@@ -113,7 +113,7 @@ def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Datab
 
 
 @pytest.mark.parametrize("stored", ["false", "f", "0", 0, 0.0])
-def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored) -> None:
+def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored: float | int | str) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
     fill(sqlite_url)
@@ -126,7 +126,7 @@ def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored) -> Non
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_run) -> None:
+def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform: str, dry_run: bool) -> None:
     with open_writer(platform) as writer:
         writer.insert("Card", ("id", "courseId", "objectiveId"), [("of-osmosis", "physiology", "osmosis")])
         fields = ("id", "userId", "cardId", "rating", "reviewedAt")
@@ -151,7 +151,7 @@ def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform, dry_ru
 
 
 @pytest.mark.parametrize("switch", ["includeInAnalytics", "performanceTrackingEnabled"])
-def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(database: str, switch) -> None:
+def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(database: str, switch: str) -> None:
     fill(database)
     with open_writer(database) as writer:
         writer.update("User", "strong", **{switch: False})

@@ -80,7 +80,7 @@ def two_nights_make_one_row_each(url: str) -> list[str]:
         ("text", "char(25)", ""),
     ],
 )
-def test_ids_of_every_kind_on_postgresql(postgres_databases: Databases, kind, own, made) -> None:
+def test_ids_of_every_kind_on_postgresql(postgres_databases: Databases, kind: str, own: str, made: str) -> None:
     url = postgres_databases.with_tables()
     retyped(url, kind, own, made)
     fill(url, **(UUIDS if kind == "uuid" else NUMBERS))
@@ -93,7 +93,7 @@ NO_IDS = ("abc", "-1", "1.0", " 1", "99999999999", "9" * 30, "\0", "a\0b", "\ud8
 
 
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric(20)", "uuid", "text"])
-def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases: Databases, kind) -> None:
+def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
     retyped(url, kind, kind)
     with open_writer(url) as writer:
@@ -121,7 +121,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("change", COLUMNS.values(), ids=COLUMNS)
-def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Databases, change) -> None:
+def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Databases, change: str) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     with open_writer(url) as writer:
@@ -140,7 +140,7 @@ def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Da
 
 
 @pytest.mark.parametrize(("field", "moves"), [("updatedAt", True), ("created_at", False)])
-def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database: str, field, moves) -> None:
+def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database: str, field: str, moves: bool) -> None:
     """`@updatedAt` makes a column that must have a value and has no default."""
     fill(database)
     with open_writer(database) as writer:
@@ -209,7 +209,7 @@ def test_an_id_column_that_nobody_fills_is_said_before_any_row(postgres_database
 
 
 @pytest.mark.parametrize(("length", "ids"), [(None, 36), (36, 36), (32, 32), (30, 25), (25, 25)])
-def test_a_uuid_is_written_as_long_as_the_column_allows(length, ids) -> None:
+def test_a_uuid_is_written_as_long_as_the_column_allows(length: int | None, ids: int) -> None:
     made = [column("varchar", length, False).id_of(f"0199ef77-5800-75d2-9742-{n:012x}") for n in range(300)]
     assert {len(each) for each in made} == {ids}
     assert sorted(set(made)) == made  # distinct, and in the order of their days still
@@ -315,7 +315,9 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("why", REFUSALS)
-def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(postgres_databases: Databases, why) -> None:
+def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(
+    postgres_databases: Databases, why: str
+) -> None:
     url = postgres_databases.with_tables()
     fill(url)
     refused, stored = ("strong", "weak") if why == "too long" else ("weak", "strong")

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from db.writing.open import open_writer
 from ml.features.vector import FeatureVector
 from ml.instants import iso, parse_iso
-from ml.scoring.indicators import indicators_of
+from ml.scoring.indicators import Indicator, indicators_of
 from ml.scoring.prediction import Factor, Prediction
 from ml.scoring.rules import predict as by_rules
 from ml.study.history import DAY_MS
@@ -61,7 +63,9 @@ def day_of(**rows: object) -> int:
         ),
     ],
 )
-def test_a_prediction_is_about_the_next_mission_else_the_next_exam_else_today(rows, days_ahead) -> None:
+def test_a_prediction_is_about_the_next_mission_else_the_next_exam_else_today(
+    rows: dict[str, Any], days_ahead: int
+) -> None:
     assert day_of(**rows) == days_ahead
 
 
@@ -78,7 +82,7 @@ def prediction(probability: float, **contributions: float) -> Prediction:
     return Prediction(probability, 0.9, (0.1, 0.9), factors, 0.0, "", "m", "model")
 
 
-def alert(signs) -> str | None:
+def alert(signs: Sequence[Indicator]) -> str | None:
     """The app's rule."""
     high, medium = (sum(sign.severity == level for sign in signs) for level in ("HIGH", "MEDIUM"))
     return "HIGH" if high >= 2 or (high == 1 and medium >= 2) else "MEDIUM" if high == 1 or medium >= 2 else None
@@ -94,7 +98,9 @@ def alert(signs) -> str | None:
     ],
 )
 @pytest.mark.parametrize("contributions", [{}, {"expected_struggle": 1.2}, {"ability": 0.4, "workload_level": -0.3}])
-def test_the_apps_alert_finds_every_high_risk_and_says_high_of_no_other(known, contributions) -> None:
+def test_the_apps_alert_finds_every_high_risk_and_says_high_of_no_other(
+    known: dict[str, float] | dict[str, object], contributions: dict[str, float] | dict[str, object]
+) -> None:
     features = FeatureVector.of(known, AS_OF_MS)
     assert alert(indicators_of(features, prediction(0.7, **contributions))) == "HIGH"
     assert alert(indicators_of(features, prediction(0.69, **contributions))) in (None, "MEDIUM")
@@ -126,7 +132,7 @@ def rows_of(url: str, *fields: str) -> list[tuple[object, ...]]:
         return sorted(writer.select("StrugglePrediction", fields), key=str)
 
 
-def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform) -> None:
+def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform: str) -> None:
     for nth in range(7):
         counts = night(platform, FIRST_NIGHT_MS + nth * DAY_MS)
         assert counts["written"] == 2
@@ -187,7 +193,7 @@ def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_
     assert found == (2,)
 
 
-def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform) -> None:
+def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform: str) -> None:
     for minute in range(11):
         night(platform, FIRST_NIGHT_MS + minute * 60_000)
     night(platform, FIRST_NIGHT_MS + 10 * 60_000)
@@ -196,7 +202,7 @@ def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platf
     assert said == [FIRST_NIGHT_MS + minute * 60_000 for minute in range(2, 10)]
 
 
-def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform) -> None:
+def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     before = rows_of(platform, "id", "predictedAt", "featureVector")
     night(platform, FIRST_NIGHT_MS - 3_600_000)
@@ -204,7 +210,7 @@ def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform) ->
 
 
 @pytest.mark.parametrize("status", ["CONFIRMED", "DISMISSED", "RESOLVED"])
-def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform, status) -> None:
+def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform: str, status: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
     with open_writer(platform) as writer:
@@ -223,7 +229,7 @@ def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platfo
     )
 
 
-def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform) -> None:
+def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
     with open_writer(platform) as writer:
@@ -234,7 +240,7 @@ def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform) -> 
 
 
 @pytest.mark.parametrize("moment_of_day_ms", [0, 3 * 3_600_000])
-def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, moment_of_day_ms) -> None:
+def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform: str, moment_of_day_ms: int) -> None:
     """It dated them at the day's start, or at as_of, under ids of its own; the day here is the mission's."""
     row = {"id": "of-the-old-route", "userId": "weak", "learningObjectiveId": "osmosis"}
     row |= {"predictedStruggleProbability": 0.6, "predictionConfidence": 0.5, "predictionStatus": "PENDING"}
@@ -258,7 +264,7 @@ def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform, mom
     assert len(severities) >= 2
 
 
-def test_the_answer_names_the_row_that_the_batch_stores(platform) -> None:
+def test_the_answer_names_the_row_that_the_batch_stores(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--database-url", platform, "--model", "rules"]
     said = json.loads(subprocess.run([*argv, "weak", "osmosis"], capture_output=True, check=True, timeout=60).stdout)

@@ -87,7 +87,7 @@ names = st.text(st.sampled_from("ab/%2F"), min_size=1, max_size=5)
 
 
 @given(names, names, names, names)
-def test_no_two_items_share_a_card(objective, item, other_objective, other_item) -> None:
+def test_no_two_items_share_a_card(objective: str, item: str, other_objective: str, other_item: str) -> None:
     same = (objective, item) == (other_objective, other_item)
     assert (card_id(objective, item) == card_id(other_objective, other_item)) is same
 
@@ -101,7 +101,9 @@ moments = st.lists(st.tuples(st.integers(0, 5 * HOUR_MS), st.sampled_from("st"))
 
 
 @given(moments)
-def test_every_answer_is_in_exactly_one_visit_and_no_two_visits_of_an_objective_could_be_one(moments) -> None:
+def test_every_answer_is_in_exactly_one_visit_and_no_two_visits_of_an_objective_could_be_one(
+    moments: list[tuple[int, str]],
+) -> None:
     reviews = [review(at_ms, objective, str(nth)) for nth, (at_ms, objective) in enumerate(sorted(moments))]
     found = visits(reviews, order_only=False)
     assert sorted(r.id for visit in found for r in visit.reviews) == sorted(r.id for r in reviews)

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from db.demo import LEARNER, NOW_MS, OBJECTIVES, load_demo
 from db.tables.ddl import TABLES
 from db.writing.open import open_writer
+from db.writing.writer import Writer
 from ml.study.history import DAY_MS
 from scripts.create_database import create_database
 from scripts.forget_learner import forget_learner
@@ -49,7 +50,7 @@ def _name(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _pending(writer) -> None:
+def _pending(writer: Writer) -> None:
     """Predictions of yesterday that the learner's answers since can decide, each on an objective of its own."""
     fields = ("id", "userId", "learningObjectiveId", "predictedStruggleProbability", "predictionConfidence")
     fields += ("predictionDate", "predictedAt")
@@ -108,7 +109,7 @@ def refusing(table: str, event: str, nth: int) -> str:
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_a_command_writes_to_the_schema_of_its_url_alone(command, platform, tmp_path: Path) -> None:
+def test_a_command_writes_to_the_schema_of_its_url_alone(command: str, platform: str, tmp_path: Path) -> None:
     public, app = contents(platform, "public"), contents(platform, "app")
     done = ran(command, f"{platform}?schema=app", tmp_path)
     assert done.exit_code == 0, done.output
@@ -130,7 +131,9 @@ def test_tables_are_created_in_the_schema_of_the_url_alone(postgres_databases: D
 
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
-def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(command, platform, tmp_path: Path) -> None:
+def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(
+    command: str, platform: str, tmp_path: Path
+) -> None:
     with connected(platform) as cursor:
         cursor.execute("DROP SCHEMA public CASCADE")
     done = ran(command, f"{platform}?schema=app", tmp_path)
@@ -147,7 +150,9 @@ def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(comm
         ("forget", "struggle_predictions", "DELETE", 3),
     ],
 )
-def test_a_refused_row_leaves_nothing_written(command, table, event, nth, platform, tmp_path: Path) -> None:
+def test_a_refused_row_leaves_nothing_written(
+    command: str, table: str, event: str, nth: int, platform: str, tmp_path: Path
+) -> None:
     with connected(platform) as cursor:
         cursor.execute(refusing(table, event, nth))
     before = contents(platform, "app")
@@ -159,7 +164,7 @@ def test_a_refused_row_leaves_nothing_written(command, table, event, nth, platfo
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
 def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
-    command, platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(open_writer.__kwdefaults__, "patience_s", PATIENCE_S)
     held = "study_sessions" if command == "import" else "struggle_predictions"
@@ -174,7 +179,7 @@ def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
     assert waited_s < 20
 
 
-def test_every_transaction_of_a_writer_has_the_same_settings(platform) -> None:
+def test_every_transaction_of_a_writer_has_the_same_settings(platform: str) -> None:
     asked = "SELECT current_setting('lock_timeout'), current_setting('TimeZone'), current_setting('search_path')"
     with open_writer(f"{platform}?schema=app", patience_s=0.25) as writer:
         first = writer.query(asked)
@@ -184,7 +189,7 @@ def test_every_transaction_of_a_writer_has_the_same_settings(platform) -> None:
 
 
 @pytest.mark.parametrize("between", [lambda writer: None, lambda writer: writer.commit()])
-def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform) -> None:
+def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform: str) -> None:
     """The role's idle_in_transaction_session_timeout of 300 ms would end its session otherwise."""
     with open_writer(f"{platform}?schema=app") as writer:
         between(writer)
@@ -196,13 +201,13 @@ def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callab
 
 
 def test_outcomes_take_long_to_read_and_the_writer_is_in_no_transaction_meanwhile(
-    platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import db.client
 
     reading = db.client.Client.stream_learners
 
-    def slowly(*words, **named):
+    def slowly(*words: object, **named: object) -> object:
         time.sleep(0.6)
         return reading(*words, **named)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,8 +76,8 @@ model LearningObjective { id String @id }
 
 
 @pytest.fixture
-def schema(tmp_path: Path):
-    def read_text(text):
+def schema(tmp_path: Path) -> Callable[[str | bytes], SchemaNames]:
+    def read_text(text: str | bytes) -> SchemaNames:
         path = tmp_path / "schema.prisma"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return read(str(path))
@@ -84,7 +85,7 @@ def schema(tmp_path: Path):
     return read_text
 
 
-def assert_app_is_understood(names) -> None:
+def assert_app_is_understood(names: SchemaNames) -> None:
     assert names.table("User", "users") == "people"
     assert names.table_schema("User", "users") == "learning"
     assert names.column("User", "users", "createdAt") == "created_at"
@@ -100,25 +101,29 @@ def assert_app_is_understood(names) -> None:
     assert names.stored_values("User", "users", "note") == {}
 
 
-def test_names_are_followed_through_comments_strings_and_many_line_attributes(schema) -> None:
+def test_names_are_followed_through_comments_strings_and_many_line_attributes(
+    schema: Callable[[str | bytes], SchemaNames],
+) -> None:
     names = schema(APP)
     assert_app_is_understood(names)
     assert (names.provider, names.url, names.url_variable) == ("postgresql", None, "DATABASE_URL")
 
 
-def test_windows_line_ends_and_a_byte_order_mark_change_nothing(schema) -> None:
+def test_windows_line_ends_and_a_byte_order_mark_change_nothing(schema: Callable[[str | bytes], SchemaNames]) -> None:
     assert_app_is_understood(schema(b"\xef\xbb\xbf" + APP.replace("\n", "\r\n").encode()))
 
 
-def test_the_space_between_words_changes_nothing(schema) -> None:
+def test_the_space_between_words_changes_nothing(schema: Callable[[str | bytes], SchemaNames]) -> None:
     assert_app_is_understood(schema(APP.replace("  ", "\t").replace("@map(", "@map ( ")))
 
 
-def test_a_foreign_key_of_another_name_is_found_through_its_relation(schema) -> None:
+def test_a_foreign_key_of_another_name_is_found_through_its_relation(
+    schema: Callable[[str | bytes], SchemaNames],
+) -> None:
     assert schema(APP).column("Review", "reviews", "userId") == "person_id"
 
 
-def test_two_relations_to_one_model_leave_its_key_open(schema) -> None:
+def test_two_relations_to_one_model_leave_its_key_open(schema: Callable[[str | bytes], SchemaNames]) -> None:
     names = schema(
         """model Exam {
           authorId String @map("a")
@@ -130,14 +135,14 @@ def test_two_relations_to_one_model_leave_its_key_open(schema) -> None:
     assert names.column("Exam", "exams", "userId") == "userId"
 
 
-def test_a_model_the_app_lacks_keeps_the_platforms_names(schema) -> None:
+def test_a_model_the_app_lacks_keeps_the_platforms_names(schema: Callable[[str | bytes], SchemaNames]) -> None:
     names = schema(APP)
     assert names.table("Mission", "missions") == "missions"
     assert names.column("Mission", "missions", "userId") == "userId"
     assert names.column("User", "users", "performanceTrackingEnabled") == "performanceTrackingEnabled"
 
 
-def test_an_introspected_model_is_known_by_its_table(schema) -> None:
+def test_an_introspected_model_is_known_by_its_table(schema: Callable[[str | bytes], SchemaNames]) -> None:
     names = schema('model reviews { id String @id\n userId String @map("user_id")\n}')
     assert names.table("Review", "reviews") == "reviews"
     assert names.column("Review", "reviews", "userId") == "user_id"
@@ -163,7 +168,7 @@ def test_the_directory_is_where_the_schema_lies(tmp_path: Path, monkeypatch: pyt
     assert read("schema.prisma").directory == str(tmp_path)
 
 
-def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema) -> None:
+def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema: Callable[[str | bytes], SchemaNames]) -> None:
     names = schema('datasource x { provider = ["sqlite"]\n url = "file:./dev.db" }\nmodel A { id Int @id }')
     assert (names.provider, names.url, names.url_variable) == (None, "file:./dev.db", None)
     names = schema('datasource x { provider = "sqlite"\n url = env()\n relationMode = prisma }\nmodel A { id Int @id }')
@@ -189,7 +194,9 @@ def test_a_literal_url_is_kept_and_no_setting_that_is_no_text(schema) -> None:
         ("//" + "x" * LARGEST_SCHEMA, "larger"),
     ],
 )
-def test_what_is_no_schema_is_refused_in_one_sentence(schema, text: str, reason) -> None:
+def test_what_is_no_schema_is_refused_in_one_sentence(
+    schema: Callable[[str | bytes], SchemaNames], text: str, reason: str
+) -> None:
     with pytest.raises(SchemaUnreadable, match=reason) as refusal:
         schema(text)
     assert "\n" not in str(refusal.value)
@@ -229,7 +236,9 @@ def test_a_directory_tree_without_end_is_refused(tmp_path: Path) -> None:
         "\\",
     ],
 )
-def test_the_largest_hostile_schema_is_read_or_refused_within_seconds(schema, piece) -> None:
+def test_the_largest_hostile_schema_is_read_or_refused_within_seconds(
+    schema: Callable[[str | bytes], SchemaNames], piece: str
+) -> None:
     text = f"model A {{\n a A {piece * ((LARGEST_SCHEMA - 40) // len(piece.encode()))}\n}}"
     started = time.process_time()
     try:

@@ -10,6 +10,7 @@ import db
 from db import client
 from db.reading import many as bulk
 from db.writing.open import open_writer
+from ml.study.history import Window
 from tests.support.study_database import DAY_MS, NOW_MS, OBJECTIVE, WIDE, Narrow, insert, lay_out
 
 LEARNERS = 23
@@ -52,7 +53,7 @@ def school(database: str) -> str:
 
 
 @pytest.mark.parametrize("window", [WIDE, Narrow(reviews=7, metrics=3, sessions=2, validations=5, exams=4, outcomes=1)])
-def test_a_stream_reads_what_single_reads_would(school, window) -> None:
+def test_a_stream_reads_what_single_reads_would(school: str, window: Window) -> None:
     with db.connect(school) as records:
         streamed = list(records.stream_learners(NOW_MS, window))
         single = [records.read(row.learner.id, OBJECTIVE, NOW_MS, window).learner for row in streamed]
@@ -60,14 +61,16 @@ def test_a_stream_reads_what_single_reads_would(school, window) -> None:
     assert len(streamed) == LEARNERS + 2
 
 
-def test_without_a_window_everything_before_as_of_is_read(school) -> None:
+def test_without_a_window_everything_before_as_of_is_read(school: str) -> None:
     with db.connect(school) as records:
         assert list(records.stream_learners(NOW_MS, None)) == list(records.stream_learners(NOW_MS, WIDE))
         assert [len(row.reviews) for row in records.stream_learners(NOW_MS, None)] == [0, 0, *range(LEARNERS)]
 
 
 @pytest.mark.parametrize(("learners", "reviews"), [(1, 10_000), (3, 10), (500, 1), (7, 40)])
-def test_the_pages_sizes_change_nothing(school, monkeypatch: pytest.MonkeyPatch, learners, reviews) -> None:
+def test_the_pages_sizes_change_nothing(
+    school: str, monkeypatch: pytest.MonkeyPatch, learners: int, reviews: int
+) -> None:
     with db.connect(school) as records:
         whole = list(records.stream_learners(NOW_MS, Narrow(reviews=9)))
         objectives = records.read_objectives()
@@ -81,7 +84,7 @@ def test_the_pages_sizes_change_nothing(school, monkeypatch: pytest.MonkeyPatch,
         assert records.read_objectives() == objectives
 
 
-def test_only_the_learners_asked_for_and_each_once(school) -> None:
+def test_only_the_learners_asked_for_and_each_once(school: str) -> None:
     asked = ["learner-09", "nobody", "learner-02", "learner-09", "bob", "\0"]
     with db.connect(school) as records:
         found = [row.learner.id for row in records.stream_learners(NOW_MS, None, asked)]
@@ -90,7 +93,7 @@ def test_only_the_learners_asked_for_and_each_once(school) -> None:
         assert len(records.learner_ids()) == LEARNERS + 2
 
 
-def test_objectives_are_read_as_a_single_read_reads_them(school) -> None:
+def test_objectives_are_read_as_a_single_read_reads_them(school: str) -> None:
     insert(school, "Card", [{"id": f"more-{n}", "courseId": "calculus", "objectiveId": OBJECTIVE} for n in range(4)])
     insert(school, "ObjectivePrerequisite", [{"objectiveId": OBJECTIVE, "prerequisiteId": "series", "strength": 0.9}])
     with db.connect(school) as records:
@@ -106,7 +109,7 @@ def test_objectives_are_read_as_a_single_read_reads_them(school) -> None:
         assert list(records.read_objectives(["series", "none"])) == ["series"]
 
 
-def test_between_pages_other_calls_may_be_made(school) -> None:
+def test_between_pages_other_calls_may_be_made(school: str) -> None:
     with db.connect(school) as records:
         for row in records.stream_learners(NOW_MS, None):
             assert records.read(row.learner.id, OBJECTIVE, NOW_MS, WIDE).learner == row

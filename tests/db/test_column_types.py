@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import db
@@ -13,7 +15,7 @@ from tests.support.study_database import NOW_MS, WIDE, by_bare_names, execute, i
 from tests.support.study_database import OBJECTIVE as LIMITS
 
 
-def everything(url: str):
+def everything(url: str) -> tuple[Any, ...]:
     with db.connect(url, timeout_s=30) as client:
         now = client.now()
         alone = client.read(LEARNER, OBJECTIVE, now, WIDE)
@@ -23,7 +25,7 @@ def everything(url: str):
 
 
 @pytest.fixture(scope="module")
-def reference(postgres_databases: Databases):
+def reference(postgres_databases: Databases) -> tuple[str, tuple[Any, ...]]:
     url = with_demo(postgres_databases.empty())
     return url, everything(url)
 
@@ -86,7 +88,7 @@ ALTERED = {
 
 
 @pytest.mark.parametrize("kind", ALTERED)
-def test_it_reads_the_same(postgres_databases: Databases, reference, kind) -> None:
+def test_it_reads_the_same(postgres_databases: Databases, reference: tuple[str, tuple[Any, ...]], kind: str) -> None:
     url, expected = reference
     name = url.rpartition("/")[2]
     copy = postgres_databases._create(f"{name}_{list(ALTERED).index(kind)}", f"TEMPLATE {name}")
@@ -104,7 +106,7 @@ def test_it_reads_the_same(postgres_databases: Databases, reference, kind) -> No
 
 
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric"])
-def test_ids_that_are_numbers(postgres_databases: Databases, kind) -> None:
+def test_ids_that_are_numbers(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
     with connected(url) as cursor:
         for table, column in (("users", "id"), ("reviews", "userId")):
@@ -139,7 +141,7 @@ TAGS = [
 
 @pytest.mark.parametrize("tags", TAGS)
 @pytest.mark.parametrize("kind", ["json", "text", "varchar"])
-def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases, tags, kind) -> None:
+def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases, tags: str, kind: str) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     with connected(url) as cursor:
@@ -154,7 +156,7 @@ def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases
 
 
 @pytest.mark.parametrize("document", ['"limits"', "{}", "null", "3"])
-def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, document) -> None:
+def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, document: str) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     with connected(url) as cursor:
@@ -182,7 +184,7 @@ def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, docu
         ("''", False),
     ],
 )
-def test_a_skipped_prompt_is_no_answer_however_sqlite_holds_it(sqlite_url: str, stored, skipped) -> None:
+def test_a_skipped_prompt_is_no_answer_however_sqlite_holds_it(sqlite_url: str, stored: str, skipped: bool) -> None:
     with open_writer(sqlite_url, create=True) as writer:
         writer.create_tables()
         by_bare_names(writer).execute('DROP TABLE "validation_responses"')

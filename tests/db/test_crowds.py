@@ -6,10 +6,12 @@ import random
 import time
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 
 import db
 from db.backends import postgres
+from db.client import Client
 from db.reading import crowded_learner
 from db.writing.open import open_writer
 from tests.support.postgres_server import Databases
@@ -59,7 +61,7 @@ def crowded(request: pytest.FixtureRequest, database: str) -> tuple[str, list[tu
 
 @pytest.mark.parametrize("budgets", [(10, 10), (100, 100_000), (100_000, 100_000)])
 def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(
-    crowded, budgets, monkeypatch: pytest.MonkeyPatch
+    crowded: tuple[str, list[tuple[int, str]]], budgets: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crowded_learner, "WALK_BUDGET", budgets[0])
     monkeypatch.setattr(crowded_learner, "COUNT_BUDGET", budgets[1])
@@ -113,7 +115,7 @@ def giant(database: str) -> str:
     return database
 
 
-def seconds(client, learner: str) -> float:
+def seconds(client: Client, learner: str) -> float:
     best = 9.0
     for _ in range(5):
         began = time.perf_counter()
@@ -122,7 +124,7 @@ def seconds(client, learner: str) -> float:
     return best
 
 
-def test_forty_thousand_reviews_cost_little_more_than_eighty(giant) -> None:
+def test_forty_thousand_reviews_cost_little_more_than_eighty(giant: str) -> None:
     with db.connect(giant) as client:
         assert len(client.read("ada", OBJECTIVE, NOW_MS, Narrow(reviews=3000)).learner.reviews) == 3000
         assert seconds(client, "ada") - seconds(client, "bob") < 0.25  # to sort them all takes twice as long
@@ -142,7 +144,7 @@ def test_postgresql_scans_no_large_table(postgres_databases: Databases, monkeypa
     asked: list[str] = []
     execute_one = postgres.PostgreSQLConnection._execute
 
-    def noting(connection, cursor, sql) -> None:
+    def noting(connection: postgres.PostgreSQLConnection, cursor: psycopg2.extensions.cursor, sql: str) -> None:
         asked.append(sql)
         execute_one(connection, cursor, sql)
 

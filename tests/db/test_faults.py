@@ -9,16 +9,19 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
 import pytest
 
 import db
-from db import connecting, errors
+from db import StudyRows, connecting, errors
 from db.backends.postgres import PostgreSQLConnection
 from db.backends.sqlite import SQLiteConnection
+from db.client import Client
 from db.connecting import located
 from db.sql.templates import Query
 from db.writing.open import open_writer
@@ -36,11 +39,11 @@ def course(database: str) -> str:
     return database
 
 
-def read(client):
+def read(client: Client) -> StudyRows:
     return client.read(LEARNER, OBJECTIVE, NOW_MS, WINDOW)
 
 
-def query(sql: str):
+def query(sql: str) -> Query:
     return Query(sql, {}, 1)
 
 
@@ -79,13 +82,13 @@ def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_data
 
 
 @pytest.mark.parametrize("name", ["missing.db", "no/such/dir/x.db", "."])
-def test_a_file_that_is_not_there(tmp_path: Path, name) -> None:
+def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
     with pytest.raises(errors.DatabaseUnavailable, match="no SQLite database"):
         db.connect(f"file:{tmp_path}/{name}")
 
 
 @pytest.mark.parametrize("size", [1, 15, 100, 1000, 4096, 30_000, 100_000])
-def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy: str, size) -> None:
+def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy: str, size: int) -> None:
     path = demo_copy.removeprefix("file:")
     os.truncate(path, size)
     with pytest.raises(errors.DatabaseUnavailable), db.connect(demo_copy) as client:
@@ -93,7 +96,7 @@ def test_a_truncated_file_is_refused_or_read_but_never_crashes(demo_copy: str, s
 
 
 @pytest.mark.parametrize("content", [b"no database at all\n" * 100, b"SQLite format 3\0" + bytes(5000)])
-def test_a_file_that_is_no_database(tmp_path: Path, content) -> None:
+def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     path = os.path.join(tmp_path, "x.db")
     with open(path, "wb") as file:
         file.write(content)
@@ -109,7 +112,7 @@ def test_an_empty_file_is_a_database_without_tables(tmp_path: Path) -> None:
 
 
 @contextlib.contextmanager
-def exclusively_locked(path: str):
+def exclusively_locked(path: str) -> Iterator[None]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         yield
@@ -153,7 +156,7 @@ def test_a_database_in_wal_mode_is_read_while_a_writer_works(demo_copy: str) -> 
 
 
 @pytest.mark.parametrize("name", ["a b?c#d%41.db", "ü🐙.db", "quote'.db", "-x.db"])
-def test_any_file_name_is_opened_as_it_is(tmp_path: Path, name) -> None:
+def test_any_file_name_is_opened_as_it_is(tmp_path: Path, name: str) -> None:
     path = os.path.join(tmp_path, name)
     shutil.copyfile(connecting.DEMO, path)
     connection = SQLiteConnection(path, time.monotonic() + 5)
@@ -168,7 +171,7 @@ def endless(kind: str) -> str:
     return ENDLESS_SQLITE if kind == "sqlite" else "SELECT pg_sleep(60) AS c0"
 
 
-def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course) -> None:
+def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course: str) -> None:
     with db.connect(course, timeout_s=0.7) as client:
         began = time.monotonic()
         with pytest.raises(errors.DatabaseUnavailable, match="in time"):
@@ -178,11 +181,11 @@ def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course) -> N
         assert read(client).objective.objective.id == OBJECTIVE
 
 
-def ask(sql: str):
+def ask(sql: str) -> Iterator[list[Query]]:
     yield [query(sql)]
 
 
-def test_another_thread_may_interrupt_a_read(course) -> None:
+def test_another_thread_may_interrupt_a_read(course: str) -> None:
     with db.connect(course, timeout_s=60) as client:
         timer = threading.Timer(0.3, client.interrupt)
         began = time.monotonic()
@@ -194,7 +197,7 @@ def test_another_thread_may_interrupt_a_read(course) -> None:
         assert read(client).objective.objective.id == OBJECTIVE
 
 
-def test_a_closed_client_says_so(course) -> None:
+def test_a_closed_client_says_so(course: str) -> None:
     client = db.connect(course)
     client.close()
     client.close()
@@ -203,7 +206,7 @@ def test_a_closed_client_says_so(course) -> None:
         read(client)
 
 
-def test_threads_take_turns(course) -> None:
+def test_threads_take_turns(course: str) -> None:
     reviews(course, range(NOW_MS - 50, NOW_MS))
     found: list[int] = []
     with db.connect(course) as client:
@@ -267,7 +270,7 @@ def terminate_all(url: str) -> None:
     )
 
 
-def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course) -> None:
+def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course: str) -> None:
     with db.connect(postgres_course, timeout_s=20) as client:
         read(client)
         terminate_all(postgres_course)
@@ -298,7 +301,7 @@ def open_transactions(url: str) -> int:
     return count
 
 
-def test_no_transaction_and_no_setting_is_left_behind(postgres_course) -> None:
+def test_no_transaction_and_no_setting_is_left_behind(postgres_course: str) -> None:
     with db.connect(postgres_course) as client:
         read(client)
         with pytest.raises(errors.UnknownLearner):
@@ -311,11 +314,11 @@ def test_no_transaction_and_no_setting_is_left_behind(postgres_course) -> None:
         assert cursor.fetchone() == ("on", "0")
 
 
-def test_all_of_a_read_is_one_snapshot(postgres_course) -> None:
+def test_all_of_a_read_is_one_snapshot(postgres_course: str) -> None:
     reviews(postgres_course, [NOW_MS - 2])
     with db.connect(postgres_course) as client:
 
-        def slowly(opened):
+        def slowly(opened: object) -> Generator[list[Query], Any, tuple[Any, Any]]:
             (first,) = yield [query("SELECT count(*) AS c0 FROM public.reviews")]
             reviews(postgres_course, [NOW_MS - 1])
             (second,) = yield [query("SELECT count(*) AS c0 FROM public.reviews")]
@@ -347,7 +350,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO predictor_reader
 """
 
 
-def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(postgres_course) -> None:
+def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(postgres_course: str) -> None:
     execute(postgres_course, READER, "REVOKE SELECT ON behavioral_events, missions FROM predictor_reader")
     execute(postgres_course, 'REVOKE SELECT ON "reviews" FROM predictor_reader')
     execute(

@@ -60,7 +60,7 @@ def answered(database: str) -> str:
 
 @pytest.mark.asyncio
 async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(
-    answered, monkeypatch: pytest.MonkeyPatch
+    answered: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", answered)
     found = await db.get_feedback_data(since=NOW - timedelta(hours=2))
@@ -77,12 +77,12 @@ async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(
 
 
 @pytest.mark.parametrize(("since_minutes", "expected"), [(60, ["h2", "h3"]), (59.9999, ["h3"]), (1, ["h3"]), (0, [])])
-def test_since_is_inclusive(answered, since_minutes, expected) -> None:
+def test_since_is_inclusive(answered: str, since_minutes: float | int, expected: list[object] | list[str]) -> None:
     since = NOW - timedelta(minutes=since_minutes)
     assert [row.id for row in asyncio.run(db.get_feedback_data(since, url=answered))] == expected
 
 
-def test_a_naive_moment_is_local_time(answered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_naive_moment_is_local_time(answered: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
     try:
@@ -94,7 +94,7 @@ def test_a_naive_moment_is_local_time(answered, monkeypatch: pytest.MonkeyPatch)
         time.tzset()
 
 
-def test_without_the_table_there_is_no_feedback(answered) -> None:
+def test_without_the_table_there_is_no_feedback(answered: str) -> None:
     execute(answered, 'DROP TABLE "prediction_feedbacks"')
     assert asyncio.run(db.get_feedback_data(NOW - timedelta(days=9), url=answered)) == []
 

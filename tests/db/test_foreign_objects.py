@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -22,7 +22,9 @@ import db
 from db import stored_predictions
 from db.demo import COURSES, LEARNER, NOW_MS, OBJECTIVES, load_demo
 from db.errors import WriteRefused
+from db.sql.catalogue import Catalogue
 from db.sql.qualified import qualified
+from db.sql.templates import Opened, Query
 from db.url import parse
 from db.writing.open import open_writer
 from ml.study.history import DAY_MS, WINDOW
@@ -171,13 +173,13 @@ def platform(request: pytest.FixtureRequest, postgres_databases: Databases) -> I
 
 
 @pytest.fixture(scope="module")
-def expected(platform) -> dict[str, object]:
+def expected(platform: str) -> dict[str, object]:
     """The readings before anything is planted."""
     return {name: readings(as_role(platform, name)) for name in ROLES}
 
 
 @pytest.fixture(scope="module")
-def beset(platform, expected) -> str:
+def beset(platform: str, expected: dict[str, object]) -> str:
     """The platform with what others planted in both schemas."""
     with connected(platform.partition("?")[0].replace("postgres@", f"{PLANTER}@")) as cursor:
         for schema in ("public", "app"):
@@ -220,7 +222,7 @@ def readings(url: str) -> dict[str, object]:
         }
 
 
-def test_the_planted_objects_would_run(beset) -> None:
+def test_the_planted_objects_would_run(beset: str) -> None:
     """Else the tests below would show nothing."""
     schema = "app" if beset.endswith("app") else "public"
     before = runs(beset)
@@ -235,7 +237,7 @@ def test_the_planted_objects_would_run(beset) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_planted_runs_for_a_reader(role, beset, expected) -> None:
+def test_nothing_planted_runs_for_a_reader(role: str, beset: str, expected: dict[str, object]) -> None:
     before = runs(beset)
     assert readings(as_role(beset, role)) == expected[role]
     assert runs(beset) == before
@@ -255,7 +257,7 @@ class Engine:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_planted_runs_through_prisma(role, beset, expected) -> None:
+def test_nothing_planted_runs_through_prisma(role: str, beset: str, expected: dict[str, object]) -> None:
     before = runs(beset)
     records = db.as_records(Engine(as_role(beset, role)))
     found = [records.read(LEARNER, objective, NOW_MS, WINDOW) for objective in OBJECTIVES]
@@ -265,7 +267,7 @@ def test_nothing_planted_runs_through_prisma(role, beset, expected) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_command_answers_as_before(role, beset) -> None:
+def test_the_command_answers_as_before(role: str, beset: str) -> None:
     before = runs(beset)
     moment = "--as-of=2025-10-16T09:00:00Z"
     answer = ran(LEARNER, OBJECTIVE, moment, "--database-url", as_role(beset, role)).answer()
@@ -286,7 +288,7 @@ def test_the_command_answers_as_before(role, beset) -> None:
     ],
     ids=lambda words: os.path.basename(words[0]),
 )
-def test_nothing_planted_runs_for_a_script(words, role, beset, tmp_path: Path) -> None:
+def test_nothing_planted_runs_for_a_script(words: tuple[str, ...], role: str, beset: str, tmp_path: Path) -> None:
     before, stored = runs(beset), predictions(beset)
     if words[-1] in ("--output", "--html"):
         words = (*words, str(tmp_path / "out"))
@@ -306,13 +308,13 @@ def predictions(url: str) -> int:
         return len(writer.select("StrugglePrediction", ("id",)))
 
 
-def test_nothing_planted_runs_where_plans_are_explained(beset) -> None:
+def test_nothing_planted_runs_where_plans_are_explained(beset: str) -> None:
     before = runs(beset)
     assert {access.table for access in accesses(beset, LEARNER, OBJECTIVE, NOW_MS)} >= {"reviews", "cards"}
     assert runs(beset) == before
 
 
-def test_a_table_of_anybody_s_is_not_written_to(beset) -> None:
+def test_a_table_of_anybody_s_is_not_written_to(beset: str) -> None:
     before = runs(beset)
     for role in ("writer", "superuser"):
         with open_writer(as_role(beset, role)) as writer:
@@ -323,7 +325,7 @@ def test_a_table_of_anybody_s_is_not_written_to(beset) -> None:
 
 
 @pytest.mark.parametrize("path", ["''", '"$user"', "pg_catalog", '"$user", public'])
-def test_tables_in_public_are_found_whatever_the_role_s_path(path, postgres_databases: Databases) -> None:
+def test_tables_in_public_are_found_whatever_the_role_s_path(path: str, postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())
     with open_writer(url) as writer:
         load_demo(writer)
@@ -379,7 +381,7 @@ def test_a_statement_says_whose_each_name_is() -> None:
 GRAMMAR = {"cast", "coalesce", "extract", "any", "operator", "array", "over", "as", "in", "and", "or", "from", "where"}
 
 
-def test_every_function_of_our_queries_is_qualified_for_prisma(beset) -> None:
+def test_every_function_of_our_queries_is_qualified_for_prisma(beset: str) -> None:
     """A function that a query begins to use must be named in db/sql/qualified.py."""
     from db.reading import many as bulk
     from db.reading import queries, vocabulary
@@ -407,6 +409,6 @@ def test_every_function_of_our_queries_is_qualified_for_prisma(beset) -> None:
     assert {name.lower() for name in called} - GRAMMAR == set()
 
 
-def _catalogue(opened):
+def _catalogue(opened: Opened) -> Generator[list[Query], object, Catalogue]:
     yield from ()
     return opened.renderer.catalogue

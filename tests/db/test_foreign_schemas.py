@@ -45,7 +45,7 @@ def shared(postgres_databases: Databases) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("role", OURS)
-def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role, shared) -> None:
+def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role: str, shared: str) -> None:
     name = OURS[role]
     before = readings(as_ours(shared, role))
     with connected(shared.replace("postgres@", f"{TRUDY}@")) as cursor:
@@ -70,7 +70,7 @@ def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role, sha
 
 
 @pytest.mark.parametrize("made_by", ["itself", "a superuser", "the owner of the database"])
-def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by, postgres_databases: Databases) -> None:
+def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by: str, postgres_databases: Databases) -> None:
     url = str(postgres_databases.empty())
     database = url.rpartition("/")[2]
     role = "has_its_own"
@@ -96,7 +96,7 @@ def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by, postgres_
 
 @pytest.mark.parametrize("kind", ["(x text)", f"ENUM ('{LEARNER}')"], ids=["of several fields", "of some values"])
 @pytest.mark.parametrize("columns", ['"userId" {}', '"userId" text, objectives {}[]', '"userId" text, status {}'])
-def test_a_table_whose_types_have_casts_of_another_s_does_not_count(columns, kind, shared) -> None:
+def test_a_table_whose_types_have_casts_of_another_s_does_not_count(columns: str, kind: str, shared: str) -> None:
     """A cast is found on any path; the planter's table is a plain one, which otherwise anybody may own."""
     of_planter = shared.replace("postgres@", f"{TRUDY}@")
     with connected(of_planter) as cursor:

@@ -47,7 +47,7 @@ stored = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory: pytest.TempPathFactory, _sqlite_template) -> str:
+def course(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: str) -> str:
     path = os.path.join(tmp_path_factory.mktemp("instants"), "course.sqlite3")
     shutil.copyfile(_sqlite_template, path)
     lay_out(f"file:{path}")
@@ -69,7 +69,9 @@ def store(url: str, values: list[object]) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(rows=st.lists(stored, max_size=12), limit=st.integers(1, 12))
-def test_mixed_forms_are_compared_ordered_and_limited_as_instants(course, rows, limit) -> None:
+def test_mixed_forms_are_compared_ordered_and_limited_as_instants(
+    course: str, rows: list[tuple[int, str, int]], limit: int
+) -> None:
     store(course, [form_of(*row) for row in rows])
     expected = sorted((ms, f"{place:04}") for place, (ms, _, _) in enumerate(rows) if ms < NOW_MS)[-limit:]
     with db.connect(course) as client:
@@ -80,7 +82,7 @@ def test_mixed_forms_are_compared_ordered_and_limited_as_instants(course, rows, 
 
 
 @pytest.mark.parametrize("form", sorted({**FORMS, **WHOLE_SECONDS}))
-def test_each_form_to_the_millisecond_at_as_of(course, form) -> None:
+def test_each_form_to_the_millisecond_at_as_of(course: str, form: str) -> None:
     step_ms = 1000 if form in WHOLE_SECONDS else 1
     store(course, [form_of(NOW_MS + step * step_ms, form, -330) for step in (-1, 0, 1)])
     with db.connect(course) as client:
@@ -95,7 +97,7 @@ NO_INSTANTS: tuple[object, ...] = (
 
 
 @pytest.mark.parametrize("nothing", NO_INSTANTS, ids=repr)
-def test_what_is_no_instant_is_no_row(course, nothing) -> None:
+def test_what_is_no_instant_is_no_row(course: str, nothing: bytes | float | int | str) -> None:
     store(course, [nothing, NOW_MS - 5])
     with db.connect(course) as client:
         found = client.read(LEARNER, OBJECTIVE, NOW_MS, Narrow(reviews=1)).learner.reviews
@@ -114,7 +116,7 @@ def test_a_text_that_sqlites_own_functions_would_take_for_an_instant_is_none() -
 
 @settings(max_examples=200, deadline=None)
 @given(ms=st.integers(EARLIEST_MS + 86_400_000, LATEST_MS - 86_400_000), offset=offsets)
-def test_the_expression_agrees_with_python_over_ten_thousand_years(ms, offset) -> None:
+def test_the_expression_agrees_with_python_over_ten_thousand_years(ms: int, offset: int) -> None:
     assert in_sqlite(stored_text(ms)) == ms
     assert in_sqlite(moment(ms, offset).isoformat(timespec="milliseconds")) == ms
     assert in_sqlite(ms) == ms
@@ -122,7 +124,9 @@ def test_the_expression_agrees_with_python_over_ten_thousand_years(ms, offset) -
 
 @settings(max_examples=200, deadline=None)
 @given(value=st.one_of(st.text(), st.binary(), st.floats(), st.integers(-(2**63), 2**63 - 1), st.none()))
-def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(value) -> None:
+def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(
+    value: str | bytes | float | None,
+) -> None:
     try:
         found = in_sqlite(value)
     except UnicodeEncodeError:  # a lone surrogate never gets into a database
@@ -131,7 +135,7 @@ def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(va
 
 
 @given(ms=st.integers(EARLIEST_MS, LATEST_MS), span_ms=st.integers(1, 10**12), offset=offsets)
-def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms, span_ms, offset) -> None:
+def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms: int, span_ms: int, offset: int) -> None:
     first, last = local_dates(ms, ms + span_ms)
     if EARLIEST_MS + 2 * 86_400_000 < ms < LATEST_MS - 2 * 86_400_000:
         text = moment(ms, offset).isoformat(" ", timespec="milliseconds")
@@ -174,7 +178,7 @@ def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_pyth
 
 
 @pytest.mark.parametrize("kind", ["timestamptz", "date", "bigint"])
-def test_postgresql_may_keep_instants_in_another_type(postgres_databases: Databases, kind) -> None:
+def test_postgresql_may_keep_instants_in_another_type(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
     day_ms = NOW_MS // 86_400_000 * 86_400_000

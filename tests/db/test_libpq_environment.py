@@ -84,7 +84,7 @@ def environment(name: str, elsewhere: ScratchServer, directory: Path) -> dict[st
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_no_variable_leads_away_from_the_url(
-    name, here, elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, here: str, elsewhere: ScratchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_writer(here) as writer:
         writer.insert("StruggleIndicator", _INDICATOR, [_indicator("ours")])
@@ -117,14 +117,14 @@ def counted(url: str) -> int:
     return int(count)
 
 
-def test_the_command_is_not_led_away_either(here, elsewhere, tmp_path: Path) -> None:
+def test_the_command_is_not_led_away_either(here: str, elsewhere: ScratchServer, tmp_path: Path) -> None:
     names = ("PGHOSTADDR and PGPORT", "PGSERVICE", "PGTZ, refused")
     misleading = {key: value for name in names for key, value in environment(name, elsewhere, tmp_path).items()}
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     finished(started(env={**ours, **misleading, "DATABASE_URL": here})).is_whole()
 
 
-def test_options_of_the_url_itself_stay(here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_of_the_url_itself_stay(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
     with open_writer(f"{here}?options=-c%20work_mem%3D7MB") as writer:
         assert writer.query("SHOW work_mem") == [("7MB",)]
@@ -146,7 +146,7 @@ SAFETY = {
     ("variable", "value"), [*SAFETY.items(), ("PGSSLMODE", "no-verify"), ("PGSSLMODE", ""), ("PGSSLMODE", "verify")]
 )
 def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(
-    variable, value, here, monkeypatch: pytest.MonkeyPatch
+    variable: str, value: str, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)  # the tests' server speaks no TLS and asks for no password
     with pytest.raises(errors.DatabaseUnavailable, match=variable):
@@ -155,20 +155,20 @@ def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(
         open_writer(here, patience_s=2)
 
 
-def test_a_root_certificate_holds_where_the_connection_is_encrypted(here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_root_certificate_holds_where_the_connection_is_encrypted(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", "/nonexistent/root.crt")
     with pytest.raises(errors.DatabaseUnavailable, match="PGSSLROOTCERT"):
         db.connect(f"{here}?sslmode=verify-full", timeout_s=5)
 
 
-def test_the_url_outranks_a_variable_about_safety(here, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_outranks_a_variable_about_safety(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     with db.connect(f"{here}?sslmode=disable", timeout_s=5) as client:
         assert client.now()
 
 
 def test_password_and_password_file_of_the_environment_go_on_working(
-    here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     role = "with_password"
     with admitted(here, role, f"host all {role} 127.0.0.1/32 scram-sha-256"):

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import db
+from db import StudyRows
 from db.sql import decode_values
 from tests.support.study_database import LEARNER, NOW_MS, OBJECTIVE, WIDE, execute, insert, lay_out, reviews
 
@@ -19,7 +20,7 @@ def course(database: str) -> str:
     return database
 
 
-def read(url: str):
+def read(url: str) -> StudyRows:
     with db.connect(url, timeout_s=30) as client:
         return client.read(LEARNER, OBJECTIVE, NOW_MS, WIDE)
 
@@ -27,7 +28,7 @@ def read(url: str):
 NUMBERS = [math.inf, -math.inf, -5.0, 7.5, 1e308, 0.1 + 0.2]
 
 
-def test_scores_are_as_stored_and_none_where_they_measure_nothing(course) -> None:
+def test_scores_are_as_stored_and_none_where_they_measure_nothing(course: str) -> None:
     numbers = [*NUMBERS, math.nan] if course.startswith("postgresql") else NUMBERS
     insert(
         course,
@@ -51,7 +52,7 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_json_columns_may_hold_any_json(course, document) -> None:
+def test_json_columns_may_hold_any_json(course: str, document: str) -> None:
     pattern = {"patternType": "X", "patternData": {}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
     insert(course, "BehavioralPattern", [pattern])
     insert(course, "Mission", [{"date": NOW_MS, "objectives": []}])
@@ -73,7 +74,7 @@ def test_json_columns_may_hold_any_json(course, document) -> None:
     ["{", "", "NaN", "[1,]", "{'a': 1}", "\0", "[" * 100_000, '{"a": Infinity}', "[" + "1," * 200_000 + "1]"],
     ids=lambda text: ascii(text[:12]),
 )
-def test_broken_json_text_is_none(course, broken) -> None:
+def test_broken_json_text_is_none(course: str, broken: str) -> None:
     if course.startswith("postgresql"):
         if "\0" in broken:
             return  # no such text can be stored
@@ -86,7 +87,7 @@ def test_broken_json_text_is_none(course, broken) -> None:
     assert pattern_row.pattern in (None, {"a": None})
 
 
-def test_lists_of_texts_in_any_guise(course) -> None:
+def test_lists_of_texts_in_any_guise(course: str) -> None:
     if course.startswith("postgresql"):
         stored = ["ARRAY['a', NULL, 'ü']::text[]", "'{}'::text[]", "NULL"]
     else:
@@ -99,7 +100,7 @@ def test_lists_of_texts_in_any_guise(course) -> None:
     assert sorted(found) == sorted([("a", "ü")] + [()] * (len(stored) - 1))
 
 
-def test_null_in_every_column_that_may_be_null(course) -> None:
+def test_null_in_every_column_that_may_be_null(course: str) -> None:
     from db.tables.ddl import TABLES
 
     for table in TABLES.values():
@@ -121,7 +122,7 @@ def test_null_in_every_column_that_may_be_null(course) -> None:
     assert found.objective.cards == []
 
 
-def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course) -> None:
+def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course: str) -> None:
     if course.startswith("postgresql"):
         execute(course, 'ALTER TABLE "reviews" ALTER COLUMN "rating" TYPE text')
     reviews(course, [NOW_MS - 2], rating="MEH")
@@ -131,14 +132,14 @@ def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course) -> No
     assert found.missing_sources == ("reviews.rating (unknown value 'MEH')",)
 
 
-def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course) -> None:
+def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course: str) -> None:
     if course.startswith("postgresql"):
         return  # the server lets no such text in
     execute(course, ('UPDATE "learning_objectives" SET "objective" = CAST(? AS TEXT)', (b"caf\xe9",)))
     assert read(course).objective.objective.text == "caf\ufffd"
 
 
-def test_a_huge_text_is_cut_and_a_huge_document_is_none(course) -> None:
+def test_a_huge_text_is_cut_and_a_huge_document_is_none(course: str) -> None:
     execute(course, ('UPDATE "learning_objectives" SET "objective" = ?', ("y" * 5_000_000,)))
     huge = {"patternType": "X", "patternData": {"a": "z" * 5_000_000}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
     insert(course, "BehavioralPattern", [huge])
@@ -161,7 +162,7 @@ anything = st.one_of(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(anything)
-def test_no_reading_raises_whatever_the_driver_hands_over(value) -> None:
+def test_no_reading_raises_whatever_the_driver_hands_over(value: object) -> None:
     assert decode_values.text(value) is None or isinstance(decode_values.text(value), str)
     number = decode_values.number(value)
     assert number is None or math.isfinite(number)

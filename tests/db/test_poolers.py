@@ -39,7 +39,7 @@ def said(result: Ran) -> str:
 
 @pytest.mark.parametrize("query", ["", "?pgbouncer=true"])
 @pytest.mark.parametrize("mode", ["transaction", "session"])
-def test_a_pool_by_transaction_or_session_is_read_and_written_through(app, mode, query) -> None:
+def test_a_pool_by_transaction_or_session_is_read_and_written_through(app: str, mode: str, query: str) -> None:
     with pgbouncer(port_of(app), mode, default_pool_size=1) as port:
         url = through(app, port) + query
         ran(url=url).is_whole()
@@ -53,7 +53,7 @@ def test_a_pool_by_transaction_or_session_is_read_and_written_through(app, mode,
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_no_encoding_is_left_behind_in_a_pooled_session(postgres_databases: Databases, encoding) -> None:
+def test_no_encoding_is_left_behind_in_a_pooled_session(postgres_databases: Databases, encoding: str) -> None:
     server, name = postgres_databases.server, f"pooled_{encoding.lower()}"
     with contextlib.closing(psycopg2.connect(server.url())) as connection:
         connection.autocommit = True
@@ -74,7 +74,7 @@ def test_no_encoding_is_left_behind_in_a_pooled_session(postgres_databases: Data
             assert client.read(LEARNER, OBJECTIVE, None, WIDE).objective.objective.course_name == "Café"
 
 
-def test_a_pool_by_statement_says_why_it_cannot_serve(app) -> None:
+def test_a_pool_by_statement_says_why_it_cannot_serve(app: str) -> None:
     with pgbouncer(port_of(app), "statement") as port:
         url = through(app, port)
         assert "statement pooling" in said(ran(url=url))
@@ -88,7 +88,7 @@ def test_a_pool_by_statement_says_why_it_cannot_serve(app) -> None:
             writer.update("User", LEARNER, name="Ann")
 
 
-def test_a_pool_that_is_exhausted_says_so(app) -> None:
+def test_a_pool_that_is_exhausted_says_so(app: str) -> None:
     with pgbouncer(port_of(app), "session", default_pool_size=1, query_wait_timeout=1) as port:
         url = through(app, port)
         with contextlib.closing(psycopg2.connect(url)) as holder:
@@ -100,12 +100,12 @@ def test_a_pool_that_is_exhausted_says_so(app) -> None:
             assert "no more connections allowed" in said(ran(url=url))
 
 
-def test_a_database_that_the_pooler_does_not_know(app) -> None:
+def test_a_database_that_the_pooler_does_not_know(app: str) -> None:
     with pgbouncer(port_of(app), "transaction") as port:
         assert "no_such" in said(ran(url=through(app, port).replace("/test_", "/no_such_")))
 
 
-def test_a_server_or_role_without_a_connection_left_says_so(app) -> None:
+def test_a_server_or_role_without_a_connection_left_says_so(app: str) -> None:
     name = app.rpartition("/")[2]
     with connected(app) as cursor:
         cursor.execute("CREATE ROLE narrow LOGIN CONNECTION LIMIT 0")

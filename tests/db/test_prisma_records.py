@@ -4,12 +4,14 @@ import asyncio
 import os
 import re
 import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 
-from db import demo
+from db import StudyRows, demo
 from db.backends.prisma import as_records
 from db.connecting import connect
 from db.errors import (
@@ -26,6 +28,9 @@ from ml.study.history import DAY_MS, HOUR_MS, WINDOW
 from tests.conftest import need
 from tests.support.prisma_clients import SCHEMA, engine, generated_client
 
+ClientClass = Callable[[str, str], Any]  # a provider and an interface -> a generated class
+Read = Callable[[str, str, str, int | None], StudyRows]
+
 NOW = 1_740_832_496_789
 ODD_ID = "it's \"o'dd\"; drop table users; -- $1 ?1 :id %s \\ \U0001f469 é"
 EXAMPLES = {"String": "a text", "Int": 3, "Float": 0.625, "Boolean": True, "Json": {"topicArea": "c", "n": [1, 2.5]}}
@@ -37,7 +42,7 @@ ROOT_IDS = {"User": "learner", "Course": "c", "Lecture": "l", "LearningObjective
 ROOT_IDS |= {"ValidationPrompt": "q", "StrugglePrediction": "g"}
 
 
-def fill(url):
+def fill(url: str) -> str:
     """Three rows of every model, days apart, of one learner; and a learner whose id is a trial."""
     with open_writer(url) as writer:
         for model, table in TABLES.items():
@@ -60,14 +65,14 @@ def fill(url):
 
 
 @pytest.fixture(scope="module")
-def client_class(tmp_path_factory: pytest.TempPathFactory):
+def client_class(tmp_path_factory: pytest.TempPathFactory) -> ClientClass:
     """The class Prisma, generated once for each provider and interface."""
     need("node")
     need("npm")
     directory = str(tmp_path_factory.mktemp("prisma"))
     made = {}
 
-    def client_class(provider, interface):
+    def client_class(provider: str, interface: str) -> ClientClass:
         if (provider, interface) not in made:
             made[provider, interface] = generated_client(directory, provider, interface)
         return made[provider, interface]
@@ -78,7 +83,7 @@ def client_class(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A filled database of either kind, to be read only."""
     if request.param == "postgresql":
         return fill(request.getfixturevalue("postgres_databases").with_tables())
@@ -89,17 +94,17 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(params=["sync", "asyncio"])
-def interface(request: pytest.FixtureRequest):
+def interface(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def clients(client_class):
+def clients(client_class: ClientClass) -> Iterator[Any]:
     """Connected clients by URL and interface, kept for the module; and the event loop that the async ones live on."""
     connected = {}
     with asyncio.Runner() as loop:
 
-        def client(url, interface):
+        def client(url: str, interface: str) -> Any:
             if (url, interface) not in connected:
                 provider = "sqlite" if url.startswith("file:") else "postgresql"
                 made = client_class(provider, interface)(datasource={"url": url}, use_dotenv=False)
@@ -113,10 +118,10 @@ def clients(client_class):
             awaited(loop, made.disconnect)
 
 
-def awaited(loop, begin):
+def awaited(loop: asyncio.Runner, begin: Callable[[], Any]) -> Any:
     """What begin() comes to, where it may have to be awaited."""
 
-    async def finish():
+    async def finish() -> Any:
         found = begin()
         return await found if hasattr(found, "__await__") else found
 
@@ -124,10 +129,10 @@ def awaited(loop, begin):
 
 
 @pytest.fixture
-def through_prisma(clients, interface):
+def through_prisma(clients: Any, interface: str) -> Callable[..., Any]:
     """Calls use(records) on a client connected to the url; what it returns may have to be awaited."""
 
-    def through(url, use, wrap=as_records):
+    def through(url: str, use: Callable[[Any], Any], wrap: Callable[[Any], Any] = as_records) -> Any:
         client = clients(url, interface)
         return awaited(clients.loop, lambda: use(wrap(client)))
 
@@ -135,8 +140,8 @@ def through_prisma(clients, interface):
 
 
 @pytest.fixture
-def read(through_prisma, interface):
-    def read(url, user_id, objective_id, as_of_ms):
+def read(through_prisma: Callable[..., Any], interface: str) -> Read:
+    def read(url: str, user_id: str, objective_id: str, as_of_ms: int | None) -> Read:
         name = "read" if interface == "sync" else "aread"
         return through_prisma(url, lambda records: getattr(records, name)(user_id, objective_id, as_of_ms, WINDOW))
 
@@ -144,7 +149,7 @@ def read(through_prisma, interface):
 
 
 @pytest.mark.parametrize("as_of_ms", [NOW, NOW - DAY_MS, NOW - 30 * DAY_MS, 0, -(10**17), 10**17])
-def test_every_source_reads_as_through_our_own_client(url: str, read, as_of_ms) -> None:
+def test_every_source_reads_as_through_our_own_client(url: str, read: Read, as_of_ms: int) -> None:
     with connect(url) as client:
         ours = client.read("learner", "objective", as_of_ms, WINDOW)
     assert read(url, "learner", "objective", as_of_ms) == ours
@@ -154,7 +159,7 @@ def test_every_source_reads_as_through_our_own_client(url: str, read, as_of_ms) 
         assert all(field not in ((), []) for name, field in fields.items() if name != "unknown_values")
 
 
-def test_without_a_moment_it_is_now(url: str, read) -> None:
+def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
     with connect(url) as client:
         earlier = client.now()
         rows = read(url, "learner", "objective", None)
@@ -163,14 +168,14 @@ def test_without_a_moment_it_is_now(url: str, read) -> None:
     assert rows.learner.profile.forgetting_curve == EXAMPLES["Json"]
 
 
-def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read) -> None:
+def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Read) -> None:
     with connect(demo_copy) as client:
         ours = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
     assert read(demo_copy, demo.LEARNER, "action-potentials", None) == ours
     assert ours.as_of_ms == demo.NOW_MS
 
 
-def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, read) -> None:
+def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, read: Read) -> None:
     forms = [
         "2025-03-01T12:34:56.789+00:00",
         NOW,
@@ -193,13 +198,13 @@ def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, rea
     assert read(url, "ann", "o", NOW).learner.reviews == []
 
 
-def test_ids_reach_the_database_as_they_are(url: str, read) -> None:
+def test_ids_reach_the_database_as_they_are(url: str, read: Read) -> None:
     rows = read(url, ODD_ID, ODD_ID, NOW)
     assert (rows.learner.learner.id, rows.objective.objective.id) == (ODD_ID, ODD_ID)
 
 
 @pytest.mark.parametrize("absent", ["", "nobody", "learner'", "\0", "a\udcff", "$1", "x" * 10_000])
-def test_who_is_unknown_is_unknown(url: str, read, absent) -> None:
+def test_who_is_unknown_is_unknown(url: str, read: Read, absent: str) -> None:
     with pytest.raises(UnknownLearner):
         read(url, absent, "objective", NOW)
     with pytest.raises(UnknownObjective):
@@ -207,23 +212,23 @@ def test_who_is_unknown_is_unknown(url: str, read, absent) -> None:
 
 
 @pytest.mark.parametrize("topic", ["c", "a text", "heart", ODD_ID, "nothing", ""])
-def test_a_topic_has_the_same_objectives(url: str, through_prisma, topic) -> None:
+def test_a_topic_has_the_same_objectives(url: str, through_prisma: Callable[..., Any], topic: str) -> None:
     with connect(url) as client:
         ours = client.objectives_of_topic(topic)
     assert through_prisma(url, lambda records: records.objectives_of_topic(topic)) == ours
     assert bool(ours) == (topic not in ("nothing", ""))
 
 
-def test_the_clock_is_a_clock(url: str, through_prisma) -> None:
+def test_the_clock_is_a_clock(url: str, through_prisma: Callable[..., Any]) -> None:
     with connect(url) as client:
         assert abs(through_prisma(url, lambda records: records.now()) - client.now()) < 60_000
 
 
-def test_the_extractor_takes_a_prisma_client(url: str, through_prisma, interface) -> None:
+def test_the_extractor_takes_a_prisma_client(url: str, through_prisma: Callable[..., Any], interface: str) -> None:
     with connect(url) as client:
         ours = StruggleFeatureExtractor(client).extract("learner", "objective", NOW)
 
-    def features(extractor):
+    def features(extractor: Any) -> Any:
         if interface == "sync":
             return extractor.extract("learner", "objective", NOW)
         return extractor.extract_features_for_objective("learner", "objective", NOW)
@@ -233,25 +238,25 @@ def test_the_extractor_takes_a_prisma_client(url: str, through_prisma, interface
     assert "retention_score" not in ours.defaulted
 
 
-def test_a_sync_client_serves_an_event_loop_too(url: str, clients) -> None:
+def test_a_sync_client_serves_an_event_loop_too(url: str, clients: Any) -> None:
     rows = clients.loop.run(as_records(clients(url, "sync")).aread("learner", "objective", NOW, WINDOW))
     assert rows.learner.learner.id == "learner"
 
 
-def test_an_async_client_cannot_be_called_without_an_event_loop(client_class) -> None:
+def test_an_async_client_cannot_be_called_without_an_event_loop(client_class: ClientClass) -> None:
     records = as_records(client_class("sqlite", "asyncio")(datasource={"url": "file:/nowhere.db"}))
     with pytest.raises(DatabaseConfiguration, match="aread"):
         records.read("learner", "objective", NOW, WINDOW)
     assert records.now() > NOW
 
 
-def test_a_disconnected_client_is_an_unavailable_database(client_class, url: str) -> None:
+def test_a_disconnected_client_is_an_unavailable_database(client_class: ClientClass, url: str) -> None:
     records = as_records(client_class("sqlite", "sync")(datasource={"url": url}))
     with pytest.raises(DatabaseUnavailable, match="ClientNotConnectedError"):
         records.read("learner", "objective", NOW, WINDOW)
 
 
-def test_a_database_without_the_tables_is_refused(read, tmp_path: Path) -> None:
+def test_a_database_without_the_tables_is_refused(read: Read, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     with pytest.raises(RequiredTableAbsent):
         read(f"file:{tmp_path}/empty.db", "learner", "objective", NOW)
@@ -261,7 +266,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
     class Other:
         _active_provider = "mongodb"
 
-        def query_raw(self, query, *parameters):
+        def query_raw(self, query: str, *parameters: object) -> list[object]:
             return []
 
     with pytest.raises(DatabaseConfiguration, match="postgresql or sqlite"):
@@ -269,7 +274,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["uuid", "integer", "bigint"])
-def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read, kind) -> None:
+def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read: Read, kind: str) -> None:
     """Prisma binds text to a text parameter only; the stand-in for its engine is as strict."""
     given = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"]
     given = given if kind == "uuid" else ["7", "8"]
@@ -287,7 +292,7 @@ def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read, kind) -
         read(postgres_url, "no such form", given[1], NOW)
 
 
-def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read) -> None:
+def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute(";".join(ddl("postgresql")).replace('"reviewedAt" TIMESTAMP(3)', '"reviewedAt" TIMESTAMPTZ(3)'))
         cursor.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'America/New_York'")
@@ -299,7 +304,7 @@ def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read) -> None
             assert read(postgres_url, "learner", "objective", NOW - hours * HOUR_MS) == ours
 
 
-def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read) -> None:
+def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute('CREATE SCHEMA "the app"')
     connection.close()
@@ -309,7 +314,7 @@ def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read) -> None:
     assert read(fill(url), "learner", "objective", NOW).learner.learner.id == "learner"
 
 
-def test_the_schema_a_client_was_generated_from_names_the_tables(client_class, tmp_path: Path) -> None:
+def test_the_schema_a_client_was_generated_from_names_the_tables(client_class: ClientClass, tmp_path: Path) -> None:
     with open(SCHEMA, encoding="utf-8") as stream:
         text = stream.read()
     renamed = text.replace('@@map("users")', '@@map("people")').replace(

@@ -6,9 +6,12 @@ import json
 import os
 import sqlite3
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
+import psycopg2.extensions
 import pytest
 
 from db.tables import app_schema
@@ -16,6 +19,11 @@ from db.tables.ddl import TABLES, ddl
 from db.tables.models import MODELS
 from tests.conftest import need
 from tests.support.prisma_clients import cache
+
+Columns = dict[str, tuple[str, bool, float | str | None]]
+Indexes = set[tuple[str, tuple[str, ...]]]
+Catalogue = dict[str, tuple[Columns, Indexes]]
+Reading = Callable[[str, str], dict[str, Any]]
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PARSERS = {
@@ -81,7 +89,7 @@ enum Grade {
 
 
 @pytest.fixture(scope="module")
-def prismas_reading():
+def prismas_reading() -> Reading:
     """A function: file, and the version whose parser shall read it -> what the parser makes of it."""
     node, npm = need("node"), need("npm")
     parsers = {version: f"parser-{version.partition('-')[0]}" for version in PARSERS.values()}
@@ -94,7 +102,7 @@ def prismas_reading():
             subprocess.run(install, check=True, capture_output=True, cwd=home)
     script = os.path.join(ROOT, "tests", "support", "prisma_dmmf.js")
 
-    def reading(file, version):
+    def reading(file: str, version: str) -> dict[str, Any]:
         package = os.path.join(home, "node_modules", parsers[version])
         done = subprocess.run([node, script, package, file], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -104,13 +112,13 @@ def prismas_reading():
 
 
 @pytest.fixture(scope="module")
-def parsed(prismas_reading):
+def parsed(prismas_reading: Reading) -> dict[str, Any]:
     """What Prisma's parsers make of each of our files."""
     return {file: prismas_reading(os.path.join(ROOT, "db", file), version) for file, version in PARSERS.items()}
 
 
 @pytest.fixture
-def sqlite_catalogue(tmp_path: Path):
+def sqlite_catalogue(tmp_path: Path) -> Catalogue:
     connection = sqlite3.connect(tmp_path / "app.db")
     for statement in ddl("sqlite"):
         connection.execute(statement)
@@ -132,7 +140,7 @@ def sqlite_catalogue(tmp_path: Path):
 
 
 @pytest.fixture
-def postgres(postgres_url: str):
+def postgres(postgres_url: str) -> Iterator[psycopg2.extensions.cursor]:
     connection = psycopg2.connect(postgres_url)
     cursor = connection.cursor()
     cursor.execute(";".join(ddl("postgresql")))
@@ -141,7 +149,7 @@ def postgres(postgres_url: str):
 
 
 @pytest.fixture
-def postgres_catalogue(postgres):
+def postgres_catalogue(postgres: psycopg2.extensions.cursor) -> Catalogue:
     postgres.execute(
         "SELECT table_name, column_name, udt_name, is_nullable, column_default, datetime_precision"
         " FROM information_schema.columns WHERE table_schema = current_schema()"
@@ -162,7 +170,7 @@ def postgres_catalogue(postgres):
     return catalogue
 
 
-def plain(default):
+def plain(default: object) -> float | str | None:
     """A default as both catalogues would write it: without casts, quotes and trailing zeros."""
     if default is None:
         return None
@@ -173,7 +181,7 @@ def plain(default):
         return text
 
 
-def declared_default(field):
+def declared_default(field: dict[str, Any]) -> float | str | None:
     default = field.get("default")
     if isinstance(default, dict):
         # The client makes ids itself; the database knows only the moment.
@@ -181,7 +189,9 @@ def declared_default(field):
     return plain(str(default).lower() if isinstance(default, bool) else default)
 
 
-def declared(found, types, list_type, enum_type):
+def declared(
+    found: dict[str, Any], types: dict[str, str], list_type: str, enum_type: Callable[[str], str]
+) -> Catalogue:
     """Per table the columns (type, required, default) and the indexes (kind, columns) that a .prisma file declares."""
     tables = {}
     for model in found["datamodel"]["models"]:
@@ -200,21 +210,21 @@ def declared(found, types, list_type, enum_type):
 
 
 @pytest.mark.parametrize("file", PARSERS)
-def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed, file) -> None:
+def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed: dict[str, Any], file: str) -> None:
     with open(os.path.join(ROOT, "db", file), encoding="utf-8") as stream:
         assert parsed[file]["formatted"] == stream.read()
     assert parsed[file]["warnings"] == []
 
 
-def test_the_schema_declares_what_sqlite_has(parsed, sqlite_catalogue) -> None:
+def test_the_schema_declares_what_sqlite_has(parsed: dict[str, Any], sqlite_catalogue: Catalogue) -> None:
     assert declared(parsed["schema.prisma"], SQLITE_TYPES, "JSONB", lambda _: "TEXT") == sqlite_catalogue
 
 
-def test_the_schema_declares_what_postgresql_has(parsed, postgres_catalogue) -> None:
+def test_the_schema_declares_what_postgresql_has(parsed: dict[str, Any], postgres_catalogue: Catalogue) -> None:
     assert declared(parsed["schema.prisma"], POSTGRES_TYPES, "_text", str) == postgres_catalogue
 
 
-def test_the_schemas_enums_are_postgresqls(parsed, postgres) -> None:
+def test_the_schemas_enums_are_postgresqls(parsed: dict[str, Any], postgres: psycopg2.extensions.cursor) -> None:
     postgres.execute(
         "SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)"
         " FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid GROUP BY t.typname"
@@ -224,7 +234,7 @@ def test_the_schemas_enums_are_postgresqls(parsed, postgres) -> None:
 
 
 def test_the_python_clients_schema_declares_what_both_databases_have(
-    parsed, sqlite_catalogue, postgres_catalogue
+    parsed: dict[str, Any], sqlite_catalogue: Catalogue, postgres_catalogue: Catalogue
 ) -> None:
     found = parsed["prisma_client.prisma"]
     for tables, catalogue in (
@@ -234,7 +244,7 @@ def test_the_python_clients_schema_declares_what_both_databases_have(
         assert tables == {table: catalogue[table] for table in tables}
 
 
-def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed) -> None:
+def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed: dict[str, Any]) -> None:
     names = app_schema.read(os.path.join(ROOT, "db", "schema.prisma"))
     assert names.models.keys() == TABLES.keys() == {m["name"] for m in parsed["schema.prisma"]["datamodel"]["models"]}
     assert names.provider == "postgresql"
@@ -245,7 +255,9 @@ def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed) -> N
 
 
 @pytest.mark.parametrize("schema", ["a renamed one", "db/schema.prisma", "tests/nextjs/prisma/schema.prisma"])
-def test_our_own_reader_finds_the_names_that_prismas_parser_finds(prismas_reading, tmp_path: Path, schema) -> None:
+def test_our_own_reader_finds_the_names_that_prismas_parser_finds(
+    prismas_reading: Reading, tmp_path: Path, schema: str
+) -> None:
     path = os.path.join(ROOT, schema)
     if schema == "a renamed one":
         path = str(tmp_path / "schema.prisma")

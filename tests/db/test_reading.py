@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import db
-from db import errors
+from db import StudyRows, errors
 from db.reading import rows
 from db.tables.ddl import TABLES
 from db.tables.models import MODELS
 from db.writing.open import open_writer
-from ml.study.history import WINDOW
+from ml.study.history import WINDOW, Window
 from tests.support.study_database import (
     DAY_MS,
     LEARNER,
@@ -36,12 +36,14 @@ def course(database: str) -> str:
     return database
 
 
-def read(url: str, as_of_ms: int | None = NOW_MS, window=WIDE, learner: str = LEARNER, objective: str = OBJECTIVE):
+def read(
+    url: str, as_of_ms: int | None = NOW_MS, window: Window = WIDE, learner: str = LEARNER, objective: str = OBJECTIVE
+) -> StudyRows:
     with db.connect(url, timeout_s=30) as client:
         return client.read(learner, objective, as_of_ms, window)
 
 
-def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course) -> None:
+def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course: str) -> None:
     found = read(course).objective
     assert found.objective._asdict() == {
         "id": OBJECTIVE,
@@ -62,12 +64,12 @@ def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course) ->
     assert [card.id for card in found.cards] == ["limits-1", "limits-2"]
 
 
-def test_cards_are_those_of_the_objective_only(course) -> None:
+def test_cards_are_those_of_the_objective_only(course: str) -> None:
     insert(course, "Card", [{"id": "stray", "courseId": "calculus", "objectiveId": None}])
     assert {card.id for card in read(course).objective.cards} == {"limits-1", "limits-2"}
 
 
-def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(course) -> None:
+def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(course: str) -> None:
     reviews(course, [NOW_MS - 5], id="r1", rating="AGAIN", sessionId="order-only:9")
     reviews(course, [NOW_MS - 4], id="r2", cardId="gone")
     first, second = read(course).learner.reviews
@@ -119,7 +121,7 @@ SOURCE_OF = {
 }
 
 
-def test_what_is_dated_at_or_after_as_of_does_not_exist(course) -> None:
+def test_what_is_dated_at_or_after_as_of_does_not_exist(course: str) -> None:
     for offset_ms in (-1, 0, 1, DAY_MS):
         for model, row in dated_rows(NOW_MS + offset_ms).items():
             insert(course, model, [row])
@@ -131,7 +133,7 @@ def test_what_is_dated_at_or_after_as_of_does_not_exist(course) -> None:
     assert {len(getattr(later, source)) for source in SOURCE_OF.values()} == {2}
 
 
-def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(course) -> None:
+def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(course: str) -> None:
     for minutes in (3, 1, 4, 2, 5):
         for model, row in dated_rows(NOW_MS - minutes * 60_000).items():
             insert(course, model, [row])
@@ -150,21 +152,21 @@ def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(cours
     assert all(found == newest for found in instants.values())
 
 
-def test_rows_of_one_instant_come_in_the_order_of_their_ids(course) -> None:
+def test_rows_of_one_instant_come_in_the_order_of_their_ids(course: str) -> None:
     for identifier in ("b", "C", "a", "Ä", "B"):
         reviews(course, [NOW_MS - 9], id=identifier)
     assert [row.id for row in read(course).learner.reviews] == ["B", "C", "a", "b", "Ä"]
     assert [row.id for row in read(course, window=Narrow(reviews=2)).learner.reviews] == ["b", "Ä"]
 
 
-def test_another_learners_rows_are_not_read(course) -> None:
+def test_another_learners_rows_are_not_read(course: str) -> None:
     for model, row in dated_rows(NOW_MS - 1).items():
         insert(course, model, [{**row, "userId": "bob"}])
     learner = read(course).learner
     assert not any(getattr(learner, source) for source in SOURCE_OF.values())
 
 
-def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course) -> None:
+def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course: str) -> None:
     insert(course, "ValidationPrompt", [{"id": "p", "objectiveId": "series", "conceptName": "sums"}])
     rows = [
         {"promptId": "p", "score": score, "respondedAt": NOW_MS - 9, "skipped": score < 0.5} for score in (0.2, 0.8)
@@ -173,7 +175,7 @@ def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course) -> N
     assert [tuple(row) for row in read(course).learner.validations] == [("series", "calculus", 0.8, NOW_MS - 9)]
 
 
-def test_plans_are_read_from_both_sides_of_as_of_the_nearest_first_to_stay(course) -> None:
+def test_plans_are_read_from_both_sides_of_as_of_the_nearest_first_to_stay(course: str) -> None:
     days = (-200, -3, 1, 2, 300)
     insert(
         course,
@@ -209,7 +211,7 @@ def prediction(**more: object) -> dict[str, object]:
     }
 
 
-def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(course) -> None:
+def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(course: str) -> None:
     insert(course, "StrugglePrediction", [prediction(actualOutcome=True, actualOutcomeRecordedAt=NOW_MS - 500)])
     answer = {"predictionId": "g", "feedbackType": "INACCURATE"}
     insert(
@@ -226,7 +228,7 @@ def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(co
     assert not read(course, NOW_MS - 500).learner.outcomes
 
 
-def test_an_answer_counts_where_no_outcome_was_recorded(course) -> None:
+def test_an_answer_counts_where_no_outcome_was_recorded(course: str) -> None:
     insert(course, "StrugglePrediction", [prediction()])
     insert(
         course,
@@ -236,7 +238,7 @@ def test_an_answer_counts_where_no_outcome_was_recorded(course) -> None:
     assert [row.struggled for row in read(course).learner.outcomes] == [True]
 
 
-def test_masteries_are_of_the_objectives_that_the_learner_owns(course) -> None:
+def test_masteries_are_of_the_objectives_that_the_learner_owns(course: str) -> None:
     masteries = read(course).learner.masteries
     assert [(row.objective_id, row.mastery_level) for row in masteries] == [
         (OBJECTIVE, "BEGINNER"),
@@ -247,14 +249,14 @@ def test_masteries_are_of_the_objectives_that_the_learner_owns(course) -> None:
     assert len(read(course, window=Narrow(masteries=2)).learner.masteries) == 2
 
 
-def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course) -> None:
+def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course: str) -> None:
     execute(course, 'DROP INDEX "lectures_userId_idx"', 'ALTER TABLE "lectures" DROP COLUMN "userId"')
     found = read(course)
     assert found.objective.objective.owner_id == LEARNER
     assert len(found.learner.masteries) == 3
 
 
-def test_consent_switches_are_read_and_are_on_where_nobody_asked(course) -> None:
+def test_consent_switches_are_read_and_are_on_where_nobody_asked(course: str) -> None:
     execute(course, ('UPDATE "users" SET "behavioralAnalysisEnabled" = ? WHERE "id" = ?', (False, LEARNER)))
     assert read(course).learner.learner.behavioral_analysis_enabled is False
     assert read(course, learner="bob").learner.learner.behavioral_analysis_enabled is True
@@ -272,7 +274,7 @@ OPTIONAL = [model.table for name, model in MODELS.items() if name not in ("User"
 @pytest.mark.parametrize(
     "absent", [*([table] for table in OPTIONAL), OPTIONAL], ids=lambda tables: "+".join(tables)[:24]
 )
-def test_a_missing_optional_table_is_no_data_and_is_named(course, absent) -> None:
+def test_a_missing_optional_table_is_no_data_and_is_named(course: str, absent: list[str]) -> None:
     for model, row in dated_rows(NOW_MS - 1).items():
         insert(course, model, [row])
     execute(course, *(f'DROP TABLE "{table}"' for table in absent))
@@ -290,7 +292,7 @@ def test_a_missing_optional_table_is_no_data_and_is_named(course, absent) -> Non
         assert client.objectives_of_topic("nothing") == []
 
 
-def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_is_null(course) -> None:
+def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_is_null(course: str) -> None:
     reviews(course, [NOW_MS - 1])
     execute(course, 'ALTER TABLE "reviews" DROP COLUMN "sessionId"')
     assert len(read(course).learner.reviews) == 1
@@ -302,13 +304,13 @@ def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_i
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
-def test_a_missing_required_table_is_a_matter_of_configuration(course, table) -> None:
+def test_a_missing_required_table_is_a_matter_of_configuration(course: str, table: str) -> None:
     execute(course, f'DROP TABLE "{table}"')
     with pytest.raises(errors.RequiredTableAbsent, match=f"{table}.*--schema"):
         read(course)
 
 
-def test_a_renamed_required_column_is_named(course) -> None:
+def test_a_renamed_required_column_is_named(course: str) -> None:
     execute(course, 'ALTER TABLE "users" RENAME COLUMN "id" TO "user_id"')
     with pytest.raises(errors.RequiredTableAbsent, match=r"'users' has no readable column 'id'.*--schema"):
         read(course)
@@ -337,7 +339,7 @@ enum Grade {
 """
 
 
-def test_an_apps_own_names_are_followed(course, tmp_path: Path) -> None:
+def test_an_apps_own_names_are_followed(course: str, tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "schema.prisma")
     with open(path, "w", encoding="utf-8") as schema:
         schema.write(RENAMED)
@@ -393,7 +395,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("identifier", HOSTILE, ids=lambda identifier: ascii(identifier[:12]))
-def test_an_id_is_a_value_whatever_it_holds(course, identifier) -> None:
+def test_an_id_is_a_value_whatever_it_holds(course: str, identifier: str) -> None:
     with db.connect(course) as client:
         with pytest.raises(errors.UnknownLearner):
             client.read(identifier, OBJECTIVE, NOW_MS, WINDOW)
@@ -406,7 +408,7 @@ def test_an_id_is_a_value_whatever_it_holds(course, identifier) -> None:
 
 
 @pytest.mark.parametrize("identifier", [each for each in HOSTILE if "\0" not in each and "\ud800" not in each])
-def test_a_learner_may_have_such_an_id(course, identifier) -> None:
+def test_a_learner_may_have_such_an_id(course: str, identifier: str) -> None:
     execute(course, ('INSERT INTO "users" ("id") VALUES (?)', (identifier,)))
     reviews(course, [NOW_MS - 1], userId=identifier)
     found = read(course, learner=identifier)
@@ -443,7 +445,7 @@ def retype(url: str) -> str:
     return UUID
 
 
-def test_whole_numbers_and_uuids_serve_as_ids(course) -> None:
+def test_whole_numbers_and_uuids_serve_as_ids(course: str) -> None:
     objective = retype(course)
     reviews(course, [NOW_MS - 1], userId=42)
     found = read(course, learner="42", objective=objective)
@@ -465,7 +467,7 @@ def test_whole_numbers_and_uuids_serve_as_ids(course) -> None:
             read(course, learner="42", objective="no uuid")
 
 
-def test_topics_are_course_ids_course_names_and_tags(course) -> None:
+def test_topics_are_course_ids_course_names_and_tags(course: str) -> None:
     with db.connect(course) as client:
         assert client.objectives_of_topic("calculus") == [OBJECTIVE, "sequences", "series"]
         assert client.objectives_of_topic("Calculus I") == [OBJECTIVE, "sequences", "series"]
@@ -473,7 +475,7 @@ def test_topics_are_course_ids_course_names_and_tags(course) -> None:
         assert client.objectives_of_topic("anal") == []
 
 
-def test_as_of_is_now_where_none_is_given(course) -> None:
+def test_as_of_is_now_where_none_is_given(course: str) -> None:
     reviews(course, [NOW_MS - 1])
     with db.connect(course) as client:
         before_ms = client.now()
@@ -485,13 +487,13 @@ def test_as_of_is_now_where_none_is_given(course) -> None:
 
 
 @pytest.mark.parametrize("as_of_ms", [-(2**62), -62_135_596_800_001, 0, 253_402_300_800_000, 2**62])
-def test_any_as_of_is_answered(course, as_of_ms) -> None:
+def test_any_as_of_is_answered(course: str, as_of_ms: int) -> None:
     reviews(course, [NOW_MS - 1])
     found = read(course, as_of_ms)
     assert len(found.learner.reviews) == (as_of_ms > NOW_MS)
 
 
-def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course) -> None:
+def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course: str) -> None:
     insert(course, "ObjectivePrerequisite", [{"objectiveId": OBJECTIVE, "prerequisiteId": OBJECTIVE}])
     insert(course, "ObjectivePrerequisite", [{"objectiveId": "sequences", "prerequisiteId": OBJECTIVE}])
     with open_writer(course) as writer:
@@ -532,6 +534,8 @@ def test_a_row_is_copied_changed_and_sent_to_another_process() -> None:
     ("values", "by_name"),
     [((), {}), (EXAM[:2], {}), ((*EXAM, 1), {}), (EXAM, {"date_ms": 6}), (EXAM[:2], {"topics": ()})],
 )
-def test_a_row_takes_each_of_its_fields_once(values, by_name) -> None:
+def test_a_row_takes_each_of_its_fields_once(
+    values: tuple[object, ...], by_name: dict[str, int] | dict[str, object] | dict[str, tuple[()]]
+) -> None:
     with pytest.raises(TypeError, match="ExamRow takes each of course_id, date_ms, coverage_topics once"):
         rows.ExamRow(*values, **by_name)

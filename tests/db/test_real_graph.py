@@ -78,7 +78,7 @@ def test_the_graph_has_the_cycles_that_it_is_kept_for() -> None:
     assert all(reached(needed, name) >= set(CYCLE) for name in CYCLE)
 
 
-def test_every_edge_is_read(site) -> None:
+def test_every_edge_is_read(site: str) -> None:
     needed = needs()
     with db.connect(site) as client:
         found = client.read_objectives()
@@ -88,7 +88,7 @@ def test_every_edge_is_read(site) -> None:
     assert read == needed
 
 
-def test_objectives_in_and_behind_cycles_are_predicted(site) -> None:
+def test_objectives_in_and_behind_cycles_are_predicted(site: str) -> None:
     rows, needed = exercises(), needs()
     behind = [name for name in needed if reached(needed, name) & IN_CYCLES]
     most = sorted(needed, key=lambda name: -len(needed[name]))[:5]

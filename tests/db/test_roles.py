@@ -71,7 +71,7 @@ def changes(table: str) -> list[str]:
     ]
 
 
-def test_the_reader_suffices_for_a_prediction(app) -> None:
+def test_the_reader_suffices_for_a_prediction(app: str) -> None:
     ran(url=as_role(app, "struggle_reader")).is_whole()
     answer = ran(url=as_role(app, "struggle_reader")).answer()
     assert answer["missing_sources"] == []
@@ -80,7 +80,7 @@ def test_the_reader_suffices_for_a_prediction(app) -> None:
 
 
 @pytest.mark.parametrize("absent", ["prediction_feedbacks", "struggle_indicators", "struggle_predictions"])
-def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases: Databases, absent) -> None:
+def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases: Databases, absent: str) -> None:
     url = with_demo(postgres_databases.empty())
     with connected(url) as cursor:
         cursor.execute(f"DROP TABLE {absent}")
@@ -96,7 +96,7 @@ def test_the_grants_run_where_the_app_lacks_a_table(postgres_databases: Database
                 cursor.execute(f"DROP ROLE {role}")
 
 
-def test_the_reader_can_change_nothing(app) -> None:
+def test_the_reader_can_change_nothing(app: str) -> None:
     tables = [table.name for table in TABLES.values()]
     assert [s for table in tables for s in changes(table) if not denied(app, "struggle_reader", s)] == []
     for statement in (
@@ -108,7 +108,7 @@ def test_the_reader_can_change_nothing(app) -> None:
         assert denied(app, "struggle_reader", statement), statement
 
 
-def test_the_writer_can_change_the_three_tables_only_and_only_their_rows(app) -> None:
+def test_the_writer_can_change_the_three_tables_only_and_only_their_rows(app: str) -> None:
     for table in TABLES.values():
         allowed = [s.partition(" ")[0] for s in changes(table.name) if not denied(app, "struggle_writer", s)]
         assert allowed == (["INSERT", "UPDATE", "DELETE"] if table.name in OURS else []), table.name
@@ -133,7 +133,7 @@ def counted(url: str, where: str) -> int:
     return int(count)
 
 
-def test_the_writer_suffices_for_the_scripts_that_write(app, tmp_path: Path) -> None:
+def test_the_writer_suffices_for_the_scripts_that_write(app: str, tmp_path: Path) -> None:
     before = counted(app, "struggle_predictions")
     output = tmp_path / "a.jsonl"
     store = ("scripts/predict_batch.py", "--store", "--output", str(output), "--as-of", "2025-10-10T09:00:00Z")

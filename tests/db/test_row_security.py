@@ -63,7 +63,7 @@ def on(table: str, kinds: dict[str, str]) -> pytest.MarkDecorator:
 
 
 @on("reviews", VISIBLE)
-def test_what_is_shown_is_read(shielded) -> None:
+def test_what_is_shown_is_read(shielded: str) -> None:
     with db.connect(shielded) as client:
         found = client.read(LEARNER, OBJECTIVE, None, WIDE)
         assert len(found.learner.reviews) > 100
@@ -71,7 +71,7 @@ def test_what_is_shown_is_read(shielded) -> None:
 
 
 @on("reviews", HIDDEN)
-def test_a_hidden_table_is_missing(shielded) -> None:
+def test_a_hidden_table_is_missing(shielded: str) -> None:
     with db.connect(shielded) as client:
         found = client.read(LEARNER, OBJECTIVE, None, WIDE)
         assert found.learner.reviews == []
@@ -80,7 +80,7 @@ def test_a_hidden_table_is_missing(shielded) -> None:
 
 
 @on("reviews", {"no policy": HIDDEN["no policy"], "a condition that fails": HIDDEN["a condition that fails"]})
-def test_the_answer_and_the_doctor_say_so(shielded) -> None:
+def test_the_answer_and_the_doctor_say_so(shielded: str) -> None:
     assert ran(url=shielded).answer()["missing_sources"] == ["reviews"]
     report = json.loads(ran("--doctor", url=shielded).stdout)["database"]
     assert report["missing_sources"] == ["reviews"]
@@ -88,14 +88,14 @@ def test_the_answer_and_the_doctor_say_so(shielded) -> None:
 
 
 @on("lectures", HIDDEN)
-def test_a_hidden_table_that_is_only_joined_is_missing_too(shielded) -> None:
+def test_a_hidden_table_that_is_only_joined_is_missing_too(shielded: str) -> None:
     with db.connect(shielded) as client:
         assert "lectures" in client.read(LEARNER, OBJECTIVE, None, WIDE).missing_sources
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
 @pytest.mark.parametrize("kind", ["no policy", "a condition that fails"])
-def test_a_required_table_that_is_hidden_is_a_configuration_error(app, table, kind) -> None:
+def test_a_required_table_that_is_hidden_is_a_configuration_error(app: str, table: str, kind: str) -> None:
     with connected(app) as cursor:
         cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; {HIDDEN[kind].format(table)}")
         try:
@@ -113,7 +113,7 @@ def test_a_required_table_that_is_hidden_is_a_configuration_error(app, table, ki
 
 
 @on("users", {"some": f"CREATE POLICY p ON {{}} USING (\"id\" = '{LEARNER}')"})
-def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded) -> None:
+def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded: str) -> None:
     ran(url=shielded).is_whole()
     ran("nobody", OBJECTIVE, url=shielded).error(66, "unknown_learner")
     with db.connect(shielded) as client:
@@ -122,5 +122,5 @@ def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded) -> No
 
 
 @on("missions", VISIBLE)
-def test_a_role_that_sees_all_is_told_of_nothing(shielded) -> None:
+def test_a_role_that_sees_all_is_told_of_nothing(shielded: str) -> None:
     assert json.loads(ran("--doctor", url=shielded).stdout)["database"]["missing_sources"] == []

@@ -53,7 +53,7 @@ def rows_by_index(url: str, learner: str, objective: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("learner", TIERS)
-def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner) -> None:
+def test_a_learner_s_own_rows_are_all_that_is_looked_at(large: str, learner: int) -> None:
     own = 100 * (TIERS.index(learner) + 1)
     found = rows_by_index(large, f"learner-{learner}", f"objective-{learner}-0")
     assert found.pop("reviews_userId_idx") == 3 * own  # counted twice, read once
@@ -63,7 +63,7 @@ def test_a_learner_s_own_rows_are_all_that_is_looked_at(large, learner) -> None:
     assert not any(found.values())
 
 
-def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large) -> None:
+def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large: str) -> None:
     found = rows_by_index(large, CROWD, "objective-3-1")
     assert found.pop("reviews_userId_idx") <= 2 * GATE + 2 * WINDOW.reviews < CROWD_REVIEWS
     assert found.pop("reviews_reviewedAt_idx") <= 2 * crowded_learner.WALK_BUDGET
@@ -72,7 +72,7 @@ def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large) -> None:
     assert not any(found.values())
 
 
-def test_no_table_is_read_whole_for_very_many_prerequisites(large) -> None:
+def test_no_table_is_read_whole_for_very_many_prerequisites(large: str) -> None:
     assert (
         rows_by_index(large, f"learner-{TIERS[0]}", HUB).keys()
         == rows_by_index(large, f"learner-{TIERS[0]}", "objective-10-0").keys()
@@ -83,7 +83,7 @@ def test_no_table_is_read_whole_for_very_many_prerequisites(large) -> None:
     assert found[0].objective_id == f"needed-{PREREQUISITES - 1}"
 
 
-def test_a_prediction_and_a_batch_see_the_same_newest_rows(large) -> None:
+def test_a_prediction_and_a_batch_see_the_same_newest_rows(large: str) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         newest = f'ORDER BY "reviewedAt" DESC, id COLLATE "C" DESC LIMIT {WINDOW.reviews}'
         cursor.execute(f'SELECT id FROM reviews WHERE "userId" = %s {newest}', (CROWD,))
@@ -100,7 +100,7 @@ def test_a_prediction_and_a_batch_see_the_same_newest_rows(large) -> None:
 
 @pytest.mark.parametrize("order", [1, -1], ids=["oldest first", "newest first"])
 def test_a_history_stored_in_either_order_is_read_from_its_newer_end(
-    postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch, order
+    postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch, order: int
 ) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
@@ -125,11 +125,11 @@ def indexes(url: str) -> set[str]:
         return {definition for (definition,) in cursor.fetchall()}
 
 
-def test_the_large_platform_has_the_apps_indexes_and_no_other(large, postgres_databases: Databases) -> None:
+def test_the_large_platform_has_the_apps_indexes_and_no_other(large: str, postgres_databases: Databases) -> None:
     assert indexes(large) == indexes(postgres_databases.with_tables())
 
 
-def test_learners_have_hundreds_of_reviews_far_apart(large) -> None:
+def test_learners_have_hundreds_of_reviews_far_apart(large: str) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         cursor.execute(
             'SELECT "userId", count(*), count(DISTINCT (ctid::text::point)[0]) FROM reviews GROUP BY "userId"'
@@ -143,7 +143,7 @@ def test_learners_have_hundreds_of_reviews_far_apart(large) -> None:
 
 @pytest.mark.parametrize("reviews", [1, 10_000, 1_000_000])
 @pytest.mark.parametrize("crowd", [0, 1, 10_000, 1_000_000])
-def test_sizes_are_what_was_asked_for_or_a_little_more(reviews, crowd) -> None:
+def test_sizes_are_what_was_asked_for_or_a_little_more(reviews: int, crowd: int) -> None:
     size = platform_size(reviews, crowd)
     numbers = range(size.learners)
     crowding = [i for i in numbers if size.crowd_every and i % size.crowd_every == size.crowd_every - 1]

@@ -52,7 +52,7 @@ def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_names_and_ids_beyond_ascii_are_read(apps, encoding) -> None:
+def test_names_and_ids_beyond_ascii_are_read(apps: dict[str, str], encoding: str) -> None:
     word = WORD[encoding]
     with open_writer(apps[encoding]) as writer:
         writer.execute(f'UPDATE {writer.table("Course")} SET "name" = ?', (word,))
@@ -68,7 +68,7 @@ def test_names_and_ids_beyond_ascii_are_read(apps, encoding) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps, encoding) -> None:
+def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps: dict[str, str], encoding: str) -> None:
     ran(UNHELD, OBJECTIVE, url=apps[encoding]).error(66, "unknown_learner")
     ran(LEARNER, UNHELD, url=apps[encoding]).error(66, "unknown_objective")
     with db.connect(apps[encoding]) as client:
@@ -77,7 +77,9 @@ def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps, encoding) -
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_batch_counts_such_a_learner_and_forget_finds_nothing(apps, encoding, tmp_path: Path) -> None:
+def test_a_batch_counts_such_a_learner_and_forget_finds_nothing(
+    apps: dict[str, str], encoding: str, tmp_path: Path
+) -> None:
     users = tmp_path / "users"
     users.write_text(f"{LEARNER}\n{UNHELD}\n", encoding="utf-8")
     words = ["--database-url", apps[encoding], "--users", str(users), "--output", str(tmp_path / "a.jsonl"), "--json"]
@@ -105,7 +107,7 @@ def store(url: str, statement: str, octets: bytes, encoding: str) -> None:
 @pytest.mark.parametrize(
     "place", ["courses.name", "learning_objectives.objective", "lectures.topicTags", "reviews.sessionId"]
 )
-def test_an_odd_byte_in_one_value_is_replaced(apps, encoding, place) -> None:
+def test_an_odd_byte_in_one_value_is_replaced(apps: dict[str, str], encoding: str, place: str) -> None:
     table, _, column = place.partition(".")
     value = "ARRAY[CAST(%s AS text)]" if column == "topicTags" else "CAST(%s AS text)"
     store(apps[encoding], f'UPDATE "{table}" SET "{column}" = {value}', b"a" + UNREADABLE[encoding] + b"z", encoding)
@@ -121,7 +123,7 @@ def test_an_odd_byte_in_one_value_is_replaced(apps, encoding, place) -> None:
     assert said in ("a\ufffdz", ("a\ufffdz",))
 
 
-def test_the_writer_reads_past_an_odd_byte(apps) -> None:
+def test_the_writer_reads_past_an_odd_byte(apps: dict[str, str]) -> None:
     for encoding in ("SQL_ASCII", "UTF8"):
         store(apps[encoding], 'UPDATE "users" SET "name" = CAST(%s AS text)', b"a\xe9z", encoding)
         with open_writer(apps[encoding]) as writer:
@@ -146,7 +148,7 @@ def test_sqlite_streams_past_an_odd_byte(sqlite_url: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_service_keeps_its_plans_in_such_a_database(apps, encoding) -> None:
+def test_a_service_keeps_its_plans_in_such_a_database(apps: dict[str, str], encoding: str) -> None:
     with db.connect(apps[encoding], keeps_plans=True) as client:
         for _ in range(6):
             assert client.read(LEARNER, OBJECTIVE, None, WIDE).learner.learner.id == LEARNER

@@ -35,18 +35,18 @@ def own(app: str) -> int:
     return int(app.rpartition(":")[2].partition("/")[0])
 
 
-def test_a_round_trip_of_a_quarter_of_a_second(app) -> None:
+def test_a_round_trip_of_a_quarter_of_a_second(app: str) -> None:
     with far_away(own(app), 0.25) as port:
         ran(url=at(app, port)).is_whole()
 
 
-def test_a_server_whose_accept_queue_is_full_for_over_a_second(app) -> None:
+def test_a_server_whose_accept_queue_is_full_for_over_a_second(app: str) -> None:
     """The kernel sends the lost SYN again after one second; until then the socket is not ready, and not polled."""
     with full_queue(own(app), opens_after_s=1.2) as port:
         ran(LEARNER, OBJECTIVE, "--timeout", "9", url=at(app, port)).is_whole()
 
 
-def test_the_commands_wait_for_such_a_server_too(app) -> None:
+def test_the_commands_wait_for_such_a_server_too(app: str) -> None:
     with full_queue(own(app), opens_after_s=1.2) as port:
         report = ran("--doctor", "--timeout", "9", url=at(app, port))
     assert json.loads(report.stdout)["database"]["reachable"], report.stdout
@@ -54,7 +54,7 @@ def test_the_commands_wait_for_such_a_server_too(app) -> None:
         assert writer.existing_tables()
 
 
-def test_a_silent_server_is_passed_over(app) -> None:
+def test_a_silent_server_is_passed_over(app: str) -> None:
     with full_queue() as silent:
         result = ran(url=at(app, silent, own(app)))
         result.is_whole()
@@ -62,12 +62,12 @@ def test_a_silent_server_is_passed_over(app) -> None:
         ran(url=at(app, 1, silent, own(app))).is_whole()
 
 
-def test_a_server_that_accepts_and_says_nothing_is_passed_over(app) -> None:
+def test_a_server_that_accepts_and_says_nothing_is_passed_over(app: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         ran(url=at(app, mute.getsockname()[1], own(app))).is_whole()
 
 
-def test_connect_timeout_is_each_servers_own(app) -> None:
+def test_connect_timeout_is_each_servers_own(app: str) -> None:
     with full_queue() as silent:
         began = time.monotonic()
         with db.connect(at(app, silent, own(app)) + "?connect_timeout=1", timeout_s=60) as client:
@@ -75,7 +75,7 @@ def test_connect_timeout_is_each_servers_own(app) -> None:
         assert 0.9 < time.monotonic() - began < 20
 
 
-def test_connect_timeout_of_the_only_server(app) -> None:
+def test_connect_timeout_of_the_only_server(app: str) -> None:
     with full_queue() as silent:
         began = time.monotonic()
         with pytest.raises(errors.DatabaseUnavailable, match="no answer within connect_timeout"):
@@ -83,7 +83,7 @@ def test_connect_timeout_of_the_only_server(app) -> None:
         assert time.monotonic() - began < 20
 
 
-def test_all_servers_silent_end_at_the_deadline(app) -> None:
+def test_all_servers_silent_end_at_the_deadline(app: str) -> None:
     with full_queue() as silent, full_queue() as other:
         began = time.monotonic()
         with pytest.raises(errors.DatabaseUnavailable, match="in time"):
@@ -92,7 +92,7 @@ def test_all_servers_silent_end_at_the_deadline(app) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["prefer-standby", "read-write", "primary", "any"])
-def test_the_kind_of_server_that_the_url_asks_for_is_found_past_a_silent_one(app, wanted) -> None:
+def test_the_kind_of_server_that_the_url_asks_for_is_found_past_a_silent_one(app: str, wanted: str) -> None:
     """With prefer-standby libpq goes through the list twice, and comes back to the one primary."""
     with full_queue() as silent:
         url = at(app, own(app), silent) + f"?connect_timeout=1&target_session_attrs={wanted}"
@@ -100,11 +100,11 @@ def test_the_kind_of_server_that_the_url_asks_for_is_found_past_a_silent_one(app
             client.now()
 
 
-def test_a_server_of_the_wrong_kind_is_told_in_libpqs_words(app) -> None:
+def test_a_server_of_the_wrong_kind_is_told_in_libpqs_words(app: str) -> None:
     assert "standby" in ran(url=f"{app}?target_session_attrs=standby").degraded()
 
 
-def test_a_name_whose_first_address_is_silent(app, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_whose_first_address_is_silent(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As localhost where ::1 is filtered: the name's other addresses are tried."""
     resolve = socket.getaddrinfo
 
@@ -118,12 +118,12 @@ def test_a_name_whose_first_address_is_silent(app, monkeypatch: pytest.MonkeyPat
             client.now()
 
 
-def test_the_writer_passes_a_silent_server_over(app) -> None:
+def test_the_writer_passes_a_silent_server_over(app: str) -> None:
     with full_queue() as silent, open_writer(at(app, silent, own(app)), patience_s=4) as writer:
         assert writer.existing_tables()
 
 
-def test_a_batch_passes_a_silent_server_over(app, tmp_path: Path) -> None:
+def test_a_batch_passes_a_silent_server_over(app: str, tmp_path: Path) -> None:
     with full_queue() as silent:
         words = [
             "--database-url",

@@ -10,8 +10,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from db import connecting
 from db.backends import sqlite_wal
 from db.client import Client
 from db.errors import DatabaseUnavailable
+from db.sql.templates import Query
 from ml.places import HOUSE
 from ml.study.history import WINDOW
 from tests.support.running_predict import LEARNER, OBJECTIVE
@@ -89,8 +91,6 @@ def courses(path: Path) -> str:
 
 
 def counted(client: Client) -> int:
-    from db.sql.templates import Query
-
     def ask(_opened: object) -> list[Query]:
         return [Query("SELECT count(*) FROM courses", {}, 1)]
 
@@ -268,9 +268,7 @@ def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
 
     with db.connect(f"file:{home}/app.db") as client:
 
-        def courses_of(opened: object):  # type: ignore[no-untyped-def]
-            from db.sql.templates import Query
-
+        def courses_of(opened: object) -> Generator[list[Query], Any, Any]:
             ((found,),) = yield [Query("SELECT count(*) FROM courses", {}, 1)]
             reads.append(int(found[0]))
             if len(reads) == 1:
@@ -282,8 +280,6 @@ def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
 
 
 def test_a_stream_that_was_overtaken_says_so(home: Path) -> None:
-    from db.sql.templates import Query
-
     def ask(_opened: object) -> list[Query]:
         return [Query("SELECT id FROM courses", {}, 1)]
 
@@ -301,9 +297,7 @@ def test_one_connection_s_opening_takes_no_lock_from_another(demo_copy: str) -> 
     path = demo_copy.removeprefix("file:")
     with db.connect(demo_copy) as first, db.connect(demo_copy) as second:
 
-        def while_reading(opened: object):  # type: ignore[no-untyped-def]
-            from db.sql.templates import Query
-
+        def while_reading(opened: object) -> Generator[list[Query], Any, bytes]:
             yield [Query("SELECT count(*) FROM courses", {}, 1)]
             second.close()
             with db.connect(demo_copy) as third:

@@ -49,13 +49,15 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("query", ["", "?sslmode=require", "?sslmode=no-verify", "?sslaccept=accept_invalid_certs"])
-def test_a_home_that_may_not_be_looked_into(app, home, query) -> None:
+def test_a_home_that_may_not_be_looked_into(app: str, home: Path, query: str) -> None:
     """As under another user with HOME=/root left in the environment: libpq alone gives up."""
     environment = {**os.environ, "HOME": str(home)}
     ran(url=app + query, env=environment, preexec_fn=without_roots_privilege).is_whole()
 
 
-def test_the_server_is_still_verified_there(app, home, certificate, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_server_is_still_verified_there(
+    app: str, home: Path, certificate: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     environment = {**os.environ, "HOME": str(home)}
     trusted = tmp_path_factory.mktemp("trusted") / "root.pem"
     shutil.copyfile(certificate[0], trusted)
@@ -65,7 +67,7 @@ def test_the_server_is_still_verified_there(app, home, certificate, tmp_path_fac
     assert "root certificate" in reason or "home directory" in reason
 
 
-def test_a_client_certificate_that_may_not_be_read_is_done_without(app, tmp_path: Path) -> None:
+def test_a_client_certificate_that_may_not_be_read_is_done_without(app: str, tmp_path: Path) -> None:
     """libpq would have taken it by default; one that the URL names must be there."""
     if not permissions_hold(tmp_path):
         pytest.skip("root keeps its rights here")
@@ -88,12 +90,12 @@ def stranger(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "query", ["sslmode=no-verify", "ssl=no-verify", "sslmode=require&sslaccept=accept_invalid_certs"]
 )
-def test_no_verification_is_asked_for(app, stranger, query) -> None:
+def test_no_verification_is_asked_for(app: str, stranger: dict[str, str], query: str) -> None:
     ran(url=f"{app}?{query}", env=stranger).is_whole()
     assert "certificate verify failed" in ran(url=f"{app}?sslmode=require", env=stranger).degraded()
 
 
-def test_no_verification_is_asked_for_by_the_environment(app, stranger) -> None:
+def test_no_verification_is_asked_for_by_the_environment(app: str, stranger: dict[str, str]) -> None:
     ran(url=app, env={**stranger, "PGSSLMODE": "no-verify"}).is_whole()
     strict = ran(url=f"{app}?sslmode=verify-full", env={**stranger, "PGSSLMODE": "no-verify"})
     assert "certificate verify failed" in strict.degraded()
@@ -104,7 +106,7 @@ def test_without_verification_there_is_still_no_plain_connection(postgres_databa
     assert "SSL" in ran(url=f"{url}?sslmode=no-verify").degraded()
 
 
-def test_the_writer_does_the_same(app, stranger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_writer_does_the_same(app: str, stranger: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", stranger["HOME"])
     with open_writer(f"{app}?ssl=no-verify") as writer:
         assert writer.existing_tables()

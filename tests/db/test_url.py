@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg2.extensions
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 
 from db import libpq
 from db.errors import UnsupportedURL
-from db.url import parse
+from db.url import DatabaseURL, parse
 
 
-def keywords(url, **directories):
+def keywords(url: str, **directories: str) -> dict[str, Any]:
     return parse(url, **{"relative_to": "/here", **directories}).keywords
 
 
-def parsed_or_refused(text):
+def parsed_or_refused(text: str) -> tuple[DatabaseURL | None, str]:
     try:
         return parse(text, "/here"), ""
     except UnsupportedURL as refusal:
@@ -82,7 +83,7 @@ def test_a_prisma_url_becomes_libpq_keywords_and_a_schema() -> None:
         ),
     ],
 )
-def test_hosts_sockets_and_defaults(url: str, expected, label) -> None:
+def test_hosts_sockets_and_defaults(url: str, expected: dict[str, str], label: str) -> None:
     parsed = parse(url, "/here")
     assert parsed.keywords == expected
     assert parsed.label == label
@@ -92,7 +93,7 @@ def test_hosts_sockets_and_defaults(url: str, expected, label) -> None:
     ("password", "written"),
     [("a@b", "a@b"), ("p#q", "p#q"), ("100%", "100%"), ("50%zz", "50%zz"), ("a:b", "a:b"), ("p q", "p%20q"), ("", "")],
 )
-def test_passwords_with_odd_characters_arrive_whole(password, written) -> None:
+def test_passwords_with_odd_characters_arrive_whole(password: str, written: str) -> None:
     assert keywords(f"postgresql://u:{written}@h/d").get("password", "") == password
 
 
@@ -144,7 +145,9 @@ NONE = "/dev/null/none"
         ("schema=", {}),
     ],
 )
-def test_the_words_of_prisma_become_the_words_of_libpq(query, expected) -> None:
+def test_the_words_of_prisma_become_the_words_of_libpq(
+    query: str, expected: dict[str, object] | dict[str, str]
+) -> None:
     found = keywords(f"postgresql://h/d?{query}", schema_directory="/app")
     assert {word: found[word] for word in found.keys() - {"host", "port", "dbname"}} == expected
 
@@ -186,7 +189,7 @@ def test_psycopg2_knows_every_word_that_is_kept() -> None:
         ("sqlite+pysqlite:////data/\U0001f469‍\U0001f52c.db", "/data/\U0001f469‍\U0001f52c.db"),
     ],
 )
-def test_sqlite_files_start_where_their_author_meant(url: str, path) -> None:
+def test_sqlite_files_start_where_their_author_meant(url: str, path: str) -> None:
     found = parse(url, "/here", "/app/prisma")
     assert (found.kind, os.path.normpath(found.path), found.label) == ("sqlite", path, found.path)
     assert found.keywords == {}
@@ -238,7 +241,7 @@ def test_a_file_url_starts_at_the_given_directory_without_a_schema(tmp_path: Pat
         ("file:" + "a" * 10_000, "8192"),
     ],
 )
-def test_a_url_that_cannot_work_is_refused_in_a_sentence_without_secrets(url: str, reason) -> None:
+def test_a_url_that_cannot_work_is_refused_in_a_sentence_without_secrets(url: str, reason: str) -> None:
     with pytest.raises(UnsupportedURL) as refusal:
         parse(url, "/here")
     message = str(refusal.value)
@@ -284,7 +287,7 @@ SECRET = "s3cr3t"
     ),
     st.sampled_from(["", "?sslmode=bad", "?schema=a&connect_timeout=x", "?host=/tmp"]),
 )
-def test_a_password_reaches_the_keywords_and_no_message(around, encoded, form, query) -> None:
+def test_a_password_reaches_the_keywords_and_no_message(around: str, encoded: bool, form: str, query: str) -> None:
     password = around + SECRET + around
     written = quote(password, safe="") if encoded else password
     assume(form.format(written).isprintable())

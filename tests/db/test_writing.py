@@ -179,7 +179,7 @@ def test_the_command_makes_tables_that_can_be_read(tmp_path: Path, postgres_url:
     ("url", "code"),
     [("mysql://h/d", 78), ("file:/nonexistent/dir/x.db", 69), ("postgresql://u:sec-ret@127.0.0.1:1/d", 69)],
 )
-def test_the_command_fails_in_one_sentence(url: str, code) -> None:
+def test_the_command_fails_in_one_sentence(url: str, code: int) -> None:
     refused = CliRunner().invoke(create_database, ["--database-url", url])
     assert refused.exit_code == code
     assert len([line for line in refused.stderr.strip().splitlines() if "ps shows it" not in line]) == 1
@@ -188,7 +188,7 @@ def test_the_command_fails_in_one_sentence(url: str, code) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
-def test_the_command_prints_its_statements(dialect, postgres_url: str) -> None:
+def test_the_command_prints_its_statements(dialect: str, postgres_url: str) -> None:
     printed = CliRunner().invoke(create_database, ["--sql", dialect])
     assert printed.exit_code == 0
     if dialect == "sqlite":

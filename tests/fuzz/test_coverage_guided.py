@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ BROKE = {
 
 
 @pytest.fixture(scope="module")
-def targets(tmp_path_factory: pytest.TempPathFactory):
+def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, fuzz_targets.Target]]:
     directory = str(tmp_path_factory.mktemp("fuzz"))
     with (
         seeded.no_way_out(directory),
@@ -55,7 +56,7 @@ def fuzz(target: str, finds: os.PathLike[str], *options: str) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("target", RUNS)
-def test_a_short_run_finds_nothing_and_reaches_more_than_the_seeds(target, tmp_path: Path) -> None:
+def test_a_short_run_finds_nothing_and_reaches_more_than_the_seeds(target: str, tmp_path: Path) -> None:
     ran = fuzz(target, tmp_path, f"--runs={RUNS[target]}")
     assert ran.returncode == 0, ran.stderr.decode(errors="replace")[-3000:]
     assert b"DONE   cov: " in ran.stderr
@@ -64,7 +65,7 @@ def test_a_short_run_finds_nothing_and_reaches_more_than_the_seeds(target, tmp_p
 
 
 @pytest.mark.parametrize("target", ["features", "url", "difficulty"])
-def test_a_planted_fault_is_found(target, tmp_path: Path) -> None:
+def test_a_planted_fault_is_found(target: str, tmp_path: Path) -> None:
     ran = fuzz(target, tmp_path, "--runs=20000", "--planted")
     assert ran.returncode == 77, ran.stderr.decode(errors="replace")[-3000:]
     assert b"KeyError" in ran.stdout + ran.stderr
@@ -76,7 +77,7 @@ def test_every_find_has_its_reason() -> None:
 
 
 @pytest.mark.parametrize("find", BROKE)
-def test_what_once_broke_holds(find, targets) -> None:
+def test_what_once_broke_holds(find: str, targets: dict[str, fuzz_targets.Target]) -> None:
     with open(os.path.join(FINDS, find), "rb") as file:
         targets[find.partition("-")[0]].try_on(file.read())
 
@@ -84,7 +85,9 @@ def test_what_once_broke_holds(find, targets) -> None:
 @pytest.mark.parametrize("target", ["argv", "features", "difficulty", "feedback"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_any_pieces_of_real_inputs_hold(targets, target, data) -> None:
+def test_any_pieces_of_real_inputs_hold(
+    targets: dict[str, fuzz_targets.Target], target: str, data: st.DataObject
+) -> None:
     chosen = targets[target]
     seed = data.draw(st.sampled_from(list(chosen.seeds)))
     start = data.draw(st.integers(0, len(seed)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from tests.fuzz import seeded
@@ -13,7 +15,7 @@ BROKE = {924: "--timeout nan", 7026: "--timeout nan"}
 @pytest.mark.parametrize(
     "numbers", [sorted(BROKE), range(100_000, 102_000)], ids=["what once broke", "two thousand inputs"]
 )
-def test_no_input_is_answered_with_a_traceback_bad_json_a_wrong_exit_code_or_a_hang(numbers) -> None:
+def test_no_input_is_answered_with_a_traceback_bad_json_a_wrong_exit_code_or_a_hang(numbers: Sequence[int]) -> None:
     found = seeded.run(numbers, seed=1)
     assert found["inputs"] == len(numbers)
     assert found["told"] == []

@@ -34,7 +34,7 @@ def test_one_fault_of_every_kind_leaves_nothing_to_count() -> None:
         (Ended(2, WHOLE, SECRET.encode(), "", 0.1), "credential shown"),
     ],
 )
-def test_what_is_wrong_is_counted(ended, kind) -> None:
+def test_what_is_wrong_is_counted(ended: Ended, kind: str) -> None:
     trial = Trial("file:x", codes=(2, 143, -9))
     assert kind in {fault.kind for fault in inject_faults.judged(trial, ended, margin_s=1.0)}
     assert inject_faults.judged(trial, Ended(2, WHOLE, b"", "", 4.9), margin_s=1.0) == []

@@ -36,7 +36,9 @@ def imported_by(arguments: tuple[str, ...], **environment: str) -> set[str]:
     return modules(ran.stderr) - modules(bare.stderr)
 
 
-def run_predict(flags: tuple[str, ...], arguments: tuple[str, ...], environment: dict[str, str]):
+def run_predict(
+    flags: tuple[str, ...], arguments: tuple[str, ...], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.run(
         [sys.executable, *flags, os.path.join(ROOT, "predict.py"), *arguments],

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Advisories(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: object) -> None:
         """Nothing."""
 
 
@@ -81,7 +82,7 @@ def test_workflows_name_actions_and_images_by_digest() -> None:
 
 
 @pytest.fixture(scope="module")
-def service():
+def service() -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Advisories) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -101,7 +102,7 @@ def service():
     ],
 )
 def test_an_audit_says_what_it_found_and_whether_it_was_answered(
-    service, tmp_path: Path, path, lock, code, said
+    service: str, tmp_path: Path, path: str, lock: str, code: int, said: str
 ) -> None:
     file = tmp_path / "lock.txt"
     file.write_text(lock)

@@ -17,14 +17,14 @@ from ml.evaluation import metrics
 from ml.evaluation.figures import evaluate
 from ml.evaluation.paired_difference import paired_difference
 from ml.evaluation.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
-from tests.ml.interval_coverage import CLUSTERED, INDEPENDENT, coverage, expit, learners_visits
+from tests.ml.interval_coverage import CLUSTERED, INDEPENDENT, Learners, coverage, expit, learners_visits
 
 PAIRED = ("log_loss", "brier", "accuracy", "recall", "auc", "ece")
 
 
 @pytest.mark.parametrize("decimals", [16, 2, 1], ids=["continuous", "ties", "many ties"])
 @pytest.mark.parametrize("threshold", [0.3, 0.5])
-def test_figures_equal_scikit_learns(decimals, threshold) -> None:
+def test_figures_equal_scikit_learns(decimals: int, threshold: float) -> None:
     y, p, who = learners_visits(3, 400, 8, 0.5)
     p = np.round(p, decimals)
     judged = evaluate(y, p, who, threshold=threshold, bootstrap=0)
@@ -89,7 +89,12 @@ LINE = {"calibration_slope", "calibration_intercept"}
         ([0, 1, 0, 1], [0.3, 0.8, 0.6, 0.5], ["a"] * 4, set()),
     ],
 )
-def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, undetermined) -> None:
+def test_little_data_gives_none_with_a_reason(
+    labels: list[int] | list[object],
+    probabilities: list[float] | list[object],
+    learners: list[object] | list[str],
+    undetermined: set[object] | set[str],
+) -> None:
     judged = evaluate(labels, probabilities, learners)
     for figures in (judged.figures, judged.decisions[0.5]):
         for name, figure in figures.items():
@@ -105,7 +110,7 @@ def test_little_data_gives_none_with_a_reason(labels, probabilities, learners, u
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.integers(0, 4)), max_size=40))
 @settings(max_examples=60, deadline=None)
-def test_any_rows_give_ordered_bounds_within_range(rows) -> None:
+def test_any_rows_give_ordered_bounds_within_range(rows: list[tuple[bool, float, int]]) -> None:
     y, p, who = zip(*rows) if rows else ((), (), ())
     judged = evaluate(y, p, who, bootstrap=200)
     json.dumps(judged.to_dict(), allow_nan=False)
@@ -125,7 +130,7 @@ def test_any_rows_give_ordered_bounds_within_range(rows) -> None:
         ([0, 1], [0.5, 0.4], [1]),
     ],
 )
-def test_impossible_rows_are_refused(labels, probabilities, learners) -> None:
+def test_impossible_rows_are_refused(labels: list[int], probabilities: list[float], learners: list[int]) -> None:
     with pytest.raises(ValueError):
         evaluate(labels, probabilities, learners)
 
@@ -188,7 +193,7 @@ def test_paired_differences_are_differences_of_the_figures() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("learners", [INDEPENDENT, CLUSTERED], ids=["independent", "clustered"])
-def test_intervals_cover_what_they_promise(learners) -> None:
+def test_intervals_cover_what_they_promise(learners: Learners) -> None:
     """95 % +- 2, up to what 1000 simulations can tell (two standard errors are 1.4 %)."""
     found = coverage(learners, 1000)
     assert all(0.93 - 0.008 <= each <= 0.97 + 0.008 for each in found.values()), found

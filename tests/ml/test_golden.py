@@ -26,7 +26,7 @@ def close_to(expected: object) -> object:
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def shipped() -> StrugglePredictionModel:
     return StrugglePredictionModel.load(os.fspath(SHIPPED))
 
 
@@ -35,7 +35,9 @@ def test_every_history_has_its_numbers_and_every_number_its_history() -> None:
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_a_history_gives_the_features_and_the_probabilities_on_record(name, shipped) -> None:
+def test_a_history_gives_the_features_and_the_probabilities_on_record(
+    name: str, shipped: StrugglePredictionModel
+) -> None:
     assert judged(*HISTORIES[name], shipped) == close_to(EXPECTED[name])
 
 

@@ -27,6 +27,9 @@ from ml.study.degraded import SENTENCES
 from tests.support.postgres_server import Databases
 from tests.support.trained_models import save_model
 
+Stored = dict[str, list[dict[str, Any]]]
+"""Rows by model."""
+
 LEARNER, OBJECTIVE = "ada", "limits"
 READ = [model for model in TABLES if model != "StruggleIndicator"]
 POOLS = {
@@ -136,7 +139,7 @@ def rows_of(table: Table, dialect: str) -> st.SearchStrategy[list[dict[str, Any]
     )
 
 
-def contents(dialect: str) -> st.SearchStrategy[dict[str, list[dict[str, Any]]]]:
+def contents(dialect: str) -> st.SearchStrategy[Stored]:
     return st.fixed_dictionaries({model: rows_of(TABLES[model], dialect) for model in READ})
 
 
@@ -150,9 +153,7 @@ def refused(name: str) -> None:
     raise AssertionError(f"{name} in the answer")
 
 
-def check(
-    url: str, models: list[StrugglePredictionModel], stored: dict[str, list[dict[str, Any]]], as_of_ms: int | None
-) -> None:
+def check(url: str, models: list[StrugglePredictionModel], stored: Stored, as_of_ms: int | None) -> None:
     """The whole pipeline without the net that predict.respond holds under it: an exception here is a bug."""
     tracked = {row["id"]: row["performanceTrackingEnabled"] for row in stored["User"]}[LEARNER]
     request = predict.Request(LEARNER, OBJECTIVE)
@@ -185,7 +186,12 @@ def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(contents("sqlite"), st.sampled_from(AS_OF_MS))
-def test_any_rows_that_sqlite_accepts(sqlite_file, models, stored, as_of_ms) -> None:
+def test_any_rows_that_sqlite_accepts(
+    sqlite_file: tuple[str, sqlite3.Connection],
+    models: list[StrugglePredictionModel],
+    stored: Stored,
+    as_of_ms: int | None,
+) -> None:
     url, connection = sqlite_file
     connection.execute("BEGIN")
     for model, rows in stored.items():
@@ -207,7 +213,9 @@ def postgres(postgres_databases: Databases) -> Iterator[tuple[str, Any]]:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(contents("postgresql"), st.sampled_from(AS_OF_MS))
-def test_any_rows_that_postgresql_accepts(postgres, models, stored, as_of_ms) -> None:
+def test_any_rows_that_postgresql_accepts(
+    postgres: tuple[str, Any], models: list[StrugglePredictionModel], stored: Stored, as_of_ms: int | None
+) -> None:
     url, connection = postgres
     cursor = connection.cursor()
     for model, rows in stored.items():

@@ -105,7 +105,7 @@ def outdated(content: bytes, **payload: object) -> bytes:
 )
 @pytest.mark.parametrize("beside", [True, False], ids=["pretrained beside it", "pretrained shipped"])
 def test_a_current_model_that_does_not_suit_never_stops_an_answer(
-    tmp_path: Path, change, why: str, beside: bool
+    tmp_path: Path, change: dict[str, int] | dict[str, list[str]] | dict[str, str], why: str, beside: bool
 ) -> None:
     current = tmp_path / "current.pkl"
     current.write_bytes(outdated(model_file.dump(a_saved_model("own")), **change))

@@ -252,7 +252,7 @@ def changed(**attributes: object) -> SavedModel:
 
 
 @pytest.mark.parametrize("version", ["\ud800", "v" * 1_000_000, "", "two\nlines", "\x1b[2J", "a\u2028b", "\u202etxt"])
-def test_a_version_that_is_no_short_printable_text_is_refused(version) -> None:
+def test_a_version_that_is_no_short_printable_text_is_refused(version: str) -> None:
     with pytest.raises(ModelRefused, match="printable"):
         parse(dump(changed(model_version=version)))
 

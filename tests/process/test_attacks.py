@@ -49,7 +49,7 @@ def predict(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (*ASKED, "--database-url", "file:/nowhere/\u2028\x9b31m"),
     ],
 )
-def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(arguments) -> None:
+def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(arguments: tuple[str, ...]) -> None:
     ran = predict(*arguments)
     assert ran.stderr.count(b"\n") == 1
     assert ran.stderr.endswith(b"\n")
@@ -68,7 +68,7 @@ def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(argume
     ],
     ids=lambda words: words[0],
 )
-def test_no_refusal_of_a_script_forges_a_line_either(words) -> None:
+def test_no_refusal_of_a_script_forges_a_line_either(words: tuple[str, ...]) -> None:
     script = os.path.join(ROOT, "scripts", words[0])
     ran = subprocess.run([sys.executable, script, *words[1:]], capture_output=True, check=False, timeout=60)
     assert ran.returncode in (74, 78)
@@ -77,7 +77,7 @@ def test_no_refusal_of_a_script_forges_a_line_either(words) -> None:
 
 
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
-def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to) -> None:
+def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "current.pkl").symlink_to(linked_to)
     ran = predict(*ASKED, "--model", str(tmp_path / "current.pkl"))
@@ -100,7 +100,7 @@ def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_
 
 
 @pytest.mark.parametrize("tail", ["?mode=rwc", "?vfs=unix-none&mode=rwc", "%3fmode=rwc", "#?mode=rwc", "?mode=memory"])
-def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail) -> None:
+def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail: str) -> None:
     ran = predict(*ASKED, "--database-url", f"file:{tmp_path}/new.sqlite3{tail}", "--strict")
     assert json.loads(ran.stdout)["error"]["code"] == "database_unavailable"
     assert os.listdir(tmp_path) == []
@@ -157,7 +157,7 @@ PLANTED = (
 @pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else", "./", "x/..", "../{name}"])
 @pytest.mark.parametrize("options", [(), ("--pretty",), ("--doctor",)])
 def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(
-    tmp_path: Path, entries, options
+    tmp_path: Path, entries: str, options: tuple[str, ...]
 ) -> None:
     """With the interpreter itself: a virtual environment's own start-up code imports before any of ours."""
     ran = tmp_path / "ran"

@@ -52,7 +52,7 @@ def app(postgres_databases: Databases) -> str:
 
 
 @JUMPS
-def test_the_deadline_is_neither_later_nor_earlier(app, by_s) -> None:
+def test_the_deadline_is_neither_later_nor_earlier(app: str, by_s: float) -> None:
     with reviews_locked(app):
         result = finished(started(by_s, "--timeout", "1", url=app))
         reason = result.degraded()
@@ -62,7 +62,7 @@ def test_the_deadline_is_neither_later_nor_earlier(app, by_s) -> None:
 
 
 @JUMPS
-def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s) -> None:
+def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s: float) -> None:
     """Features from a stdin on which nothing comes: nobody but the deadline itself ends that."""
     reading, writing = os.pipe()
     process = started(by_s, "--timeout", "1", "--features", "-", url=demo_copy, stdin=reading)
@@ -74,7 +74,7 @@ def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s) -> None:
 
 
 @JUMPS
-def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app, by_s) -> None:
+def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app: str, by_s: float) -> None:
     with contextlib.closing(psycopg2.connect(app)) as connection:
         connection.cursor().execute("LOCK TABLE reviews IN ACCESS EXCLUSIVE MODE")
         process = started(by_s, "--timeout", "30", url=app)
@@ -85,7 +85,7 @@ def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app, by_s) -> No
 
 
 @JUMPS
-def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s) -> None:
+def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s: float) -> None:
     held = threading.Event()
 
     def hold() -> None:
@@ -103,7 +103,7 @@ def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s) -
 
 
 @JUMPS
-def test_a_reader_that_never_reads_is_given_up(demo_copy: str, by_s) -> None:
+def test_a_reader_that_never_reads_is_given_up(demo_copy: str, by_s: float) -> None:
     reading, writing = filled_pipe()
     assert finished(started(by_s, url=demo_copy, stdout=writing)).code == 74
     os.close(reading)

@@ -77,7 +77,7 @@ def app(server: ScratchServer) -> str:
     return with_demo(server.new_database())
 
 
-def test_postgresql_answers_and_no_connection_is_left(app) -> None:
+def test_postgresql_answers_and_no_connection_is_left(app: str) -> None:
     ran(url=app).is_whole()
     assert connections_left(app) == 0
 
@@ -89,7 +89,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_the_database_is_down(strict) -> None:
+def test_the_database_is_down(strict: bool) -> None:
     url = f"postgresql://app:{SECRET}@127.0.0.1:1/app"
     if strict:
         ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
@@ -97,7 +97,7 @@ def test_the_database_is_down(strict) -> None:
         assert "cannot be reached" in ran(url=url).degraded()
 
 
-def test_a_wrong_password(server, app) -> None:
+def test_a_wrong_password(server: ScratchServer, app: str) -> None:
     with admitted(app, "guarded", "host all guarded 127.0.0.1/32 scram-sha-256"):
         url = app.replace("postgres@", f"guarded:{SECRET}@")
         assert "password authentication failed" in ran(url=url).degraded()
@@ -107,11 +107,11 @@ def test_a_wrong_password(server, app) -> None:
         assert SECRET.encode() not in report.stdout + report.stderr
 
 
-def test_tls_is_asked_for_and_the_server_has_none(app) -> None:
+def test_tls_is_asked_for_and_the_server_has_none(app: str) -> None:
     assert "SSL" in ran(url=app.replace("postgres@", f"postgres:{SECRET}@") + "?sslmode=require").degraded()
 
 
-def test_a_role_that_the_server_lets_in_over_tls_only(app) -> None:
+def test_a_role_that_the_server_lets_in_over_tls_only(app: str) -> None:
     rules = "hostssl all over_tls 127.0.0.1/32 trust", "host all over_tls 127.0.0.1/32 reject"
     with admitted(app, "over_tls", *rules):
         url = app.replace("postgres@", f"over_tls:{SECRET}@") + "?sslmode=disable"
@@ -130,7 +130,12 @@ def test_a_role_that_the_server_lets_in_over_tls_only(app) -> None:
     ],
 )
 def test_a_server_that_requires_tls(
-    server, app, certificate, tmp_path_factory: pytest.TempPathFactory, options, said
+    server: ScratchServer,
+    app: str,
+    certificate: tuple[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    options: str,
+    said: str,
 ) -> None:
     """One with a certificate of its own making, in front of ours, as PgBouncer or stunnel would be."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -159,7 +164,7 @@ def test_a_server_that_accepts_and_never_answers() -> None:
 @pytest.mark.parametrize(
     "rubbish", [b"", b"N", b"S", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"E\0\0\0\5\0", b"\xff" * 999]
 )
-def test_a_server_that_speaks_something_else(rubbish) -> None:
+def test_a_server_that_speaks_something_else(rubbish: bytes) -> None:
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -175,7 +180,7 @@ def test_a_server_that_speaks_something_else(rubbish) -> None:
         listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_server_whose_answers_come_later_than_the_deadline(app) -> None:
+def test_a_server_whose_answers_come_later_than_the_deadline(app: str) -> None:
     with reviews_locked(app):
         reason = ran(*IMPATIENT, url=app).degraded()
         assert "in time" in reason or "deadline" in reason
@@ -183,7 +188,7 @@ def test_a_server_whose_answers_come_later_than_the_deadline(app) -> None:
     assert connections_left(app) == 0
 
 
-def test_a_server_frozen_in_the_middle_of_a_query(app) -> None:
+def test_a_server_frozen_in_the_middle_of_a_query(app: str) -> None:
     with reviews_locked(app):
         process = started(*IMPATIENT[:3], "2", env={**os.environ, "DATABASE_URL": app})
         backend = backend_of(app)
@@ -195,7 +200,7 @@ def test_a_server_frozen_in_the_middle_of_a_query(app) -> None:
     assert connections_left(app) == 0
 
 
-def test_a_connection_cut_in_the_middle_of_a_query(app) -> None:
+def test_a_connection_cut_in_the_middle_of_a_query(app: str) -> None:
     with reviews_locked(app):
         process = started(env={**os.environ, "DATABASE_URL": app})
         backend = backend_of(app)
@@ -217,7 +222,7 @@ def test_a_server_killed_in_the_middle_of_a_query() -> None:
     assert "cannot be reached" in ran(url=url).degraded()
 
 
-def test_a_server_restarted_in_the_middle_of_a_run(server, app) -> None:
+def test_a_server_restarted_in_the_middle_of_a_run(server: ScratchServer, app: str) -> None:
     """Whatever a prediction meets, it is told; the next one after the restart is as if nothing had been."""
     reasons: list[str] = []
 
@@ -238,7 +243,7 @@ def test_a_server_restarted_in_the_middle_of_a_run(server, app) -> None:
     assert connections_left(app) == 0
 
 
-def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app) -> None:
+def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app: str) -> None:
     """As after a laptop's lid was closed, or a container frozen."""
     with reviews_locked(app):
         process = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": app})
@@ -265,7 +270,7 @@ def test_sqlite_locked_by_another_process(demo_copy: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 100, 4096, 40_000])
-def test_sqlite_cut_off(demo_copy: str, size) -> None:
+def test_sqlite_cut_off(demo_copy: str, size: int) -> None:
     os.truncate(demo_copy.removeprefix("file:"), size)
     if size:
         ran(url=demo_copy).degraded()
@@ -302,7 +307,7 @@ def test_sqlite_whose_schema_is_no_text(demo_copy: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "directory", "pipe", "absent"])
-def test_the_sqlite_file_is_something_else(tmp_path: Path, kind) -> None:
+def test_the_sqlite_file_is_something_else(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "app.db"
     if kind == "text":
         path.write_bytes(b"not a database\n" * 1000)
@@ -322,7 +327,7 @@ def guarded(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_a_read_only_directory(guarded, mode) -> None:
+def test_a_read_only_directory(guarded: Path, mode: str) -> None:
     path = guarded / "app.db"
     shutil.copyfile(connecting.DEMO, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -336,7 +341,7 @@ def test_a_read_only_directory(guarded, mode) -> None:
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
-def test_the_disk_of_the_database_is_full(demo_copy: str, mode) -> None:
+def test_the_disk_of_the_database_is_full(demo_copy: str, mode: str) -> None:
     """No file may grow, also not the index of a write-ahead log; not the first time, and not what that left behind."""
     with contextlib.closing(sqlite3.connect(demo_copy.removeprefix("file:"))) as connection:
         connection.execute(f"PRAGMA journal_mode = {mode}")
@@ -346,7 +351,7 @@ def test_the_disk_of_the_database_is_full(demo_copy: str, mode) -> None:
     ran(url=demo_copy).is_whole()
 
 
-def test_a_database_that_may_not_be_read(guarded) -> None:
+def test_a_database_that_may_not_be_read(guarded: Path) -> None:
     path = guarded / "app.db"
     shutil.copyfile(connecting.DEMO, path)
     os.chmod(path, 0)
@@ -361,7 +366,7 @@ def test_an_optional_table_is_missing(demo_copy: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
-def test_a_required_table_is_missing(demo_copy: str, table) -> None:
+def test_a_required_table_is_missing(demo_copy: str, table: str) -> None:
     altered(demo_copy, f"DROP TABLE {table}")
     assert table in ran(url=demo_copy).error(78, "configuration")
     report = ran("--doctor", url=demo_copy)
@@ -372,7 +377,7 @@ def test_a_required_table_is_missing(demo_copy: str, table) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), [("reviews", "reviewedAt"), ("users", "id"), ("cards", "objectiveId")])
-def test_a_renamed_column(demo_copy: str, table, column) -> None:
+def test_a_renamed_column(demo_copy: str, table: str, column: str) -> None:
     altered(demo_copy, f'ALTER TABLE {table} RENAME COLUMN "{column}" TO renamed')
     result = ran(url=demo_copy)
     if result.code == 0:
@@ -382,7 +387,7 @@ def test_a_renamed_column(demo_copy: str, table, column) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_row_of_twenty_megabytes(kind, demo_copy: str, request: pytest.FixtureRequest) -> None:
+def test_a_row_of_twenty_megabytes(kind: str, demo_copy: str, request: pytest.FixtureRequest) -> None:
     url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
     with open_writer(url) as writer:
         writer.update("LearningObjective", OBJECTIVE, objective="y" * 20_000_000)
@@ -403,7 +408,7 @@ def by_model(path: Path) -> Ran:
     return ran(LEARNER, OBJECTIVE, "--model", str(path))
 
 
-def test_a_model_answers_and_a_missing_one_is_said(model) -> None:
+def test_a_model_answers_and_a_missing_one_is_said(model: Path) -> None:
     assert by_model(model).answer()["source"] == "model"
     by_model(model.with_name("none.pkl")).error(78, "model_not_found")
 
@@ -414,12 +419,12 @@ class Malicious:
     def __init__(self, marker: Path) -> None:
         self.marker = marker
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[object, ...]:
         return os.mkdir, (str(self.marker),)
 
 
 @pytest.mark.parametrize("kind", ["malicious", "pipe", "directory", "device", "endless", "cut off", "empty", "loop"])
-def test_a_model_file_that_must_not_be_used(model, kind) -> None:
+def test_a_model_file_that_must_not_be_used(model: Path, kind: str) -> None:
     marker = model.with_name("marker")
     content = model.read_bytes()
     model.unlink()
@@ -439,7 +444,7 @@ def test_a_model_file_that_must_not_be_used(model, kind) -> None:
     assert not marker.exists()
 
 
-def test_a_model_file_damaged_at_sampled_bytes(model) -> None:
+def test_a_model_file_damaged_at_sampled_bytes(model: Path) -> None:
     """In real processes at a few places; tests/fuzz/seeded.py does the same at thousands."""
     content = model.read_bytes()
     for at in random.Random(7).sample(range(len(content)), 12):
@@ -447,7 +452,7 @@ def test_a_model_file_damaged_at_sampled_bytes(model) -> None:
         by_model(model).error(78, "model_refused")
 
 
-def test_a_model_replaced_while_it_is_read(model) -> None:
+def test_a_model_replaced_while_it_is_read(model: Path) -> None:
     """Each of the answers is complete and comes from one version."""
     versions = [model.read_bytes(), Path(save_model(tempfile.mkdtemp(dir=model.parent), seed=2)).read_bytes()]
     expected = set()
@@ -550,7 +555,7 @@ def catches(pid: int, signum: int) -> bool:
 
 
 @pytest.mark.parametrize("is_read", [True, False])
-def test_stdout_does_not_block(is_read) -> None:
+def test_stdout_does_not_block(is_read: bool) -> None:
     reading, writing = filled_pipe()
     os.set_blocking(writing, False)
     process = started(stdout=writing)
@@ -574,7 +579,7 @@ def test_a_reader_that_never_reads_stderr() -> None:
     os.close(writing)
 
 
-def test_stopped_while_stdout_is_full(app) -> None:
+def test_stopped_while_stdout_is_full(app: str) -> None:
     reading, writing = filled_pipe()
     with reviews_locked(app):
         process = started(stdout=writing, env={**os.environ, "DATABASE_URL": app})
@@ -586,7 +591,7 @@ def test_stopped_while_stdout_is_full(app) -> None:
 
 
 @pytest.mark.parametrize("closed", [(2,), (0, 2), (0,)])
-def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed) -> None:
+def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed: tuple[int, ...]) -> None:
     """Where stderr is closed, the connection to the database would get its number."""
     heard = bytearray()
 
@@ -630,7 +635,7 @@ def struck(number: int, delay_s: float) -> Ran:
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGALRM], ids=lambda n: n.name
 )
-def test_a_signal_at_any_moment(number) -> None:
+def test_a_signal_at_any_moment(number: signal.Signals) -> None:
     """A complete answer with 0, or the interruption as JSON; before predict.py's first line, the system's own death."""
     process = started()
     began = time.monotonic()
@@ -658,7 +663,7 @@ def test_a_signal_at_any_moment(number) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-def test_stopped_while_waiting_for_the_database(app, number) -> None:
+def test_stopped_while_waiting_for_the_database(app: str, number: signal.Signals) -> None:
     with reviews_locked(app):
         process = started(env={**os.environ, "DATABASE_URL": app})
         backend_of(app)
@@ -686,13 +691,13 @@ PATH = {"PATH": os.environ.get("PATH", "")}
     ],
     ids=["empty", "C", "unknown locale", "utf-16", "time zone", "no home", "safe path"],
 )
-def test_any_environment(environment) -> None:
+def test_any_environment(environment: dict[str, object] | dict[str, str]) -> None:
     result = ran(env=environment)
     result.is_whole()
     assert result.stderr == b"predict.py: DATABASE_URL is not set, so the embedded demo database was read\n"
 
 
-def test_without_home_postgresql_is_reached_all_the_same(app) -> None:
+def test_without_home_postgresql_is_reached_all_the_same(app: str) -> None:
     ran(env={"DATABASE_URL": app}).is_whole()
 
 
@@ -704,11 +709,11 @@ def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy: str) -> None:
 
 
 @pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-I",), ("-E", "-s"), ("-X", "dev"), ("-W", "error")])
-def test_any_flags_of_python(flags) -> None:
+def test_any_flags_of_python(flags: tuple[str, ...]) -> None:
     ran(python=flags).is_whole()
 
 
-def test_another_working_directory_one_removed_and_one_read_only(guarded) -> None:
+def test_another_working_directory_one_removed_and_one_read_only(guarded: Path) -> None:
     ran(cwd="/").is_whole()
     gone = guarded / "gone"
     gone.mkdir()
@@ -727,7 +732,7 @@ def test_another_working_directory_one_removed_and_one_read_only(guarded) -> Non
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0", "1e309", "x"])
-def test_a_deadline_that_is_none(seconds) -> None:
+def test_a_deadline_that_is_none(seconds: str) -> None:
     ran(LEARNER, OBJECTIVE, "--timeout", seconds).error(2, "usage")
 
 

@@ -144,7 +144,7 @@ def versions_in(house: Path) -> list[str]:
     return names
 
 
-def test_two_hundred_processes_on_sqlite_while_the_model_is_switched(house) -> None:
+def test_two_hundred_processes_on_sqlite_while_the_model_is_switched(house: Path) -> None:
     """A writer works on each of two databases, one with a write-ahead log, and current.pkl changes every 50 ms."""
     urls = []
     for mode in ("wal", "delete"):

@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def digest(*names: str) -> str:
     return hashed.hexdigest()
 
 
-def once(stamp: Path, fingerprint: str, make) -> None:
+def once(stamp: Path, fingerprint: str, make: Callable[[], None]) -> None:
     """make(), unless it was made from just this before."""
     if stamp.is_file() and stamp.read_text() == fingerprint:
         return

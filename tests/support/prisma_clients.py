@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CACHE = os.path.join(HERE, ".prisma_cache")
@@ -32,7 +33,7 @@ def cache() -> Iterator[str]:
         os.close(folder)
 
 
-def generated_client(directory, provider, interface, schema=SCHEMA):
+def generated_client(directory: str, provider: str, interface: str, schema: str = SCHEMA) -> Any:
     """The class Prisma, generated from the schema for the provider into a package of its own below directory."""
     package = f"prisma_{provider}_{interface}_{os.path.basename(directory)}".replace("-", "_")
     with open(schema, encoding="utf-8") as stream:
@@ -63,7 +64,7 @@ def generated_client(directory, provider, interface, schema=SCHEMA):
         return import_module(package).Prisma
 
 
-def engine(directory):
+def engine(directory: str) -> str:
     """The path of a program that the client may start as its engine."""
     path = os.path.join(directory, "query-engine")
     if not os.path.exists(path):

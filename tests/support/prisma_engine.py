@@ -10,11 +10,12 @@ import re
 import signal
 import sqlite3
 import sys
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psycopg2
 
-from db.url import parse
+from db.url import DatabaseURL, parse
 
 QUERY = re.compile(r'query: ("(?:[^"\\]|\\.)*")')
 PARAMETERS = re.compile(r'parameters: ("(?:[^"\\]|\\.)*")')
@@ -22,13 +23,13 @@ TYPES = {int: "bigint", float: "double", bool: "bool", str: "string", type(None)
 FITTING = {int: {"bigint"}, str: {"text"}, float: {"double precision"}}
 
 
-def database_url():
+def database_url() -> DatabaseURL:
     overwritten = os.environ.get("OVERWRITE_DATASOURCES")
     text = json.loads(overwritten)[0]["url"] if overwritten else os.environ["DATABASE_URL"]
     return parse(text, os.path.dirname(os.environ["PRISMA_DML_PATH"]))
 
 
-def from_sqlite(url, sql, parameters):
+def from_sqlite(url: DatabaseURL, sql: str, parameters: Sequence[object]) -> tuple[list[str], list[tuple[object, ...]]]:
     connection = sqlite3.connect(url.path)
     try:
         cursor = connection.execute(sql, parameters)
@@ -37,7 +38,9 @@ def from_sqlite(url, sql, parameters):
         connection.close()
 
 
-def from_postgresql(url, sql, parameters):
+def from_postgresql(
+    url: DatabaseURL, sql: str, parameters: Sequence[object]
+) -> tuple[list[str], list[tuple[object, ...]]]:
     connection = psycopg2.connect(**url.keywords)
     try:
         cursor = connection.cursor()
@@ -77,7 +80,7 @@ class Engine(BaseHTTPRequestHandler):
         shown = [[str(value) if type(value) is int else value for value in row] for row in rows]
         self.answer({"data": {"result": {"columns": columns, "types": types, "rows": shown}}})
 
-    def answer(self, content) -> None:
+    def answer(self, content: object) -> None:
         body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -85,7 +88,7 @@ class Engine(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
