@@ -16,7 +16,7 @@ from tests.support.benchmarks import figures_of
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     out = tmp_path_factory.mktemp("quality") / "figures.json"
     arguments = ["quality", "--data", need("STRUGGLE_DATA"), "--set", "lkt_cloze", "--without-pybkt"]
     result = CliRunner().invoke(benchmark, [*arguments, "--json", str(out)])
@@ -24,7 +24,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return {"printed": result.stdout, **json.loads(out.read_text())}
 
 
-def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_and_by_counting_models(report) -> None:
+def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_and_by_counting_models(
+    report: dict[str, Any],
+) -> None:
     figures = {name.removeprefix("lkt_cloze: "): row for name, row in figures_of(report).items()}
     auc = {name: row["AUC"]["value"] for name, row in figures.items()}
     assert auc[OURS] >= auc[RULES] + 0.05
@@ -36,7 +38,7 @@ def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_an
     assert figures[OURS]["AUC"]["low"] < auc[OURS] < figures[OURS]["AUC"]["high"]
 
 
-def test_the_table_and_the_goals_are_printed(report) -> None:
+def test_the_table_and_the_goals_are_printed(report: dict[str, Any]) -> None:
     assert re.search(rf"\| lkt_cloze: {OURS} +\| 0\.7", report["printed"])
     assert {goal["met"] for goal in report["goals"]} == {True}
     assert len(re.findall(r" \| met +\|", report["printed"])) == len(report["goals"]) == 2

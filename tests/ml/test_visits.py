@@ -178,7 +178,9 @@ gaps = st.lists(
 
 
 @given(gaps, st.sampled_from(("GOOD", "HARD")))
-def test_estimates_imports_and_labels_cut_and_judge_the_same_visits(rows, correct_from) -> None:
+def test_estimates_imports_and_labels_cut_and_judge_the_same_visits(
+    rows: list[tuple[int, str, str]], correct_from: str
+) -> None:
     at_ms, reviews = NOON_MS, []
     for gap_ms, rating, objective in rows:
         at_ms += gap_ms
