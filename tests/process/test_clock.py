@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from db.tables.models import DEMO_CLOCK
 from db.writing.open import open_writer
 from ml.study.history import DAY_MS
 from tests.support.postgres_server import Databases, backend_of, connections_left, reviews_locked, with_demo
-from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, altered, filled_pipe, finished
+from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, Running, altered, filled_pipe, finished
 
 HOUR_S = 3600.0
 JUMPS = pytest.mark.parametrize("by_s", [-HOUR_S, HOUR_S, -400 * 24 * HOUR_S], ids=["back", "forward", "far back"])
@@ -38,12 +37,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def started(by_s: float, *options: str, every_s: float = 0.2, url: str, **how: object) -> subprocess.Popen[bytes]:
+def started(by_s: float, *options: str, every_s: float = 0.2, url: str, **how: object) -> Running:
     """predict.py, whose wall clock jumps every so many seconds; with 0 seconds once, before it starts."""
     words = [sys.executable, "-c", PROLOGUE, str(every_s), str(by_s), PREDICT, LEARNER, OBJECTIVE, *options]
     environment = {**os.environ, "DATABASE_URL": url}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(words, env=environment, **{**pipes, **how})  # type: ignore[call-overload,no-any-return]
+    return Running(words, env=environment, **how)
 
 
 @pytest.fixture

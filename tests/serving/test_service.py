@@ -182,7 +182,7 @@ def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Pat
         return str(httpx.get(f"{url}/health").json()["model_version"])
 
     def becomes(url: str, expected: str) -> bool:
-        deadline = time.monotonic() + 20 * LOOK_AGAIN_S
+        deadline = time.monotonic() + 60 * LOOK_AGAIN_S
         while version(url) != expected and time.monotonic() < deadline:
             time.sleep(0.1)
         return version(url) == expected
@@ -236,7 +236,7 @@ def test_a_database_of_another_shape_is_a_500_problem_without_internals(tmp_path
 
 
 class Load:
-    """Threads that ask the same question again and again, and keep every answer."""
+    """Threads that ask the same question again and again, and keep every answer and when it was asked for."""
 
     def __init__(self, url: str, body: dict[str, str], threads: int = 6) -> None:
         self.answers: list[tuple[float, int, bytes]] = []
@@ -246,8 +246,9 @@ class Load:
     def _ask(self, url: str, body: dict[str, str]) -> None:
         with httpx.Client(base_url=url, timeout=60) as client:
             while self._go_on:
+                asked = time.monotonic()
                 response = client.post("/predict", json=body)
-                self.answers.append((time.monotonic(), response.status_code, response.content))
+                self.answers.append((asked, response.status_code, response.content))
 
     def __enter__(self) -> Load:
         for thread in self._threads:
@@ -260,12 +261,12 @@ class Load:
             thread.join()
 
     def wait_for(self, status: int, after: float) -> float:
-        """The time of the first such answer after a moment."""
+        """The time at which the first such answer after a moment had come."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for moment, found, _ in list(self.answers):
                 if moment > after and found == status:
-                    return moment
+                    return time.monotonic()
             time.sleep(0.02)
         raise AssertionError(f"no {status} came; last: {self.answers[-3:]}")
 
@@ -312,7 +313,8 @@ def test_a_database_restarted_under_load_is_waited_out_without_a_wrong_answer(
                     command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", **as_user
                 )
                 back = load.wait_for(200, gone)
-                time.sleep(2)
+                for _ in range(20):
+                    load.wait_for(200, time.monotonic())
         finally:
             if again is not None:
                 again.send_signal(signal.SIGQUIT)
@@ -324,7 +326,7 @@ def test_a_database_restarted_under_load_is_waited_out_without_a_wrong_answer(
             assert content == expected
         else:
             assert json.loads(content)["code"] == "database_unavailable"
-            assert moment < back + 1, "once the database is back, so is the service"
+            assert moment < back, "once the database is back, so is the service"
     log = (tmp_path / "log").read_text()
     assert log.count("database unreachable") <= 3  # told once, not with every request
     assert "database reachable" in log

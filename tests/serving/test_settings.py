@@ -187,7 +187,7 @@ def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path) -> None:
             command, cwd=ROOT, env={**os.environ, "DATABASE_URL": DEMO_URL}, stdout=log, stderr=log
         )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 assert httpx.post(f"http://127.0.0.1:{port}/predict", json=PAIR, timeout=20).status_code == 200
@@ -221,7 +221,7 @@ def test_the_callers_scripts_package_is_not_taken(tmp_path: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while True:
                 assert process.poll() is None, process.returncode
                 try:

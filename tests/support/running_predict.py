@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ from ml.study.degraded import SENTENCES
 PREDICT = str(Path(__file__).resolve().parents[2] / "predict.py")
 LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
 SECRET = "pa55-w0rd"
-LOADED_S = 10.0
+LOADED_S = 30.0
 """What a busy machine may add to a process's start and end; the deadline within is the process's own."""
 
 INTERRUPTED = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -74,24 +74,28 @@ class Ran:
         assert self.answer()["degraded"] == ""
 
 
-def started(
-    *arguments: str, python: tuple[str, ...] = (), script: str = PREDICT, **how: object
-) -> subprocess.Popen[bytes]:
-    """predict.py, running; stdout and stderr are pipes where nothing else is said."""
-    words = [sys.executable, *python, script, *(arguments or (LEARNER, OBJECTIVE))]
-    return subprocess.Popen(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload,no-any-return]
+class Running(subprocess.Popen[bytes]):
+    """A process that knows when it was started; stdout and stderr are pipes where nothing else is said."""
+
+    def __init__(self, words: Sequence[str], **how: object) -> None:
+        self.began = time.monotonic()
+        super().__init__(words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how})  # type: ignore[call-overload]
 
 
-def finished(process: subprocess.Popen[bytes], timeout_s: float = 4.0 + LOADED_S) -> Ran:
+def started(*arguments: str, python: tuple[str, ...] = (), script: str = PREDICT, **how: object) -> Running:
+    """predict.py, running."""
+    return Running([sys.executable, *python, script, *(arguments or (LEARNER, OBJECTIVE))], **how)
+
+
+def finished(process: Running, timeout_s: float = 4.0 + LOADED_S) -> Ran:
     """What became of it; one that does not end is killed and fails the test."""
-    began = time.monotonic()
     try:
         stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         pytest.fail(f"predict.py went on for more than {timeout_s} s")
-    return Ran(process.returncode, stdout or b"", stderr or b"", time.monotonic() - began)
+    return Ran(process.returncode, stdout or b"", stderr or b"", time.monotonic() - process.began)
 
 
 def ran(*arguments: str, url: str | None = None, env: Mapping[str, str] | None = None, **how: object) -> Ran:

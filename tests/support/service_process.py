@@ -20,7 +20,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_URL = f"sqlite:///{DEMO}"
-STARTS_WITHIN_S = 60.0
+STARTS_WITHIN_S = 120.0
 OBJECTIVE, MASTERED = "action-potentials", "anatomy-upper-limb"
 AS_OF = "2025-03-01T12:00:00Z"
 PAIR = {"user_id": LEARNER, "objective_id": OBJECTIVE}
