@@ -199,7 +199,7 @@ def test_a_cluster_and_its_address_belong_together(named: None, command: click.C
     ],
 )
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
-def test_an_address_that_is_plainly_wrong_is_a_sentence_before_anything_is_asked(
+def test_an_address_that_is_plainly_wrong_is_a_sentence_at_once(
     named: None, command: click.Command, address: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("distributed.Client", lambda *_, **__: pytest.fail("it was asked"))

@@ -32,12 +32,18 @@ MORE = "INSERT INTO courses (id, userId, name) VALUES ('more', 'demo-learner', '
 
 
 @pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory that every account reaches: pytest's are closed to others whenever a run of the same user begins."""
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        yield Path(made)
+
+
+@pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """The app's directory, which only the app may write, with the demo database in WAL mode, cleanly closed."""
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("only root can act as two accounts")
-    for parent in [tmp_path, *tmp_path.parents][: len(tmp_path.parts) - len(Path(tempfile.gettempdir()).parts)]:
-        parent.chmod(0o755)
     home = tmp_path / "app"
     home.mkdir(mode=0o755)
     shutil.copyfile(connecting.DEMO, home / "app.db")

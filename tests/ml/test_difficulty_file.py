@@ -157,7 +157,7 @@ def test_what_is_no_table_is_refused_when_it_is_opened(model: Path, kind: str) -
 
 
 @pytest.mark.parametrize("kind", HUGE)
-def test_the_command_refuses_it_before_its_deadline_and_in_little_memory(model: Path, kind: str) -> None:
+def test_the_command_refuses_it_at_once_and_in_little_memory(model: Path, kind: str) -> None:
     put_in_place(kind, model.with_name("table.sqlite3"))
     code, output = limited(os.path.join(HOUSE, "predict.py"), *ASKED, "--model", str(model))
     assert (code, json.loads(output)["error"]["code"]) == (78, "model_refused")
