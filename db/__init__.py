@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from db.backends.prisma import as_records
     from db.connecting import connect, get_prisma_client
     from db.feedback import get_feedback_data
+    from db.reading.decode_rows import ORDER_ONLY_SESSION
     from db.reading.many import following_learners
     from db.reading.rows import LearnerRows, ObjectiveRows, StudyRows
     from db.reading.study import Window as Window
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from db.writing.open import open_writer
 
 __all__ = [
+    "ORDER_ONLY_SESSION",
     "Batch",
     "LearnerRows",
     "ObjectiveRows",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ORDER_ONLY_SESSION": "db.reading.decode_rows",
     "Batch": "db.sql.templates",
     "LearnerRows": "db.reading.rows",
     "ObjectiveRows": "db.reading.rows",

@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 
 from ml.errors import ModelNotFound, ModelUnsuited, NotEnoughExamples
-from ml.places import CURRENT, MODEL, MODELS_DIR, PRETRAINED, current, models_directory, resolve, setting, shipped
+from ml.places import (
+    CURRENT,
+    MODEL,
+    MODELS_DIR,
+    PRETRAINED,
+    answers_by_default,
+    current,
+    models_directory,
+    resolve,
+    setting,
+    shipped,
+)
 from ml.storage import model_file
 from ml.study.correctness import correct_setting, suits
 
@@ -67,8 +78,8 @@ class StrugglePredictionModel:
         if path == RULES:
             return cls(correct_from=correct_from)
         asked, judged_from = current() if path is None else resolve(path), correct_setting(correct_from)
-        is_default = asked in (current(), resolve(CURRENT))
-        is_current = os.path.basename(asked) == os.path.basename(CURRENT)
+        is_default = answers_by_default(asked)
+        is_current = os.path.basename(asked) == CURRENT
         candidates, refused = [asked], None
         if is_current:
             candidates.append(os.path.join(os.path.dirname(asked), PRETRAINED))
@@ -188,20 +199,20 @@ class StrugglePredictionModel:
         try:
             return self._learn(given)
         except NotEnoughExamples as refusal:
-            from ml.training import update as updating
+            from ml.training.update import unchanged
 
-            metrics = updating.unchanged(self._prior(), given, refusal)
+            metrics = unchanged(self._prior(), given, refusal)
             self._previous_accuracy = metrics.previous_accuracy
             return metrics
 
     def _learn(self, examples: list[TrainingExample]) -> UpdateMetrics:
         try:
-            from ml.training import update as updating
+            from ml.training.update import update
         except ModuleNotFoundError as absent:
             raise ModuleNotFoundError(
                 f"training needs {absent.name}: pip install '.[train]'", name=absent.name
             ) from None
-        metrics, self._saved = updating.update(self._prior(), examples, self.correct_from)
+        metrics, self._saved = update(self._prior(), examples, self.correct_from)
         self._refused = None
         self._previous_accuracy = metrics.previous_accuracy
         return metrics
@@ -218,7 +229,7 @@ class StrugglePredictionModel:
         target = resolve(path)
         stem = os.path.splitext(os.path.basename(target))[0]
         saved = self._saved
-        if target not in (current(), resolve(CURRENT)):
+        if not answers_by_default(target):
             saved = saved.named(stem)
         model_file.write(saved, target)
         self._saved, self._path = saved, target

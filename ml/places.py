@@ -7,7 +7,8 @@ import stat
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The directory of predict.py: relative model paths start here, wherever the caller stands."""
-CURRENT = "models/current.pkl"
+MODELS = "models"
+CURRENT = "current.pkl"
 PRETRAINED = "pretrained.pkl"
 MODELS_DIR = "STRUGGLE_MODELS_DIR"
 """The variable that names the directory of this deployment's models; without it, models/ beside predict.py."""
@@ -22,18 +23,23 @@ def setting(variable: str) -> str | None:
 
 def current() -> str:
     """The absolute path of the model that answers where nobody names one."""
-    return os.path.join(models_directory(), os.path.basename(CURRENT))
+    return os.path.join(models_directory(), CURRENT)
+
+
+def answers_by_default(path: str) -> bool:
+    """Whether a model at this absolute path answers where nobody names one, in this deployment or in the checkout."""
+    return path in (current(), resolve(os.path.join(MODELS, CURRENT)))
 
 
 def models_directory() -> str:
     """Where this deployment's models are kept; a relative STRUGGLE_MODELS_DIR starts where the caller stands."""
     directory = setting(MODELS_DIR)
-    return os.path.abspath(directory) if directory else resolve(os.path.dirname(CURRENT))
+    return os.path.abspath(directory) if directory else resolve(MODELS)
 
 
 def shipped() -> str:
     """The absolute path of the model that the repository ships."""
-    return resolve(os.path.join(os.path.dirname(CURRENT), PRETRAINED))
+    return resolve(os.path.join(MODELS, PRETRAINED))
 
 
 def resolve(path: str | os.PathLike[str]) -> str:
@@ -62,7 +68,7 @@ def content_of(path: str, most: int) -> bytes:
     return content
 
 
-def packed(path: str) -> bytes:
+def archived(path: str) -> bytes:
     """The bytes of what lies inside predict.pyz, where no path leads to a file. Raises FileNotFoundError.
 
     scripts/build_zipapp.py makes such an archive; run from files, there is none.

@@ -25,6 +25,7 @@ import click
 
 from ml.errors import ModelRefused, PredictorError
 from ml.model import StrugglePredictionModel, load
+from ml.places import CURRENT, MODELS
 from ml.storage import model_file
 from scripts.cli.exits import Refused
 from scripts.cli.model_options import model_option
@@ -48,7 +49,6 @@ OF_SCRIPTS = (
 )
 NO_PREDICTION = {"__pycache__", "evaluation", "training"}
 """Folders of db and ml that no prediction needs."""
-CURRENT = "models/current.pkl"
 
 
 @click.command()
@@ -80,7 +80,7 @@ def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
     saved = model.saved
     if saved is None or model.path is None:
         return {}
-    members = {CURRENT: model_file.dump(saved)}
+    members = {f"{MODELS}/{CURRENT}": model_file.dump(saved)}
     if saved.difficulty is not None:
         try:
             model.check()

@@ -47,7 +47,7 @@ with extras:
     from ml.evaluation.slices import Slice, history_band, slices
     from ml.training.examples import ExampleSet, vector_of
     from ml.training.model_card import answers_of
-    from ml.training.vectorised import ManyAtOnce, Verdict
+    from ml.training.vectorised import ManyAtOnce, PlainPrediction
     from scripts.labelling.history import learners_named_in, read_examples
     from scripts.labelling.part import Extraction
 
@@ -152,12 +152,12 @@ def judged(
     extraction: Extraction,
     learner_ids: list[str] | None,
     workers: Workers,
-) -> tuple[ExampleSet, list[Verdict]]:
+) -> tuple[ExampleSet, list[PlainPrediction]]:
     """Labelled visits, and what the model said of each at its first answer."""
     table = model.difficulty
     examples = read_examples(client, extraction, table.path if table else None, learner_ids, workers)
     many = ManyAtOnce(model.saved) if model.saved is not None else None
-    verdicts: list[Verdict] = []
+    verdicts: list[PlainPrediction] = []
     for start in range(0, len(examples), AT_ONCE):
         stop = start + AT_ONCE
         vectors = [vector_of(row, at) for row, at in zip(examples.X[start:stop], examples.as_of_ms[start:stop])]
@@ -165,13 +165,13 @@ def judged(
     return examples, verdicts
 
 
-def _by_rules(vector: FeatureVector) -> Verdict:
+def _by_rules(vector: FeatureVector) -> PlainPrediction:
     prediction = rules.predict(vector)
-    return Verdict(prediction.probability, prediction.confidence, *prediction.interval)
+    return PlainPrediction(prediction.probability, prediction.confidence, *prediction.interval)
 
 
 def measured(
-    examples: ExampleSet, verdicts: list[Verdict], model: StrugglePredictionModel, bootstrap: int
+    examples: ExampleSet, verdicts: list[PlainPrediction], model: StrugglePredictionModel, bootstrap: int
 ) -> dict[str, object]:
     """All figures, overall and in slices, as plain builtins; `text` is the table for people."""
     y, p = examples.y.astype(float), np.array([verdict.probability for verdict in verdicts])
@@ -207,7 +207,7 @@ def _tertiles(confidences: list[float]) -> list[str]:
     return [names[int(np.searchsorted(marks, confidence, side="left"))] for confidence in confidences]
 
 
-def write_predictions(path: str, examples: ExampleSet, verdicts: list[Verdict], source: str) -> None:
+def write_predictions(path: str, examples: ExampleSet, verdicts: list[PlainPrediction], source: str) -> None:
     """One CSV row a labelled visit; `answers` counts its graded answers, or prompts where it is a run of prompts."""
     lines = io.StringIO(newline="")
     out = csv.writer(lines, lineterminator="\n")

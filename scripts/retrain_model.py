@@ -33,12 +33,12 @@ from db.errors import DatabaseError
 from ml.errors import ModelNotFound, ModelRefused, NotEnoughExamples
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
-from ml.places import shipped
+from ml.places import CURRENT, shipped
 from ml.scoring import rules
 from ml.scoring.prediction import risk_level
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
-from ml.storage.registry import CURRENT, Registry
+from ml.storage.registry import Registry
 from ml.study.outcome_mark import in_force
 from ml.study.visits import PERFORMANCE_BELOW
 from scripts.cli.correct_option import correct_from_option
@@ -59,7 +59,7 @@ with extras:
     from ml.training.examples import ExampleSet, vector_of
     from ml.training.model_card import answers_of
     from ml.training.prior import adapt
-    from ml.training.stored_outcomes import TEACHING, StoredOutcome, joined, usable
+    from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_stored
     from ml.training.tables import Additive
     from scripts.cli.human_times import moment_ms
     from scripts.labelling.history import build_table, read_examples
@@ -105,7 +105,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
 
     def seen_with(table: str | None) -> ExampleSet:
         history = read_examples(client, everything._replace(struggle_below=below), table, None, workers)
-        return joined(history, stored, FORETOLD_WITHIN_MS)
+        return with_stored(history, stored, FORETOLD_WITHIN_MS)
 
     with atomic_files.workshop(registry.directory) as at:
         table = os.path.join(at, "difficulty")

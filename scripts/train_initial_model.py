@@ -29,6 +29,7 @@ from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files, model_file
 from ml.storage.registry import Registry
 from ml.study.correctness import ANY
+from ml.study.visits import PERFORMANCE_BELOW
 from scripts.cli.correct_option import correct_from_option
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, USAGE, ExtraMissing, Refused, of_database
@@ -45,14 +46,13 @@ with extras:
     from ml.evaluation.figures import evaluate
     from ml.evaluation.slices import Slice
     from ml.training.examples import ExampleSet
-    from ml.training.fit import BAGS, FOLDS
+    from ml.training.fit import BAGS, HELD_OUT_FOLDS
     from ml.training.model_card import card, figures_of, readme
     from ml.training.prior import Source, Trained, adapt, pretrain, refuse_too_few, with_figures
     from scripts.labelling.history import bar, build_table, learners_named_in, read_examples
     from scripts.labelling.part import Extraction
 
 PRETRAINED = "pretrained.pkl"
-PLATFORMS_MARK = 0.65
 NOT_ENOUGH = 1
 
 HOW_OWN = (
@@ -184,7 +184,7 @@ def _own(
         extraction = Extraction(url, schema, until_ms, struggle_below, correct_from=correct_from)
         examples = read_examples(client, extraction, table, learner_ids, workers)
         refuse_too_few(examples.y.astype(float))
-        with bar("fitting", FOLDS + BAGS) as progress:
+        with bar("fitting", HELD_OUT_FOLDS + BAGS) as progress:
             trained = adapt(
                 prior,
                 examples.X,
@@ -264,7 +264,7 @@ def _pretrained(
             sentences.append(
                 f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
             )
-    mark = PLATFORMS_MARK if struggle_below is None else struggle_below
+    mark = PERFORMANCE_BELOW if struggle_below is None else struggle_below
     with bar("fitting", len(sources) + BAGS) as progress:
         trained = pretrain(
             sources, "pretrained-1", sentences, mark, each=lambda step: progress.update(), correct_from=trained_under

@@ -18,7 +18,7 @@ from ml.evaluation import metrics
 from ml.evaluation.figures import BOOTSTRAP, forecast
 from ml.evaluation.metrics import Floats
 from ml.evaluation.paired_difference import Difference, paired_difference
-from ml.evaluation.slices import numbered
+from ml.evaluation.slices import natural_groups
 
 FEWEST_EXAMPLES = 300
 FEWEST_STRUGGLES = 100
@@ -109,7 +109,7 @@ def decide(
         _no_worse("calibration", difference("ece"), CALIBRATION_MARGIN, falls=False),
     ]
     for dimension, values in (groups or {}).items():
-        names, codes = numbered(values)
+        names, codes = natural_groups(values)
         for code, value in enumerate(names):
             rows = np.flatnonzero(codes == code)
             if len(rows) < FEWEST_IN_SLICE:

@@ -69,7 +69,7 @@ def slices(
     y, p, who = (np.asarray(each) for each in (labels, probabilities, learners))
     found = []
     for dimension, values in groups.items():
-        names, place = numbered(values)
+        names, place = natural_groups(values)
         for number, value in enumerate(names):
             rows = place == number
             judged = evaluate(
@@ -79,7 +79,7 @@ def slices(
     return tuple(found)
 
 
-def numbered(values: Sequence[object]) -> tuple[list[str], Integers]:
+def natural_groups(values: Sequence[object]) -> tuple[list[str], Integers]:
     """The values' names in their natural order and each row's place among them; rare ones joined, absent ones last."""
     first_seen: dict[object, int] = {}
     place = np.array([first_seen.setdefault(value, len(first_seen)) for value in values], dtype=np.int64)

@@ -11,7 +11,7 @@ from ml.features.feature import (
     FULL_DAY_NEW_CARDS,
     FULL_WORKLOAD,
 )
-from ml.study.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objective_named
+from ml.study.history import DAY_MS, MINUTE_MS, covers, lasts_until_ms, objectives_of
 from ml.study.scales import bounded, mean
 
 TYPE_CHECKING = False
@@ -112,10 +112,7 @@ def workload_level(past: LearnerHistory) -> float | None:
     """
     if not past.missions:
         return None
-    pending: set[str] = set()
-    for mission in past.missions:
-        if mission.status in ("PENDING", "IN_PROGRESS") and isinstance(mission.objectives, list):
-            pending.update(filter(None, map(objective_named, mission.objectives)))
+    pending = {objective_id for mission in past.missions for objective_id in objectives_of(mission)}
     return min(1.0, len(pending) / FULL_WORKLOAD)
 
 

@@ -12,7 +12,7 @@ import os
 from binascii import crc32
 
 from ml.errors import ModelRefused
-from ml.places import opened, packed
+from ml.places import archived, opened
 
 MOST_BYTES = 1 << 30
 """Of a file: several times the largest that a million objectives and cards make."""
@@ -87,7 +87,7 @@ def checksum(path: str) -> str:
         try:
             handle = opened(path)
         except NotADirectoryError:
-            return sha256(packed(path)).hexdigest()
+            return sha256(archived(path)).hexdigest()
         digest, left = sha256(), MOST_BYTES
         with open(handle, "rb", buffering=0) as file:
             while block := file.read(1 << 20):
@@ -104,7 +104,7 @@ def checksum(path: str) -> str:
 
 def _unpacked(path: str) -> sqlite3.Connection:
     try:
-        content = packed(path)
+        content = archived(path)
         _look_at_first_page(path, len(content), content[:PAGE_BYTES])
         connection = sqlite3.connect(":memory:", check_same_thread=False)
         connection.deserialize(content)

@@ -15,7 +15,7 @@ from time import monotonic
 from ml.errors import ModelRefused
 from ml.storage import difficulty_file
 from ml.study.correctness import GOOD
-from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
+from ml.study.difficulty import CARD_COUNTS, COUNTS, LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ their meaning takes the next number; no other is read."""
 FOLDS = 32
 EVERYBODY = 255
 
-OBJECTIVE = Struct("<B13I")
-"""fold; answers, wrong, learners, first visits judged, of them struggled, repeat visits judged, of them struggled,
-runs of prompts, of them failed, opening answers of first visits, of them wrong, of repeat visits, of them wrong."""
-CARD = Struct("<B2I")
-"""fold; answers, wrong."""
+OBJECTIVE = Struct(f"<B{len(COUNTS)}I")
+CARD = Struct(f"<B{len(CARD_COUNTS)}I")
+"""A fold, and what was counted in it."""
 _IDS_PER_QUERY = 500
 _PATIENCE_S = 5.0
 """For one query, which takes a few milliseconds: no table is waited for beyond any caller's deadline."""

@@ -11,7 +11,7 @@ import os
 
 from ml.errors import ModelNotFound, ModelRefused, ModelUnsuited
 from ml.features.vector import FEATURE_NAMES
-from ml.places import content_of, packed
+from ml.places import archived, content_of
 from ml.scoring.scorecard import Deviations, SavedModel, Scorecard, Table
 from ml.storage.plain_pickle import NotPlain, loads
 from ml.study.correctness import ANY, SETTINGS
@@ -72,7 +72,7 @@ def _content(path: str) -> bytes:
     try:
         return content_of(path, MAX_BYTES)
     except NotADirectoryError:
-        return packed(path)
+        return archived(path)
 
 
 def parse(content: bytes) -> SavedModel:

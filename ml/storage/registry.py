@@ -20,7 +20,7 @@ import re
 from contextlib import contextmanager
 
 from ml.errors import ModelNotFound, ModelRefused
-from ml.places import content_of
+from ml.places import CURRENT, content_of
 from ml.storage import atomic_files, model_file
 from ml.storage.difficulty_file import name_of
 from ml.storage.difficulty_table import DifficultyTable
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from ml.scoring.scorecard import SavedModel
 
-CURRENT = "current.pkl"
 PREFIX = "struggle_prediction_v1.0_"
 _VERSION = re.compile(re.escape(PREFIX) + r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([0-9]{1,9}))?")
 _TABLE = re.compile(rb"difficulty-[0-9a-f-]+\.sqlite3")

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
             ...
 
 
+COUNTS = (
+    *("answers", "wrong", "learners"),
+    *("first visits judged", "of them struggled", "repeat visits judged", "of them struggled"),
+    *("runs of prompts", "of them failed"),
+    *("opening answers of first visits", "of them wrong", "opening answers of repeat visits", "of them wrong"),
+)
+"""What is counted of an objective, in the order in which a table keeps it and in which it is read below."""
+CARD_COUNTS = ("answers", "wrong")
+
 ERROR_WEIGHT = 10.0
 STRUGGLE_WEIGHT = 8.0
 CARD_WEIGHT = 8.0
@@ -186,5 +195,5 @@ class LearnerDifficulty:
         return (counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT)
 
 
-NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * 13), {}, {}, {})
+NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * len(COUNTS)), {}, {}, {})
 """What is known without a table: nothing; the totals are then the platform's usual three wrong in ten."""

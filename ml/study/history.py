@@ -25,6 +25,9 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
+UNDER_WAY = ("PENDING", "IN_PROGRESS")
+"""The statuses of a mission that is still to be studied."""
+
 
 class Window:
     """The newest rows of each source that one prediction sees; the same in training, batch and prediction."""
@@ -149,6 +152,13 @@ def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
         return True
     topics = {topic.casefold() for topic in (*objective.topic_tags, objective.course_name) if topic}
     return any(str(topic).casefold() in topics for topic in exam.coverage_topics)
+
+
+def objectives_of(mission: ports.Mission) -> list[str]:
+    """Ids of the objectives that a mission still names; none of one that is not under way."""
+    if mission.status not in UNDER_WAY or not isinstance(mission.objectives, list):
+        return []
+    return [named for entry in mission.objectives if (named := objective_named(entry))]
 
 
 def objective_named(entry: object) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.json_text import dumps
-from ml.study.history import DAY_MS, covers, lasts_until_ms, objective_named
+from ml.study.history import DAY_MS, covers, lasts_until_ms, objectives_of
 
 try:
     # hashlib is a wrapper that costs a tenth of the bare interpreter.
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 NAME_SPACE = bytes.fromhex("5bb4ad446a115a3e8e630f3c2c6f1f0e")
 """The UUID name space of the ids; another one would store a day's predictions a second time."""
-UNDER_WAY = ("PENDING", "IN_PROGRESS")
-"""The statuses of a mission that is still to be studied."""
 
 
 class Occasion:
@@ -78,9 +76,7 @@ def _mission_days(past: LearnerHistory) -> dict[str, int]:
     days: dict[str, int] = {}
     for mission in past.missions:  # in the order of their dates
         day = mission.date_ms // DAY_MS
-        if mission.status in UNDER_WAY and day >= today and isinstance(mission.objectives, list):
-            for entry in mission.objectives:
-                named = objective_named(entry)
-                if named:
-                    days.setdefault(named, day)
+        if day >= today:
+            for objective_id in objectives_of(mission):
+                days.setdefault(objective_id, day)
     return days

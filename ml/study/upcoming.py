@@ -9,7 +9,7 @@ objectives of the learner's own courses and lectures (now only), "met" those wit
 
 from __future__ import annotations
 
-from ml.study.history import DAY_MS, covers, lasts_until_ms, objective_named
+from ml.study.history import DAY_MS, covers, lasts_until_ms, objectives_of
 from ml.study.scales import MASTERED_FROM, MASTERY
 from ml.study.summary import LearnerSummary, shown_mastery
 
@@ -34,9 +34,8 @@ class Plans:
         until_ms = past.as_of_ms + days_ahead * DAY_MS
         named: dict[str, None] = {}
         for mission in past.missions:
-            if mission.status in ("PENDING", "IN_PROGRESS") and today_ms <= mission.date_ms <= until_ms:
-                entries = mission.objectives if isinstance(mission.objectives, list) else ()
-                named.update((found, None) for entry in entries if (found := objective_named(entry)))
+            if today_ms <= mission.date_ms <= until_ms:
+                named.update(dict.fromkeys(objectives_of(mission)))
         self.named = list(named)
         self.exams = [exam for exam in past.exams if lasts_until_ms(exam) > past.as_of_ms and exam.date_ms <= until_ms]
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from ml.evaluation.metrics import Floats
 from ml.scoring.scorecard import Deviations, Scorecard
 from ml.training.tables import Additive
-
-Floats = npt.NDArray[np.float64]
 
 SEGMENTS = 6
 """Steps a feature at most: the spread needs no finer grid."""

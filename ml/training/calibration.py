@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.metrics import logistic
-
-Floats = npt.NDArray[np.float64]
+from ml.evaluation.metrics import Floats, logistic
 
 SLOPE_EVIDENCE = 10.0
 OFFSET_EVIDENCE = 5.0

@@ -14,15 +14,13 @@ from ml.features.consent import teaches
 from ml.storage.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
 from ml.storage.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
 from ml.study.correctness import GOOD, is_correct
+from ml.study.difficulty import CARD_COUNTS, COUNTS
 from ml.study.visits import GRADES, Visit, visits_of
 from ml.training.relations import PairCounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ml import ports
-
-_OBJECTIVE_FIELDS, _CARD_FIELDS = 13, 2
-
 
 FEWEST_OF_A_CROWD = 5
 FEWEST_FOR_CROWDS = 50
@@ -76,7 +74,7 @@ class _Tally:
                 for field, count in enumerate(field_counts):
                     have[field] += count
 
-    def packed(self, record: Struct, crowds: Crowds) -> Iterator[tuple[str, bytes, int]]:
+    def records(self, record: Struct, crowds: Crowds) -> Iterator[tuple[str, bytes, int]]:
         for row_id in sorted(self.rows):
             folds = self.rows[row_id]
             content = record.pack(EVERYBODY, *folds[EVERYBODY])
@@ -105,7 +103,7 @@ def build_difficulty_table(
     record can be read off the counts of a fold. Memory: per objective, card and contributing fold a few counts, plus
     those of the pairs of objectives that learners met in turn.
     """
-    objectives, cards, pairs = _Tally(_OBJECTIVE_FIELDS), _Tally(_CARD_FIELDS), PairCounts()
+    objectives, cards, pairs = _Tally(len(COUNTS)), _Tally(len(CARD_COUNTS)), PairCounts()
     answers = hard = 0
     learners_of = Counter[int]()
     for rows in learners:
@@ -123,13 +121,13 @@ def build_difficulty_table(
         _count_answers(objectives, cards, fold, reviews, correct_from)
         _count_visits(objectives, fold, visits, struggle_below)
         pairs.add(fold, visits)
-    totals = _Tally(_OBJECTIVE_FIELDS)
+    totals = _Tally(len(COUNTS))
     for folds in objectives.rows.values():
         for fold, counts in folds.items():
             if fold != EVERYBODY:
                 totals.add("", fold, counts)
     if not totals.rows:
-        totals.add("", 0, [0] * _OBJECTIVE_FIELDS)
+        totals.add("", 0, [0] * len(COUNTS))
     about = {
         "correct_from": correct_from,
         "cutoff_ms": cutoff_ms,
@@ -160,7 +158,7 @@ def _count_answers(
         card[0] += 1
         card[1] += wrong
         if review.objective_id is not None:
-            objective = by_objective.setdefault(review.objective_id, [0, 0, 1] + [0] * 10)
+            objective = by_objective.setdefault(review.objective_id, [0, 0, 1] + [0] * (len(COUNTS) - 3))
             objective[0] += 1
             objective[1] += wrong
     for objective_id, counts in by_objective.items():
@@ -172,7 +170,7 @@ def _count_answers(
 def _count_visits(objectives: _Tally, fold: int, visits: list[Visit], struggle_below: float | None) -> None:
     for visit in visits:
         struggled = visit.struggled(struggle_below)
-        counts = [0] * _OBJECTIVE_FIELDS
+        counts = [0] * len(COUNTS)
         if not visit.prompted:
             at = 11 if visit.repeat else 9
             counts[at] = visit.judged
@@ -204,9 +202,9 @@ def _write(
         for statement in SCHEMA.values():
             connection.execute(statement)
         connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-        connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.packed(OBJECTIVE, crowds))
-        connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.packed(OBJECTIVE, crowds))
-        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.packed(CARD, crowds))
+        connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.records(OBJECTIVE, crowds))
+        connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.records(OBJECTIVE, crowds))
+        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.records(CARD, crowds))
         connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", _packed_relations(pairs, crowds))
         # Tables of one size and schema have the same first page but for this: their rows' checksums, in its header.
         stamp = 0

@@ -15,13 +15,11 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.evaluation.metrics import log_losses, logistic, logit
+from ml.evaluation.metrics import Floats, Integers, log_losses, logistic, logit
 from ml.features.vector import FEATURES
 from ml.training.calibration import calibration, threshold_for_recall
-from ml.training.regression import Fitted, Floats, Regression, Shrinkage
+from ml.training.regression import Fitted, Regression, Shrinkage
 from ml.training.tables import NOTHING, Additive, check_parity, of_boosting
-
-Integers = npt.NDArray[np.int64]
 
 DIRECTIONS = np.array([feature.direction for feature in FEATURES])
 BASE = Shrinkage(line=30.0, hinge=100.0, missing=30.0, intercept=1.0)
@@ -31,7 +29,7 @@ HINGES_FROM = 1000
 KNOTS = 3
 BOOSTING_FROM = 2000
 """Labels from which a boosting is worth comparing."""
-FOLDS = 5
+HELD_OUT_FOLDS = 5
 BAGS = 8
 SIMPLER_WITHIN = 0.0003
 """Log-loss, in nats: a candidate must beat a simpler one by more than this."""
@@ -57,7 +55,7 @@ class Labels(NamedTuple):
         learners = np.unique(learner_ids, return_inverse=True)[1].astype(np.int64)
         return cls(x.astype(float), y.astype(float), learners, np.ones(len(y)))
 
-    def folds(self, count: int = FOLDS) -> Integers:
+    def folds(self, count: int = HELD_OUT_FOLDS) -> Integers:
         """Each row's fold: whole learners, dealt out in an order that depends on their numbers alone.
 
         A single learner cannot be left out; then stretches of rows take the learners' place.
@@ -153,7 +151,7 @@ def fit(
     )
 
 
-def steps(candidates: list[Candidate], folds: int = FOLDS) -> int:
+def steps(candidates: list[Candidate], folds: int = HELD_OUT_FOLDS) -> int:
     """How often `fit` calls `each`."""
     return folds + (BAGS if len(candidates) > 1 else 0)
 

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.figures import Evaluation, evaluate
+from ml.evaluation.figures import THRESHOLD, Evaluation, evaluate
+from ml.evaluation.metrics import Floats
 from ml.evaluation.slices import Slice, answers_told, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FEATURES
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import IN_WORDS
-
-Floats = npt.NDArray[np.float64]
 
 PURPOSE = (
     "Says, before a learner opens an objective, how likely a struggle is, so that help can be offered in time. Advisory"
@@ -42,7 +41,7 @@ def card(
 ) -> dict[str, object]:
     """The card as plain builtins. probabilities: of each row, by a model that saw none of that row's learner; `how`
     says so in a sentence. dimensions: further groups to look at, one value a row. more: slices of other rows."""
-    threshold = saved.figures.get("threshold", 0.5)
+    threshold = saved.figures.get("threshold", THRESHOLD)
     groups: dict[str, Sequence[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(x)],
         "objective": ["known" if known else "unknown" for known in ~np.isnan(_column(x, "expected_struggle"))],
@@ -72,7 +71,7 @@ def card(
 
 def figures_of(evaluation: Evaluation) -> dict[str, float | None]:
     """The figures that travel inside the model file; accuracy, precision and recall at probability 0.5."""
-    at_half = evaluation.decisions[0.5]
+    at_half = evaluation.decisions[THRESHOLD]
     return {
         **{name: evaluation.figures[name].value for name in _FIGURES},
         **{name: at_half[name].value for name in ("accuracy", "precision", "recall")},

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.errors import NotEnoughExamples
-from ml.evaluation.metrics import logistic
+from ml.evaluation.metrics import Floats, logistic
 from ml.scoring.scorecard import LOGIT_BOUND, SavedModel, Scorecard
 from ml.storage import model_file
 from ml.study.correctness import ANY, GOOD
@@ -27,8 +27,6 @@ from ml.training.examples import ExampleSet
 from ml.training.expert_tables import informed, stated_tables
 from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
 from ml.training.tables import Additive, check_parity
-
-Floats = npt.NDArray[np.float64]
 
 FEWEST = 50
 """Labels without which nothing is said of a platform at all."""

@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
 
-from ml.evaluation.metrics import logistic, logit_losses
+from ml.evaluation.metrics import Floats, logistic, logit_losses
 from ml.training.tables import NOTHING, Additive, Piece, check_parity, of_line
 
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.storage.difficulty_table import EVERYBODY, FOLDS
 from ml.study.visits import FEWEST_ANSWERS, Visit
+
+Numbers = TypeVar("Numbers", int, NDArray[np.int64])
 
 EARLIER_OBJECTIVES = 64
 """Of the objectives met before, only so many of the latest are paired: bounds the work per visit."""
@@ -17,6 +20,9 @@ PREDECESSORS = 3
 _SCALE = 64
 """Accuracies are counted in 64ths: whole numbers, so that a fold is subtracted exactly."""
 _MERGE_AT = 2_000_000
+_FOLD_BITS = (FOLDS - 1).bit_length()
+_EARLIER_BITS = 32
+"""A key holds, from its highest bits down, the objective's number, the earlier one's and the fold."""
 
 
 class PairCounts:
@@ -49,7 +55,7 @@ class PairCounts:
                 y = round(_SCALE * visit.accuracy)
                 for earlier in list(met)[-EARLIER_OBJECTIVES:]:
                     answers, wrong = met[earlier]
-                    keys.append((number << 37) | (earlier << 5) | fold)
+                    keys.append(_key(number, earlier, fold))
                     xs.append(round(_SCALE * (answers - wrong + 1) / (answers + 2)))
                     ys.append(y)
             answers, wrong = met.pop(number, (0, 0))
@@ -81,9 +87,10 @@ class PairCounts:
         """
         keys, sums = self._merge()
         names = np.argsort(np.argsort(np.array(self._ids)))  # ties go by id, so that no learner's presence decides them
-        target, earlier, fold = keys >> 37, (keys >> 5) & ((1 << 32) - 1), keys & (FOLDS - 1)
+        target = keys >> _EARLIER_BITS + _FOLD_BITS
+        earlier, fold = (keys >> _FOLD_BITS) & ((1 << _EARLIER_BITS) - 1), keys & ((1 << _FOLD_BITS) - 1)
         # The same pair met the other way round, in the same fold.
-        other_way = (earlier << 37) | (target << 5) | fold
+        other_way = _key(earlier, target, fold)
         at = np.minimum(np.searchsorted(keys, other_way), max(0, len(keys) - 1))
         backward = np.where(keys[at] == other_way, sums[at, 0], 0) if len(keys) else np.zeros(0, np.int64)
         starts = np.searchsorted(target, np.arange(len(self._ids) + 1))
@@ -109,6 +116,10 @@ class PairCounts:
                     [[self._ids[j], w] for j, w in weights],
                     [self._ids[j] for j in predecessors],
                 )
+
+
+def _key(number: Numbers, earlier: Numbers, fold: Numbers) -> Numbers:
+    return (number << _EARLIER_BITS + _FOLD_BITS) | (earlier << _FOLD_BITS) | fold
 
 
 def _strongest(

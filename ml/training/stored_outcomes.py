@@ -20,7 +20,7 @@ TEACHING = (
     " was predicted; outcomes decided by another rule, until record_outcomes --again has judged them; vectors that"
     " today's features cannot read."
 )
-"""What a retrained model's card says of its examples; `usable` and `joined` do it."""
+"""What a retrained model's card says of its examples; `usable` and `with_stored` do it."""
 
 
 class StoredOutcome(NamedTuple):
@@ -84,7 +84,7 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
     return Usable(examples, left_out, tuple(intervened))
 
 
-def joined(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
+def with_stored(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
     """Both, without the visits of history that a stored prediction foretold.
 
     Where it teaches, the visit would count twice; where somebody intervened, neither teaches. A visit is the same event

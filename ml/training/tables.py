@@ -11,10 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.metrics import logistic
+from ml.evaluation.metrics import Floats, logistic
 from ml.scoring.scorecard import Scorecard, Table
-
-Floats = npt.NDArray[np.float64]
 
 
 class Piece(NamedTuple):

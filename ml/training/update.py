@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from ml.errors import InvalidFeatures, NotEnoughExamples
 from ml.evaluation.figures import THRESHOLD, evaluate
+from ml.evaluation.metrics import Floats
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import GOOD
 from ml.training.examples import TrainingExample, row_of
 from ml.training.prior import Trained, adapt, with_figures
 from ml.training.tables import Additive
-
-Floats = npt.NDArray[np.float64]
 
 
 class UpdateMetrics(NamedTuple):

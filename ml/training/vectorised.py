@@ -21,7 +21,7 @@ from ml.study.scales import probability_of
 POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
-class Verdict(NamedTuple):
+class PlainPrediction(NamedTuple):
     """A prediction without its words; all four are 0..1."""
 
     probability: float
@@ -43,8 +43,8 @@ class ManyAtOnce:
         self._stated = [j for j, table in enumerate(card.tables) if table.stated]
         self._spread = [(j, _Departures(each)) for j, each in enumerate(card.spread) if any(each.rows)]
 
-    def judge(self, vectors: Sequence[FeatureVector]) -> list[Verdict]:
-        """One verdict a vector."""
+    def judge(self, vectors: Sequence[FeatureVector]) -> list[PlainPrediction]:
+        """The model's answer to each vector, in their order."""
         if not vectors:
             return []
         columns, missing = _columns(vectors)
@@ -55,7 +55,7 @@ class ManyAtOnce:
         logits = [self._intercept + sum(row) for row in contributions.tolist()]
         bags = self._bags(columns, missing, logits)
         return [
-            self._verdict(vector, logit, bag_logits, row)
+            self._answer(vector, logit, bag_logits, row)
             for vector, logit, bag_logits, row in zip(vectors, logits, bags, contributions)
         ]
 
@@ -69,9 +69,9 @@ class ManyAtOnce:
         each: list[list[float]] = (np.array(logits)[:, None] + self._slope * totals).tolist()
         return each
 
-    def _verdict(
+    def _answer(
         self, vector: FeatureVector, logit: float, bag_logits: Sequence[float], contributions: NDArray[np.float64]
-    ) -> Verdict:
+    ) -> PlainPrediction:
         card = self._saved.scorecard
         if abs(logit) > LOGIT_BOUND:
             score = card.score(vector)
@@ -81,7 +81,7 @@ class ManyAtOnce:
             stated = sqrt(sum(c * c for c in contributions[self._stated].tolist())) if self._stated else 0.0
         spread = sqrt(mean_square(bag_logits, logit) + (STATED_DOUBT * stated) ** 2)
         probability, reach = probability_of(logit), INTERVAL_SPREADS * spread
-        return Verdict(
+        return PlainPrediction(
             probability,
             confidence_of(probability, spread, vector),
             probability_of(logit - reach),

@@ -16,7 +16,7 @@ from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.scoring.prediction import risk_level
-from ml.training.vectorised import ManyAtOnce, Verdict
+from ml.training.vectorised import ManyAtOnce, PlainPrediction
 from scripts.batch.part import MOST_FAILURES, Bench, Judged, Settings, Tally
 from scripts.batch.store import dismiss, store
 from scripts.batch.stored_rows import Made
@@ -75,7 +75,7 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
     made: list[Made] = []
     for each in page:
         predictions = [bench.model.predict(vector) for vector in each.vectors]
-        found = [Verdict(one.probability, one.confidence, *one.interval) for one in predictions]
+        found = [PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions]
         short = _lines(each, found, bench.model, tally)
         lines += short if wanted.lines == "short" else ()
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
@@ -101,15 +101,15 @@ def _answer(made: Made, missing: Sequence[str]) -> dict[str, object]:
     return answer(occasion.learner_id, occasion.objective_id, made.features, made.prediction, missing, occasion)
 
 
-def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[Verdict]:
+def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:
     """model.predict's numbers for each vector: by columns for a trained model, one by one for the rules."""
     if model.saved is not None:
         return ManyAtOnce(model.saved).judge(vectors)
     predictions = (model.predict(vector) for vector in vectors)
-    return (Verdict(one.probability, one.confidence, *one.interval) for one in predictions)
+    return (PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions)
 
 
-def _lines(judged: Judged, given: Sequence[Verdict], model: StrugglePredictionModel, tally: Tally) -> list[str]:
+def _lines(judged: Judged, given: Sequence[PlainPrediction], model: StrugglePredictionModel, tally: Tally) -> list[str]:
     """The short lines of one learner, counted in the tally. json.dumps would take ten times as long."""
     if not given:
         return []

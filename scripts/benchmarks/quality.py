@@ -25,6 +25,7 @@ from scripts.cli.extras import Extras
 extras = Extras()
 with extras:
     from ml.evaluation.figures import Evaluation, evaluate
+    from ml.evaluation.metrics import Floats
     from scripts.benchmarks import quality_methods as by
     from scripts.benchmarks.quality_tasks import Task, task_of
 
@@ -100,7 +101,7 @@ def compared(task: Task, tasks: Sequence[Task], directory: str | None) -> dict[s
     """Each method's figures on the test learners' visits."""
     train, test = task.examples.select(task.training), task.examples.select(task.test)
     unknown = task.unknown.select(task.test)
-    methods: dict[str, Callable[[], by.Floats]] = {
+    methods: dict[str, Callable[[], Floats]] = {
         RULES: lambda: by.rules_alone(unknown),
         "PFA": lambda: by.counts(task, by.pfa_columns),
         "Best-LR": lambda: by.counts(task, by.best_lr_columns),

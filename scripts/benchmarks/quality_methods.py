@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 
 import click
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix, hstack
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ml.evaluation.metrics import logistic, logit
+from ml.evaluation.metrics import Floats, logistic, logit
 from ml.scoring import rules
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.expert_tables import informed, stated_tables
@@ -28,8 +27,6 @@ from ml.training.prior import Source, pretrain
 from ml.training.tables import Additive
 from scripts.benchmarks.quality_tasks import State, Task
 from scripts.cli.exits import UNAVAILABLE, Refused
-
-Floats = npt.NDArray[np.float64]
 
 PYBKT = ("pyBKT", "scikit-learn<1.6", "numpy<2.4")
 

@@ -12,7 +12,7 @@ from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origi
 from ml.errors import PredictorError
 from ml.instants import iso
 from ml.model import load
-from ml.places import MODEL, MODELS_DIR, content_of, current, packed, setting
+from ml.places import MODEL, MODELS_DIR, archived, content_of, current, setting
 from ml.storage import model_file
 from scripts.cli.doctor_costs import costs
 from scripts.cli.request import Request
@@ -110,4 +110,4 @@ def _content(path: str) -> bytes:
     try:
         return content_of(path, model_file.MAX_BYTES)
     except NotADirectoryError:  # inside predict.pyz
-        return packed(path)
+        return archived(path)

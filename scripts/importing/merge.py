@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from db import ORDER_ONLY_SESSION
 from scripts.importing.answer_log import POSTTEST, Answer, AnswerLog, MalformedLog
 from scripts.importing.study import (
-    ORDER_ONLY_PREFIX,
     DayMetric,
     Review,
     Trial,
@@ -102,7 +102,7 @@ def changes(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> 
 def _refuse_contradictions(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> None:
     if not stored or not learner.reviews:
         return
-    if any(row.session_id.startswith(ORDER_ONLY_PREFIX) is not order_only for row in stored):
+    if any(row.session_id.startswith(ORDER_ONLY_SESSION) is not order_only for row in stored):
         raise MalformedLog(
             learner.lines[0], f"learner {learner.id[:40]!r} was imported from a log with dates and one without"
         )

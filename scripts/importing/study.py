@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
+from db import ORDER_ONLY_SESSION
 from ml.study.correctness import is_correct
 from ml.study.history import DAY_MS
 from ml.study.visits import runs_of
-
-ORDER_ONLY_PREFIX = "order-only:"
-"""Starts the sessionId of each review whose time is only a place in an order; the queries know it."""
 
 REVIEW_PREFIX = "answer:"
 VISIT_PREFIX = "visit:"
@@ -107,7 +105,7 @@ def digest_id(prefix: str, *parts: str | int) -> str:
 
 def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
     """The visits of one learner, whose reviews come oldest first, ordered by start."""
-    prefix = ORDER_ONLY_PREFIX if order_only else VISIT_PREFIX
+    prefix = ORDER_ONLY_SESSION if order_only else VISIT_PREFIX
     answers = list(reviews)
     first_answers = {review.card_id: review.id for review in reversed(answers)}
     return [

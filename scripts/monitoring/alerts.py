@@ -12,7 +12,7 @@ from ml.evaluation.bootstrap import Learners
 from ml.evaluation.drift import FeatureDrift
 from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
 from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
-from ml.evaluation.slices import Slice, numbered
+from ml.evaluation.slices import Slice, natural_groups
 from scripts.monitoring.targets import WITHIN_POINTS, Alert, Target, alert, sufficient
 
 RISK_LEVELS = "risk level"
@@ -97,7 +97,7 @@ def slice_alerts(
         ]
         if len(large) < 2:  # a single slice is the whole period, which has been judged
             continue
-        names, place = numbered(values)
+        names, place = natural_groups(values)
         looked_at = ("calibration_gap",) if dimension in _CUT_BY_THE_ANSWER else _SLICE_FIGURES
         for value, name in product(large, looked_at):
             if name not in told:

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import db
-from db import StudyRows
+from db import ORDER_ONLY_SESSION, StudyRows
 from db.errors import UnknownLearner
 from db.tables import ddl as tables
 from db.writing.open import open_writer
@@ -21,7 +21,6 @@ from ml.study.history import HOUR_MS, WINDOW
 from ml.study.visits import visits_of
 from scripts.import_history import import_history
 from scripts.importing.answer_log import ORDER_STEP_MS, START_OF_COUNT_MS
-from scripts.importing.study import ORDER_ONLY_PREFIX
 from tests.conftest import need
 
 Import = Callable[..., Any]  # see the fixture `imported`
@@ -188,7 +187,7 @@ def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, import
     # five others in between: one visit; six: two
     assert [visit.answers for visit in visits_of(history.reviews) if visit.objective_id == "s"] == [2, 1]
     with open_writer(database) as reader:
-        assert all(str(row[0]).startswith(ORDER_ONLY_PREFIX) for row in reader.select("StudySession", ("id",)))
+        assert all(str(row[0]).startswith(ORDER_ONLY_SESSION) for row in reader.select("StudySession", ("id",)))
 
 
 def test_the_visits_stored_are_those_that_ml_sees(database: str, imported: Import) -> None:

@@ -7,9 +7,9 @@ from itertools import groupby, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db import ORDER_ONLY_SESSION
 from ml.study.history import DAY_MS, HOUR_MS
 from scripts.importing.study import (
-    ORDER_ONLY_PREFIX,
     Review,
     Trial,
     card_id,
@@ -47,8 +47,8 @@ def test_a_card_is_new_once() -> None:
 
 
 def test_visits_of_an_order_say_so() -> None:
-    assert visits([review(0)], order_only=True)[0].id.startswith(ORDER_ONLY_PREFIX)
-    assert not visits([review(0)], order_only=False)[0].id.startswith(ORDER_ONLY_PREFIX)
+    assert visits([review(0)], order_only=True)[0].id.startswith(ORDER_ONLY_SESSION)
+    assert not visits([review(0)], order_only=False)[0].id.startswith(ORDER_ONLY_SESSION)
 
 
 def test_a_later_answer_keeps_the_visits_id() -> None:

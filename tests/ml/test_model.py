@@ -16,7 +16,7 @@ from ml import StrugglePredictionModel, TrainingExample
 from ml.errors import InvalidSetting, ModelNotFound, ModelRefused, ModelUnsuited, NotEnoughExamples
 from ml.extractor import StruggleFeatureExtractor
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from ml.model import CURRENT, resolve
+from ml.places import CURRENT, MODELS, resolve
 from ml.scoring.scorecard import SavedModel, Scorecard, Table
 from ml.scoring.trained import NO_HISTORY_CAP, confidence_of
 from ml.storage import model_file
@@ -68,7 +68,7 @@ def test_current_answers_before_pretrained_and_relative_paths_start_at_the_house
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert resolve(CURRENT) == resolve("models/current.pkl") != os.path.abspath("models/current.pkl")
+    assert resolve(f"{MODELS}/{CURRENT}") == resolve("models/current.pkl") != os.path.abspath("models/current.pkl")
     directory = tmp_path / "models"
     current, pretrained = directory / "current.pkl", directory / "pretrained.pkl"
     with pytest.raises(ModelNotFound):

@@ -8,7 +8,7 @@ import pytest
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.study.outcome_mark import in_force, marked
 from ml.training.examples import ExampleSet, LabelledVisit
-from ml.training.stored_outcomes import StoredOutcome, joined, usable
+from ml.training.stored_outcomes import StoredOutcome, usable, with_stored
 from scripts.cli.human_times import moment_ms
 
 AT = 1_750_000_000_000
@@ -96,7 +96,7 @@ def test_a_visit_that_was_foretold_counts_once() -> None:
     visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
     visits.append(LabelledVisit("u", "other", AT + HOUR, True, 3, False))
     history = ExampleSet.of(visits, np.full((4, len(FEATURE_NAMES)), 0.5))
-    both = joined(history, stored, 14 * 24 * HOUR)
+    both = with_stored(history, stored, 14 * 24 * HOUR)
     assert sorted(both.as_of_ms.tolist()) == sorted([AT - HOUR, AT + 400 * HOUR, AT + HOUR, AT])
 
 
@@ -104,7 +104,7 @@ def test_a_visit_that_was_foretold_counts_once() -> None:
 def test_a_visit_before_which_somebody_intervened_teaches_nothing(struggled: bool | None) -> None:
     told = StoredOutcome("u", "o", AT, struggled, True, stored_vector(retention_score=0.3))
     visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
-    both = joined(ExampleSet.of(visits, np.full((3, len(FEATURE_NAMES)), 0.5)), usable([told]), 14 * 24 * HOUR)
+    both = with_stored(ExampleSet.of(visits, np.full((3, len(FEATURE_NAMES)), 0.5)), usable([told]), 14 * 24 * HOUR)
     assert both.as_of_ms.tolist() == [AT - HOUR, AT + 400 * HOUR]
 
 
