@@ -13,8 +13,6 @@ import sys
 from pathlib import Path
 
 from db.reading.rows import ReviewRow
-from ml.features.estimated import estimated_features
-from ml.features.platform import platform_features
 from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel
 from ml.scoring import rules
@@ -22,6 +20,7 @@ from ml.scoring.prediction import Prediction
 from ml.study.difficulty import NO_DIFFICULTY, LearnerDifficulty, ObjectiveDifficulty, Relations, Totals
 from ml.study.estimates import LearnerEstimates
 from ml.study.history import DAY_MS, HOUR_MS, StudyHistory
+from tests.support.features import estimated_features, platform_features
 from tests.support.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,

@@ -24,19 +24,6 @@ if TYPE_CHECKING:
     from ml.study.history import StudyHistory
 
 
-def estimated_features(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
-    """Compute every feature of ESTIMATED_FEATURES.
-
-    Args:
-        history: What the learner did before as_of, and the objective faced.
-        estimates: What the learner's answers before as_of say.
-
-    Returns:
-        Each feature by name, from 0 to 1; a feature without data is None or absent.
-    """
-    return {**features_of_learner(estimates, history.past.as_of_ms), **features_of_objective(history, estimates)}
-
-
 def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     """Compute the features that are the same whichever objective the learner faces.
 

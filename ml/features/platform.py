@@ -31,21 +31,12 @@ OUTCOME_WEIGHT = 2
 WEAKNESS_WEIGHT = 2
 
 
-def platform_features(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """Compute the platform's fifteen features; no row makes it raise.
-
-    Args:
-        history: What the learner did before as_of, and the objective faced.
-        estimates: What the learner's answers say against other learners' results; complexity_mismatch uses it.
+def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
+    """Compute the platform features that are the same whichever objective the learner faces; no row makes it raise.
 
     Returns:
         Each feature by name, from 0 to 1, or None without data.
     """
-    return {**features_of_learner(history.past), **features_of_objective(history, estimates)}
-
-
-def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
-    """Compute the platform features that are the same whichever objective the learner faces."""
     return {
         "session_performance_score": session_performance_score(past.once(LearnerSummary)),
         "content_type_mismatch": context.content_type_mismatch(past),
@@ -55,7 +46,15 @@ def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
 
 
 def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
-    """Compute the platform features that depend on the objective faced, as platform_features does."""
+    """Compute the platform features that depend on the objective faced; no row makes it raise.
+
+    Args:
+        history: What the learner did before as_of, and the objective faced.
+        estimates: What the learner's answers say against other learners' results; complexity_mismatch uses it.
+
+    Returns:
+        Each feature by name, from 0 to 1, or None without data.
+    """
     summary = history.past.once(LearnerSummary)
     topic = summary.topic(history.objective)
     mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]

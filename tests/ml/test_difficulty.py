@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from db.reading.rows import LearnerRows, ReviewRow, ValidationRow
 from ml.errors import ModelRefused
-from ml.features.estimated import estimated_features
 from ml.features.vector import ESTIMATED_FEATURES
 from ml.storage import difficulty_file, difficulty_table
 from ml.storage.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
@@ -23,6 +22,7 @@ from ml.storage.difficulty_table import OBJECTIVE as COUNTS
 from ml.study.difficulty import NO_DIFFICULTY
 from ml.study.estimates import LearnerEstimates, difficulty_facing
 from ml.training.difficulty_build import FEWEST_OF_A_CROWD, build_difficulty_table, crowds_of
+from tests.support.features import estimated_features
 from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
 
 OBJECTIVES = ("a", "b", "c")

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.reading.rows import ReviewRow, ValidationRow
-from ml.features.estimated import estimated_features
 from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
 from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
 from ml.study.estimates import LearnerEstimates, ObjectiveTrace
 from ml.study.history import DAY_MS, StudyHistory
 from ml.study.scales import logistic
 from ml.study.visits import VISIT_GAP_MS
+from tests.support.features import estimated_features
 from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
 from tests.support.history_strategies import REVIEWS, ROWS
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 
 from db.reading.rows import MissionRow, PatternRow
 from ml.features import context, platform
-from ml.features.platform import platform_features
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.study.history import DAY_MS, HOUR_MS, LearnerHistory, StudyHistory
+from tests.support.features import platform_features
 from tests.support.history_builder import (
     ACTION_POTENTIALS,
     AS_OF_MS,

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.features.platform import platform_features
 from ml.features.vector import FEATURES, PLATFORM_FEATURES, FeatureVector
 from ml.scoring import rules
 from ml.scoring.prediction import risk_level
 from ml.study.history import StudyHistory
+from tests.support.features import platform_features
 from tests.support.history_builder import (
     ACTION_POTENTIALS,
     UPPER_LIMB,
