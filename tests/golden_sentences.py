@@ -27,8 +27,7 @@ from ml.features.feature import (
     grows,
 )
 from ml.features.vector import FEATURES
-from ml.scoring.prediction import Factor
-from ml.scoring.reasons import reasoning_of
+from ml.scoring.prediction import Factor, reasoning_of
 from ml.study.degraded import SENTENCES
 
 GOLDEN = Path(__file__).with_name("golden_sentences.txt")

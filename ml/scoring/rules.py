@@ -16,8 +16,7 @@ from math import sqrt
 
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.features.vector import FEATURE_NAMES
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
-from ml.scoring.reasons import factors_of, reasoning_of
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction, factors_of, reasoning_of
 from ml.study.scales import logistic, logit
 
 TYPE_CHECKING = False

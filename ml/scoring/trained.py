@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction
-from ml.scoring.reasons import factors_of, reasoning_of
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction, factors_of, reasoning_of
 from ml.scoring.scorecard import known_values
 from ml.study.scales import probability_of
 

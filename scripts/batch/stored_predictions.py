@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from db.writing.open import Writer
 from ml.instants import iso
-from ml.scoring.prediction import Factor, risk_level
-from ml.scoring.reasons import reasoning_of
+from ml.scoring.prediction import Factor, reasoning_of, risk_level
 from ml.study.history import DAY_MS
 
 MOST_PREDICTIONS = 500

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from ml.features.feature import Feature, grows
 from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
-from ml.scoring.prediction import Factor
-from ml.scoring.reasons import factors_of, reasoning_of
+from ml.scoring.prediction import Factor, factors_of, reasoning_of
 from ml.study.degraded import SENTENCES
 from tests.golden_sentences import LOGARITHMIC
 
