@@ -93,7 +93,7 @@ def full(is_now: bool, correct_from: str = "GOOD") -> StudyHistory:
             *answers("AAG", 0.4, "tiny"),
         ],
         metrics=[metric(0.7, 20), metric(0.55, 12, "another"), metric(0.4, 5), metric(0.9, 6, "x", "elsewhere")],
-        sessions=[session(0.6, 45, 30, 6), session(0.4, 20, 8, 2), session(2, 90, 60, 20)],
+        sessions=[session(0.6, 45, 6), session(0.4, 20, 2), session(2, 90, 20)],
         validations=[
             validation(0.35, 40),
             validation(0.8, 25.499),

@@ -196,7 +196,7 @@ class PostgreSQLConnection:
         except psycopg2.Error as error:
             raise self._failure(error) from None
 
-    def run(self, batch: Sequence[Query]) -> list[list[Sequence[object]]]:
+    def run(self, batch: Sequence[Query]) -> list[list[tuple[object, ...]]]:
         """The rows of each query; one round trip, however many queries."""
         if not batch or self._connection is None:
             return []
@@ -210,7 +210,8 @@ class PostgreSQLConnection:
                 texts = [cursor.mogrify(each.sql, each.parameters).decode() for each in batch]
                 asked = POSTGRESQL.selection(texts, [each.width for each in batch])
             self._execute(cursor, f"{opening}{asked}")
-            return [json.loads(self._text(rows)) if rows else [] for rows in cursor.fetchone() or ()]
+            columns = [json.loads(self._text(octets)) for octets in cursor.fetchone() or ()]
+            return [list(zip(*each)) if each[0] is not None else [] for each in columns]
         except psycopg2.Error as error:
             failure = self._failure(error, asks_again=bool(opening))
             self.abandon()

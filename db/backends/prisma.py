@@ -94,11 +94,11 @@ class PrismaRecords:
         try:
             batch = next(conversation)
             while True:
-                answers: list[list[list[object]]] = []
+                answers: list[list[tuple[object, ...]]] = []
                 if batch:
                     sql, parameters = composed(self._dialect, batch, opened.renderer.catalogue if opened else None)
                     answered = await self._asked(sql, parameters)
-                    answers = [json.loads(answered[f"a{place}"] or "[]") for place in range(len(batch))]
+                    answers = [list(map(tuple, json.loads(answered[f"a{n}"] or "[]"))) for n in range(len(batch))]
                 batch = conversation.send(answers)
         except StopIteration as finished:
             return finished.value  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from db.reading import rows
 from db.sql.decode_values import decoded, flag, instant_ms, integer, number, text, texts
+from db.sql.instants import EARLIEST_MS, LATEST_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,20 +91,18 @@ class Records:
         self._unknown.update(((column, value), None) for value in values if value is not None and value not in known)
 
     def learner(self, result: Sequence[object]) -> rows.LearnerRow:
-        identifier, created_at, analytics, performance, behaviour = result
+        identifier, analytics, performance, behaviour = result
         return rows.LearnerRow(
             text(identifier) or "",
-            instant_ms(created_at),
             flag(analytics, True),
             flag(performance, True),
             flag(behaviour, True),
         )
 
     def objective(self, result: Sequence[object]) -> rows.ObjectiveRow:
-        identifier, wording, complexity, mastery, weakness, studied_at, owner, course, name, title, tags = result
+        identifier, complexity, mastery, weakness, studied_at, owner, course, name, tags = result
         return rows.ObjectiveRow(
             text(identifier) or "",
-            text(wording) or "",
             self._level(complexity, "complexity"),
             self._level(mastery, "masteryLevel"),
             number(weakness),
@@ -111,72 +110,45 @@ class Records:
             text(owner),
             text(course),
             text(name),
-            text(title),
             texts(tags),
         )
 
     def prerequisites(self, results: Results) -> list[rows.PrerequisiteRow]:
         return [
-            rows.PrerequisiteRow(
-                text(identifier) or "",
-                text(wording) or "",
-                self._level(complexity, "complexity"),
-                self._level(mastery, "masteryLevel"),
-                text(owner),
-                number(strength),
-            )
-            for identifier, wording, complexity, mastery, owner, strength in results
+            rows.PrerequisiteRow(text(identifier) or "", self._level(mastery, "masteryLevel"), text(owner))
+            for identifier, mastery, owner in results
         ]
 
     def cards(self, results: Results) -> list[rows.CardRow]:
         return [
-            rows.CardRow(
-                text(identifier) or "",
-                number(difficulty),
-                number(stability),
-                number(retrievability),
-                instant_ms(last),
-                instant_ms(following),
-                integer(lapses),
-                integer(reviews),
-            )
-            for identifier, difficulty, stability, retrievability, last, following, lapses, reviews in results
+            rows.CardRow(text(identifier) or "", instant_ms(following), integer(lapses), integer(reviews))
+            for identifier, following, lapses, reviews in results
         ]
 
     def reviews(self, results: Results) -> list[rows.ReviewRow]:
-        reviewed, named = [], self._rating
-        for identifier, card, objective, course, rating, reviewed_at, session in results:
-            at_ms = instant_ms(reviewed_at)
-            if at_ms is not None and rating is not None:
-                reviewed.append(
-                    rows.ReviewRow(
-                        text(identifier) or "",
-                        text(card) or "",
-                        text(objective),
-                        text(course),
-                        named.get(rating, rating) if isinstance(rating, str) else str(rating),
-                        at_ms,
-                        isinstance(session, str) and session.startswith(ORDER_ONLY_SESSION),
-                    )
-                )
+        named, known, new, kind = self._rating, RATINGS, tuple.__new__, rows.ReviewRow
+        reviewed: list[rows.ReviewRow] = []
+        strange: list[str] = []
+        for card, objective, course, rating, at, session in results:
+            at_ms = at if type(at) is int and EARLIEST_MS <= at <= LATEST_MS else instant_ms(at)
+            if at_ms is None or rating is None:
+                continue
+            rating = named.get(rating, rating) if isinstance(rating, str) else str(rating)
+            if rating not in known:
+                strange.append(rating)
+                continue
+            order_only = isinstance(session, str) and session.startswith(ORDER_ONLY_SESSION)
+            card = card if type(card) is str else text(card) or ""
+            # By tuple itself: there may be thousands, and ReviewRow's own constructor first counts its arguments.
+            reviewed.append(new(kind, (card, text(objective), text(course), rating, at_ms, order_only)))
         reviewed.reverse()
-        known = [review for review in reviewed if review.rating in RATINGS]
-        if len(known) != len(reviewed):
-            self._note("reviews.rating", (review.rating for review in reviewed), RATINGS)
-        return known
+        self._note("reviews.rating", reversed(strange), RATINGS)
+        return reviewed
 
     def metrics(self, results: Results) -> list[rows.MetricRow]:
         measured = [
-            rows.MetricRow(
-                text(objective) or "",
-                text(course),
-                at_ms,
-                number(retention),
-                integer(reviews),
-                integer(correct),
-                integer(incorrect),
-            )
-            for objective, course, date, retention, reviews, correct, incorrect in results
+            rows.MetricRow(text(objective) or "", text(course), at_ms, number(retention))
+            for objective, course, date, retention in results
             if (at_ms := instant_ms(date)) is not None
         ]
         measured.reverse()
@@ -184,8 +156,8 @@ class Records:
 
     def sessions(self, results: Results) -> list[rows.SessionRow]:
         studied = [
-            rows.SessionRow(at_ms, instant_ms(completed), integer(duration), integer(reviews), integer(cards))
-            for started, completed, duration, reviews, cards in results
+            rows.SessionRow(at_ms, instant_ms(completed), integer(duration), integer(cards))
+            for started, completed, duration, cards in results
             if (at_ms := instant_ms(started)) is not None
         ]
         studied.reverse()
@@ -212,18 +184,16 @@ class Records:
 
     def events(self, results: Results) -> list[rows.EventRow]:
         noticed = [
-            rows.EventRow(text(kind) or "", at_ms, integer(score), text(engagement), text(content))
-            for kind, timestamp, score, engagement, content in results
+            rows.EventRow(at_ms, integer(score), text(content))
+            for timestamp, score, content in results
             if (at_ms := instant_ms(timestamp)) is not None
         ]
         noticed.reverse()
         return noticed
 
     def profile(self, results: Results) -> rows.ProfileRow | None:
-        for style, preferences, forgetting, minutes, quality in results:
-            return rows.ProfileRow(
-                decoded(style), decoded(preferences), decoded(forgetting), integer(minutes), number(quality)
-            )
+        for style, preferences in results:
+            return rows.ProfileRow(decoded(style), decoded(preferences))
         return None
 
     def exams(self, results: Results) -> list[rows.ExamRow]:
@@ -236,8 +206,8 @@ class Records:
 
     def missions(self, results: Results) -> list[rows.MissionRow]:
         planned = [
-            rows.MissionRow(at_ms, _named(status, self._status), integer(minutes), decoded(objectives))
-            for date, status, minutes, objectives in results
+            rows.MissionRow(at_ms, _named(status, self._status), decoded(objectives))
+            for date, status, objectives in results
             if (at_ms := instant_ms(date)) is not None
         ]
         self._note("missions.status", (mission.status for mission in planned), MISSION_STATUSES)
@@ -258,13 +228,8 @@ class Records:
 
     def masteries(self, results: Results) -> list[rows.MasteryRow]:
         return [
-            rows.MasteryRow(
-                text(objective) or "",
-                text(course),
-                self._level(complexity, "complexity"),
-                self._level(level, "masteryLevel"),
-            )
-            for objective, course, complexity, level in results
+            rows.MasteryRow(text(objective) or "", text(course), self._level(level, "masteryLevel"))
+            for objective, course, level in results
         ]
 
 

@@ -23,7 +23,7 @@ def detailed(details: str, tables: str, columns: Results) -> Conversation[Result
     amended = []
     for schema, table, column, kind, *others, _ in columns:
         kind = types.get((schema, table, column), kind)
-        amended.append([schema, table, column, kind, *others, types.get((schema, table, None))])
+        amended.append((schema, table, column, kind, *others, types.get((schema, table, None))))
     return amended
 
 
@@ -62,8 +62,8 @@ def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
 
     objective = found["objective"][0]
     seen = {
-        "Lecture": objective[7] is not None or objective[9] is not None,
-        "Course": objective[8] is not None,
+        "Lecture": objective[6] is not None or objective[8] is not None,
+        "Course": objective[7] is not None,
         "ValidationPrompt": any(result[0] is not None for result in found["validations"]),
         **{model: bool(found[name]) for model, name in _READ_AS.items()},
     }

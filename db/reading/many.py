@@ -9,7 +9,7 @@ from __future__ import annotations
 from db.reading import queries
 from db.reading.decode_rows import Records
 from db.reading.newest_rows import of_many
-from db.reading.study import SOURCES, ask_for_learner, check_visible, crowded, newest
+from db.reading.study import SOURCES, ask_for_learner, check_visible, complete, newest
 from db.sql.instants import bounded
 from db.sql.json_values import listed
 from db.sql.templates import Batch
@@ -88,7 +88,7 @@ def learners(
         found = yield from batch.ask()
         if not found["learner"]:
             return []
-        found.update((yield from crowded(opened.renderer, found, only, as_of_ms, window)))
+        yield from complete(opened.renderer, found, only, as_of_ms, window)
         return [make.learner_rows(found, window.outcomes)]
     whose: dict[str, object] = {"ids": listed(learner_ids), "as_of": bounded(as_of_ms)}
     batch.add("learner", queries.LEARNERS, ids=whose["ids"])

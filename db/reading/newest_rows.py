@@ -1,12 +1,16 @@
 """One learner's newest rows of one source, in the forms that reading needs: of one learner, of many, of a crowded one.
 
-The newest rows are cut off in the innermost SELECT, before any join. The instant by which they are ordered is
-computed there once, as "__at".
+Where a form joins other tables, the newest rows are cut off in the innermost SELECT, before any join, and the instant
+by which they are ordered is computed there once, as "__at".
 """
 
 from __future__ import annotations
 
 from db.sql.templates import Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from db.sql.templates import Results
 
 AT = '"__at"'
 
@@ -51,12 +55,62 @@ class PerLearner:
         self.size = Template(source, ("count(*)",), crowd)
         # As a table of one row or none it keeps SQLite from looking at the rows; as a condition it would not.
         few = f"(SELECT 1 AS few WHERE (SELECT count(*) {crowd}) < {{given:crowd}}) AS gate CROSS JOIN "
-        gate = few if dated else ""
-        self.one = Template(
-            source,
-            self.columns,
-            f"FROM ({self.rows} FROM {gate}{{{alias}}} {mine}{self.wanted} {self.limited}{self.end}",
+        self.one = self._one(columns, f"{few if dated else ''}{{{alias}}} {mine}", ties)
+
+    def _one(self, columns: tuple[str, ...], mine: str, ties: str) -> Template:
+        """mine: the learner's rows, as a FROM and a WHERE have them. ties: what orders rows of the same instant."""
+        if self.joins:
+            newest = f"({self.rows} FROM {mine}{self.wanted} {self.limited}"
+            return Template(self.source, self.columns, f"FROM {newest}{self.end}")
+        order = f"{self.at}:{'unindexed_newest' if self.dated else 'nearest'}}}, {ties}"
+        return Template(
+            self.source, self._flat(columns), f"FROM {mine}{self.wanted} ORDER BY {order} LIMIT {{given:limit}}"
         )
+
+    def _flat(self, columns: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns where no inner SELECT has computed the instant."""
+        return tuple([f"{self.at}:ms}}" if column == AT else column for column in columns])
+
+
+class Repeating(PerLearner):
+    """A dated source of thousands of rows that name the same few things again and again, as reviews name cards.
+
+    The first column is the key of such a thing, and the next ones, as many as `described`, come from the tables that
+    `joins` names. `one` leaves these out; `described_by_learner` reads them once for each key that the learner has, and
+    `described_by_key` for each of the parameter `keys`. `complete` puts the two together.
+    """
+
+    __slots__ = ("_described", "_place", "described_by_key", "described_by_learner")
+
+    def __init__(
+        self, source: str, alias: str, columns: tuple[str, ...], instant: str, *, joins: str, described: int
+    ) -> None:
+        self._described = described
+        super().__init__(source, alias, columns, instant, joins=joins)
+
+    def _one(self, columns: tuple[str, ...], mine: str, ties: str) -> Template:
+        key, *others = columns
+        narrow = (key, *others[self._described :])
+        self._place = narrow.index(AT)
+        bare, _, _ = key.partition(":")
+        each = f"(SELECT DISTINCT {bare}}} FROM {mine}) AS {self.alias}"
+        things = (key, *others[: self._described])
+        self.described_by_learner = Template(self.source, things, f"FROM {each} {self.joins}")
+        self.described_by_key = Template(self.source, things, f"FROM {bare}:each_key}} {self.joins}")
+        newest = f"{self.at}:and_before}} ORDER BY {self.at}:unindexed_newest}}, {ties}{self.at}:and_limit}}"
+        return Template(self.source, self._flat(narrow), f"FROM {mine}{newest}")
+
+    def complete(self, found: Results, things: Results, as_of_ms: int, limit: int) -> Results:
+        """The newest rows before as_of, at most `limit`, as `columns` has them; a key that nothing describes has nulls.
+
+        found: the rows of `one`, newest first, of which a dialect may leave later ones and more than `limit`.
+        """
+        place, first = self._place, 0
+        while first < len(found) and not (type(at := found[first][place]) is int and at < as_of_ms):
+            first += 1
+        known = {thing[0]: thing for thing in things}
+        nothing = (None,) * self._described
+        return [(known.get(row[0]) or (row[0], *nothing)) + row[1:] for row in found[first : first + limit]]
 
 
 def of_many(of: PerLearner) -> Template:

@@ -6,7 +6,7 @@ sources are handed on oldest first.
 
 from __future__ import annotations
 
-from db.reading.newest_rows import AT, PerLearner
+from db.reading.newest_rows import AT, PerLearner, Repeating
 from db.sql.templates import Template
 
 _LECTURE = "LEFT JOIN {l} ON {l.id} = {o.lectureId}"
@@ -17,7 +17,6 @@ DEMO_CLOCK = Template("DemoClock", ("{d.now:ms}",), "FROM {d}")
 
 _LEARNER = (
     "{u.id:text}",
-    "{u.createdAt:ms}",
     "{u.includeInAnalytics}",
     "{u.performanceTrackingEnabled}",
     "{u.behavioralAnalysisEnabled}",
@@ -35,7 +34,6 @@ REVIEW_COUNTS = Template(
 
 _OBJECTIVE = (
     "{o.id:text}",
-    "{o.objective:words}",
     "{o.complexity:text}",
     "{o.masteryLevel:text}",
     "{o.weaknessScore}",
@@ -43,7 +41,6 @@ _OBJECTIVE = (
     _OWNER,
     "{l.courseId:text}",
     "{c.name:words}",
-    "{l.title:words}",
     "{l.topicTags}",
 )
 OBJECTIVE = Template(
@@ -56,14 +53,7 @@ NEXT_OBJECTIVES = Template(
 )
 
 _STRONGEST = "{w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order}"
-_PREREQUISITE = (
-    "{o.id:text}",
-    "{o.objective:words}",
-    "{o.complexity:text}",
-    "{o.masteryLevel:text}",
-    _OWNER,
-    "{w.strength}",
-)
+_PREREQUISITE = ("{o.id:text}", "{o.masteryLevel:text}", _OWNER)
 PREREQUISITES = Template(
     "ObjectivePrerequisite",
     _PREREQUISITE,
@@ -80,16 +70,7 @@ PREREQUISITES_OF_MANY = Template(
     + ' WHERE w."__nth" <= {given:limit} ORDER BY w."__nth"',
 )
 
-_CARD = (
-    "{k.id:text}",
-    "{k.difficulty}",
-    "{k.stability}",
-    "{k.retrievability}",
-    "{k.lastReviewedAt:ms}",
-    "{k.nextReviewAt:ms}",
-    "{k.lapseCount}",
-    "{k.reviewCount}",
-)
+_CARD = ("{k.id:text}", "{k.nextReviewAt:ms}", "{k.lapseCount}", "{k.reviewCount}")
 # The way over the course is the one that the app's indexes serve.
 CARDS = Template(
     "Card",
@@ -106,32 +87,28 @@ CARDS_OF_MANY = Template(
     " AND {k.objectiveId:among} ORDER BY {k.id:byte_order}",
 )
 
-REVIEWS = PerLearner(
+REVIEWS = Repeating(
     "Review",
     "r",
-    (
-        *("{r.id:text}", "{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}"),
-        *(AT, "{r.sessionId:text}"),
-    ),
+    ("{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}", AT, "{r.sessionId:text}"),
     "reviewedAt",
     joins="LEFT JOIN {k} ON {k.id} = {r.cardId}",
+    described=2,
 )
 
-METRICS = PerLearner(
+METRICS = Repeating(
     "PerformanceMetric",
     "m",
-    (
-        *("{m.learningObjectiveId:text}", "{l.courseId:text}", AT, "{m.retentionScore}"),
-        *("{m.reviewCount}", "{m.correctReviews}", "{m.incorrectReviews}"),
-    ),
+    ("{m.learningObjectiveId:text}", "{l.courseId:text}", AT, "{m.retentionScore}"),
     "date",
     joins="LEFT JOIN {o} ON {o.id} = {m.learningObjectiveId} " + _LECTURE,
+    described=1,
 )
 
 SESSIONS = PerLearner(
     "StudySession",
     "s",
-    (AT, "{s.completedAt:ms}", "{s.durationMs}", "{s.reviewsCompleted}", "{s.newCardsStudied}"),
+    (AT, "{s.completedAt:ms}", "{s.durationMs}", "{s.newCardsStudied}"),
     "startedAt",
 )
 
@@ -151,7 +128,7 @@ PATTERNS = PerLearner(
 EVENTS = PerLearner(
     "BehavioralEvent",
     "e",
-    ("{e.eventType:text}", AT, "{e.sessionPerformanceScore}", "{e.engagementLevel:text}", "{e.contentType:text}"),
+    (AT, "{e.sessionPerformanceScore}", "{e.contentType:text}"),
     "timestamp",
 )
 
@@ -161,7 +138,7 @@ EXAMS = PerLearner("Exam", "x", ("{x.courseId:text}", AT, "{x.coverageTopics}"),
 MISSIONS = PerLearner(
     "Mission",
     "n",
-    (AT, "{n.status:text}", "{n.estimatedMinutes}", "{n.objectives:document}"),
+    (AT, "{n.status:text}", "{n.objectives:document}"),
     "date",
     dated=False,
 )
@@ -186,20 +163,13 @@ ANSWERED = PerLearner(
 )
 """The learner's own word on earlier predictions."""
 
-_PROFILE = (
-    "{f.learningStyleProfile:document}",
-    "{f.contentPreferences:document}",
-    "{f.personalizedForgettingCurve:document}",
-    "{f.optimalSessionDuration}",
-    "{f.dataQualityScore}",
-)
+_PROFILE = ("{f.learningStyleProfile:document}", "{f.contentPreferences:document}")
 PROFILE = Template("UserLearningProfile", _PROFILE, "FROM {f} WHERE {f.userId} = {given:learner} LIMIT 1")
 PROFILES = Template("UserLearningProfile", ("{f.userId:text}", *_PROFILE), "FROM {f} WHERE {f.userId:among}")
 
-_MASTERY = ("{o.id:text}", "{l.courseId:text}", "{o.complexity:text}", "{o.masteryLevel:text}")
 MASTERIES = Template(
     "LearningObjective",
-    _MASTERY,
+    ("{o.id:text}", "{l.courseId:text}", "{o.masteryLevel:text}"),
     "FROM {l} JOIN {o} ON {o.lectureId} = {l.id} WHERE {l.id} IN ("
     "SELECT {l.id} FROM {l} WHERE {l.userId} = {given:learner} UNION "
     "SELECT {l.id} FROM {c} JOIN {l} ON {l.courseId} = {c.id}"
@@ -208,9 +178,9 @@ MASTERIES = Template(
 )
 MASTERIES_OF_MANY = Template(
     "LearningObjective",
-    ("own.learner", "own.objective", "own.course", "own.complexity", "own.mastery"),
-    "FROM (SELECT held.learner, {o.id:text} AS objective, {l.courseId:text} AS course, {o.complexity:text} AS"
-    " complexity, {o.masteryLevel:text} AS mastery, row_number() OVER (PARTITION BY held.learner"
+    ("own.learner", "own.objective", "own.course", "own.mastery"),
+    "FROM (SELECT held.learner, {o.id:text} AS objective, {l.courseId:text} AS course,"
+    " {o.masteryLevel:text} AS mastery, row_number() OVER (PARTITION BY held.learner"
     " ORDER BY {o.lastStudiedAt:newest}, {o.id:byte_order}) AS nth FROM ("
     "SELECT {l.userId:text} AS learner, {l.id} AS lecture FROM {l} WHERE {l.userId:among} UNION "
     "SELECT {c.userId:text}, {l.id} FROM {c} JOIN {l} ON {l.courseId} = {c.id}"

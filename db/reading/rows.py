@@ -60,7 +60,6 @@ class LearnerRow(NamedTuple):
     """A row of users. The three flags are the learner's own consent switches."""
 
     id: str
-    created_at_ms: int | None
     include_in_analytics: bool
     performance_tracking_enabled: bool
     behavioral_analysis_enabled: bool
@@ -70,7 +69,6 @@ class ObjectiveRow(NamedTuple):
     """A learning objective with its lecture. masteryLevel, weaknessScore and lastStudiedAt are the owner's, now."""
 
     id: str
-    text: str
     complexity: str | None
     mastery_level: str | None
     weakness_score: float | None
@@ -78,14 +76,12 @@ class ObjectiveRow(NamedTuple):
     owner_id: str | None
     course_id: str | None
     course_name: str | None
-    lecture_title: str | None
     topic_tags: tuple[str, ...]
 
 
 class ReviewRow(NamedTuple):
     """One answer: rating AGAIN, HARD, GOOD or EASY. order_only: its time is only a place in an order."""
 
-    id: str
     card_id: str
     objective_id: str | None
     course_id: str | None
@@ -101,30 +97,20 @@ class MetricRow(NamedTuple):
     course_id: str | None
     date_ms: int
     retention_score: float | None
-    review_count: int | None
-    correct_reviews: int | None
-    incorrect_reviews: int | None
 
 
 class PrerequisiteRow(NamedTuple):
     """An edge of objective_prerequisites with the prerequisite it points to."""
 
     objective_id: str
-    text: str
-    complexity: str | None
     mastery_level: str | None
     owner_id: str | None
-    strength: float | None
 
 
 class CardRow(NamedTuple):
     """A card of the objective; every field but id is a state of now."""
 
     id: str
-    difficulty: float | None
-    stability_days: float | None
-    retrievability: float | None
-    last_reviewed_at_ms: int | None
     next_review_at_ms: int | None
     lapse_count: int | None
     review_count: int | None
@@ -136,7 +122,6 @@ class SessionRow(NamedTuple):
     started_at_ms: int
     completed_at_ms: int | None
     duration_ms: int | None
-    reviews_completed: int | None
     new_cards_studied: int | None
 
 
@@ -161,10 +146,8 @@ class PatternRow(NamedTuple):
 class EventRow(NamedTuple):
     """A behavioural event; performance_score is 0..100 or None."""
 
-    event_type: str
     timestamp_ms: int
     performance_score: int | None
-    engagement_level: str | None
     content_type: str | None
 
 
@@ -173,9 +156,6 @@ class ProfileRow(NamedTuple):
 
     learning_style: object
     content_preferences: object
-    forgetting_curve: object
-    optimal_session_minutes: int | None
-    data_quality_score: float | None
 
 
 class ExamRow(NamedTuple):
@@ -191,7 +171,6 @@ class MissionRow(NamedTuple):
 
     date_ms: int
     status: str | None
-    estimated_minutes: int | None
     objectives: object
 
 
@@ -209,7 +188,6 @@ class MasteryRow(NamedTuple):
 
     objective_id: str
     course_id: str | None
-    complexity: str | None
     mastery_level: str | None
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from db.errors import UnknownLearner, UnknownObjective
 from db.reading import queries, rows
 from db.reading.decode_rows import Records
+from db.reading.newest_rows import Repeating
 from db.sql.catalogue import Catalogue, named_schemas, tables, with_unknown
 from db.sql.decode_values import instant_ms, integer
 from db.sql.instants import bounded
+from db.sql.json_values import listed
 from db.sql.templates import Batch, Opened, Query, Renderer
 
 TYPE_CHECKING = False
@@ -64,6 +66,8 @@ SOURCES = {
     "answered": queries.ANSWERED,
 }
 """What each learner has rows of, by the names of Window, except for the two kinds of outcomes."""
+
+REPEATING = {name: source for name, source in SOURCES.items() if isinstance(source, Repeating)}
 
 CROWD = 3
 """From this many times the window on, a learner's rows of one source are no longer all sorted to find the newest."""
@@ -118,7 +122,7 @@ def study_rows(
     if not found["objective"] or not _same(found["objective"][0][0], objective_id):
         yield from check_visible(opened, "LearningObjective")
         raise _unknown_objective(objective_id)
-    found.update((yield from crowded(renderer, found, user_id, as_of_ms, window)))
+    yield from complete(renderer, found, user_id, as_of_ms, window)
     make = Records(catalogue.mapping)
     past = make.learner_rows(found, window.outcomes)
     faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
@@ -151,22 +155,48 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
         batch.add(name, source.one, **whose, as_of=bounded(as_of_ms), limit=limit)
         if source.dated:
             batch.add(_size_of(name), source.size, **whose)
+        if isinstance(source, Repeating) and not batch.dialect.ASKS_AGAIN_FOR_NOTHING:
+            batch.add(_things_of(name), source.described_by_learner, **whose)
 
 
-def crowded(
+def complete(
     renderer: Renderer, found: dict[str, Results], user_id: str, as_of_ms: int, window: Window
-) -> Conversation[dict[str, Results]]:
-    """The rows of those sources of which ask_for_learner found too many to sort."""
-    sources, limits = {}, {}
+) -> Conversation[None]:
+    """Completes what ask_for_learner found, in place: what the rows of a Repeating source name, and the newest rows of
+    the sources that have too many to sort.
+    """
+    batch = Batch(renderer)
+    if batch.dialect.ASKS_AGAIN_FOR_NOTHING:
+        for name, repeating in REPEATING.items():
+            _ask_what_is_named(batch, name, repeating, found[name], user_id, window)
+        found.update((yield from batch.ask()))
+    for name, repeating in REPEATING.items():
+        things = found[_things_of(name)]
+        found[name] = repeating.complete(found[name], things, bounded(as_of_ms), newest(window, name))
+    crowds, limits = {}, {}
     for name, source in SOURCES.items():
         size = found.get(_size_of(name))
         if size and integer(size[0][0]) == CROWD * newest(window, name):
-            sources[name], limits[name] = source, newest(window, name)
-    if not sources:
-        return {}
-    from db.reading.crowded_learner import newest_of_crowded
+            crowds[name], limits[name] = source, newest(window, name)
+    if crowds:
+        from db.reading.crowded_learner import newest_of_crowded
 
-    return (yield from newest_of_crowded(Batch(renderer), sources, limits, user_id, as_of_ms))
+        found.update((yield from newest_of_crowded(batch, crowds, limits, user_id, as_of_ms)))
+
+
+def _ask_what_is_named(batch: Batch, name: str, source: Repeating, rows: Results, user_id: str, window: Window) -> None:
+    """Adds what is read of the keys in the rows, or of all the learner's where these are not the texts they seem."""
+    keys = {row[0] for row in rows}
+    texts = [key for key in keys if isinstance(key, str) and "\0" not in key and "\ufffd" not in key]
+    if len(texts) == len(keys):
+        batch.add(_things_of(name), source.described_by_key, keys=listed(texts))
+    else:
+        crowd = CROWD * newest(window, name)
+        batch.add(_things_of(name), source.described_by_learner, learner=user_id, crowd=crowd)
+
+
+def _things_of(name: str) -> str:
+    return f"what {name} name"
 
 
 def _size_of(name: str) -> str:

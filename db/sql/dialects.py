@@ -41,6 +41,7 @@ class SQLite:
     )
     DETAILS: str | None = None
     CLOCK: str | None = None  # SQLite runs on the host, whose clock it is
+    ASKS_AGAIN_FOR_NOTHING = True  # within one process a second batch of queries costs no round trip
     WALKS = ("early_text", "early_number")  # what lies apart in an index on an instant
 
     def identifier(self, name: str) -> str:
@@ -81,11 +82,28 @@ class SQLite:
     def early_number(self, column: Column) -> str:
         return f"{column.sql} < {self.parameter('as_of')}"
 
+    def each_key(self, column: Column) -> str:
+        """A table of the texts in the parameter `keys`, which stands for the column's own."""
+        alias, _, name = column.sql.partition(".")
+        return f"(SELECT value AS {name} FROM json_each({self.parameter('keys')})) AS {alias}"
+
+    def and_before(self, column: Column) -> str:
+        """Nothing here: from a few thousand rows in this process's memory, db/reading picks the newest sooner."""
+        return ""
+
+    def and_limit(self, column: Column) -> str:
+        """The same of a limit."""
+        return ""
+
     def unindexed(self, column: Column) -> str:
         """The column in a form that no index serves, so that another condition's index is taken."""
         return f"+{column.sql}"
 
     def newest(self, column: Column) -> str:
+        return f"{sqlite_ms(column.sql)} DESC"
+
+    def unindexed_newest(self, column: Column) -> str:
+        """The newest first, without walking along an index on the column."""
         return f"{sqlite_ms(column.sql)} DESC"
 
     def oldest(self, column: Column) -> str:
@@ -152,6 +170,7 @@ class PostgreSQL:
     CLOCK: str | None = (
         "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS bigint) AS c0, getdatabaseencoding() AS c1"
     )
+    ASKS_AGAIN_FOR_NOTHING = False
     WALKS = ("early",)
     _TEMPORAL = ("timestamp", "timestamptz", "date")
     _NUMERIC = ("int8", "int4", "int2", "numeric", "float8", "float4")
@@ -189,6 +208,12 @@ class PostgreSQL:
         # Hidden from the planner, which without statistics would walk along everybody's index on the instant.
         return self._compared(column, "<", "as_of", self.unindexed(column))
 
+    def and_before(self, column: Column) -> str:
+        return f" AND {self.before(column)}"
+
+    def and_limit(self, column: Column) -> str:
+        return f" LIMIT {self.parameter('limit')}"
+
     def early(self, column: Column) -> str:
         """The same, served by an index."""
         return self._compared(column, "<", "as_of")
@@ -211,6 +236,10 @@ class PostgreSQL:
 
     def newest(self, column: Column) -> str:
         return f"{self.oldest(column)} DESC NULLS LAST"
+
+    def unindexed_newest(self, column: Column) -> str:
+        oldest = self.oldest(column)
+        return f"COALESCE({oldest}, {oldest}) DESC NULLS LAST"
 
     def oldest(self, column: Column) -> str:
         return column.sql if column.type in self._TEMPORAL else self.ms(column)
@@ -249,9 +278,13 @@ class PostgreSQL:
         return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind or 'text'})))"
 
     def selection(self, texts: Sequence[str], widths: Sequence[int]) -> str:
-        """One SELECT whose columns are the rows of queries as JSON; texts: their SQL, widths: how many columns each."""
+        """One SELECT with a value per query: the JSON list of the query's columns, each a list of its cells.
+
+        By columns, PostgreSQL writes thousands of rows in a third of the time that it takes to write them by rows.
+        texts: the queries' SQL; widths: how many columns each has.
+        """
         sources = (
-            f"(SELECT json_agg(json_build_array({', '.join(f'c{place}' for place in range(width))}))"
+            f"(SELECT json_build_array({', '.join(f'json_agg(c{place})' for place in range(width))})"
             f" FROM ({text}) AS q)::text"
             for text, width in zip(texts, widths)
         )

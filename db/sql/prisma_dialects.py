@@ -34,10 +34,17 @@ class _UTC:
 class PrismaSQLite(SQLite):
     """SQLite through Prisma's engine."""
 
+    ASKS_AGAIN_FOR_NOTHING = False
     CATALOGUE = SQLite.CATALOGUE.replace(":tables", f"{_MARK}tables{_MARK}")
 
     def parameter(self, name: str) -> str:
         return f"{_MARK}{name}{_MARK}"
+
+    def and_before(self, column: Column) -> str:
+        return f" AND {self.before(column)}"
+
+    def and_limit(self, column: Column) -> str:
+        return f" LIMIT {self.parameter('limit')}"
 
     def placeholder(self, number: int, value: object, kind: str | None) -> str:
         return f"?{number}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from db.sql.dialects import PostgreSQL, SQLite
 
     Dialect = SQLite | PostgreSQL
-    Results = Sequence[Sequence[object]]
+    Results = Sequence[tuple[object, ...]]
     Answer = TypeVar("Answer")
     Conversation = Generator[Sequence["Query"], Sequence[Results], Answer]
     """A generator that asks batches of queries and is sent their results (db/reading/study.py)."""

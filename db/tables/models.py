@@ -32,40 +32,35 @@ class Model:
 
 
 MODELS = {
-    "User": Model("users", "id", "createdAt includeInAnalytics performanceTrackingEnabled behavioralAnalysisEnabled"),
+    "User": Model("users", "id", "includeInAnalytics performanceTrackingEnabled behavioralAnalysisEnabled"),
     "Course": Model("courses", "id", "userId name"),
-    "Lecture": Model("lectures", "id courseId", "userId title topicTags"),
+    "Lecture": Model("lectures", "id courseId", "userId topicTags"),
     "LearningObjective": Model(
-        "learning_objectives", "id", "lectureId objective complexity masteryLevel lastStudiedAt weaknessScore"
+        "learning_objectives", "id", "lectureId complexity masteryLevel lastStudiedAt weaknessScore"
     ),
     "ObjectivePrerequisite": Model("objective_prerequisites", "objectiveId prerequisiteId", "strength"),
     "Card": Model(
         "cards",
         "id courseId objectiveId",
-        "difficulty stability retrievability lastReviewedAt nextReviewAt reviewCount lapseCount",
+        "nextReviewAt reviewCount lapseCount",
     ),
     "Review": Model("reviews", "id userId cardId rating reviewedAt", "sessionId"),
-    "StudySession": Model(
-        "study_sessions", "id userId startedAt", "completedAt durationMs reviewsCompleted newCardsStudied"
-    ),
+    "StudySession": Model("study_sessions", "id userId startedAt", "completedAt durationMs newCardsStudied"),
     "ValidationPrompt": Model("validation_prompts", "id objectiveId"),
     "ValidationResponse": Model("validation_responses", "id promptId userId score respondedAt", "skipped"),
     "PerformanceMetric": Model(
         "performance_metrics",
         "id userId learningObjectiveId date retentionScore",
-        "reviewCount correctReviews incorrectReviews",
     ),
     "BehavioralPattern": Model("behavioral_patterns", "id userId patternType lastSeenAt", "patternData confidence"),
-    "BehavioralEvent": Model(
-        "behavioral_events", "id userId eventType timestamp", "sessionPerformanceScore engagementLevel contentType"
-    ),
+    "BehavioralEvent": Model("behavioral_events", "id userId timestamp", "sessionPerformanceScore contentType"),
     "UserLearningProfile": Model(
         "user_learning_profiles",
         "userId",
-        "learningStyleProfile contentPreferences personalizedForgettingCurve optimalSessionDuration dataQualityScore",
+        "learningStyleProfile contentPreferences",
     ),
     "Exam": Model("exams", "id userId date", "courseId coverageTopics"),
-    "Mission": Model("missions", "id userId date", "status estimatedMinutes objectives"),
+    "Mission": Model("missions", "id userId date", "status objectives"),
     "StrugglePrediction": Model(
         "struggle_predictions",
         "id userId learningObjectiveId actualOutcome actualOutcomeRecordedAt",

@@ -59,9 +59,9 @@ ALTERED = {
     ),
     "numbers of other types": (
         ("performance_metrics", "retentionScore", "numeric"),
-        ("performance_metrics", "reviewCount", "double precision"),
-        ("missions", "estimatedMinutes", "smallint"),
         ("cards", "reviewCount", "text"),
+        ("cards", "lapseCount", "double precision"),
+        ("study_sessions", "newCardsStudied", "smallint"),
         ("study_sessions", "durationMs", "bigint"),
     ),
     "booleans as numbers and texts": (

@@ -50,7 +50,7 @@ def crowded(request: pytest.FixtureRequest, database: str) -> tuple[str, list[tu
         writer.insert(
             "Review",
             ("id", "userId", "cardId", "rating", "reviewedAt"),
-            [(name, learner, "limits-1", "GOOD", ms) for name, learner, ms in rows],
+            [(name, learner, name, "GOOD", ms) for name, learner, ms in rows],
         )
         fields = ("id", "userId", "learningObjectiveId", "date", "retentionScore")
         writer.insert("PerformanceMetric", fields, [(name, "ada", name, ms, 0.5) for ms, name in own])
@@ -68,12 +68,12 @@ def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(
     url, own = crowded
     with db.connect(url) as client:
         learner = client.read("ada", OBJECTIVE, NOW_MS, WINDOW).learner
-        assert [(row.reviewed_at_ms, row.id) for row in learner.reviews] == own[-20:]
+        assert [(row.reviewed_at_ms, row.card_id) for row in learner.reviews] == own[-20:]
         assert [(row.date_ms, row.objective_id) for row in learner.metrics] == own[-5:]
         assert [row.timestamp_ms for row in learner.events] == [ms for ms, _ in own[-5:]]
         assert next(iter(client.stream_learners(NOW_MS, WINDOW, ["ada"]))) == learner
         few = client.read("ada", OBJECTIVE, own[7][0], WINDOW).learner.reviews
-        assert [(row.reviewed_at_ms, row.id) for row in few] == [each for each in own if each[0] < own[7][0]][-20:]
+        assert [(row.reviewed_at_ms, row.card_id) for row in few] == [each for each in own if each[0] < own[7][0]][-20:]
 
 
 def test_mixed_forms_in_a_crowd(database: str) -> None:

@@ -61,9 +61,9 @@ def form_of(instant_ms: int, form: str, offset: int) -> object:
 def store(url: str, values: list[object]) -> None:
     review = (
         'INSERT INTO "reviews" ("id", "userId", "cardId", "rating", "reviewedAt")'
-        f" VALUES (?, '{LEARNER}', 'limits-1', 'GOOD', ?)"
+        f" VALUES (?, '{LEARNER}', ?, 'GOOD', ?)"
     )
-    rows = [(review, (f"{place:04}", value)) for place, value in enumerate(values)]
+    rows = [(review, (f"{place:04}", f"{place:04}", value)) for place, value in enumerate(values)]
     execute(url, 'DELETE FROM "reviews"', *rows)
 
 
@@ -76,9 +76,9 @@ def test_mixed_forms_are_compared_ordered_and_limited_as_instants(
     expected = sorted((ms, f"{place:04}") for place, (ms, _, _) in enumerate(rows) if ms < NOW_MS)[-limit:]
     with db.connect(course) as client:
         found = client.read(LEARNER, OBJECTIVE, NOW_MS, Narrow(reviews=limit)).learner.reviews
-        assert [(row.reviewed_at_ms, row.id) for row in found] == expected
+        assert [(row.reviewed_at_ms, row.card_id) for row in found] == expected
         (ada, _bob) = client.stream_learners(NOW_MS, None)
-    assert [(row.reviewed_at_ms, row.id) for row in ada.reviews][-limit:] == expected
+    assert [(row.reviewed_at_ms, row.card_id) for row in ada.reviews][-limit:] == expected
 
 
 @pytest.mark.parametrize("form", sorted({**FORMS, **WHOLE_SECONDS}))

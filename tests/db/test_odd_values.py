@@ -135,16 +135,16 @@ def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course: str) 
 def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course: str) -> None:
     if course.startswith("postgresql"):
         return  # the server lets no such text in
-    execute(course, ('UPDATE "learning_objectives" SET "objective" = CAST(? AS TEXT)', (b"caf\xe9",)))
-    assert read(course).objective.objective.text == "caf\ufffd"
+    execute(course, ('UPDATE "courses" SET "name" = CAST(? AS TEXT)', (b"caf\xe9",)))
+    assert read(course).objective.objective.course_name == "caf\ufffd"
 
 
 def test_a_huge_text_is_cut_and_a_huge_document_is_none(course: str) -> None:
-    execute(course, ('UPDATE "learning_objectives" SET "objective" = ?', ("y" * 5_000_000,)))
+    execute(course, ('UPDATE "courses" SET "name" = ?', ("y" * 5_000_000,)))
     huge = {"patternType": "X", "patternData": {"a": "z" * 5_000_000}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
     insert(course, "BehavioralPattern", [huge])
     found = read(course)
-    assert len(found.objective.objective.text) == 1000
+    assert len(found.objective.objective.course_name or "") == 1000
     assert found.learner.patterns[0].pattern is None
 
 

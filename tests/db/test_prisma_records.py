@@ -165,7 +165,7 @@ def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
         rows = read(url, "learner", "objective", None)
         assert earlier <= rows.as_of_ms <= client.now()
     assert rows.is_now
-    assert rows.learner.profile.forgetting_curve == EXAMPLES["Json"]
+    assert rows.learner.profile.content_preferences == EXAMPLES["Json"]
 
 
 def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Read) -> None:
@@ -317,15 +317,14 @@ def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) ->
 def test_the_schema_a_client_was_generated_from_names_the_tables(client_class: ClientClass, tmp_path: Path) -> None:
     with open(SCHEMA, encoding="utf-8") as stream:
         text = stream.read()
-    renamed = text.replace('@@map("users")', '@@map("people")').replace(
-        "DateTime @default(now())", 'DateTime @default(now()) @map("since")', 1
-    )
+    renamed = text.replace('@@map("users")', '@@map("people")')
+    renamed = re.sub(r"(includeInAnalytics.*)", r'\1 @map("counted")', renamed, count=1)
     path = tmp_path / "renamed.prisma"
     path.write_text(renamed)
     connection = sqlite3.connect(tmp_path / "app.db")
     for statement in ddl("sqlite"):
-        connection.execute(statement.replace('"users"', '"people"').replace('"createdAt"', '"since"', 1))
-    connection.execute("INSERT INTO people (id, since) VALUES ('ann', '2025-03-01 12:34:56')")
+        connection.execute(statement.replace('"users"', '"people"').replace('"includeInAnalytics"', '"counted"'))
+    connection.execute("INSERT INTO people (id, counted) VALUES ('ann', 0)")
     connection.execute("INSERT INTO learning_objectives (id, lectureId, objective) VALUES ('o', 'l', 'x')")
     connection.commit()
     connection.close()
@@ -337,4 +336,4 @@ def test_the_schema_a_client_was_generated_from_names_the_tables(client_class: C
         rows = as_records(client).read("ann", "o", NOW, WINDOW)
     finally:
         client.disconnect()
-    assert rows.learner.learner.created_at_ms == 1_740_832_496_000
+    assert rows.learner.learner.include_in_analytics is False

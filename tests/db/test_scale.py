@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from datetime import timezone
 from pathlib import Path
 
 import psycopg2
@@ -86,15 +87,16 @@ def test_no_table_is_read_whole_for_very_many_prerequisites(large: str) -> None:
 def test_a_prediction_and_a_batch_see_the_same_newest_rows(large: str) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         newest = f'ORDER BY "reviewedAt" DESC, id COLLATE "C" DESC LIMIT {WINDOW.reviews}'
-        cursor.execute(f'SELECT id FROM reviews WHERE "userId" = %s {newest}', (CROWD,))
-        expected = [identifier for (identifier,) in cursor.fetchall()][::-1]
+        cursor.execute(f'SELECT "cardId", "reviewedAt" FROM reviews WHERE "userId" = %s {newest}', (CROWD,))
+        expected = cursor.fetchall()[::-1]
     with db.connect(large) as client:
         now_ms = client.now()
         alone = {
             learner: client.read(learner, "objective-5-0", now_ms, WINDOW).learner for learner in (CROWD, "learner-9")
         }
         together = {rows.learner.id: rows for rows in client.stream_learners(now_ms, WINDOW, list(alone))}
-    assert [review.id for review in alone[CROWD].reviews] == expected
+    found = [(review.card_id, review.reviewed_at_ms) for review in alone[CROWD].reviews]
+    assert found == [(card, at.replace(tzinfo=timezone.utc).timestamp() * 1000) for card, at in expected]
     assert together == alone
 
 

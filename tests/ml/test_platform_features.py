@@ -272,11 +272,11 @@ class TestCircumstances:
         assert feature("cognitive_load_indicator", reviews=answers("G" * 150, 0.9)) == 0.5
         assert feature("cognitive_load_indicator", reviews=answers("G" * 150, 1.2)) == 0.0
         assert feature("cognitive_load_indicator", sessions=[session(0.5, 60), session(0.2, 120)]) == 0.75
-        assert feature("cognitive_load_indicator", sessions=[session(0.5, 60, 10, 60), session(1.5, 999)]) == 1.0
+        assert feature("cognitive_load_indicator", sessions=[session(0.5, 60, 60), session(1.5, 999)]) == 1.0
         assert feature("cognitive_load_indicator", reviews=answers("GG", 0.5, order_only=True)) is None
 
     def test_a_session_counts_once_it_has_ended(self) -> None:
-        running = session(1 / 24, 120, 300, 60)
+        running = session(1 / 24, 120, 60)
         assert running.completed_at_ms > AS_OF_MS
         unfinished = running._replace(completed_at_ms=None, duration_ms=None)
         for row in (running, unfinished):
@@ -318,7 +318,7 @@ class TestCircumstances:
             mission({"objectiveId": "c"}, status="IN_PROGRESS"),
             mission({"objectiveId": "d"}, status="COMPLETED"),
             mission({"objectiveId": "e", "completed": True}),
-            MissionRow(AS_OF_MS, "PENDING", None, {"objectiveId": "f"}),
+            MissionRow(AS_OF_MS, "PENDING", {"objectiveId": "f"}),
         ]
         assert feature("workload_level", missions=missions) == 3 / 50
         assert feature("workload_level", missions=missions, is_now=False) is None

@@ -54,7 +54,6 @@ def answers(
     first_ms = ago(days_ago)
     return [
         ReviewRow(
-            id=f"{objective}-{first_ms}-{place}",
             card_id=f"{objective}/{place}",
             objective_id=objective,
             course_id=course,
@@ -69,29 +68,24 @@ def answers(
 def metric(
     retention: float | None, days_ago: float, objective: str = OBJECTIVE, course: str | None = COURSE
 ) -> MetricRow:
-    """A daily performance_metrics row of ten reviews."""
-    right = round(10 * retention) if retention is not None and 0 <= retention <= 1 else None
-    wrong = None if right is None else 10 - right
-    return MetricRow(objective, course, ago(days_ago) // DAY_MS * DAY_MS, retention, 10, right, wrong)
+    """A daily performance_metrics row."""
+    return MetricRow(objective, course, ago(days_ago) // DAY_MS * DAY_MS, retention)
 
 
 def prerequisite(
     objective: str = "prerequisite",
     level: str | None = "NOT_STARTED",
     owner: str | None = LEARNER,
-    complexity: str | None = "BASIC",
 ) -> PrerequisiteRow:
     """A stated prerequisite and its owner's mastery level."""
-    return PrerequisiteRow(objective, objective, complexity, level, owner, 1.0)
+    return PrerequisiteRow(objective, level, owner)
 
 
-def session(
-    days_ago: float, minutes: float = 30, reviews: int | None = None, new_cards: int | None = None
-) -> SessionRow:
+def session(days_ago: float, minutes: float = 30, new_cards: int | None = None) -> SessionRow:
     """A completed study session."""
     started_ms = ago(days_ago)
     duration_ms = round(minutes * MINUTE_MS)
-    return SessionRow(started_ms, started_ms + duration_ms, duration_ms, reviews, new_cards)
+    return SessionRow(started_ms, started_ms + duration_ms, duration_ms, new_cards)
 
 
 def validation(
@@ -108,12 +102,12 @@ def pattern(kind: str, confidence: float | None, days_ago: float = 1, **pattern_
 
 def event(content_type: str | None, days_ago: float = 1, score: int | None = None) -> EventRow:
     """A behavioural event."""
-    return EventRow("STUDY", ago(days_ago), score, None, content_type)
+    return EventRow(ago(days_ago), score, content_type)
 
 
 def profile(formats: object = None, **learning_style: float) -> ProfileRow:
     """A learning profile with the given VARK styles, and content preferences by format."""
-    return ProfileRow(learning_style, formats, None, 45, 0.8)
+    return ProfileRow(learning_style, formats)
 
 
 def exam(days_ahead: float, course: str | None = COURSE, topics: Sequence[str] = ()) -> ExamRow:
@@ -123,7 +117,7 @@ def exam(days_ahead: float, course: str | None = COURSE, topics: Sequence[str] =
 
 def mission(*objectives: object, status: str = "PENDING", days_ahead: float = 0) -> MissionRow:
     """A mission over the given JSON entries."""
-    return MissionRow(ago(-days_ahead), status, 30, list(objectives))
+    return MissionRow(ago(-days_ahead), status, list(objectives))
 
 
 def outcome(struggled: bool, days_ago: float, objective: str = OBJECTIVE, course: str | None = COURSE) -> OutcomeRow:
@@ -131,16 +125,14 @@ def outcome(struggled: bool, days_ago: float, objective: str = OBJECTIVE, course
     return OutcomeRow(objective, course, struggled, ago(days_ago))
 
 
-def mastery(
-    objective: str, level: str | None, course: str | None = COURSE, complexity: str | None = "BASIC"
-) -> MasteryRow:
+def mastery(objective: str, level: str | None, course: str | None = COURSE) -> MasteryRow:
     """The learner's own mastery of an objective."""
-    return MasteryRow(objective, course, complexity, level)
+    return MasteryRow(objective, course, level)
 
 
 def card(lapses: int | None = 0, reviews: int | None = 0, name: str = "card") -> CardRow:
     """A card of the objective."""
-    return CardRow(name, None, None, None, None, None, lapses, reviews)
+    return CardRow(name, None, lapses, reviews)
 
 
 def objective(
@@ -154,9 +146,7 @@ def objective(
     topic_tags: tuple[str, ...] = (),
 ) -> ObjectiveRow:
     """The objective that the learner faces."""
-    return ObjectiveRow(
-        name, name, complexity, level, weakness, last_studied_at_ms, owner, course, course, "lecture", topic_tags
-    )
+    return ObjectiveRow(name, complexity, level, weakness, last_studied_at_ms, owner, course, course, topic_tags)
 
 
 def study_rows(
@@ -182,7 +172,7 @@ def study_rows(
 ) -> StudyRows:
     """What a database client would hand over; dated sources are put in order, oldest first."""
     rows = LearnerRows(
-        LearnerRow(learner, ago(100), True, True, consents),
+        LearnerRow(learner, True, True, consents),
         sorted(reviews, key=lambda row: row.reviewed_at_ms),
         sorted(metrics, key=lambda row: row.date_ms),
         sorted(sessions, key=lambda row: row.started_at_ms),
@@ -219,16 +209,16 @@ def known_scenario(faced: str = ACTION_POTENTIALS) -> StudyRows:
         for name, course, days_ago in ((UPPER_LIMB, ANATOMY, 7 * week + 2), (SKULL, ANATOMY, 7 * week + 4)):
             reviews += answers(strong, days_ago, name, course)
             metrics.append(metric(0.85, days_ago, name, course))
-            sessions.append(session(days_ago, 25, len(strong), 4))
+            sessions.append(session(days_ago, 25, 4))
         reviews += answers(weak, 7 * week + 3, CARDIAC_CYCLE, PHYSIOLOGY)
         metrics.append(metric(0.3, 7 * week + 3, CARDIAC_CYCLE, PHYSIOLOGY))
-        sessions.append(session(7 * week + 3, 20, len(weak), 3))
+        sessions.append(session(7 * week + 3, 20, 3))
     masteries = [
-        mastery(UPPER_LIMB, "MASTERED", ANATOMY, "INTERMEDIATE"),
+        mastery(UPPER_LIMB, "MASTERED", ANATOMY),
         mastery(SKULL, "ADVANCED", ANATOMY),
-        mastery(CARDIAC_CYCLE, "BEGINNER", PHYSIOLOGY, "INTERMEDIATE"),
+        mastery(CARDIAC_CYCLE, "BEGINNER", PHYSIOLOGY),
         mastery(MEMBRANE_TRANSPORT, "NOT_STARTED", PHYSIOLOGY),
-        mastery(ACTION_POTENTIALS, "NOT_STARTED", PHYSIOLOGY, "ADVANCED"),
+        mastery(ACTION_POTENTIALS, "NOT_STARTED", PHYSIOLOGY),
     ]
     objectives = {
         ACTION_POTENTIALS: objective(ACTION_POTENTIALS, "ADVANCED", "NOT_STARTED", LEARNER, PHYSIOLOGY),

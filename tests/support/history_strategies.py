@@ -32,7 +32,6 @@ JSON = st.recursive(
 REVIEWS = st.lists(
     st.builds(
         ReviewRow,
-        id=st.just("r"),
         card_id=st.sampled_from("abc"),
         objective_id=NAMES,
         course_id=COURSES,
@@ -46,11 +45,11 @@ ROWS = st.fixed_dictionaries(
     {
         "reviews": REVIEWS,
         "metrics": st.lists(
-            st.builds(MetricRow, st.sampled_from(["objective", "another"]), COURSES, INSTANTS, *[ODD_NUMBERS] * 4),
+            st.builds(MetricRow, st.sampled_from(["objective", "another"]), COURSES, INSTANTS, ODD_NUMBERS),
             max_size=9,
         ),
         "sessions": st.lists(
-            st.builds(SessionRow, INSTANTS, st.none() | INSTANTS, *[st.none() | st.integers(-9, 9**9)] * 3), max_size=5
+            st.builds(SessionRow, INSTANTS, st.none() | INSTANTS, *[st.none() | st.integers(-9, 9**9)] * 2), max_size=5
         ),
         "validations": st.lists(st.builds(ValidationRow, NAMES, COURSES, ODD_NUMBERS, INSTANTS), max_size=6),
         "patterns": st.lists(
@@ -60,13 +59,11 @@ ROWS = st.fixed_dictionaries(
             max_size=4,
         ),
         "events": st.lists(
-            st.builds(
-                EventRow, WORDS, INSTANTS, st.none() | st.integers(-9, 10**400), st.none() | WORDS, st.none() | WORDS
-            ),
+            st.builds(EventRow, INSTANTS, st.none() | st.integers(-9, 10**400), st.none() | WORDS),
             max_size=5,
         ),
         "missions": st.lists(
-            st.builds(MissionRow, INSTANTS, st.sampled_from(["PENDING", "COMPLETED", None]), st.none(), JSON),
+            st.builds(MissionRow, INSTANTS, st.sampled_from(["PENDING", "COMPLETED", None]), JSON),
             max_size=4,
         ),
         "exams": st.lists(
@@ -86,7 +83,7 @@ ROWS = st.fixed_dictionaries(
             max_size=3,
         ),
         "cards": st.lists(
-            st.builds(CardRow, st.just("c"), *[st.none()] * 5, *[st.none() | st.integers(-9, 99)] * 2), max_size=3
+            st.builds(CardRow, st.just("c"), st.none(), *[st.none() | st.integers(-9, 99)] * 2), max_size=3
         ),
         "profile": st.none() | st.builds(profile, JSON, visual=ODD_NUMBERS, reading=ODD_NUMBERS),
         "faced": st.builds(
@@ -119,7 +116,7 @@ def without_the_future(rows: dict[str, object]) -> dict[str, object]:
     for source, instant in DATED.items():
         earlier[source] = [row for row in rows[source] if getattr(row, instant) < AS_OF_MS]
     earlier["sessions"] = [
-        row._replace(completed_at_ms=None, duration_ms=None, reviews_completed=None, new_cards_studied=None)
+        row._replace(completed_at_ms=None, duration_ms=None, new_cards_studied=None)
         if (row.completed_at_ms or 0) >= AS_OF_MS
         else row
         for row in earlier["sessions"]
