@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import click
 
 from db.libpq_environment import WITHOUT_EFFECT
+from scripts.cli.database_options import warned
 from scripts.testbed.postgres import NoPostgres, ScratchServer, scratch_postgres
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -50,6 +51,16 @@ python_option = click.option(
     type=click.Path(exists=True, dir_okay=False),
     help="Measure with this interpreter, and with its predictor if it has one installed. Default: a plain install of "
     "this checkout in a new virtual environment.",
+)
+
+postgres_option = click.option(
+    "--database-url",
+    callback=warned,
+    metavar="URL",
+    help="A PostgreSQL database that holds the demo learner. Default: a scratch server, started and removed.",
+)
+reference_option = click.option(
+    "--reference/--no-reference", default=True, help="Measure the guide-shaped reference, too (needs .[dev])."
 )
 
 

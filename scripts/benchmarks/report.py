@@ -68,7 +68,7 @@ class Goal(NamedTuple):
         return "" if self.bound is None else f"at {'most' if self.at_most else 'least'} {self.bound:,g}"
 
     @property
-    def verdict(self) -> str:
+    def met_or_missed(self) -> str:
         """met, MISSED, or nothing where there is no bound."""
         return {None: "", True: "met", False: "MISSED"}[self.met]
 
@@ -128,7 +128,7 @@ class Report(NamedTuple):
             parts.append(f"In brackets: {self.spread}.")
         parts += self.notes
         if self.goals:
-            told = {each.name: [number(each.value), each.asked, each.verdict] for each in self.goals}
+            told = {each.name: [number(each.value), each.asked, each.met_or_missed] for each in self.goals}
             parts.append(table(["measured", "goal", ""], told))
         return "\n\n".join(parts)
 

@@ -16,18 +16,8 @@ from typing import NamedTuple
 
 import click
 
-from scripts.benchmarks.processes import (
-    CannotMeasure,
-    Command,
-    Cost,
-    chosen_python,
-    directory_of_predict,
-    measure,
-    postgres,
-    postgres_version,
-    prediction,
-    python_option,
-)
+from scripts.benchmarks import processes
+from scripts.benchmarks.processes import Command, Cost, python_option
 from scripts.benchmarks.report import Goal, Record, Report, reported, spread
 from scripts.benchmarks.run import Run, this_run
 from scripts.generate_reviews import HUB, OBJECTIVES_OF_A_COURSE, TIERS, generate, platform_size
@@ -86,8 +76,8 @@ def scale(
     """
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="scale-benchmark-"))
-        interpreter = chosen_python(python, workshop)
-        server = stack.enter_context(postgres())
+        interpreter = processes.chosen_python(python, workshop)
+        server = stack.enter_context(processes.postgres())
         places: list[Place] = []
         for reviews in sorted(sizes):
             large = reviews == max(sizes)
@@ -96,12 +86,12 @@ def scale(
             size = platform_size(reviews, crowd * large)
             places += _places(url, stored, size, learners, prerequisites * large)
         commands = list(_in_turn(places, interpreter))
-        first = measure(commands, 1)
+        first = processes.measure(commands, 1)
         for command in commands:
             _check(command)
-        costs = measure(commands, rounds)
+        costs = processes.measure(commands, rounds)
         reads = {place.name: _reads(place) for place in places}
-        databases = (postgres_version(server.url()),)
+        databases = (processes.postgres_version(server.url()),)
         return report_of(first, costs, reads, len(sizes), this_run(databases, python))
 
 
@@ -131,7 +121,7 @@ def _pair(nth: int, size: Size) -> tuple[str, str]:
 
 
 def _in_turn(places: Sequence[Place], python: str) -> Iterator[Command]:
-    predict = os.path.join(directory_of_predict(python), "predict.py")
+    predict = os.path.join(processes.directory_of_predict(python), "predict.py")
     for nth in range(len(places[0].pairs)):
         for place in places:
             yield Command(place.name, (python, predict, *place.pairs[nth]), {"DATABASE_URL": place.url})
@@ -139,8 +129,8 @@ def _in_turn(places: Sequence[Place], python: str) -> Iterator[Command]:
 
 def _check(command: Command) -> None:
     """What is timed must be a prediction from real rows."""
-    if prediction(command)["features"]["answers_of_history"] == 0:
-        raise CannotMeasure(f"{command.name}: the learner has no history")
+    if processes.prediction(command)["features"]["answers_of_history"] == 0:
+        raise processes.CannotMeasure(f"{command.name}: the learner has no history")
 
 
 def _reads(place: Place) -> list[Read]:

@@ -32,12 +32,13 @@ from scripts.benchmarks.processes import (
     ROOT,
     CannotMeasure,
     demo_on_postgres,
+    postgres_option,
     postgres_version,
+    reference_option,
     run,
 )
 from scripts.benchmarks.report import Goal, Record, Report, reported, spread
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
-from scripts.cli.database_options import warned
 
 OURS, GUIDE = "service", "guide-shaped reference"
 STARTS_WITHIN_S = 120.0
@@ -128,15 +129,8 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each service.")
 @click.option("--connections", type=click.IntRange(1, 5000), default=16, show_default=True, help="At the same time.")
 @click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
-@click.option(
-    "--database-url",
-    callback=warned,
-    metavar="URL",
-    help="A PostgreSQL database that holds the demo learner. Default: a scratch server.",
-)
-@click.option(
-    "--reference/--no-reference", default=True, help="Measure the guide-shaped reference, too (needs .[dev])."
-)
+@postgres_option
+@reference_option
 def service(
     seconds: float,
     rounds: int,

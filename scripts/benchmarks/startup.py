@@ -26,14 +26,15 @@ from scripts.benchmarks.processes import (
     demo_on_postgres,
     directory_of_predict,
     measure,
+    postgres_option,
     postgres_version,
     prediction,
     python_option,
+    reference_option,
     run,
 )
 from scripts.benchmarks.report import Goal, Ratio, Record, Report, reported, spread
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
-from scripts.cli.database_options import warned
 
 BARE = "python -c pass"
 SQLITE, POSTGRES = "prediction, SQLite", "prediction, PostgreSQL"
@@ -56,15 +57,8 @@ SQLITE_PEAK_MIB = 20.0
 @reported
 @click.option("--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rounds to take medians of.")
 @python_option
-@click.option(
-    "--database-url",
-    callback=warned,
-    metavar="URL",
-    help="A PostgreSQL database that holds the demo learner. Default: a scratch server, started and removed.",
-)
-@click.option(
-    "--reference/--no-reference", default=True, help="Measure the guide-shaped reference, too (needs .[dev])."
-)
+@postgres_option
+@reference_option
 def startup(runs: int, python: str | None, database_url: str | None, reference: bool) -> Report:
     """Time and memory of a whole prediction process.
 

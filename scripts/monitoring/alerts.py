@@ -15,23 +15,23 @@ from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
 from ml.evaluation.slices import Slice, natural_groups
 from scripts.monitoring.targets import WITHIN_POINTS, Alert, Target, alert, sufficient
 
-RISK_LEVELS = "risk level"
+RISK_LEVEL = "risk level"
 INTERVENTION = "intervention"
 _SLICE_FIGURES = ("accuracy", "recall")
-_CUT_BY_THE_ANSWER = (RISK_LEVELS, INTERVENTION)
+_CUT_BY_THE_ANSWER = (RISK_LEVEL, INTERVENTION)
 """Slices that the prediction itself decides: their recall says nothing about the model, their calibration does."""
 
 
-class Judged(NamedTuple):
+class KnownOutcomes(NamedTuple):
     """Predictions whose outcome is known, one row each."""
 
     labels: Floats
     probabilities: Floats
     learners: Integers
 
-    def where(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Judged:
+    def where(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> KnownOutcomes:
         """Some of the rows."""
-        return Judged(self.labels[rows], self.probabilities[rows], self.learners[rows])
+        return KnownOutcomes(self.labels[rows], self.probabilities[rows], self.learners[rows])
 
 
 class CalibrationBin(NamedTuple):
@@ -52,7 +52,7 @@ def overall_alerts(
             yield raised
 
 
-def bins_with_intervals(rows: Judged, evaluation: Evaluation, level: float) -> tuple[CalibrationBin, ...]:
+def bins_with_intervals(rows: KnownOutcomes, evaluation: Evaluation, level: float) -> tuple[CalibrationBin, ...]:
     """The reliability diagram's bins, each with an interval of its struggle rate."""
     edges = np.percentile(rows.probabilities, np.linspace(0.0, 100.0, BINS + 1)) if evaluation.n else np.zeros(BINS + 1)
     place = np.searchsorted(edges[1:-1], rows.probabilities)
@@ -64,7 +64,7 @@ def bins_with_intervals(rows: Judged, evaluation: Evaluation, level: float) -> t
     return tuple(found)
 
 
-def calibration_alerts(rows: Judged, evaluation: Evaluation, minimum: int) -> Iterator[Alert]:
+def calibration_alerts(rows: KnownOutcomes, evaluation: Evaluation, minimum: int) -> Iterator[Alert]:
     """Bins whose struggle rate is proven to lie more than ten points from the mean probability."""
     together = 1.0 - (1.0 - LEVEL) / max(len(evaluation.reliability), 1)
     for each, rate in bins_with_intervals(rows, evaluation, together):
@@ -76,7 +76,7 @@ def calibration_alerts(rows: Judged, evaluation: Evaluation, minimum: int) -> It
 
 
 def slice_alerts(
-    rows: Judged,
+    rows: KnownOutcomes,
     whole: Evaluation,
     dimensions: Mapping[str, Sequence[object]],
     within: Sequence[Slice],
@@ -108,7 +108,7 @@ def slice_alerts(
                     yield raised
 
 
-def _figure(name: str, rows: Judged, level: float) -> Figure:
+def _figure(name: str, rows: KnownOutcomes, level: float) -> Figure:
     who = Learners(rows.learners, BOOTSTRAP, 0)
     every = np.ones_like(rows.labels)
     if name == "calibration_gap":

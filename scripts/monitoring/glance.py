@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
+from ml.evaluation.slices import NOT_RECORDED
 from ml.study.outcome_mark import KEY
-
-NOT_RECORDED = "(not recorded)"
 
 _MARK = f'"{KEY}":'
 _DEGRADED, _VERSION, _ANSWERS = '"degraded":', '"model_version":', '"answers_of_history":'

@@ -11,13 +11,13 @@ from ml.evaluation.figures import Figure
 from ml.evaluation.slices import Slice
 from ml.features.vector import FEATURES
 from scripts.monitoring import charts
-from scripts.monitoring.alerts import RISK_LEVELS
+from scripts.monitoring.alerts import RISK_LEVEL
 from scripts.monitoring.charts import bounds
 from scripts.monitoring.columns import PROBABILITY
 from scripts.monitoring.report import Report
-from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, Target, sufficient, verdict
+from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, Target, standing, sufficient
 from scripts.pages.marks import Picture
-from scripts.pages.templates import NO_BREAK, number, render
+from scripts.pages.templates import number, render
 
 TILES = (
     ("accuracy", "Accuracy", 0.0, 1.0),
@@ -52,14 +52,14 @@ COLUMNS = (
 """Figure, title, and the range of the bar of a slice's cell; None: the cell has no bar."""
 DRIFT_SHOWN = 14
 
-_MEANINGS = {PROBABILITY: "the model's own answer", **{feature.name: feature.meaning for feature in FEATURES}}
+_MEANINGS = {PROBABILITY: "predicted probability of a struggle", **{each.name: each.meaning for each in FEATURES}}
 
 
 class Tile(NamedTuple):
     """One figure of the whole period. tone: good, bad, or nothing."""
 
     title: str
-    verdict: str
+    standing: str
     tone: str
     value: str
     bounds: str
@@ -77,9 +77,8 @@ class Cell(NamedTuple):
 
 
 class Drift(NamedTuple):
-    """One feature's change, in words and as a bar."""
+    """One feature's change, with the words of the feature table and as a bar."""
 
-    name: str
     meaning: str
     change: FeatureDrift
     bar: Picture
@@ -119,12 +118,12 @@ def _tiles(report: Report) -> Iterator[Tile]:
 
 def _tile(report: Report, name: str, title: str, figure: Figure, low: float, high: float) -> Tile:
     target = report.targets.get(name)
-    judged = verdict(figure, target, report.minimum)
-    size = f"n ={NO_BREAK}{figure.n:,}"
+    stands = standing(figure, target, report.minimum)
+    size = f"n = {figure.n:,}"
     return Tile(
         title=title,
-        verdict=judged,
-        tone={MEETS: "good", BELOW: "bad"}.get(judged, ""),
+        standing=stands,
+        tone={MEETS: "good", BELOW: "bad"}.get(stands, ""),
         value=number(figure.value),
         bounds=bounds(figure),
         bar=charts.interval_bar(figure, low, high, target, 210),
@@ -140,13 +139,12 @@ def _trends(report: Report) -> Iterator[tuple[str, Picture]]:
 def _drift(drift: Sequence[FeatureDrift]) -> Iterator[Drift]:
     most = charts.drift_scale(drift)
     for each in drift:
-        name = each.feature.replace("_", " ")
-        yield Drift(name, _MEANINGS.get(each.feature, ""), each, charts.drift_bar(each, most))
+        yield Drift(_MEANINGS[each.feature], each, charts.drift_bar(each, most))
 
 
 def _cells(report: Report, each: Slice) -> Iterator[Cell]:
     for name, _, drawn in COLUMNS:
-        if name == "recall" and each.dimension == RISK_LEVELS:  # 0 or 1 by construction
+        if name == "recall" and each.dimension == RISK_LEVEL:  # 0 or 1 by construction
             yield Cell("", "", None, number(None))
             continue
         figure = each.evaluation.figure(name)

@@ -17,9 +17,10 @@ from ml.instants import iso
 from ml.scoring.prediction import risk_level
 from scripts.cli.counted import counted
 from scripts.monitoring.alerts import (
-    RISK_LEVELS,
+    INTERVENTION,
+    RISK_LEVEL,
     CalibrationBin,
-    Judged,
+    KnownOutcomes,
     bins_with_intervals,
     calibration_alerts,
     drift_alert,
@@ -139,17 +140,17 @@ def report(
     """Judge the periods. groups: further dimensions to slice by, one value per prediction of the current period."""
     now = periods.current.rows
     known = ~np.isnan(now.outcome)
-    rows = Judged(now.outcome[known], now.probability[known], now.learner[known])
+    rows = KnownOutcomes(now.outcome[known], now.probability[known], now.learner[known])
     evaluation = evaluate(*rows, bootstrap=bootstrap)
     recorded = ~np.isnan(now.degraded)
     degraded = proportion_figure(
         now.degraded[recorded], np.ones(recorded.sum()), Learners(now.learner[recorded], bootstrap, 0)
     )
     dimensions: dict[str, Sequence[object]] = {
-        RISK_LEVELS: [risk_level(each) for each in rows.probabilities.tolist()],
+        RISK_LEVEL: [risk_level(each) for each in rows.probabilities.tolist()],
         "answers of history": _named(now.band[known], codes.bands.names),
         "model version": _named(now.version[known], codes.versions.names),
-        "intervention": ["applied" if each else "none" for each in now.intervened[known].tolist()],
+        INTERVENTION: ["applied" if each else "none" for each in now.intervened[known].tolist()],
         **{name: [value for value, kept in zip(values, known.tolist()) if kept] for name, values in groups.items()},
     }
     within = slices(*rows, dimensions, bootstrap=bootstrap)

@@ -69,8 +69,8 @@ def sufficient(figure: Figure, minimum: int) -> bool:
     return figure.n >= minimum and figure.learners >= MINIMUM_LEARNERS
 
 
-def verdict(figure: Figure, target: Target | None, minimum: int) -> str:
-    """One of the words above."""
+def standing(figure: Figure, target: Target | None, minimum: int) -> str:
+    """How a figure stands to its target: one of the words above."""
     if not sufficient(figure, minimum):
         return INSUFFICIENT
     if target is None or figure.value is None or figure.low is None or figure.high is None:
@@ -84,7 +84,7 @@ def verdict(figure: Figure, target: Target | None, minimum: int) -> str:
 
 def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Alert | None:
     """The alert that a figure raises, if any."""
-    if target is None or not target.alerts or figure.value is None or verdict(figure, target, minimum) != BELOW:
+    if target is None or not target.alerts or figure.value is None or standing(figure, target, minimum) != BELOW:
         return None
     name = target.figure.replace("_", " ")
     place = f" ({where})" if where else ""

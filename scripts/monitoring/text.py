@@ -8,7 +8,7 @@ from ml.evaluation.figures import Evaluation, Figure
 from ml.instants import iso
 from scripts.cli.counted import counted
 from scripts.monitoring.report import Report
-from scripts.monitoring.targets import verdict
+from scripts.monitoring.targets import standing
 
 HEADLINES = (
     "accuracy",
@@ -50,7 +50,7 @@ def _lines(report: Report) -> Iterator[str]:
                 _interval(figure),
                 f"{figure.n:,}",
                 str(report.targets.get(name, "")),
-                verdict(figure, report.targets.get(name), report.minimum),
+                standing(figure, report.targets.get(name), report.minimum),
             )
             for name, figure in named
         ]

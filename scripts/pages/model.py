@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from ml.features.feature import Feature
 from ml.features.vector import FEATURES
 from ml.model import StrugglePredictionModel
 from ml.scoring.scorecard import Table
@@ -22,10 +23,9 @@ _COUNT = re.compile(r"\b\d{4,18}(?= (?:answers|labelled|learners)\b)")
 
 
 class Shape(NamedTuple):
-    """One feature's table, and its picture."""
+    """One feature with the picture of its table."""
 
-    name: str
-    meaning: str
+    feature: Feature
     stated: bool
     picture: Picture
 
@@ -55,11 +55,8 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
         version=model.model_version,
         sources=_with_separators(short("; ".join(saved.sources))),
         correct=IN_WORDS[saved.correct_from],
-        shapes=[
-            Shape(_words(feature.name), feature.meaning, table.stated, _shape(feature.name, table, slope, furthest))
-            for _, feature, table in tables
-        ],
-        silent=", ".join(_words(feature.name) for feature in FEATURES if feature.name not in drawn),
+        shapes=[Shape(each, table.stated, _shape(each, table, slope, furthest)) for _, each, table in tables],
+        silent=[feature for feature in FEATURES if feature.name not in drawn],
         measured=found,
         problem=problem,
         figures=[(title, _interval(found.figures[name])) for name, title in SHOWN.items()] if found else [],
@@ -83,7 +80,7 @@ def _measured(card: Mapping[str, Any]) -> tuple[Measured | None, str]:
         return None, "The card has no reliability diagram that can be drawn."
 
 
-def _shape(name: str, table: Table, slope: float, furthest: float) -> Picture:
+def _shape(feature: Feature, table: Table, slope: float, furthest: float) -> Picture:
     width, height, left = 280, 162, 30
     x, y = scale(0, 1, left + 14, width - 8), scale(-furthest, furthest, height - 24, 12)
 
@@ -97,7 +94,7 @@ def _shape(name: str, table: Table, slope: float, furthest: float) -> Picture:
         yield dot("dot absent", left + 4, y(absent), 3.5, f"no data: {number(absent)}")
         yield curve("line", ((x(value), y(slope * table.at(value))) for value in _stops(table)))
 
-    return picture("shape", width, height, f"what {_words(name)} adds", marks())
+    return picture("shape", width, height, f"what this feature adds: {feature.meaning}", marks())
 
 
 def _stops(table: Table) -> Sequence[float]:
@@ -133,10 +130,6 @@ def _interval(figure: tuple[float | None, float | None, float | None]) -> str:
     value, low, high = figure
     between = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
     return number(value) + between
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _with_separators(text: str) -> str:

@@ -93,12 +93,6 @@ class StudySession(Base):
     reviews: Mapped[Any] = mapped_column("reviewsCompleted")
 
 
-class ValidationPrompt(Base):
-    __tablename__ = "validation_prompts"
-    id: Mapped[Any] = mapped_column(primary_key=True)
-    objective_id: Mapped[Any] = mapped_column("objectiveId")
-
-
 class ValidationResponse(Base):
     __tablename__ = "validation_responses"
     id: Mapped[Any] = mapped_column(primary_key=True)

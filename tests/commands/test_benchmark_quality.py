@@ -59,4 +59,4 @@ def test_a_goal_that_is_missed_says_so() -> None:
             Aim("set", "auc", "a", "c", 0.0),
         )
     ]
-    assert [goal and goal.verdict for goal in verdicts] == ["MISSED", "met", "MISSED", None]
+    assert [goal and goal.met_or_missed for goal in verdicts] == ["MISSED", "met", "MISSED", None]

@@ -99,7 +99,7 @@ def test_monitoring_is_measured_as_a_process_of_its_own(tmp_path: Path) -> None:
 def test_promotion_has_its_goals_in_every_row() -> None:
     rows = [Power(1000, each, NONE.name, 0.0, 1.0, 0.1, 0.4, 0.1, 0.06) for each in (1, 20)]
     goals = report_of(rows, SOME_RUN).goals
-    assert [goal.verdict for goal in goals] == ["MISSED", "met", "MISSED", "met", "MISSED"]
+    assert [goal.met_or_missed for goal in goals] == ["MISSED", "met", "MISSED", "met", "MISSED"]
 
 
 def test_figures_are_written_as_people_write_them() -> None:

@@ -27,7 +27,7 @@ from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
 from scripts.benchmarks.monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
 from scripts.monitor import monitor
-from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, verdict
+from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UNDECIDED, Target, standing
 from tests.conftest import need
 from tests.ml.interval_coverage import false_alarms, panel
 from tests.support.benchmarks import figures_of
@@ -330,8 +330,8 @@ WHOLE = Target("accuracy", 0.75, None, True)
         (Figure(0.05, 0.01, 0.09, 400, 50), Target("gap", -0.1, 0.1, True), MEETS),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side(figure: Figure, target: Target | None, expected: str) -> None:
-    assert verdict(figure, target, 100) == expected
+def test_a_standing_needs_the_whole_interval_on_one_side(figure: Figure, target: Target | None, expected: str) -> None:
+    assert standing(figure, target, 100) == expected
 
 
 def test_drift_finds_what_moved_and_only_that() -> None:
