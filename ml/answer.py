@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ml.scoring.prediction import Prediction
 
 SCHEMA_VERSION = 1
-"""Raised when a field changes its meaning or goes; a new field alone does not raise it."""
+"""This number is raised when a field changes its meaning or goes; a new field alone does not raise it."""
 
 
 def answer(
@@ -66,5 +66,5 @@ def _code_of(degraded: str) -> str:
 
 
 def failure(code: str, message: str) -> dict[str, object]:
-    """The answer when there is none: a stable code for programs, a sentence for people."""
+    """The JSON object of a failure: a stable code for programs, a sentence for people."""
     return {"error": {"code": code, "message": message}}

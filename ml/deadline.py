@@ -1,4 +1,4 @@
-"""A deadline that holds even while a C library blocks: the work has a thread of its own, and is left behind."""
+"""A deadline that holds even while a C library blocks: the work runs in a thread of its own, which is abandoned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ class DeadlinePassed(Exception):
 
 
 def within(seconds: float, work: Callable[[], Result]) -> Result:
-    """work()'s result, or what it raised. Raises DeadlinePassed after `seconds`; signals are handled meanwhile."""
+    """Calls work() and returns its result, or raises what it raised.
+
+    Signals are handled while it runs. Raises DeadlinePassed after `seconds`.
+    """
     results: list[Result] = []
     errors: list[BaseException] = []
     finished = _thread.allocate_lock()

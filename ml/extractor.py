@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ml.storage.difficulty_table import DifficultyTable
 
 MOST_OBJECTIVES = 200
-"""So many of a topic's objectives, in the order the client names them, speak for the topic."""
+"""The mean over a topic takes at most so many of its objectives, in the order in which the client names them."""
 
 
 OF_CURRENT_MODEL = "current"
 
 
 class ObjectiveWindow(Window):
-    """For reading one objective more of a learner already read: next to nothing of the learner's rows."""
+    """For reading another objective of a learner who has been read already: one row of each of the sources."""
 
     __slots__ = ()
     reviews = metrics = sessions = validations = patterns = events = exams = missions = outcomes = masteries = 1
@@ -71,7 +71,7 @@ class StruggleFeatureExtractor:
     async def extract_features_for_topic(
         self, user_id: str, topic_area: str, as_of: datetime | int | None = None
     ) -> FeatureVector:
-        """The mean features of the topic's objectives (at most 200), each over those for which it has data.
+        """The mean features of the topic's objectives (at most 200); each mean is over the objectives that have data.
 
         topic_area: a course's id or name, or a topic tag. Raises UnknownTopic where it names no objective.
         """
@@ -91,13 +91,13 @@ class StruggleFeatureExtractor:
         return _mean(vectors)
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
-        """The features of a history already read: pure, the same in training, batch and prediction."""
+        """The features of a history that has been read; they are the same in training, batch and prediction."""
         return features_of_all([history], self._difficulty())[0]
 
     def _create_default_feature_vector(
         self, degraded: str = "features could not be extracted", as_of: datetime | int | None = None
     ) -> FeatureVector:
-        """Every feature neutral and without data; `degraded` says why, and holds down the confidence of any answer."""
+        """Every feature neutral and without data; `degraded` says why, and keeps the confidence of any answer low."""
         as_of_ms = _instant_ms(as_of)
         return FeatureVector.of({}, self._now_ms() if as_of_ms is None else as_of_ms, degraded)
 
@@ -116,7 +116,7 @@ class StruggleFeatureExtractor:
 
 
 def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
-    """For callers who, as the guide does, make the extractor without a model. Raises ModelRefused."""
+    """The table of the current model, for callers who make the extractor without a model. Raises ModelRefused."""
     import os
 
     from ml.storage import model_file
@@ -156,7 +156,7 @@ def _instant_ms(as_of: datetime | int | None) -> int | None:
 
 
 def _mean(vectors: list[FeatureVector]) -> FeatureVector:
-    """Per feature the mean over the vectors that know it; defaulted where none does."""
+    """The mean of each feature over the vectors that know it; a feature that none knows is defaulted."""
     known: dict[str, float | None] = {}
     for name in FEATURE_NAMES:
         values = [value for vector in vectors if (value := vector.known(name)) is not None]

@@ -33,7 +33,7 @@ def parse_iso(text: str) -> int:
 
 
 def from_datetime(moment: datetime) -> int:
-    """Milliseconds since 1970; a naive datetime is UTC. Floors, so that no instant moves into the future."""
+    """Milliseconds since 1970; a naive datetime is UTC. It rounds down, so that no instant moves into the future."""
     from datetime import datetime, timedelta, timezone
 
     aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

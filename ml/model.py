@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 RULES = "rules"
-"""In place of a path: the platform's rules, whatever models there are."""
+"""Named in place of a path: the platform's rules answer, whatever models there are."""
 
 
 class StrugglePredictionModel:
@@ -56,8 +56,8 @@ class StrugglePredictionModel:
         self._path = path
         self._refused = refused
         self.asked = path
-        """What another process must load to get this model: its path, or that of the model in whose place it answers;
-        None for the rules."""
+        """What another process must load to get this model: its path, or the path of the model in whose place it
+        answers; None for the rules."""
         self.correct_from = correct_setting(correct_from)
         self._previous_accuracy: float | None = None
         self._difficulty: DifficultyTable | None = None
@@ -112,7 +112,7 @@ class StrugglePredictionModel:
 
     @property
     def model_version(self) -> str:
-        """What the answer is marked with; of a model that answers in another one's place, with the reason."""
+        """The version that answers are marked with, and why where another model answers in place of current.pkl."""
         if self._saved is not None:
             return self._marked(self._saved.model_version)
         from ml.scoring.rules import MODEL_VERSION
@@ -162,9 +162,9 @@ class StrugglePredictionModel:
         return os.path.join(os.path.dirname(self._path or current()), self._saved.difficulty[0])
 
     def check(self) -> None:
-        """Judges the model whole, its difficulty table included: sound, and the one whose hash the model names.
+        """Checks the whole model: its difficulty table must be sound, and the one whose hash the model names.
 
-        For processes that keep a model; it reads the whole table. Raises ModelRefused.
+        It reads the whole table, and is for processes that keep a model. Raises ModelRefused.
         """
         table = self.difficulty
         if table is not None and self._saved is not None and self._saved.difficulty is not None:
@@ -184,16 +184,17 @@ class StrugglePredictionModel:
         return found
 
     def train(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
-        """Fit this model anew, with its present tables as the prior; `save` keeps it.
+        """Fits this model anew, with its present tables as the prior; `save` keeps it.
 
         Raises NotEnoughExamples below 50 usable examples, or with one outcome only. Needs the extra `train`.
         """
         return self._learn(list(examples))
 
     def update_model(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
-        """Correct the present model by new outcomes; figures are those of learners left out of each fit.
+        """Corrects the present model by new outcomes; the figures are those of learners left out of each fit.
 
-        Few or one-sided examples change nothing, and the metrics' note says so. Needs the extra `train`.
+        Few examples, or examples of one outcome, change nothing, and the metrics' note says so. Needs the extra
+        `train`.
         """
         given = list(examples)
         try:
@@ -223,7 +224,7 @@ class StrugglePredictionModel:
         return model_file.read(shipped())
 
     def save(self, path: str | os.PathLike[str]) -> str:
-        """Write the model, whole or not at all, and return the absolute path; its name becomes the model's version."""
+        """Writes the whole model or nothing, and returns the absolute path; its name becomes the model's version."""
         if self._saved is None:
             raise ModelNotFound("the rules are no trained model: there is nothing to save")
         target = resolve(path)
@@ -279,7 +280,7 @@ def load(name: str | None, correct_from: str | None = None) -> StrugglePredictio
 
 
 def load_whole(name: str | None, correct_from: str | None = None) -> StrugglePredictionModel:
-    """What `load` gives, judged whole before it answers anything. Raises ModelNotFound, ModelRefused."""
+    """Loads a model as `load` does and checks the whole of it. Raises ModelNotFound, ModelRefused."""
     model = load(name, correct_from)
     model.check()
     return model

@@ -6,7 +6,7 @@ import os
 import stat
 
 HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-"""The directory of predict.py: relative model paths start here, wherever the caller stands."""
+"""The directory of predict.py, from which relative model paths start, whatever the caller's working directory."""
 MODELS = "models"
 CURRENT = "current.pkl"
 PRETRAINED = "pretrained.pkl"
@@ -48,9 +48,9 @@ def resolve(path: str | os.PathLike[str]) -> str:
 
 
 def opened(path: str) -> int:
-    """A descriptor of the regular file at path, to read from; the caller closes it. Raises OSError.
+    """A descriptor of the regular file at path, open for reading; the caller closes it. Raises OSError.
 
-    Opening a pipe waits for its writer unless it is told not to, and a device may never end: neither is a model.
+    A pipe would make the opening wait for its writer, and a device may never end: neither is a model.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -69,9 +69,9 @@ def content_of(path: str, most: int) -> bytes:
 
 
 def archived(path: str) -> bytes:
-    """The bytes of what lies inside predict.pyz, where no path leads to a file. Raises FileNotFoundError.
+    """The bytes of a file inside predict.pyz, where no path leads to a file. Raises FileNotFoundError.
 
-    scripts/build_zipapp.py makes such an archive; run from files, there is none.
+    scripts/build_zipapp.py makes such an archive; a program that runs from files has none.
     """
     loader = globals()["__loader__"]
     if hasattr(loader, "archive"):  # zipimport.zipimporter; any other loader would open the path

@@ -68,7 +68,7 @@ with extras:
 
 UNDER_WAY = 75
 FORETOLD_WITHIN_MS = 14 * 24 * 3_600_000
-"""A stored prediction and the visit it foretold are one example when the visit began this soon after."""
+"""A stored prediction and the visit it was about are one example when the visit began this soon after."""
 
 
 class Retraining(NamedTuple):

@@ -1,6 +1,6 @@
-"""The learner bootstrap: one learner's visits resemble each other, so the learner is what is resampled.
+"""The learner bootstrap: whole learners are resampled, since the visits of one learner resemble each other.
 
-Intervals are studentised (bootstrap-t; Davison & Hinkley 1997, ch. 5): each resample brings its own standard error,
+Intervals are studentised (bootstrap-t; Davison & Hinkley 1997, ch. 5): each resample has its own standard error,
 computed from the learners' influence values, so that all resamples are one matrix product.
 """
 
@@ -16,7 +16,7 @@ from scipy.special import stdtrit
 from ml.evaluation.metrics import Floats, Integers
 
 UNITS = 1000
-"""More learners than this are merged at random into this many: units stay independent, and matrices small."""
+"""More learners than this are merged at random into this many units, which stay independent and keep matrices small."""
 
 _TINY = 1e-12
 
@@ -54,7 +54,7 @@ class Learners:
 
 
 def numbered(ids: npt.NDArray[Any]) -> Integers:
-    """0, 1, 2, ... in the order of the ids' size."""
+    """The ids as numbers 0, 1, 2, ... in their order."""
     if ids.dtype.kind in "iu" and len(ids) and ids.min() >= 0 and ids.max() < 10 * len(ids):
         present = np.zeros(int(ids.max()) + 1, dtype=np.int64)  # small numbers need no sorting
         present[ids] = 1
@@ -74,7 +74,7 @@ def draws(units: int, resamples: int, seed: int) -> Floats:
 def studentised(
     centre: float, error: float, centres: Floats, errors: Floats, level: float, units: int
 ) -> Interval | None:
-    """centre minus the resampled quantiles of (centres - centre) / errors; Student's where resamples degenerate."""
+    """The studentised interval around `centre`, from resampled centres and errors; Student's where they degenerate."""
     if not np.isfinite(error) or error < 0.0:
         return None
     if error < _TINY * (1.0 + abs(centre)):
@@ -90,5 +90,5 @@ def studentised(
 
 
 def student(quantile: float, degrees: float) -> float:
-    """Student's t; below one degree of freedom, at one."""
+    """The quantile of Student's t distribution; below one degree of freedom, of that at one."""
     return float(stdtrit(max(degrees, 1.0), quantile))

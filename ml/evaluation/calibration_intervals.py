@@ -13,7 +13,7 @@ def calibration_intervals(
 ) -> tuple[Interval | None, Interval | None]:
     """Bootstrap-t intervals of (slope, intercept).
 
-    Each resample takes one Newton step from the line itself, and its standard errors are the sandwich's.
+    Each resample takes one Newton step from the line itself, and its standard errors are the sandwich estimator's.
     """
     if learners.units < 2:
         return None, None

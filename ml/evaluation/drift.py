@@ -1,10 +1,10 @@
 """Has what the model sees changed between two periods, beyond what chance does, and by enough to matter?
 
-The distance of two distributions is sum((p - q)^2 / mean(p, q)) over their bins, missing values being a bin of their
-own: the population stability index to second order, but finite where a bin is empty. A fixed limit on it means
-nothing (PSI exceeds 0.1 without any drift in 87 % of runs at n = 50), so each distance is held against what the same
-learners show by chance: a centred learner bootstrap, the largest of all features at a time, so that a whole panel of
-features without drift raises a false alarm in one report out of twenty.
+The distance of two distributions is sum((p - q)^2 / mean(p, q)) over their bins, with a bin of their own for missing
+values. To second order it is the population stability index, but it is finite where a bin is empty. A fixed limit on it
+means nothing (PSI exceeds 0.1 without any drift in 87 % of runs at n = 50), so each distance is compared with what the
+same learners show by chance: a centred learner bootstrap, of which the largest distance over all features counts. A
+whole panel of features without drift then raises a false alarm in one report out of twenty.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ml.evaluation.bootstrap import UNITS, draws
 from ml.evaluation.metrics import Floats, Integers
 
 CELLS = 200
-"""Values 0..1 are kept as counts in this many cells, and missing ones in one more."""
+"""Values 0..1 are kept as counts in this many cells; one more cell counts the missing ones."""
 
 BINS = 10
 MATERIAL = 0.1
-"""A distance worth acting on: what a shift by a third of a standard deviation makes of a bell curve."""
+"""The distance that a shift of a normal distribution by a third of its standard deviation makes; less is ignored."""
 
 Counts = npt.NDArray[np.int32]
 
@@ -42,12 +42,12 @@ class FeatureDrift(NamedTuple):
 
     @property
     def beyond_chance(self) -> bool:
-        """Whether chance explains it in fewer than one report out of twenty."""
+        """Whether chance would make such a distance in fewer than one report out of twenty."""
         return self.distance > self.limit
 
     @property
     def drifted(self) -> bool:
-        """Beyond chance, and large enough to matter."""
+        """Whether the change is beyond chance and large enough to matter."""
         return self.beyond_chance and self.distance - self.by_chance >= MATERIAL
 
     def to_dict(self) -> dict[str, object]:
@@ -87,7 +87,7 @@ class FeatureCounts:
 
     @property
     def units(self) -> int:
-        """How many units hold rows, the last included."""
+        """The number of the last unit that holds rows, plus one."""
         return self._units
 
 
@@ -140,7 +140,7 @@ def feature_drift(
 
 
 def _bins(counts: Counts) -> Integers:
-    """Starts of about ten bins of equal count, values that many rows share in one of their own; then the missing."""
+    """The starts of about ten bins of equal count, where a value that many rows share has its own, then the missing."""
     known = counts[:CELLS].cumsum()
     if not known[-1]:
         return np.array([0, CELLS], dtype=np.int64)
@@ -149,7 +149,7 @@ def _bins(counts: Counts) -> Integers:
 
 
 def _by_chance(drawn: Floats, binned: Floats, rows: Floats, shares: Floats) -> Floats:
-    """How far each resample's shares (columns) fall from the true ones; no distance where a resample has no rows."""
+    """How far each resample's shares (columns) fall from the true ones; a resample without rows has distance 0."""
     drawn_rows = drawn @ rows
     resampled = drawn @ binned / np.maximum(drawn_rows, 1.0)[:, None]
     return np.where(drawn_rows[:, None] > 0, resampled - shares, 0.0)

@@ -1,8 +1,8 @@
 """How good a set of predictions was: every figure with its interval, the rows it rests on, or why there is none.
 
-Shared by scripts/evaluate_model.py, by promotion and by scripts/monitor.py. Figures stand in ml/evaluation/metrics.py,
-intervals in intervals.py, ranking.py and
-recalibration.py, all over learners (resampling.py).
+scripts/evaluate_model.py, scripts/monitor.py and ml/evaluation/promotion.py share it. The figures stand in metrics.py,
+their intervals in proportion_intervals.py, auc_intervals.py and calibration_intervals.py, all by the learner bootstrap
+of bootstrap.py.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ml.evaluation.proportion_intervals import ratio_interval
 
 
 class Difference(NamedTuple):
-    """challenger minus champion. low..high is two-sided; lower and upper hold one-sided, each on its own."""
+    """The challenger's figure minus the champion's. low..high is two-sided; lower and upper are one-sided bounds."""
 
     value: float | None
     low: float | None

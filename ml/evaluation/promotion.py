@@ -1,9 +1,9 @@
 """Champion against challenger: whether a newly trained model may answer in place of the present one.
 
-Both judge the same rows, newer than the training of either. The challenger must be better with one-sided 95 %
+Both judge the same rows, which are newer than the training of either. The challenger must be better with one-sided 95 %
 confidence (paired bootstrap over learners, log-loss), better than the constant and than the rules, and not worse in
-recall or calibration beyond a margin; overall the margin binds the figure itself, in a slice only its proof, since
-among many small slices one always looks bad by chance. Anything else keeps the champion.
+recall or calibration beyond a margin. Over all rows, the figure itself must stay within the margin. In a slice, only
+proven harm counts, since among many small slices one always looks bad by chance. Anything else keeps the champion.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEWEST_STRUGGLES = 100
 FEWEST_IN_SLICE = 100
 RECALL_MARGIN = 0.03
 CALIBRATION_MARGIN = 0.02
-"""Of the expected calibration error."""
+"""The margin on the expected calibration error."""
 SLICE_LOG_LOSS_MARGIN = 0.01
 
 PROMOTED = "promoted"

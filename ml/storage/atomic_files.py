@@ -1,7 +1,7 @@
-"""Files that are whole or absent: a reader sees the old content or the new, and a crash at any moment leaves one.
+"""Files that are whole or absent: a reader sees the old content or the new one, whenever a crash comes.
 
-What is in the making has a name of its own and is held by a lock, which the kernel takes away with the process: what
-nobody holds was left behind by a kill, and `sweep` removes it.
+An unfinished file or directory has a name of its own and is locked by the process that makes it. The kernel takes the
+lock away with the process, so that whatever nobody holds was left behind by a killed process; `sweep` removes it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,19 @@ WORKSHOP = ".training-"
 
 
 def put(path: str, content: bytes, replace: bool = True, executable: bool = False, most: int = 0o777) -> None:
-    """Put content at path by one rename, and have it last through a power cut.
+    """Puts content at path by one rename, so that it outlasts a power cut.
 
-    The file has the permissions of the one before it, else those that the user's umask gives a new file; a link in its
-    place is replaced, not followed. Without `replace` it is made read-only, and FileExistsError is raised rather than
-    touch one that is there. executable: whoever may read the file may also run it. most: the most permissions it has.
+    Args:
+        path: where the file is to stand; a link in its place is replaced, not followed.
+        content: the bytes of the file.
+        replace: without it, the file is made read-only, and an existing one is left alone.
+        executable: whoever may read the file may also run it.
+        most: the most permissions that the file has. It has those of the file before it, else those that the umask
+            gives a new file.
+
+    Raises:
+        FileExistsError: there is a file at path, and `replace` is false.
+        OSError: the file cannot be written.
     """
     mode = mode_of(path) & most if replace else mode_of(path) & most & ~0o222
     if executable:
@@ -56,9 +64,9 @@ def put(path: str, content: bytes, replace: bool = True, executable: bool = Fals
 
 
 def mode_of(path: str) -> int:
-    """The permissions for what is to stand at path: those of the file there, else a new file's under the umask.
+    """The permissions for a file that is to stand at path: those of the file there, else a new file's under the umask.
 
-    Somebody else's file there may make it more private, but not less.
+    A file of somebody else's may make the new one more private, but not less.
     """
     mask = os.umask(0o077)
     os.umask(mask)
@@ -75,7 +83,7 @@ def mode_of(path: str) -> int:
 
 @contextmanager
 def workshop(directory: str) -> Iterator[str]:
-    """A directory of its own for files in the making, gone at the end."""
+    """A new directory for unfinished files, which is removed at the end."""
     handle, path = _held(lambda: _opened(tempfile.mkdtemp(prefix=WORKSHOP, dir=directory)))
     try:
         yield path
@@ -85,7 +93,7 @@ def workshop(directory: str) -> Iterator[str]:
 
 
 def sweep(directory: str) -> list[str]:
-    """Remove what killed processes left in the making; returns the names. What a living process holds is left alone."""
+    """Removes what killed processes left unfinished, and returns the names; what a living process holds stays."""
     removed = []
     for name in _names(directory):
         path = os.path.join(directory, name)
@@ -113,7 +121,7 @@ def _names(directory: str) -> Iterator[str]:
 
 
 def _held(made: Callable[[], tuple[int, str]]) -> tuple[int, str]:
-    """What was made, locked; made again where a sweep came between the making and the lock."""
+    """Makes a file or directory and locks it; where a sweep came between the two, it is made again."""
     while True:
         handle, path = made()
         fcntl.flock(handle, fcntl.LOCK_EX)

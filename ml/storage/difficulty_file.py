@@ -1,8 +1,8 @@
-"""The difficulty table as a file that anybody may have put there: what is looked at before a row of it is trusted.
+"""The difficulty table as a file that anybody may have put there: what is checked before a row of it is trusted.
 
-It must be a regular file of bounded size, hold exactly the tables of SCHEMA (a view would run a query of its writer's
-making), and be the file that the model names. Of that, every opening checks what costs nothing: the size and the first
-page, which the file's name holds. Processes that live long hash the whole of it (`checksum`).
+It must be a regular file of bounded size, hold exactly the tables of SCHEMA (a view would run a query that its writer
+chose), and be the file that the model names. Every opening checks as much of that as costs nothing: the size and the
+first page, whose checksum is part of the file's name. Processes that live long hash the whole file (`checksum`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ml.errors import ModelRefused
 from ml.places import archived, opened
 
 MOST_BYTES = 1 << 30
-"""Of a file: several times the largest that a million objectives and cards make."""
+"""The size of a file; it is several times the largest that a million objectives and cards make."""
 MOST_BYTES_OF_A_ROW = 1 << 20
 LONGEST_ID = 2_000
-"""Characters of an objective's or card's id; what has a longer one is in no table, so that every row fits its bound."""
+"""Characters of an objective's or card's id. A longer id is left out of the table, so that every row fits its bound."""
 PAGE_BYTES = 4096
 STEPS_BETWEEN_LOOKS = 100_000
 """Instructions of SQLite's virtual machine, a few milliseconds, between two looks at the clock."""
@@ -34,19 +34,19 @@ SCHEMA = {
         " WITHOUT ROWID"
     ),
 }
-"""Table -> the statement that makes it, as SQLite keeps it: nothing more and nothing else may be in a file."""
+"""The statement that makes each table, as SQLite keeps it; a file may hold these tables and nothing else."""
 
 _MAGIC = b"SQLite format 3\0"
 _TABLE_LEAF = 13
 
 
 def name_of(content: bytes, sha256: str) -> str:
-    """What a table is called beside its model: the hash for people, then its size and its first page's crc32."""
+    """The name of a table beside its model: its hash, which is for people, its size and its first page's crc32."""
     return f"difficulty-{sha256[:16]}-{len(content):x}-{crc32(content[:PAGE_BYTES]):08x}.sqlite3"
 
 
 def connection_to(path: str) -> sqlite3.Connection:
-    """The file, open to be read and looked over. Raises ModelRefused."""
+    """A connection to the file, which has been checked. Raises ModelRefused."""
     try:
         handle = opened(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -80,7 +80,7 @@ def connection_to(path: str) -> sqlite3.Connection:
 
 
 def checksum(path: str) -> str:
-    """The sha256 of the whole file, read in little memory. Raises ModelRefused."""
+    """The sha256 of the whole file, which is read in small blocks. Raises ModelRefused."""
     from hashlib import sha256
 
     try:
@@ -114,7 +114,8 @@ def _unpacked(path: str) -> sqlite3.Connection:
 
 
 def _look_at_first_page(path: str, size: int, page: bytes) -> None:
-    """Also bounds what SQLite would read before its first row: the schema's entries all lie on this page."""
+    """Checks the size and the first page, where all entries of the schema lie: SQLite reads no more before its first
+    row."""
     if size > MOST_BYTES:
         raise ModelRefused(f"the difficulty table {path} is larger than {MOST_BYTES} bytes")
     sound = (

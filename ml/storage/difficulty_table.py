@@ -1,7 +1,7 @@
-"""The difficulty table beside a model, open to be read: the rows one history needs, without the learner's own fold.
+"""The difficulty table beside a model, open for reading: the rows one history needs, without the learner's own fold.
 
-Every row keeps its counts twice: for everybody, and for each fold of learners that contributed; a learner's own fold is
-subtracted at reading (integers, hence exactly), in training and in prediction alike.
+Every row keeps its counts for everybody and for each fold of learners that contributed. The learner's own fold is
+subtracted when a row is read (exactly, since counts are integers), in training and in prediction alike.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMAT = 2
-"""Of the file; 2 says under which setting answers were counted as wrong. A change of tables, of a record's fields or of
-their meaning takes the next number; no other is read."""
+"""The file's format. Format 2 says under which setting answers were counted as wrong. A change of the tables, of a
+record's fields or of their meaning takes the next number; no other format is read."""
 FOLDS = 32
 EVERYBODY = 255
 
@@ -33,11 +33,11 @@ CARD = Struct(f"<B{len(CARD_COUNTS)}I")
 """A fold, and what was counted in it."""
 _IDS_PER_QUERY = 500
 _PATIENCE_S = 5.0
-"""For one query, which takes a few milliseconds: no table is waited for beyond any caller's deadline."""
+"""The time allowed for one query, which takes a few milliseconds, so that none outlasts a caller's deadline."""
 
 
 def fold_of(learner_id: str) -> int:
-    """The fold 0..31 a learner belongs to: a fixed function of the id."""
+    """The fold, 0 to 31, to which a learner belongs: a fixed function of the id."""
     return crc32(learner_id.encode("utf-8", "surrogatepass")) % FOLDS
 
 
@@ -74,13 +74,13 @@ class DifficultyTable:
         return table
 
     def about(self) -> dict[str, object]:
-        """What the table says of itself: its cut-off and how it was counted."""
+        """The table's own description: its cut-off and how it was counted."""
         return dict(self._rows("SELECT name, value FROM about LIMIT 100"))
 
     def answers(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        """Of everybody: (answers, wrong, learners) per objective and (answers, wrong) per card.
+        """What was counted for everybody: (answers, wrong, learners) per objective and (answers, wrong) per card.
 
-        The keys are (table, row id). These counts only grow while nobody leaves. Raises ModelRefused.
+        The keys are (table, row id). These counts only grow as long as nobody leaves. Raises ModelRefused.
         """
         found = {}
         for name, record, fields in (("objectives", OBJECTIVE, 3), ("cards", CARD, 2)):
@@ -92,7 +92,7 @@ class DifficultyTable:
         return found
 
     def check(self, sha256: str) -> None:
-        """Holds the whole file against its hash, in little memory. Raises ModelRefused where they differ."""
+        """Compares the hash of the whole file with this one. Raises ModelRefused where they differ."""
         if difficulty_file.checksum(self.path) != sha256:
             raise ModelRefused(f"the difficulty table {self.path} does not match its checksum")
 
@@ -110,8 +110,8 @@ class DifficultyTable:
     ) -> LearnerDifficulty:
         """The difficulty of these objectives and cards, and the relations of `targets`, without the learner's fold.
 
-        What no other learner has touched is absent from the answer. Raises ModelRefused where a row is damaged, and
-        where the answers were counted under another setting than correct_from.
+        Objectives and cards that no other learner has met are absent from the answer. Raises ModelRefused where a row
+        is damaged, and where the answers were counted under another setting than correct_from.
         """
         if self.correct_from != correct_from:
             raise ModelRefused(
@@ -141,7 +141,7 @@ class DifficultyTable:
     def _counts(
         self, table: str, record: Struct, row_ids: Iterable[str], fold: int
     ) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Per row found: its counts over everybody less the fold's own."""
+        """The counts of each row that is found: everybody's less those of the fold."""
         ids = [row_id for row_id in row_ids if len(row_id) <= difficulty_file.LONGEST_ID]
         for start in range(0, len(ids), _IDS_PER_QUERY):
             chunk = ids[start : start + _IDS_PER_QUERY]
@@ -194,7 +194,7 @@ class DifficultyTable:
         return ModelRefused(f"the difficulty table {self.path} is damaged at {row_id!r}")
 
     def _rows(self, query: str, parameters: Sequence[object] = (), most: int | None = None) -> list[tuple[Any, ...]]:
-        """The rows, of which none may hold more than `most` bytes beside its checksum."""
+        """The rows of a query. Raises ModelRefused where one holds more than `most` bytes beside its checksum."""
         rows: list[tuple[Any, ...]] = []
         with self._asking:
             self._give_up_at = monotonic() + _PATIENCE_S

@@ -33,7 +33,7 @@ _LONGEST_NAME = 200
 _LONGEST_SOURCE = 2000
 _MOST_TEXTS = 1000
 _MOST_IN_ALL = 1e9
-"""Of the sum of all numbers' sizes: far above any model, far below what overflows."""
+"""The bound on the sum of all numbers' sizes: far above any model, far below what overflows."""
 
 
 def sha256(content: bytes) -> str:
@@ -49,9 +49,10 @@ def sha256(content: bytes) -> str:
 
 
 def read(path: str) -> SavedModel:
-    """The model at path. Raises ModelNotFound where there is no file, ModelRefused where it must not be used.
+    """The model at path.
 
-    Of a whole file that was made for another format or other features that is ModelUnsuited.
+    Raises ModelNotFound where there is no file, ModelRefused where it must not be used, and, of these, ModelUnsuited
+    where a whole file was made for another format or other features.
     """
     try:
         content = _content(path)
@@ -76,7 +77,7 @@ def _content(path: str) -> bytes:
 
 
 def parse(content: bytes) -> SavedModel:
-    """The model in a file's bytes; raises ModelRefused, and nothing else, on bytes that are none."""
+    """The model in the bytes of a file; any other bytes raise ModelRefused, and nothing else."""
     if len(content) > MAX_BYTES:
         raise ModelRefused(f"it is larger than {MAX_BYTES} bytes")
     try:
@@ -103,7 +104,7 @@ def dump(model: SavedModel) -> bytes:
 
 
 def write(model: SavedModel, path: str) -> None:
-    """Put the model at path whole: a reader sees the old file or the new one, a crash leaves the old one."""
+    """Writes the whole model to path: a reader sees the old file or the new one, and a crash leaves the old one."""
     from ml.storage import atomic_files
 
     content = dump(model)
@@ -113,9 +114,12 @@ def write(model: SavedModel, path: str) -> None:
 
 
 def _payload_of(model: SavedModel) -> dict[str, object]:
-    """What a file holds. `layout` has [edges, 1 with slopes else 0, 1 if stated else 0] a feature, `spread` the number
-    of edges a feature; `numbers` has for each feature missing, edges, values, slopes, then for each feature of
-    `spread` its edges and rows: one flat list, because a list for each table takes thrice as long to read."""
+    """What a file holds.
+
+    `layout` has [edges, 1 with slopes else 0, 1 if stated else 0] per feature, `spread` the number of edges per
+    feature. `numbers` is one flat list, because a list per table takes three times as long to read: for each feature
+    its value without data, edges, values and slopes, then for each feature of `spread` its edges and rows.
+    """
     card = model.scorecard
     numbers: list[float] = []
     for table in card.tables:
@@ -141,7 +145,7 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
 
 
 def _printable(source: str) -> str:
-    """A source as a file may hold it: its name may be a path, and a path may be any bytes."""
+    """A source's sentence as a file may hold it; it may name a path, and a path may hold any bytes."""
     return "".join(letter if letter.isprintable() else "?" for letter in source[:_LONGEST_SOURCE]) or "?"
 
 

@@ -1,4 +1,4 @@
-"""promotions.jsonl: what replaced what, when and why, one JSON object per line, only ever appended to."""
+"""promotions.jsonl: what replaced what, when and why; one JSON object per line, and lines are only appended."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_BYTES = 4 * 1024 * 1024
-"""So much of the file's end is read: some twenty thousand promotions."""
+"""So much of the file's end is read, which is about twenty thousand promotions."""
 ROLLBACK = "rollback: "
 """How the reason of a rollback begins."""
 
 
 class Promotions:
-    """The file at a path, which need not be there yet."""
+    """The file at a path, which need not exist yet."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def append(self, at: str, before: str | None, after: str, why: str) -> None:
-        """Add a line that lasts through a power cut. Raises ModelRefused where the path leads to no regular file."""
+        """Adds a line that outlasts a power cut. Raises ModelRefused where the path leads to no regular file."""
         line = json.dumps({"at": at, "from": before, "to": after, "why": why}).encode() + b"\n"
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -62,14 +62,14 @@ class Promotions:
         return [entry for line in lines if (entry := _entry(line)) is not None]
 
     def before(self, version: str) -> str | None:
-        """What answered before `version` was last promoted, by other than a rollback; None where nothing did."""
+        """The version that answered before `version` was last promoted (rollbacks apart); None where none did."""
         for entry in reversed(self.entries()):
             if entry["to"] == version != entry["from"] and not str(entry["why"]).startswith(ROLLBACK):
                 return entry["from"]
         return None
 
     def last(self) -> str | None:
-        """The version promoted last; None where none was."""
+        """The version that was promoted last, or None."""
         entries = self.entries()
         return entries[-1]["to"] if entries else None
 

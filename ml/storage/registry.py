@@ -48,7 +48,7 @@ class Registry:
         self._promotions = Promotions(self._path(_PROMOTIONS))
 
     def prepare(self) -> None:
-        """Make the directory where it is absent. Raises ModelRefused where nothing can be written there."""
+        """Makes the directory where it is absent. Raises ModelRefused where nothing can be written there."""
         try:
             os.makedirs(self.directory, exist_ok=True)
         except OSError as error:
@@ -58,10 +58,11 @@ class Registry:
 
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
-        """The right to write, held by one process at a time and given back even by a kill.
+        """Holds the right to write, which one process has at a time and loses even when it is killed.
 
-        With wait=False raises BlockingIOError while another holds it. Not reentrant. Whoever comes in removes what
-        killed processes left in the making. Raises ModelRefused where the directory cannot be written to.
+        With wait=False it raises BlockingIOError while another process holds the lock. It is not reentrant. Whoever
+        takes the lock removes what killed processes left unfinished. Raises ModelRefused where the directory cannot be
+        written to.
         """
         self.prepare()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -77,13 +78,13 @@ class Registry:
             os.close(handle)
 
     def versions(self) -> list[str]:
-        """The names of all versions, oldest first. Raises ModelRefused where the directory is none."""
+        """The names of all versions, oldest first. Raises ModelRefused where the path is not a readable directory."""
         files = self._files()
         found = [(order, name[:-4]) for name in files if name.endswith(".pkl") and (order := _order(name[:-4]))]
         return [name for _, name in sorted(found)]
 
     def path(self, version: str) -> str:
-        """Where a version lies. Raises ModelNotFound for a name that is no version's."""
+        """The path of a version. Raises ModelNotFound where no version has that name."""
         if not _order(version) or not os.path.exists(self._path(version + ".pkl")):
             raise ModelNotFound(f"there is no model version {version!r} in {self.directory}")
         return self._path(version + ".pkl")
@@ -93,7 +94,7 @@ class Registry:
         return model_file.read(self.path(version))
 
     def card(self, version: str) -> Mapping[str, object]:
-        """A version's card; empty where it was saved without one, or what lies there is none."""
+        """A version's card; empty where the version was saved without one, or where the file is not a card."""
         try:
             found = json.loads(content_of(self._path(version + ".json"), _MOST_BYTES_OF_A_CARD))
         except (OSError, ValueError, RecursionError):
@@ -111,7 +112,7 @@ class Registry:
             return None
 
     def add(self, saved: SavedModel, date: str, card: Mapping[str, object] | None = None) -> str:
-        """Keep a new version, named after the date (YYYY-MM-DD) with the next free number, and return its name."""
+        """Keeps a new version under the date (YYYY-MM-DD) with the next free number, and returns its name."""
         number = 1
         while True:
             version = PREFIX + date + (f".{number}" if number > 1 else "")
@@ -128,16 +129,17 @@ class Registry:
         return version
 
     def add_difficulty(self, content: bytes) -> tuple[str, str]:
-        """Keep a difficulty table under its hash; returns what a model names it by: (file name, sha256)."""
+        """Keeps a difficulty table under its hash, and returns how a model names it: (file name, sha256)."""
         digest = model_file.sha256(content)
         name = name_of(content, digest)
         self._put(name, content, replace=True)
         return name, digest
 
     def promote(self, version: str, at: str, why: str) -> str | None:
-        """Let a version answer from now on; returns the one that answered before. Raises ModelNotFound, ModelRefused.
+        """Makes a version answer from now on, and returns the version that answered before.
 
-        at: when, ISO 8601. The version is read and checked first, with the difficulty table it names.
+        at: when, as ISO 8601. The version is read and checked first, with the difficulty table that it names. Raises
+        ModelNotFound, ModelRefused.
         """
         saved = self.read(version)
         if saved.difficulty is not None:
@@ -147,7 +149,7 @@ class Registry:
         return before
 
     def supersede(self, version: str, before: str | None, at: str, why: str) -> None:
-        """Let a version answer as `promote` does, with `before` as the one that a rollback returns to."""
+        """Makes a version answer as `promote` does, with `before` as the version to which a rollback returns."""
         self._switch(self.read(version), version, before, at, why)
 
     def _switch(self, saved: SavedModel, version: str, before: str | None, at: str, why: str) -> None:
@@ -161,11 +163,11 @@ class Registry:
         return self._promotions.entries()
 
     def rollback(self, at: str, why: str) -> str | None:
-        """Return to the version that answered before; with none before it, current.pkl is taken away.
+        """Returns to the version that answered before; where there is none before it, current.pkl is removed.
 
-        Returns the version that answers now (None: the shipped model, or the rules). Raises ModelNotFound where there
-        is no current.pkl. Two rollbacks go two versions back, not to and fro; a version that is gone or damaged is
-        passed over.
+        It returns the version that answers now (None: the shipped model, or the rules). Two rollbacks go two versions
+        back, not back and forth; a version that is gone or damaged is passed over. Raises ModelNotFound where there is
+        no current.pkl.
         """
         if not os.path.lexists(self._path(CURRENT)):
             raise ModelNotFound(f"there is no current model in {self.directory} to roll back from")
@@ -186,9 +188,9 @@ class Registry:
         return next((version for version in self._earlier() if self._is_sound(version)), None)
 
     def remove(self, version: str) -> list[str]:
-        """Take a version away for good, with its card and the table that no other model names.
+        """Removes a version for good, with its card and the table that no other model names.
 
-        Returns the files' names. Raises ModelNotFound, and ModelRefused for the version that answers.
+        It returns the files' names. Raises ModelNotFound, and ModelRefused for the version that answers.
         """
         self.path(version)
         if version == self._sound_current():
@@ -196,10 +198,10 @@ class Registry:
         return self._take_away([version])
 
     def prune(self, keep: int) -> list[str]:
-        """Take away all versions but the newest `keep`, the one that answers and the one before it.
+        """Removes all versions but the newest `keep`, the one that answers and the one before it.
 
-        With them go their cards, the tables that no model names any more, and cards without a version. Returns the
-        files' names. Raises ModelRefused.
+        Their cards go with them, and so do the tables that no model names any more and cards without a version. It
+        returns the files' names. Raises ModelRefused.
         """
         versions = self.versions()
         kept = {self._sound_current(), self.predecessor(), *versions[len(versions) - keep if keep else len(versions) :]}
@@ -225,7 +227,7 @@ class Registry:
         return True
 
     def _content(self, name: str) -> bytes:
-        """Of a model file; none where it must not be read."""
+        """The bytes of a model file; empty where it must not be read."""
         try:
             return content_of(self._path(name), model_file.MAX_BYTES)
         except OSError:
@@ -255,7 +257,8 @@ class Registry:
         return True
 
     def _sound_current(self) -> str | None:
-        """As `current`, for those who must not guess: what answers is not taken away because it cannot be read."""
+        """As `current`, but a model that cannot be read raises ModelRefused, so that the wrong version is never
+        removed."""
         try:
             return self.current()
         except ModelRefused as refusal:
@@ -284,6 +287,6 @@ class Registry:
 
 
 def _order(version: str) -> tuple[str, int] | None:
-    """(date, number) of a version's name, None of any other name."""
+    """(date, number) of a version's name; None where the name is not a version's."""
     named = _VERSION.fullmatch(version)
     return (named[1], int(named[2] or 1)) if named else None

@@ -1,8 +1,8 @@
-"""Which ratings count as a correct answer: one setting for a whole deployment, and the one function that applies it.
+"""Which ratings count as a correct answer: one setting for a whole deployment, and the functions that apply it.
 
 GOOD (the platform's own rule): GOOD and EASY are correct, AGAIN and HARD are not. HARD (platforms that schedule by
 recall, such as FSRS and Anki, count it as a pass): every grade but AGAIN is correct. The setting is read once, where a
-command or a service begins, and is handed on from there: a history, the estimates and a difficulty table each know
+command or a service begins, and is handed on from there; a history, the estimates and a difficulty table each keep
 theirs.
 """
 
@@ -13,7 +13,7 @@ from ml.places import setting
 
 GOOD, HARD = "GOOD", "HARD"
 ANY = "ANY"
-"""Of a model, not of a deployment: it was trained on right and wrong alone, so that both settings agree with it."""
+"""A model's setting only: all answers it was trained on were right or wrong under either rule, so it serves both."""
 SETTINGS = (GOOD, HARD)
 VARIABLE = "STRUGGLE_CORRECT_FROM"
 
@@ -24,7 +24,7 @@ IN_WORDS = {
     ANY: "Correct: what the logs call right. No answer was rated HARD, so it serves both values of"
     " STRUGGLE_CORRECT_FROM, GOOD and HARD.",
 }
-"""What a model of each setting took for a correct answer, as a sentence."""
+"""What a model trained under each setting counted as a correct answer, as a sentence."""
 
 
 def correct_ratings(correct_from: str = GOOD) -> frozenset[str]:

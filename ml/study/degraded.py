@@ -1,4 +1,4 @@
-"""Why an answer rests on default features, in words that a learner may read: no host, no path, nobody's name."""
+"""Why an answer rests on default features, in words that a learner may read: no host, path or name is in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SENTENCES = {
     "tracking_off": "This learner has switched performance tracking off.",
     "extraction_failed": "The features cannot be extracted from the study records.",
 }
-"""By code. An answer carries both; what happened in detail, with host and path, goes to stderr or the log."""
+"""Sentences by code. An answer carries both; what happened in detail, with host and path, goes to stderr or the log."""
 
 
 def code_of(sentence: str) -> str:

@@ -1,7 +1,7 @@
-"""What OTHER learners made of objectives and cards, as one learner may see it: smoothed rates, worked out of counts.
+"""How hard objectives and cards were for OTHER learners, as one learner may see it: smoothed rates from counts.
 
 The counts come from the table beside the model (ml/storage/difficulty_table.py), without those of the learner's own
-fold: no learner's own outcome ever reaches that learner's features.
+fold, so that no learner's own outcome ever reaches that learner's features.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ CARD_COUNTS = ("answers", "wrong")
 ERROR_WEIGHT = 10.0
 STRUGGLE_WEIGHT = 8.0
 CARD_WEIGHT = 8.0
-"""Answers (visits, answers) that the broader rate counts for when a rate is smoothed towards it."""
+"""How many answers (visits, answers) the broader rate counts for when a rate is smoothed towards it."""
 
 
 class Totals:
-    """The platform's rates over all objectives, the learner's fold left out; all in 0..1."""
+    """The platform's rates over all objectives, without the learner's own fold; all are in 0..1."""
 
     __slots__ = (
         "error_logit",
@@ -85,7 +85,7 @@ class Totals:
 
 
 class ObjectiveDifficulty:
-    """What other learners made of one objective: smoothed rates in 0..1, and how many learners they rest on."""
+    """How hard one objective was for other learners: smoothed rates in 0..1, and how many learners they rest on."""
 
     __slots__ = (
         "error_logit",
@@ -142,9 +142,9 @@ class ObjectiveDifficulty:
 
 
 class Relations:
-    """Which objectives' results foretell this one's, learned from other learners.
+    """Which objectives' results predict this one's, learned from other learners.
 
-    weights: (objective id, 0..1) pairs. predecessors: ids of those that most learners meet before it.
+    weights: (objective id, 0..1) pairs. predecessors: ids of the objectives that most learners meet before it.
     """
 
     __slots__ = ("predecessors", "weights")
@@ -196,4 +196,4 @@ class LearnerDifficulty:
 
 
 NO_DIFFICULTY = LearnerDifficulty(Totals((0,) * len(COUNTS)), {}, {}, {})
-"""What is known without a table: nothing; the totals are then the platform's usual three wrong in ten."""
+"""What is known without a table: no objective and no card, and totals of three wrong answers in ten."""

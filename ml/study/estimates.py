@@ -1,9 +1,10 @@
-"""What a learner's dated answers say of that learner: ability, retention, recency, visits; one pass, O(1) an answer.
+"""Estimates from a learner's dated answers: ability, retention, recency and visits; one pass, O(1) per answer.
 
-Every estimate is a running state, so training walks a history once while prediction replays its window; the two are
-equal to the last bit. Ability follows Rasch: P(correct) = sigmoid(ability + offset on the objective - difficulty), its
-posterior tracked by assumed-density filtering (a Gaussian mean and variance updated answer by answer), so that early
-answers move it far and later ones little. Retention is the power law of FSRS-4.5, R = (1 + 19/81 t/S)^-1/2.
+Every estimate is a running state: training walks a history once, a prediction replays its window, and both give the
+same numbers to the last bit. Ability follows the Rasch model, P(correct) = logistic(ability + offset on the objective -
+difficulty). Its posterior is tracked by assumed-density filtering (a Gaussian mean and variance updated answer by
+answer), so that early answers move it far and later ones little. Retention is the power law of FSRS-4.5, R = (1 + 19/81
+t/S)^-1/2.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ OBJECTIVE_FAST = 0.25
 ABILITY_VARIANCE, OFFSET_VARIANCE = 0.6, 0.15
 ABILITY_DRIFT, OFFSET_DRIFT = 0.002, 0.015
 OFFSET_FADES = 0.95
-"""Before the first answer, and gained with each: variances in squared logits. Chosen on three public logs."""
+"""Variances in squared logits, before the first answer and added with each; chosen on three public logs."""
 FIRST_STABILITY_DAYS = 1.0
 
 
 class Strength:
-    """A Gaussian estimate of a Rasch parameter, in logits: 0 is the average learner's."""
+    """A Gaussian estimate of a Rasch parameter, in logits; 0 is the average learner."""
 
     __slots__ = ("logit", "variance")
 
@@ -139,12 +140,12 @@ class LearnerEstimates:
 
     @property
     def ability(self) -> float:
-        """The learner's ability in logits; 0 = like the average learner."""
+        """The learner's ability in logits; 0 is the average learner."""
         return self.strength.logit
 
     @property
     def opening_ability(self) -> float:
-        """The same over the answers that open a visit, against what others make of their openings."""
+        """The ability over the answers that open a visit, measured against other learners' opening answers."""
         return self.opening_strength.logit
 
     @classmethod
@@ -177,7 +178,7 @@ class LearnerEstimates:
         return self
 
     def observe(self, review: ports.Review) -> None:
-        """Takes the next answer; a rating that is no grade is none."""
+        """Takes the next answer; a row whose rating is no grade is not an answer and is passed over."""
         if review.rating not in GRADES:
             return
         correct = 1.0 if review.rating in self._correct else 0.0
@@ -257,7 +258,7 @@ class LearnerEstimates:
 
 
 def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float:
-    """Days for recall to fall to 90 %, after a visit's first answer: the later a success comes, the more it adds."""
+    """Days for recall to fall to 90 %, after a visit's first answer; the later a success comes, the more it adds."""
     recall = trace.retention(at_ms)
     if correct:
         return min(365.0, trace.stability_days * (1.35 + 2.0 * (1.0 - recall)))
@@ -296,5 +297,5 @@ def difficulty_facing(
 
 
 def _from_own_answers(past: LearnerHistory) -> LearnerEstimates:
-    """Without a table: the same for every objective that is faced, so that it is worked out once."""
+    """The estimates without a table, which are the same for every objective faced and so are worked out once."""
     return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)

@@ -1,8 +1,8 @@
-"""StudyHistory: what one learner had done up to one moment, and the one gate that holds it to that moment.
+"""StudyHistory: what one learner had done up to one moment, and the one place that keeps out everything later.
 
-Every prediction, training row and batch score passes through `StudyHistory.before`. It drops each row dated at or
-after `as_of`, cuts every source to the same window, and blanks the columns that speak of now when `as_of` is past.
-What its plans mean stands here too: how long an exam lasts, what it covers, and which objective a mission names.
+Every prediction, training row and batch score passes through `StudyHistory.before`. It drops each row dated at or after
+`as_of`, cuts every source to the same window, and blanks the columns that describe the present when `as_of` is past. It
+is also told here what plans mean: how long an exam lasts, what it covers, and which objectives a mission names.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class LearnerHistory:
         self._derived: dict[object, object] = {}
 
     def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
-        """derive(self), worked out once and kept: what depends on the learner alone serves every objective."""
+        """derive(self), worked out once and kept, because what depends on the learner alone serves every objective."""
         if derive not in self._derived:
             self._derived[derive] = derive(self)
         return self._derived[derive]  # type: ignore[return-value]
@@ -118,7 +118,7 @@ class LearnerHistory:
 
 
 class StudyHistory:
-    """One learner's history facing one objective: all that a feature may look at."""
+    """One learner's history and the objective that is faced: all that a feature may look at."""
 
     __slots__ = ("cards", "objective", "past", "prerequisites")
 
@@ -155,7 +155,7 @@ def covers(exam: ports.Exam, objective: ports.Objective) -> bool:
 
 
 def objectives_of(mission: ports.Mission) -> list[str]:
-    """Ids of the objectives that a mission still names; none of one that is not under way."""
+    """Ids of the objectives that a mission still names; empty where the mission is not under way."""
     if mission.status not in UNDER_WAY or not isinstance(mission.objectives, list):
         return []
     return [named for entry in mission.objectives if (named := objective_named(entry))]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ml.study.history import LearnerHistory
 
 NAME_SPACE = bytes.fromhex("5bb4ad446a115a3e8e630f3c2c6f1f0e")
-"""The UUID name space of the ids; another one would store a day's predictions a second time."""
+"""The UUID name space of the ids. With another one, a day's predictions would be stored a second time."""
 
 
 class Occasion:
@@ -36,7 +36,7 @@ class Occasion:
 
     @property
     def date_ms(self) -> int:
-        """The last millisecond of the day: an app that looks for predictions from now on finds today's all day."""
+        """The day's last millisecond, so that an app that looks for predictions from now on finds today's all day."""
         return (self.day + 1) * DAY_MS - 1
 
     @property
@@ -58,7 +58,7 @@ class Occasion:
 def occasion_of(past: LearnerHistory, objective: ports.Objective) -> Occasion:
     """The day of the next mission that names the objective, else of the next exam that covers it, else of as_of.
 
-    Missions are known now only; one of today counts although its hour may be over. The same plans as in
+    Missions are known now only; one of today counts although its hour may be over. The plans are those of
     ml/study/upcoming.py, however far ahead they lie.
     """
     day = past.once(_mission_days).get(objective.id)
@@ -71,7 +71,7 @@ def occasion_of(past: LearnerHistory, objective: ports.Objective) -> Occasion:
 
 
 def _mission_days(past: LearnerHistory) -> dict[str, int]:
-    """Per objective that missions from today on name, the day of the first."""
+    """The day of the first mission, today or later, that names each objective."""
     today = past.as_of_ms // DAY_MS
     days: dict[str, int] = {}
     for mission in past.missions:  # in the order of their dates

@@ -13,7 +13,7 @@ ANSWERS, VALIDATION, LEARNER, APP = "answers", "validation", "learner", "app"
 
 
 def marked(features: object, by: str, correct_from: str, struggled: bool) -> object:
-    """The stored features with the mark. What is neither an object nor absent can bear none and is left as it is."""
+    """The stored features with the mark; features that are no JSON object are returned as they are."""
     if features is not None and not isinstance(features, dict):
         return features
     return {**(features or {}), KEY: {"by": by, "correct_from": correct_from, "struggled": struggled}}
@@ -33,8 +33,9 @@ def by_of(features: object, struggled: bool | None) -> str | None:
 def in_force(features: object, correct_from: str, struggled: bool | None) -> bool:
     """Whether the outcome that is stored stands under the deployment's setting.
 
-    One decided by answers stands under the setting by which they were judged; a validation score, a learner's word
-    and the app's own decision do not depend on it. One without a mark does not stand: nobody knows its rule.
+    An outcome decided by answers stands under the setting by which they were judged. A validation score, a learner's
+    word and the app's own decision do not depend on the setting. An outcome without a mark does not stand, since nobody
+    knows the rule that decided it.
     """
     by = by_of(features, struggled)
     if by != ANSWERS:

@@ -1,7 +1,7 @@
-"""What a prediction needs of a learner and is the same for all objectives, gathered once per LearnerHistory.
+"""What depends on the learner alone and not on the objective faced, gathered once per LearnerHistory.
 
-Mastery too is told here: masteryLevel is a column without a date that speaks of the objective's owner; any other
-learner's mastery, and any mastery in the past, is told by that learner's dated rows.
+Mastery is worked out here too. masteryLevel is a column without a date that describes the objective's owner; any other
+learner's mastery, and any mastery in the past, follows from that learner's dated rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RECENT_MS = 30 * DAY_MS
 FEWEST_TO_COMPARE = 6
-"""Fewer measurements than this, three on either side, show no decline."""
+"""With fewer measurements than this, three in either half, no decline is worked out."""
 NEWEST_ANSWERS = 300
 LEVEL_ANSWERS = 100
 FEWEST_FOR_LEVEL = 3
@@ -36,7 +36,7 @@ MOST_IN_RUNS = 200
 MASTERY_ANSWERS = 10
 MASTERY_SCORES = 3
 SCORE_WEIGHT = 3
-"""One validation score weighs as much as three answers: the platform settles an outcome on either."""
+"""One validation score weighs as much as three answers, since the platform decides an outcome by either."""
 
 
 class LearnerSummary:
@@ -75,7 +75,7 @@ class LearnerSummary:
         return self._retention.get(objective_id, [])
 
     def topic(self, objective: ports.Objective) -> Topic:
-        """The learner's work in the objective's course; on the objective alone where no course is known."""
+        """The learner's work in the objective's course, or on the objective alone where its course is unknown."""
         course_id = objective.course_id
         key = (course_id, objective.id if course_id is None else None)
         if key not in self._topics:
@@ -86,7 +86,7 @@ class LearnerSummary:
         return self._topics[key]
 
     def recent_answers(self) -> list[ports.Review]:
-        """Graded answers of the newest five runs without a gap over an hour, on any objective; at most 200."""
+        """The graded answers of the newest five runs on any objective, at most 200; a gap over an hour ends a run."""
         run: list[ports.Review] = []
         gaps, later_ms = 0, None
         for review in reversed(self.past.reviews):
@@ -101,10 +101,10 @@ class LearnerSummary:
 
 
 def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSummary) -> float:
-    """How well the learner masters the prerequisite, 0..1; one never started is 0.
+    """How well the learner masters the prerequisite, 0..1; a prerequisite that was never started is 0.
 
-    The owner's masteryLevel when as_of is now; else, and where the level is unknown or still at its default
-    NOT_STARTED, what the dated rows show.
+    Where as_of is now, the owner's masteryLevel is used. For anybody else, for the past, and where the level is unknown
+    or still at its default NOT_STARTED, mastery follows from the dated rows.
     """
     past = summary.past
     if past.is_now and prerequisite.owner_id == past.learner.id:
@@ -117,8 +117,8 @@ def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSumma
 def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
     """Mastery 0..1 as the newest answers and validation scores on an objective show it; 0 without any.
 
-    One wrong answer is added to what was seen, so that two right answers are not yet mastery and three are. Where
-    there are neither answers nor scores, daily retention stands in for them.
+    One wrong answer is added to what was seen, so that two correct answers are not yet mastery and three are. Where
+    there are neither answers nor scores, daily retention is used in their place.
     """
     answers = summary.reviews_of(objective_id)[-MASTERY_ANSWERS:]
     scores = summary.validation_scores_of(objective_id)[-MASTERY_SCORES:]
@@ -171,8 +171,8 @@ class Topic:
 def _decline(scores: list[float]) -> float | None:
     """How much the mean of the newer half lies below that of the older half; None for fewer than six scores.
 
-    Halves by count, not a fitted line: one more lapse then moves this by at most twice what it moves the mean, so
-    that no weighting by which an early lapse would look like progress is needed in a model.
+    The halves are taken by count; no line is fitted. One more lapse then moves the decline by at most twice what it
+    moves the mean, so that a model needs no special weight to keep an early lapse from looking like progress.
     """
     if len(scores) < FEWEST_TO_COMPARE:
         return None

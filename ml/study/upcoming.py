@@ -1,10 +1,11 @@
-"""Which objectives a learner meets next: what missions and exams have planned, else what is not mastered yet.
+"""Which objectives a learner meets next: those planned in missions and exams, else those not mastered yet.
 
-Planned are the objectives of missions that are PENDING or IN_PROGRESS and dated from today to the end of the horizon
-(those marked completed left out; past as_of no mission is known), and the objectives that an exam within it covers:
-those of its course, and those of the learner's own or already met ones whose topic tags it names. Where nothing is
-planned, it is the learner's own objectives and those already met, as far as their mastery is below 0.7. "Own" are the
-objectives of the learner's own courses and lectures (now only), "met" those with an answer, a prompt or a daily metric.
+Planned are the objectives of missions that are PENDING or IN_PROGRESS and dated from today to the end of the horizon,
+without those marked completed; no mission is known where as_of is past. Planned too are the objectives that an exam
+within the horizon covers: those of its course, and, among the learner's own objectives and those already met, those
+whose topic tags it names. Where nothing is planned, the learner's own objectives and those already met are taken, as
+far as their mastery is below 0.7. "Own" are the objectives of the learner's own courses and lectures (known now only),
+"met" are those with an answer, a prompt or a daily metric.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ml.study.history import LearnerHistory
 
 MOST_OBJECTIVES = 200
-"""Of one learner, the ones planned first."""
+"""At most so many objectives are taken per learner; planned ones come first."""
 
 
 class Plans:
@@ -65,9 +66,13 @@ def upcoming(
     of_course: Mapping[str, Sequence[str]],
     objectives: Mapping[str, ports.ObjectiveRows],
 ) -> list[str]:
-    """Ids of the objectives the learner meets next, each once, planned ones in the order of their plans.
+    """Ids of the objectives that the learner meets next, each once, planned ones in the order of their plans.
 
-    of_course: the objectives of plans.courses; objectives: where plans.has_topics, rows of own_and_met(past).
+    Args:
+        past: what the learner did.
+        plans: the learner's plans.
+        of_course: the objectives of the courses in plans.courses.
+        objectives: where plans.has_topics, the rows of own_and_met(past).
     """
     planned = dict.fromkeys(plans.named)
     for exam in plans.exams:

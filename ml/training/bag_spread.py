@@ -1,4 +1,4 @@
-"""The bagged models' departures as small step tables: what the hot path reads to say how sure it is."""
+"""How far bagged models depart from the main one, as small step tables, from which answers take their confidence."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ml.scoring.scorecard import Deviations, Scorecard
 from ml.training.tables import Additive
 
 SEGMENTS = 6
-"""Steps a feature at most: the spread needs no finer grid."""
+"""The most steps per feature; the spread needs no finer grid."""
 
 
 def spread_of(
     deviations: Sequence[Additive], x: Floats, prior: Scorecard | None = None
 ) -> tuple[list[Deviations], list[float]]:
-    """(one Deviations a feature, one intercept a bag) of additive departures, averaged over the rows in each step.
+    """(One Deviations per feature, one intercept per bag) of additive departures, averaged over the rows in each step.
 
-    prior: a scorecard whose own bags these departures come on top of, bag by bag; its calibration is worked in.
+    prior: a scorecard whose own bags these departures are added to, bag by bag; its calibration is worked in.
     """
     bags = len(deviations)
     parts, intercepts = [], np.array([departure.intercept for departure in deviations])
@@ -44,7 +44,7 @@ def spread_of(
 
 
 def _places(edges: Floats, known: Floats) -> list[float]:
-    """The mean of the known values in each step; the step's end where there are none."""
+    """The mean of the known values in each step, or the step's end where it holds none."""
     segment = np.searchsorted(edges, known, side="left")
     ends = np.append(edges, 1.0)
     return [float(known[segment == i].mean()) if (segment == i).any() else float(ends[i]) for i in range(len(ends))]

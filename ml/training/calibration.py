@@ -9,7 +9,7 @@ from ml.evaluation.metrics import Floats, logistic
 
 SLOPE_EVIDENCE = 10.0
 OFFSET_EVIDENCE = 5.0
-"""Of the prior that held-out logits need no correction (slope 1, offset 0), as inverse variances."""
+"""How firmly the prior (slope 1, offset 0: held-out logits need no correction) is held, as inverse variances."""
 LEAST_SLOPE = 0.2
 TARGET_RECALL = 0.7
 
@@ -17,10 +17,10 @@ TARGET_RECALL = 0.7
 def calibration(
     logits: Floats, y: Floats, weights: Floats | None = None, levels: npt.NDArray[np.int64] | None = None
 ) -> tuple[float, float]:
-    """(slope, offset) of the line that fits the outcomes best; slope >= 0.2, so that no order is ever turned round.
+    """(slope, offset) of the line that fits the outcomes best; the slope is at least 0.2, so that no order is reversed.
 
-    levels: a number 0.. a row; each gets an offset of its own, and their mean is returned: a platform whose base rate
-    is unlike the others' says nothing of the slope.
+    levels: a number from 0 per row. Each level gets an offset of its own, and their mean is returned, because a
+    platform whose base rate differs from the others' says nothing about the slope.
     """
     w = np.ones(len(y)) if weights is None else weights
     level = np.zeros(len(y), np.int64) if levels is None else levels

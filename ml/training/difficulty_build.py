@@ -24,15 +24,21 @@ if TYPE_CHECKING:
 
 FEWEST_OF_A_CROWD = 5
 FEWEST_FOR_CROWDS = 50
-"""From so many learners on, folds are counted together until each count is of a handful of them. With fewer, leaving
-out a whole crowd would cost more than about an eighth of what the others tell."""
+"""From so many learners on, folds are counted together until each count covers at least FEWEST_OF_A_CROWD of them. With
+fewer learners, leaving out a whole crowd would lose more than about an eighth of what the others tell."""
 
 Crowds = Sequence[Sequence[int]]
-"""The folds that learners belong to, in groups that are left out together."""
+"""Groups of folds; the folds of one group are left out together."""
 
 
 def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
-    """Folds in their order, put together until each crowd has enough learners. learners_of: how many each fold has."""
+    """The folds in their order, joined until each crowd has enough learners.
+
+    learners_of: how many learners each fold has.
+
+    >>> crowds_of({0: 40, 1: 2, 2: 3, 3: 30, 4: 1})
+    [[0], [1, 2], [3, 4]]
+    """
     folds = sorted(fold for fold, learners in learners_of.items() if learners)
     if sum(learners_of.values()) < FEWEST_FOR_CROWDS:
         return [[fold] for fold in folds]
@@ -48,7 +54,7 @@ def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
 
 
 class TableSize(NamedTuple):
-    """What went into a difficulty file. hard: answers rated HARD, the ones that the two settings judge differently."""
+    """What went into a difficulty file. hard: the answers rated HARD, which the two settings judge differently."""
 
     learners: int
     answers: int
@@ -95,13 +101,19 @@ def build_difficulty_table(
     struggle_below: float | None = None,
     correct_from: str = GOOD,
 ) -> TableSize:
-    """Writes the file anew from everything the learners did strictly before cutoff_ms.
+    """Writes the file anew from everything that the learners did strictly before cutoff_ms.
 
-    Learners who keep out of analytics are left out. struggle_below as in Visit.struggled; correct_from: the setting
-    that says which answers are wrong. The same learners in the same order give the same bytes. Where learners are many
-    enough, what is counted for a fold is what a crowd of at least FEWEST_OF_A_CROWD learners did: no learner's whole
-    record can be read off the counts of a fold. Memory: per objective, card and contributing fold a few counts, plus
-    those of the pairs of objectives that learners met in turn.
+    Learners who keep out of analytics are left out. The same learners in the same order give the same bytes. Where
+    there are enough learners, the counts of a fold are those of a crowd of at least FEWEST_OF_A_CROWD learners, so that
+    no learner's whole record can be read off them. Memory holds a few counts per objective, card and contributing fold,
+    and those of the pairs of objectives that learners met in turn.
+
+    Args:
+        path: where the file is written.
+        learners: their rows, oldest first.
+        cutoff_ms: milliseconds since 1970; later rows are ignored.
+        struggle_below: as in Visit.struggled.
+        correct_from: the setting that says which answers are wrong.
     """
     objectives, cards, pairs = _Tally(len(COUNTS)), _Tally(len(CARD_COUNTS)), PairCounts()
     answers = hard = 0

@@ -32,14 +32,14 @@ BOOSTING_FROM = 2000
 HELD_OUT_FOLDS = 5
 BAGS = 8
 SIMPLER_WITHIN = 0.0003
-"""Log-loss, in nats: a candidate must beat a simpler one by more than this."""
+"""A candidate must beat a simpler one by more than this log-loss, in nats."""
 
 
 class Labels(NamedTuple):
-    """What is fitted: x (NaN where there is no data), y 0/1, each row's learner as a number, weight and platform.
+    """What is fitted: x (NaN where there is no data), y 0/1, and each row's learner as a number, weight and platform.
 
-    lacking: the features that some platform lacks. A boosting cannot fit platforms' levels beside the features, and
-    would take such a feature's absence for the platform: it does without them.
+    lacking: the features that some platform lacks. A boosting cannot fit the platforms' levels beside the features and
+    would take such a feature's absence for the platform, so it does without them.
     """
 
     x: Floats
@@ -58,7 +58,7 @@ class Labels(NamedTuple):
     def folds(self, count: int = HELD_OUT_FOLDS) -> Integers:
         """Each row's fold: whole learners, dealt out in an order that depends on their numbers alone.
 
-        A single learner cannot be left out; then stretches of rows take the learners' place.
+        A single learner cannot be left out; stretches of rows then take the place of learners.
         """
         learners = np.unique(self.learners)
         if len(learners) < 2:
@@ -81,7 +81,7 @@ class Candidate(NamedTuple):
 class FitResult(NamedTuple):
     """The chosen model on uncalibrated logits, its calibration, and what was measured on rows left out of each fit.
 
-    deviations: for each bag the model's departure from the correction it is a bag of.
+    deviations: for each bag, how far its model departs from the correction fitted to all rows.
     """
 
     model: Additive
@@ -113,9 +113,10 @@ def fit(
     folds: Integers | None = None,
     each: Callable[[str], object] = lambda step: None,
 ) -> FitResult:
-    """Choose among candidates by the log-loss of left-out folds, then fit the chosen one on all rows.
+    """Chooses among candidates by the log-loss of left-out folds, then fits the chosen one on all rows.
 
-    folds: of each row; by default whole learners. each: told every step that is done, for a progress bar.
+    folds: the fold of each row; by default whole learners. each: called with the name of every step that is done, for a
+    progress bar.
     """
     fitter = _Fitter(labels, prior)
     folds = labels.folds() if folds is None else folds
@@ -183,7 +184,7 @@ class _Fitter:
         return found
 
     def correction(self, shrinkage: Shrinkage, knots: int, weights: Floats) -> Fitted:
-        """What the rows say beyond the prior."""
+        """The correction of the prior that the weighted rows suggest."""
         if knots not in self.regressions:
             self.regressions[knots] = Regression(self.labels.x, DIRECTIONS, knots, self.prior)
         fitted = self.regressions[knots].fit(
@@ -200,7 +201,7 @@ class _Fitter:
         return fitted
 
     def averaged(self, model: Additive, weights: Floats) -> Additive:
-        """The mean of the model's logit and a boosting's; of what is stated, the boosting has no opinion."""
+        """The mean of the model's logit and a boosting's; stated tables are taken over as they are."""
         stated = Additive(0.0, tuple(p if s else NOTHING for p, s in zip(model.pieces, self.stated)))
         boosted = self.boosted(weights).plus(stated)
         return model.times(0.5).plus(boosted.times(0.5))

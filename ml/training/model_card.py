@@ -39,8 +39,17 @@ def card(
     dimensions: Mapping[str, Sequence[object]] | None = None,
     more: Sequence[Slice] = (),
 ) -> dict[str, object]:
-    """The card as plain builtins. probabilities: of each row, by a model that saw none of that row's learner; `how`
-    says so in a sentence. dimensions: further groups to look at, one value a row. more: slices of other rows."""
+    """The card as plain builtins.
+
+    Args:
+        saved: the model.
+        x, y: the rows it was measured on, and 1 for each struggle.
+        probabilities: of each row, by a model that saw none of that row's learner.
+        learners: each row's learner.
+        how: a sentence that says how the probabilities were made.
+        dimensions: further groups to look at, one value per row.
+        more: slices of other rows.
+    """
     threshold = saved.figures.get("threshold", THRESHOLD)
     groups: dict[str, Sequence[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(x)],

@@ -1,9 +1,9 @@
 """From labelled examples to a model ready to save: pretrained on several platforms, or adapted to one.
 
-A model for a platform never seen must not learn which platform a row comes from. Every platform weighs the same, less
-by the share of its visits that a test labelled rather than answers; its own base rate is fitted beside the features
-and dropped; some visits are shown again as they would look where nobody knows the objective's difficulty; and
-features that some platform lacks altogether are hidden at random on the others, so that their absence is learned from
+A model for a platform never seen must not learn which platform a row comes from. Every platform therefore weighs the
+same, less by the share of its visits that a test labelled rather than answers. Its own base rate is fitted beside the
+features and dropped. Some visits are shown again as they would look where nobody knows the objective's difficulty.
+Features that some platform lacks altogether are hidden at random on the others, so that their absence is learned from
 rows that differ in nothing else.
 """
 
@@ -29,9 +29,9 @@ from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_
 from ml.training.tables import Additive, check_parity
 
 FEWEST = 50
-"""Labels without which nothing is said of a platform at all."""
+"""With fewer labels than this, nothing is learned from a platform."""
 UNKNOWN_SHARE = 0.35
-"""Of the visits are shown a second time, with the objective unknown."""
+"""The share of visits that are shown a second time, with the objective unknown."""
 PRIORS = (
     ("lines, shrunk x100", 100.0, False, 0),
     ("lines, shrunk x30", 30.0, False, 0),
@@ -41,9 +41,9 @@ PRIORS = (
 )
 """(name, factor on the shrinkage, boosting, hinges): what is compared on platforms left out, simplest first."""
 LEAST_ANSWERED = 0.05
-"""A platform of tests alone still weighs this much of one whose visits were all labelled by answers."""
+"""A platform of tests alone still weighs this share of one whose visits were all labelled by answers."""
 HIDDEN_SHARE = 0.35
-"""Of the rows lose the features that some platform lacks."""
+"""The share of rows that lose the features which some platform lacks."""
 
 
 class Source(NamedTuple):
@@ -82,8 +82,11 @@ def pretrain(
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = ANY,
 ) -> Trained:
-    """A prior for platforms never seen. Each platform in turn is left out; `probabilities` are those of the rows of
-    the sources' known visits, source after source, each predicted by a model of the other platforms."""
+    """A prior for platforms never seen.
+
+    Each platform in turn is left out. `probabilities` are those of the rows of the sources' known visits, source after
+    source, each predicted by a model of the other platforms.
+    """
     labels, first = pooled(sources)
     candidates = [
         Candidate(name, BASE.times(factor)._replace(intercept=0.001, group=100.0), boosting, knots)
@@ -152,7 +155,7 @@ def adapt(
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = GOOD,
 ) -> Trained:
-    """The prior corrected by one platform's own labels, as far as they carry; below 100 labels as it is.
+    """The prior, corrected by one platform's own labels as far as they carry; below 100 labels it stays as it is.
 
     correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
@@ -174,7 +177,7 @@ def adapt(
 
 
 def refuse_too_few(y: Floats) -> None:
-    """Raises NotEnoughExamples, with what is missing, where labels cannot carry a model."""
+    """Raises NotEnoughExamples, which says what is missing, where the labels are too few or of one outcome."""
     struggles = int(y.sum())
     if len(y) < FEWEST:
         raise NotEnoughExamples(f"{len(y)} labelled examples are too few to learn from (at least {FEWEST}): prior kept")
@@ -184,7 +187,7 @@ def refuse_too_few(y: Floats) -> None:
 
 
 def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -> Scorecard:
-    """The hot path's form of a fit, read back from its saved bytes and compared with the fit on every row of x."""
+    """A fit as predictions read it, read back from its saved bytes and compared with the fit on every row of x."""
     slope, offset = result.calibration
     spread, bag_intercepts = spread_of(result.deviations, x, prior)
     plain = result.model.scorecard()
@@ -195,7 +198,7 @@ def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -
 
 
 def with_figures(saved: SavedModel, figures: Mapping[str, float | None]) -> SavedModel:
-    """The model with further figures, unknown ones left out."""
+    """The model with further figures; unknown ones are left out."""
     more = {name: float(figure) for name, figure in figures.items() if figure is not None}
     return SavedModel(
         saved.model_version,

@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Shrinkage(NamedTuple):
-    """Ridge penalties, in labels' worth of evidence per unit of squared logit, of standardised columns."""
+    """Ridge penalties per unit of squared logit, on standardised columns, in labels' worth of evidence."""
 
     line: float
     hinge: float
@@ -30,7 +30,7 @@ class Shrinkage(NamedTuple):
     group: float = 4.0
 
     def times(self, factor: float) -> Shrinkage:
-        """The same proportions, more or less of them."""
+        """The same penalties, all multiplied by a factor."""
         return Shrinkage(*(factor * part for part in self))
 
 
@@ -46,8 +46,8 @@ class _Column(NamedTuple):
 class Regression:
     """The columns made of a feature matrix; one set of them serves every fold and every bag.
 
-    directions: one of +1, -1, 0 a feature. knots: hinges a feature at most. prior: what will be corrected; a stated
-    table of its lends its own knots, so that labels can undo each of its rises.
+    directions: one of +1, -1, 0 per feature. knots: the most hinges per feature. prior: what will be corrected; where a
+    table of it is stated, the hinges stand at that table's own knots, so that labels can undo each of its rises.
     """
 
     def __init__(self, x: Floats, directions: npt.NDArray[np.int64], knots: int, prior: Additive | None = None) -> None:
@@ -76,9 +76,9 @@ class Regression:
     ) -> Fitted:
         """The penalised maximum-likelihood coefficients of the rows with a weight; x is what the columns were made of.
 
-        groups: a number 0.. for each row, whose level (a platform's own base rate) is fitted beside the features and
-        then left out, so that no feature, and no absence of one, stands for a platform. prior: the tables that the
-        offset holds, so that prior and correction together keep each direction.
+        groups: a number from 0 per row. The level of each group (a platform's own base rate) is fitted beside the
+        features and then left out, so that no feature, and no absence of one, stands for a platform. prior: the tables
+        that the offset holds, so that prior and correction together keep each feature's direction.
         """
         rows = np.flatnonzero(weights)
         count = len(self.columns)
@@ -110,7 +110,8 @@ class Regression:
         return Fitted(theta, model)
 
     def _bounds(self, prior: Additive | None) -> list[tuple[float, float]]:
-        """A rise of each line and hinge in its feature's direction, less what the prior rises there by itself."""
+        """The bounds that keep each line and hinge in its feature's direction, less what the prior rises there by
+        itself."""
         bounds: list[tuple[float, float]] = []
         for column in self.columns:
             direction = self.directions[column.feature]
@@ -137,7 +138,7 @@ class Regression:
 
 
 class Fitted(NamedTuple):
-    """The coefficients (to start the next fit from) and the model they are."""
+    """The coefficients, from which the next fit may start, and the model that they make."""
 
     theta: Floats
     model: Additive
@@ -182,7 +183,7 @@ class _Problem(NamedTuple):
     def _along(
         self, theta: Floats, step: Floats, gradient: Floats, loss: float, low: Floats, high: Floats
     ) -> tuple[Floats, float, float]:
-        """The best found along the step, projected; (where, loss before, loss there)."""
+        """The best point found along the projected step: (the point, the loss before, the loss there)."""
         length = 1.0
         while length > 1e-4:
             ahead = np.clip(theta + length * step, low, high)
@@ -196,7 +197,7 @@ class _Problem(NamedTuple):
 _MOST_STEPS = 60
 _AT_BOUND = 1e-9
 _NO_GAIN = 1e-3
-"""Of the loss in nats over all rows: far below what one label tells."""
+"""The gain in nats over all rows below which the steps end; one label tells far more than that."""
 
 
 def _columns_of(feature: int, x: Floats, knots: int, stated_knots: Floats) -> list[tuple[_Column, Floats]]:
@@ -226,7 +227,7 @@ def _columns_of(feature: int, x: Floats, knots: int, stated_knots: Floats) -> li
 def _standardised(
     feature: int, kind: str, low: float, high: float, values: Floats, known: Flags
 ) -> tuple[_Column, Floats]:
-    """The column at mean 0 and unit spread over its known rows; rows without data stand at 0."""
+    """The column with mean 0 and unit spread over its known rows; rows without data are 0."""
     mean, spread = float(values[known].mean()), float(values[known].std())
     # A column that is nearly constant would be blown up to a loud one.
     scale = max(spread, 0.05)

@@ -1,4 +1,4 @@
-"""Which objectives' results foretell another's: correlations over learners who met the one before the other."""
+"""Which objectives' results predict another's: correlations over learners who met the one before the other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ml.study.visits import FEWEST_ANSWERS, Visit
 Numbers = TypeVar("Numbers", int, NDArray[np.int64])
 
 EARLIER_OBJECTIVES = 64
-"""Of the objectives met before, only so many of the latest are paired: bounds the work per visit."""
+"""Only so many of the latest objectives met before are paired, which bounds the work per visit."""
 RELATED = 16
 PREDECESSORS = 3
 _SCALE = 64
-"""Accuracies are counted in 64ths: whole numbers, so that a fold is subtracted exactly."""
+"""Accuracies are counted in 64ths, which are whole numbers, so that a fold is subtracted exactly."""
 _MERGE_AT = 2_000_000
 _FOLD_BITS = (FOLDS - 1).bit_length()
 _EARLIER_BITS = 32
@@ -80,10 +80,10 @@ class PairCounts:
         return keys, sums
 
     def relations(self, crowds: Sequence[Sequence[int]]) -> Iterator[tuple[str, int, list[list[object]], list[str]]]:
-        """(objective id, fold left out or EVERYBODY, [[related id, weight], ...], predecessor ids), ordered by id.
+        """(Objective id, fold left out or EVERYBODY, [[related id, weight], ...], predecessor ids), ordered by id.
 
-        crowds: folds that are left out together. Folds that contributed nothing to an objective have no entry: theirs
-        is everybody's.
+        crowds: folds that are left out together. A fold that contributed nothing to an objective has no entry of its
+        own; everybody's serves it.
         """
         keys, sums = self._merge()
         names = np.argsort(np.argsort(np.array(self._ids)))  # ties go by id, so that no learner's presence decides them

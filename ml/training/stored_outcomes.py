@@ -1,4 +1,4 @@
-"""Stored predictions whose outcome is known, as training examples: what was seen then, and what came of it."""
+"""Stored predictions whose outcome is known, as training examples: the features of that time, and the outcome."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ml.training.examples import ExampleSet, LabelledVisit, row_of
 TEACHING = (
     "Teaches: the visits of the learners' history, and stored predictions whose outcome is known, with the features"
     " they saw. Left out, and counted: degraded predictions, which saw nothing; predictions after which somebody"
-    " intervened (interventionApplied), and the visits that these foretold, since the outcome is no longer the one that"
-    " was predicted; outcomes decided by another rule, until record_outcomes --again has judged them; vectors that"
+    " intervened (interventionApplied), and the visits that these were about, since the outcome is no longer the one"
+    " that was predicted; outcomes decided by another rule, until record_outcomes --again has judged them; vectors that"
     " today's features cannot read."
 )
-"""What a retrained model's card says of its examples; `usable` and `with_stored` do it."""
+"""A sentence for a retrained model's card on the choice of examples, which `usable` and `with_stored` make."""
 
 
 class StoredOutcome(NamedTuple):
-    """One stored prediction with its outcome, None where it is not known yet.
+    """One stored prediction with its outcome, which is None as long as it is not known.
 
-    features: FeatureVector.to_dict as it was stored, or what is there. in_force: the outcome is a learner's word, or
-    was decided by the rule that the deployment counts by (ml/study/outcome_mark.py).
+    features: FeatureVector.to_dict as it was stored, or whatever is stored in its place. in_force: the outcome is a
+    learner's word, or was decided by the rule that the deployment counts by (ml/study/outcome_mark.py).
     """
 
     learner_id: str
@@ -40,7 +40,7 @@ class StoredOutcome(NamedTuple):
 
 
 class Usable(NamedTuple):
-    """Examples of stored predictions; left_out counts by reason those that train nothing.
+    """Examples of stored predictions; left_out counts, by reason, those that are not learned from.
 
     intervened: (learner, objective, as_of in milliseconds) of the predictions after which somebody intervened.
     """
@@ -51,10 +51,10 @@ class Usable(NamedTuple):
 
 
 def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
-    """The outcomes fit to learn from.
+    """The outcomes that may be learned from.
 
     Left out are degraded predictions (they saw nothing), those after which somebody intervened (the outcome is no
-    longer what was predicted), outcomes decided by another rule than the deployment's, until `record_outcomes --again`
+    longer what was predicted), outcomes decided by another rule than the deployment's until `record_outcomes --again`
     has judged them, and vectors that today's features cannot read.
     """
     left_out: Counter[str] = Counter()
@@ -85,19 +85,20 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
 
 
 def with_stored(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
-    """Both, without the visits of history that a stored prediction foretold.
+    """Both sets of examples, without the visits of history that a stored prediction was about.
 
-    Where it teaches, the visit would count twice; where somebody intervened, neither teaches. A visit is the same event
-    when its learner and objective are and it began at most within_ms after the prediction.
+    Where that prediction is learned from, the visit would count twice; where somebody intervened, neither is learned
+    from. A visit is the one that was predicted where its learner and objective are the same and it began at most
+    within_ms after the prediction.
     """
     examples = stored.examples
     taught = zip(examples.learner.tolist(), examples.objective.tolist(), examples.as_of_ms.tolist(), strict=True)
-    foretold: dict[tuple[str, str], list[int]] = {}
+    predicted: dict[tuple[str, str], list[int]] = {}
     for learner, objective, as_of_ms in (*taught, *stored.intervened):
-        foretold.setdefault((learner, objective), []).append(as_of_ms)
+        predicted.setdefault((learner, objective), []).append(as_of_ms)
     own = np.ones(len(history), bool)
     for row, (learner, objective, as_of_ms) in enumerate(zip(history.learner, history.objective, history.as_of_ms)):
-        moments = foretold.get((str(learner), str(objective)), ())
+        moments = predicted.get((str(learner), str(objective)), ())
         own[row] = not any(0 <= int(as_of_ms) - moment <= within_ms for moment in moments)
     kept = history.select(own)
     pairs: Any = zip(kept, examples, strict=True)  # a column of each set, whatever its type
@@ -119,7 +120,7 @@ def _reason_against(outcome: StoredOutcome) -> str:
 
 
 def _vector(outcome: StoredOutcome) -> FeatureVector | None:
-    """Features of a newer or older version that we do not know are passed over; those we know must make sense."""
+    """The stored features, or None where they make no sense; features of other versions are passed over."""
     stored = outcome.features
     if not isinstance(stored, dict):
         return None

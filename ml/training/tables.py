@@ -1,7 +1,7 @@
 """Fitted estimators as exact tables, and the arithmetic of additive models made of such tables.
 
-A boosting whose trees each look at one feature, a regression over pieces of lines, and any weighted sum of the two
-are all sums of one piecewise-linear function a feature; what is saved is that sum, not an approximation of it.
+A boosting whose trees each look at one feature, a regression over pieces of lines, and any weighted sum of the two are
+all sums of one piecewise-linear function per feature. What is saved is that sum, not an approximation of it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
         return Piece(finer, self.values[within], self.slopes[within], self.missing, self.stated)
 
     def plus(self, other: Piece) -> Piece:
-        """The sum of two functions; it stays stated only while nothing learned is in it."""
+        """The sum of two functions; it counts as stated only where nothing learned is in it."""
         a, b = self.on(other.edges), other.on(self.edges)
         stated = (
             (self.stated or self.is_zero) and (other.stated or other.is_zero) and not (self.is_zero and other.is_zero)
@@ -52,7 +52,7 @@ class Piece(NamedTuple):
         return Piece(self.edges, factor * self.values, factor * self.slopes, factor * self.missing, self.stated)
 
     def lowered(self, by: float) -> Piece:
-        """The function less a constant, without data too."""
+        """The function less a constant, which is also taken from its value without data."""
         return Piece(self.edges, self.values - by, self.slopes, self.missing - by, self.stated)
 
     @property
@@ -71,7 +71,7 @@ NOTHING = Piece(np.empty(0), np.zeros(1), np.zeros(1), 0.0)
 
 
 class Additive(NamedTuple):
-    """An additive model: its logit is intercept + the sum of one piece a feature."""
+    """An additive model: its logit is intercept + the sum of one piece per feature."""
 
     intercept: float
     pieces: tuple[Piece, ...]
@@ -82,7 +82,7 @@ class Additive(NamedTuple):
         return cls(intercept, (NOTHING,) * features)
 
     def contributions(self, x: Floats) -> Floats:
-        """One column a feature."""
+        """The contribution of each feature (column) to the logit of each row of x."""
         return np.column_stack([piece.at(x[:, column]) for column, piece in enumerate(self.pieces)])
 
     def logits(self, x: Floats) -> Floats:
@@ -104,9 +104,9 @@ class Additive(NamedTuple):
         return Additive(factor * self.intercept, tuple(piece.times(factor) for piece in self.pieces))
 
     def centred(self, x: Floats, weights: Floats | None = None) -> Additive:
-        """The same model with each learned contribution at mean 0 over the rows of x, so that its sign means something.
+        """The same model with each learned contribution at mean 0 over the rows of x, so that its sign has a meaning.
 
-        Stated pieces keep their own zero: they say nothing of these rows.
+        Stated pieces keep their own zero, since these rows tell nothing about them.
         """
         means = np.average(self.contributions(x), axis=0, weights=weights)
         means[[piece.stated for piece in self.pieces]] = 0.0
@@ -115,7 +115,8 @@ class Additive(NamedTuple):
         )
 
     def scorecard(self) -> Scorecard:
-        """The hot path's form, bit for bit the same numbers; calibration and spread are added by the caller."""
+        """The model as predictions read it, with the same numbers to the last bit; calibration and spread are the
+        caller's."""
         return Scorecard(self.intercept, [_table(piece) for piece in self.pieces])
 
     @classmethod
@@ -141,11 +142,11 @@ def _piece(table: Table) -> Piece:
 
 
 PARITY = 1e-12
-"""Logits: how far saved tables may be from the estimator they were made of."""
+"""How far saved tables may be from the estimator they were made of, in logits."""
 
 
 class ParityLost(ArithmeticError):
-    """Raised when tables and the estimator they came from do not say the same: such a model is never saved."""
+    """Raised when tables and the estimator that they came from differ; such a model is never saved."""
 
 
 def check_parity(tables: Floats, estimator: Floats) -> None:
@@ -164,7 +165,7 @@ def of_line(xs: Floats, ys: Floats, missing: float, stated: bool = False) -> Pie
 
 
 def of_boosting(estimator: object, columns: npt.NDArray[np.int64], features: int) -> Additive:
-    """A fitted HistGradientBoostingClassifier(interaction_cst="no_interactions") on these columns, exactly."""
+    """The exact tables of a HistGradientBoostingClassifier(interaction_cst="no_interactions") on these columns."""
     trees = [trees_of_round[0] for trees_of_round in estimator._predictors]  # type: ignore[attr-defined]
     intercept = float(np.ravel(estimator._baseline_prediction)[0])  # type: ignore[attr-defined]
     of_feature: dict[int, list[npt.NDArray[np.void]]] = {}

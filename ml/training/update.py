@@ -22,8 +22,8 @@ from ml.training.tables import Additive
 class UpdateMetrics(NamedTuple):
     """How the updated model does on examples of learners it was not fitted on; None where they cannot tell.
 
-    accuracy, precision and recall are those at probability 0.5. previous_accuracy: of the model before the update, on
-    the same examples. updated: whether anything changed; note: one sentence, why or how.
+    accuracy, precision and recall are those at probability 0.5. previous_accuracy is that of the model before the
+    update, on the same examples. updated: whether anything changed. note: one sentence that says why or how.
     """
 
     n: int
@@ -41,11 +41,12 @@ class UpdateMetrics(NamedTuple):
 def update(
     prior: SavedModel, examples: Sequence[TrainingExample], correct_from: str = GOOD
 ) -> tuple[UpdateMetrics, SavedModel]:
-    """(metrics, the corrected model). Degraded predictions teach nothing and are passed over.
+    """(Metrics, the corrected model). Degraded predictions are not learned from and are passed over.
 
     correct_from: the setting under which the examples were judged.
 
-    Raises NotEnoughExamples below 50 examples or with one outcome only, InvalidFeatures on features that are none.
+    Raises NotEnoughExamples below 50 examples or with one outcome only, InvalidFeatures where an example's features are
+    not features.
     """
     x, y, learners = columns_of(examples)
     before = Additive.of(prior.scorecard).probabilities(x) if len(y) else np.zeros(0)
@@ -75,7 +76,7 @@ def update(
 
 
 def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: NotEnoughExamples) -> UpdateMetrics:
-    """What is said where there is too little to learn from: the model as it is, on what examples there are."""
+    """The metrics where there is too little to learn from: those of the present model on the few examples."""
     x, y, learners = columns_of(examples)
     if not len(y):
         accuracy = prior.figures.get("accuracy", 0.0)
@@ -85,7 +86,7 @@ def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: N
 
 
 def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt.NDArray[np.str_]]:
-    """(features with NaN where defaulted, 1 for each struggle, learner ids) of the examples that may teach."""
+    """(Features with NaN where defaulted, 1 for each struggle, learner ids) of the usable examples."""
     rows, outcomes, learners = [], [], []
     for example in examples:
         vector = vector_of(example)

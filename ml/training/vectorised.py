@@ -1,7 +1,8 @@
-"""A trained model's answer to many feature vectors at once: the numbers of ml/scoring/trained.py, without the words.
+"""A trained model's answers to many feature vectors at once: the numbers of ml/scoring/trained.py, without the words.
 
-Table look-ups and the bags' sums run over whole columns; each single operation is the one that scorecard and
-judgement do, in their order, so that the results are equal to the last bit (tests/commands/test_batch.py).
+Table look-ups and the sums over bags run over whole columns. Each single operation is the one that
+ml/scoring/scorecard.py and ml/scoring/trained.py do, in their order, so that the results are equal to the last bit
+(tests/commands/test_batch.py).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class PlainPrediction(NamedTuple):
 
 
 class ManyAtOnce:
-    """One trained model, its tables laid out for columns."""
+    """One trained model, with its tables laid out for columns."""
 
     def __init__(self, saved: SavedModel) -> None:
         self._saved = saved
@@ -107,7 +108,7 @@ class _Lookup:
 
 
 class _Departures:
-    """Deviations.at over a column: a row of bags an entry."""
+    """Deviations.at over a column: one row of bags per entry."""
 
     def __init__(self, deviations: Deviations) -> None:
         self._edges = np.array(deviations.edges, np.float64)
