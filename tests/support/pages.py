@@ -126,7 +126,11 @@ def subcommands(script: str) -> list[str]:
     return re.findall(r"(?m)^  (\w[\w-]*) ", listed)
 
 
+def options_in(text: str) -> set[str]:
+    """The long options that a help text lists."""
+    return set(re.findall(r"(?m)^  (?:-\w, )?(--[a-z][\w-]*)", text))
+
+
 def options_of(script: str) -> set[str]:
     """Every long option of a command and of its subcommands."""
-    texts = [help_of(script), *(help_of(script, each) for each in subcommands(script))]
-    return set(re.findall(r"(?m)^  (?:-\w, )?(--[a-z][\w-]*)", "\n".join(texts)))
+    return options_in(help_of(script)).union(*(options_in(help_of(script, each)) for each in subcommands(script)))
