@@ -17,6 +17,8 @@ from statistics import median
 
 import click
 
+from db.demo import LEARNER
+from db.writing.open import open_writer
 from scripts.benchmarks.processes import (
     GUIDE_SHAPE,
     Command,
@@ -35,17 +37,22 @@ from scripts.benchmarks.processes import (
 )
 from scripts.benchmarks.report import Goal, Ratio, Record, Report, reported, spread
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
+from scripts.testbed.full_window import FULL_LEARNER, FULL_OBJECTIVE, add_full_learner
 
 BARE = "python -c pass"
 SQLITE, POSTGRES = "prediction, SQLite", "prediction, PostgreSQL"
 RULES = "prediction by the rules, SQLite"
 REFERENCE_SQLITE, REFERENCE_POSTGRES = "guide-shaped reference, SQLite", "guide-shaped reference, PostgreSQL"
+FULL_SQLITE, FULL_POSTGRES = "prediction from 3,000 answers, SQLite", "prediction from 3,000 answers, PostgreSQL"
+WITHOUT_BYTECODE = "prediction without bytecode, SQLite"
 PSQL = "psql -c 'select 1'"
 
 
 GOALS = (
-    Ratio(SQLITE, BARE, 3.5),
-    Ratio(POSTGRES, BARE, 8.0),
+    Ratio(SQLITE, BARE, 3.2),
+    Ratio(POSTGRES, BARE, 6.5),
+    Ratio(FULL_SQLITE, SQLITE, 1.6),
+    Ratio(FULL_POSTGRES, POSTGRES, 1.6),
     Ratio(REFERENCE_SQLITE, SQLITE, 30.0, at_most=False),
     Ratio(REFERENCE_POSTGRES, POSTGRES, 15.0, at_most=False),
     Ratio(SQLITE, RULES, 1.15),
@@ -63,15 +70,18 @@ def startup(runs: int, python: str | None, database_url: str | None, reference: 
     """Time and memory of a whole prediction process.
 
     Beside it: the bare interpreter, psql where there is one, and a reference in the shape of the integration guide
-    (asyncio, SQLAlchemy, joblib.load of a calibrated scikit-learn model, the same rows).
+    (asyncio, SQLAlchemy, joblib.load of a calibrated scikit-learn model, the same rows). Also a prediction for a
+    learner with more answers than a prediction reads (on SQLite and on the scratch server), and one from a checkout
+    that was never compiled, as under PYTHONDONTWRITEBYTECODE.
     """
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="startup-benchmark-"))
         interpreter = chosen_python(python, workshop)
         postgres_url = database_url or stack.enter_context(demo_on_postgres())
         commands = _commands(workshop, interpreter, postgres_url, reference)
+        commands += _full_window(workshop, interpreter, None if database_url else postgres_url)
         for command in commands:
-            if "demo-learner" in command.argv:
+            if LEARNER in command.argv or FULL_LEARNER in command.argv:
                 prediction(command)
         costs = measure(commands, runs)
         return report_of(costs, this_run((SQLITE_VERSION, postgres_version(postgres_url)), python))
@@ -80,12 +90,18 @@ def startup(runs: int, python: str | None, database_url: str | None, reference: 
 def _commands(workshop: str, python: str, postgres_url: str, reference: bool) -> list[Command]:
     sqlite_url = "sqlite:///" + os.path.join(workshop, "demo.db")
     create_demo(sqlite_url)
-    asked = ("demo-learner", "action-potentials")
+    asked = (LEARNER, "action-potentials")
     installed = directory_of_predict(python)
+    checkout = _without_bytecode(installed, os.path.join(workshop, "checkout"))
     commands = [
         Command(BARE, (python, "-c", "pass"), {}),
         Command(SQLITE, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": sqlite_url}),
         Command(POSTGRES, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": postgres_url}),
+        Command(
+            WITHOUT_BYTECODE,
+            (python, os.path.join(checkout, "predict.py"), *asked),
+            {"DATABASE_URL": sqlite_url, "PYTHONDONTWRITEBYTECODE": "1"},
+        ),
     ]
     if glob(os.path.join(installed, "models", "*.pkl")):
         untrained = _without_models(installed, os.path.join(workshop, "untrained"))
@@ -101,6 +117,31 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
         for name, url in ((REFERENCE_SQLITE, sqlite_url), (REFERENCE_POSTGRES, _without_parameters(postgres_url))):
             commands.append(Command(name, (sys.executable, GUIDE_SHAPE, "predict", url, model, *asked), {}))
     return commands
+
+
+def _full_window(workshop: str, python: str, scratch_url: str | None) -> list[Command]:
+    """Predictions for the learner of full_window.py; on PostgreSQL only where the database is ours to write to."""
+    sqlite_url = "sqlite:///" + os.path.join(workshop, "full.db")
+    create_demo(sqlite_url)
+    asked = (python, os.path.join(directory_of_predict(python), "predict.py"), FULL_LEARNER, FULL_OBJECTIVE)
+    urls = {FULL_SQLITE: sqlite_url} | ({FULL_POSTGRES: scratch_url} if scratch_url else {})
+    for url in urls.values():
+        with open_writer(url) as writer:
+            add_full_learner(writer)
+    return [Command(name, asked, {"DATABASE_URL": url}) for name, url in urls.items()]
+
+
+def _without_bytecode(installed: str, directory: str) -> str:
+    """A copy of the predictor's sources as a fresh checkout holds them: nothing in it is compiled."""
+    os.mkdir(directory)
+    shutil.copy(os.path.join(installed, "predict.py"), directory)
+    for package in ("ml", "db", "scripts", "models"):
+        shutil.copytree(
+            os.path.join(installed, package),
+            os.path.join(directory, package),
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
+    return directory
 
 
 def _without_models(installed: str, directory: str) -> str:

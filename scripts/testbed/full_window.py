@@ -1,4 +1,4 @@
-"""A learner who has studied with flash cards every day for two months, beside the demo learner: every window is full.
+"""A learner who has studied with flash cards every day for ten weeks, beside the demo learner: the window is full.
 
 A prediction looks at the newest 3,000 answers (ml.study.history.WINDOW). The demo learner has 360; whoever studies in
 earnest has more than the window after some weeks, and a prediction for them reads and replays all of it.
@@ -10,9 +10,9 @@ from db.demo import NOW_MS
 from db.writing.open import Writer
 
 FULL_LEARNER, FULL_OBJECTIVE = "full-window-learner", "full-objective-0"
-DAYS, VISITS_PER_DAY, ANSWERS_PER_VISIT = 60, 11, 5
-"""3,300 answers: some more than the window holds."""
-OBJECTIVES, CARDS_PER_OBJECTIVE = 120, 8
+DAYS, VISITS_PER_DAY, ANSWERS_PER_VISIT = 75, 11, 5
+"""4,125 answers: some more than the window holds."""
+OBJECTIVES, CARDS_PER_OBJECTIVE = 300, 10
 _COURSE, _LECTURE = "full-course", "full-lecture"
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 
@@ -44,7 +44,7 @@ def add_full_learner(writer: Writer) -> None:
 
 
 def _add_study(writer: Writer) -> None:
-    """Sessions of five answers on one objective, which comes round again every eleven days, with a daily metric."""
+    """Adds a session of five answers and a daily metric for each visit to an objective."""
     reviews: list[tuple[object, ...]] = []
     sessions: list[tuple[object, ...]] = []
     metrics: list[tuple[object, ...]] = []
