@@ -139,8 +139,10 @@ class Records:
                 continue
             order_only = isinstance(session, str) and session.startswith(ORDER_ONLY_SESSION)
             card = card if type(card) is str else text(card) or ""
+            objective = objective if type(objective) is str else text(objective)
+            course = course if type(course) is str else text(course)
             # By tuple itself: there may be thousands, and ReviewRow's own constructor first counts its arguments.
-            reviewed.append(new(kind, (card, text(objective), text(course), rating, at_ms, order_only)))
+            reviewed.append(new(kind, (card, objective, course, rating, at_ms, order_only)))
         reviewed.reverse()
         self._note("reviews.rating", reversed(strange), RATINGS)
         return reviewed

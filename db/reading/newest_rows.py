@@ -77,7 +77,7 @@ class Repeating(PerLearner):
 
     The first column is the key of such a thing, and the next ones, as many as `described`, come from the tables that
     `joins` names. `one` leaves these out; `described_by_learner` reads them once for each key that the learner has, and
-    `described_by_key` for each of the parameter `keys`. `complete` puts the two together.
+    `described_by_key` for each of the parameter `keys`. `described` puts the two together.
     """
 
     __slots__ = ("_described", "_place", "described_by_key", "described_by_learner")
@@ -100,17 +100,18 @@ class Repeating(PerLearner):
         newest = f"{self.at}:and_before}} ORDER BY {self.at}:unindexed_newest}}, {ties}{self.at}:and_limit}}"
         return Template(self.source, self._flat(narrow), f"FROM {mine}{newest}")
 
-    def complete(self, found: Results, things: Results, as_of_ms: int, limit: int) -> Results:
-        """The newest rows before as_of, at most `limit`, as `columns` has them; a key that nothing describes has nulls.
-
-        found: the rows of `one`, newest first, of which a dialect may leave later ones and more than `limit`.
-        """
+    def newest(self, found: Results, as_of_ms: int, limit: int) -> Results:
+        """The rows before as_of, at most `limit`. found: those of `one`, newest first, which may be more."""
         place, first = self._place, 0
         while first < len(found) and not (type(at := found[first][place]) is int and at < as_of_ms):
             first += 1
+        return found[first : first + limit]
+
+    def described(self, newest: Results, things: Results) -> Results:
+        """The rows as `columns` has them. things: what their keys name; a key that names nothing has nulls."""
         known = {thing[0]: thing for thing in things}
         nothing = (None,) * self._described
-        return [(known.get(row[0]) or (row[0], *nothing)) + row[1:] for row in found[first : first + limit]]
+        return [(known.get(row[0]) or (row[0], *nothing)) + row[1:] for row in newest]
 
 
 def of_many(of: PerLearner) -> Template:

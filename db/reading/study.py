@@ -166,13 +166,14 @@ def complete(
     the sources that have too many to sort.
     """
     batch = Batch(renderer)
+    for name, repeating in REPEATING.items():
+        found[name] = repeating.newest(found[name], bounded(as_of_ms), newest(window, name))
     if batch.dialect.ASKS_AGAIN_FOR_NOTHING:
         for name, repeating in REPEATING.items():
             _ask_what_is_named(batch, name, repeating, found[name], user_id, window)
         found.update((yield from batch.ask()))
     for name, repeating in REPEATING.items():
-        things = found[_things_of(name)]
-        found[name] = repeating.complete(found[name], things, bounded(as_of_ms), newest(window, name))
+        found[name] = repeating.described(found[name], found[_things_of(name)])
     crowds, limits = {}, {}
     for name, source in SOURCES.items():
         size = found.get(_size_of(name))
