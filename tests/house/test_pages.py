@@ -1,7 +1,7 @@
 """Every page holds what it says: its samples are real output, its links and names lead somewhere.
 
-- `json`: its keys, at every depth, are those of the output of `predict.py demo-learner action-potentials`; behind
-  `<!-- prints: predict.py nobody x -->`, of that command's. An object with the key "..." shows only some.
+- `json`: its keys and values, at every depth, are those of the output of `predict.py demo-learner action-potentials`;
+  behind `<!-- prints: predict.py nobody x -->`, of that command's. An object with the key "..." shows only some.
 - `ts`: a part of a file of tests/nextjs, to the letter.
 - `python`: runs; behind `<!-- style -->` it only shows how to write.
 """
@@ -24,24 +24,35 @@ MADE_UP = "scripts/NAME.py"
 
 
 def agrees(sample: object, real: object) -> bool:
-    """Whether both have the same keys at every depth; an object with the key "..." shows only some of them.
+    """Whether a sample shows the real output: the same keys and values, numbers as rounded in the sample.
 
-    Of a list, every element of the sample must look like the first of the real one.
+    An object with the key "..." shows only some of its keys; a list shows some of its elements, in their order.
     """
     if isinstance(sample, dict) and isinstance(real, dict):
         shown = sample.keys() - {"..."}
         complete = shown == real.keys() or ("..." in sample and shown < real.keys())
         return complete and all(agrees(sample[key], real[key]) for key in shown)
     if isinstance(sample, list) and isinstance(real, list):
-        return all(agrees(element, real[0]) for element in sample) if real else not sample
-    return isinstance(sample, (dict, list)) == isinstance(real, (dict, list))
+        following = iter(real)
+        return all(any(agrees(element, each) for each in following) for element in sample)
+    if isinstance(sample, float) and isinstance(real, float):
+        return sample == round(real, len(str(sample).partition(".")[2]))
+    return sample == real
+
+
+def test_a_sample_with_another_value_does_not_agree() -> None:
+    real = {"p": 0.96264, "level": "HIGH", "parts": [{"a": 1}, {"a": 2}]}
+    assert agrees({"p": 0.9626, "level": "HIGH", "parts": [{"a": 2}]}, real)
+    assert agrees({"p": 0.96, "...": "the others"}, real)
+    for wrong in ({"p": 0.9627, "...": ""}, {"level": "LOW", "...": ""}, {"parts": [{"a": 3}], "...": ""}, {"p": 0.96}):
+        assert not agrees(wrong, real)
 
 
 JSON_SAMPLES = [block for page in pages() for block in blocks(page, "json")]
 
 
 @pytest.mark.parametrize("block", JSON_SAMPLES, ids=[f"{b.page}: {b.mark or 'prediction'}" for b in JSON_SAMPLES])
-def test_every_json_sample_has_the_keys_of_the_real_output(block: Block) -> None:
+def test_every_json_sample_is_the_real_output(block: Block) -> None:
     named = re.fullmatch(r"prints: (.*)", block.mark)
     call = our_call(shlex.split(named[1] if named else "predict.py demo-learner action-potentials"))
     assert call is not None, f"{block.page} says that {block.mark!r}, which is no command of ours"
