@@ -60,7 +60,8 @@ from ml.json_text import dumps
 from ml.model import StrugglePredictionModel, load
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
-from scripts.cli.request import Request, Usage, opened, predict_by_default, predict_from_features, sentence_of
+from scripts.cli.exits import BUG, DONE, INPUT_OUTPUT, ending
+from scripts.cli.request import Request, opened, predict_by_default, predict_from_features, sentence_of
 from scripts.cli.streams import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
@@ -111,42 +112,27 @@ def respond(request: Request) -> dict[str, object]:
     return response
 
 
-EXIT_CODES: tuple[tuple[type[Exception], int, str], ...] = (
-    (Usage, 2, "usage"),
-    (errors.InvalidFeatures, 2, "invalid_features"),
-    (errors.InvalidSetting, 78, "configuration"),
-    (database.UnknownLearner, 66, "unknown_learner"),
-    (database.UnknownObjective, 66, "unknown_objective"),
-    (database.DatabaseUnavailable, 69, "database_unavailable"),
-    (database.DatabaseConfiguration, 78, "configuration"),
-    (errors.ModelRefused, 78, "model_refused"),
-    (errors.ModelNotFound, 78, "model_not_found"),
-    (Exception, 70, "bug"),
-)
-STDOUT_GONE = 74
-
-
 def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int:
-    """Exactly two arguments are the ids, never parsed; any other list has options. The one place of exit codes."""
+    """Exactly two arguments are the ids, never parsed; any other list has options. Exit codes: scripts/cli/exits.py."""
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
-        return STDOUT_GONE
+        return INPUT_OUTPUT
     keep_stderr_free()
-    code, pretty, warning = 0, False, ""
+    code, pretty, warning = DONE, False, ""
     try:
         request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv)
         pretty, warning = request.pretty, request.warning
-        response, code = examine(request) if request.doctor else (respond(request), 0)
+        response, code = examine(request) if request.doctor else (respond(request), DONE)
         text = dumps(response)
         if request.doctor and warning:
             say(warning)
     except Exception as error:
-        code, name = next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
-        message = str(error) if code != 70 else f"internal error ({place_of(error)})"
+        code, name = ending(error)
+        message = str(error) if code != BUG else f"internal error ({place_of(error)})"
         say(f"{message} {warning}" if warning else message)
         public = sentence_of(error.code) if isinstance(error, database.DatabaseUnavailable) else message
         text = dumps(failure(name, public))
-    return code if write(indented(text) if pretty else text) else STDOUT_GONE
+    return code if write(indented(text) if pretty else text) else INPUT_OUTPUT
 
 
 def parse(argv: "Sequence[str]") -> Request:

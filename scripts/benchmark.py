@@ -14,6 +14,7 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from scripts.cli.command import CONTEXT, Group
 from scripts.cli.extras import Extras
 
 COMMANDS = {
@@ -29,7 +30,7 @@ COMMANDS = {
 """Command -> module:attribute."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported on use."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -49,7 +50,7 @@ class LazyGroup(click.Group):
         return command if isinstance(command, click.Command) else None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
 def benchmark() -> None:
     """Measure the predictor: what a prediction costs, and how good it is."""
 

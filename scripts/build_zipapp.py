@@ -23,12 +23,12 @@ if __package__ in (None, ""):
 
 import click
 
-from ml.errors import ModelRefused, PredictorError
 from ml.model import StrugglePredictionModel, load
 from ml.places import CURRENT, MODELS
 from ml.storage import model_file
-from scripts.cli.exits import Refused
-from scripts.cli.model_options import model_option
+from scripts.cli.command import command
+from scripts.cli.exits import Misconfigured
+from scripts.cli.options import json_option, model_option
 from scripts.cli.output_file import OutputPath, write_whole
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -38,11 +38,13 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 OF_SCRIPTS = (
     "__init__",
     "cli/__init__",
+    "cli/command",
     "cli/database_options",
     "cli/doctor",
     "cli/doctor_costs",
     "cli/exits",
-    "cli/model_options",
+    "cli/human_times",
+    "cli/options",
     "cli/predict_options",
     "cli/request",
     "cli/streams",
@@ -51,27 +53,24 @@ NO_PREDICTION = {"__pycache__", "evaluation", "training"}
 """Folders of db and ml that no prediction needs."""
 
 
-@click.command()
+@command({0: "the archive is written"})
 @click.option("--output", default="predict.pyz", show_default=True, type=OutputPath(), help="The archive.")
 @model_option()
-@click.option("--json", "as_json", is_flag=True, help="Tell what was packed as JSON.")
+@json_option
 def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
     """Pack predict.py, a model and the demo database into one file that bare Python runs."""
-    try:
-        packed = load(model)
-    except PredictorError as error:
-        raise Refused(str(error), 78) from None
+    judge = load(model)
     members = {
         **code_members(),
         "db/demo.sqlite3": _bytes(os.path.join(ROOT, "db", "demo.sqlite3")),
-        **model_members(packed),
+        **model_members(judge),
     }
     size = write(output, members)
-    report = {"file": output, "bytes": size, "members": len(members), "model_version": packed.model_version}
+    report = {"file": output, "bytes": size, "members": len(members), "model_version": judge.model_version}
     if as_json:
         click.echo(json.dumps(report))
     else:
-        click.echo(f"{output}: {size / 1024:.0f} KiB with model {packed.model_version}")
+        click.echo(f"{output}: {size / 1024:.0f} KiB with model {judge.model_version}")
         click.echo(f"try it: python3 -I {output} demo-learner action-potentials")
 
 
@@ -82,10 +81,7 @@ def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
         return {}
     members = {f"{MODELS}/{CURRENT}": model_file.dump(saved)}
     if saved.difficulty is not None:
-        try:
-            model.check()
-        except ModelRefused as error:
-            raise Refused(str(error), 78) from None
+        model.check()
         members[f"models/{saved.difficulty[0]}"] = _bytes(
             os.path.join(os.path.dirname(model.path), saved.difficulty[0])
         )
@@ -148,7 +144,7 @@ def _bytes(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}", 78) from None
+        raise Misconfigured(f"{path} cannot be read: {error.strerror}") from None
 
 
 if __name__ == "__main__":

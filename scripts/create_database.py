@@ -17,14 +17,14 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.demo import load_demo
-from db.errors import DatabaseError
 from db.tables.ddl import ddl
 from db.writing.open import open_writer
+from scripts.cli.command import command
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import CONFIGURATION, Refused, of_database
+from scripts.cli.exits import Misconfigured
 
 
-@click.command()
+@command({0: "the tables are there"})
 @database_options(
     schema=False,
     demo=False,
@@ -38,19 +38,16 @@ def create_database(database_url: str | None, demo: bool, if_not_exists: bool, s
     if sql:
         click.echo("".join(f"{statement};\n" for statement in ddl(sql)), nl=False)
         return
-    try:
-        with open_writer(database_url, create=True) as writer:
-            existing = writer.existing_tables()
-            if existing and not if_not_exists:
-                found = f"{writer.label} already has the table {existing[0]!r}"
-                raise Refused(f"{found}; --if-not-exists accepts that.", CONFIGURATION)
-            if not existing:
-                writer.create_tables()
-                if demo:
-                    load_demo(writer)
-            label = writer.label
-    except DatabaseError as error:
-        raise of_database(error) from None
+    with open_writer(database_url, create=True) as writer:
+        existing = writer.existing_tables()
+        if existing and not if_not_exists:
+            found = f"{writer.label} already has the table {existing[0]!r}"
+            raise Misconfigured(f"{found}; --if-not-exists accepts that.")
+        if not existing:
+            writer.create_tables()
+            if demo:
+                load_demo(writer)
+        label = writer.label
     click.echo(f"{label}: {'the tables were there already' if existing else 'tables created'}.")
 
 

@@ -17,14 +17,14 @@ if __package__ in (None, ""):
 
 from db import get_prisma_client
 from db.connecting import located
-from db.errors import DatabaseError, UnknownLearner, UnknownObjective
-from ml import PredictorError, StruggleFeatureExtractor, UnknownTopic
+from db.errors import UnknownLearner, UnknownObjective
+from ml import StruggleFeatureExtractor, UnknownTopic
 from ml.features.vector import FEATURE_NAMES
 from ml.model import load
 from ml.scoring.prediction import Prediction
+from scripts.cli.command import command, note
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import Refused, of_database
-from scripts.cli.streams import in_one_line
+from scripts.cli.exits import UNKNOWN
 
 BAR = 20
 COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
@@ -43,7 +43,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
         features = await extractor.extract_features_for_topic(user_id, topic)
         show_prediction(f"{topic} as a whole", model.predict(features), features.data_quality)
         if client.origin.is_demo_by_default:
-            click.echo(in_one_line(f"{client.origin.told(client.label)}."), err=True)
+            note(f"{client.origin.told(client.label)}.")
 
 
 def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:
@@ -62,7 +62,7 @@ def show_prediction(title: str, prediction: Prediction, data_quality: float) -> 
         click.echo(f"    {factor.contribution:+.2f}  {factor.text}")
 
 
-@click.command()
+@command({0: "the example is shown", UNKNOWN: ""})
 @database_options(demo_by_default=True)
 @click.option("--user", "user_id", default="demo-learner", show_default=True, help="The learner's id.")
 @click.option("--topic", default="physiology", show_default=True, help="A course's id or name, or a topic tag.")
@@ -71,11 +71,7 @@ def example_usage(database_url: str | None, schema: str | None, user_id: str, to
     try:
         asyncio.run(show(database_url, schema, user_id, topic))
     except (UnknownLearner, UnknownObjective, UnknownTopic) as error:
-        raise Refused(_with_demo(str(error), database_url, schema), 66) from None
-    except DatabaseError as error:
-        raise of_database(error) from None
-    except PredictorError as error:
-        raise Refused(str(error), 78) from None
+        raise type(error)(_with_demo(str(error), database_url, schema)) from None
 
 
 def _with_demo(message: str, url: str | None, schema: str | None) -> str:

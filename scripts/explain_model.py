@@ -14,39 +14,32 @@ if __package__ in (None, ""):
 
 import click
 
-from ml.errors import PredictorError
 from ml.model import load
-from scripts.cli.exits import CONFIGURATION, Refused
+from scripts.cli.command import command
+from scripts.cli.exits import Misconfigured
 from scripts.cli.extras import Extras
 from scripts.cli.model_card import card_of
-from scripts.cli.model_options import model_option
+from scripts.cli.options import model_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.pages.model import page
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@command({0: "the page was written"})
 @Extras().required
 @model_option(rules=False)
 @click.option(
-    "--card", "card_path", type=click.Path(exists=True), metavar="FILE.json", help="Default: beside the model."
+    "--card",
+    "card_path",
+    type=click.Path(exists=True),
+    metavar="FILE.json",
+    help="The model's card. Default: the one beside the model.",
 )
-@click.option("--out", required=True, type=OutputPath(), metavar="FILE.html")
+@click.option("--out", required=True, type=OutputPath(), metavar="FILE.html", help="Write the page to FILE.html.")
 def explain_model(model: str | None, card_path: str | None, out: str) -> None:
-    """Draw what a model makes of each feature, and how well its probabilities matched what happened.
-
-    \b
-    Exit codes:
-      0    the page was written
-      2    the arguments
-      74   a file cannot be written
-      78   there is no trained model, or it must not be used
-    """
-    try:
-        judge = load(model)
-    except PredictorError as error:
-        raise Refused(str(error), CONFIGURATION) from None
+    """Draw what a model makes of each feature, and how well its probabilities matched what happened."""
+    judge = load(model)
     if judge.saved is None:
-        raise Refused("the rules answer: there is no trained model to draw", CONFIGURATION)
+        raise Misconfigured("The rules answer: there is no trained model to draw.")
     directory = os.path.dirname(judge.path or "")
     found = card_of(card_path or os.path.join(directory, _card_name(judge.saved.model_version)))
     write_whole(out, page(judge, found))

@@ -19,10 +19,11 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from db.errors import DatabaseError
 from db.writing.open import Writer, open_writer
+from scripts.cli.command import command
+from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import of_database
+from scripts.cli.options import json_option
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:
@@ -40,21 +41,18 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
     return removed
 
 
-@click.command(help=__doc__.partition("\n\n")[2])
+@command({0: "what there was is removed"}, __doc__.partition("\n\n")[2])
 @click.argument("user_id")
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:
-    try:
-        with open_writer(database_url, schema_path=schema) as writer:
-            removed = forget(writer, user_id)
-    except DatabaseError as error:
-        raise of_database(error) from None
+    with open_writer(database_url, schema_path=schema) as writer:
+        removed = forget(writer, user_id)
     if as_json:
         click.echo(json.dumps({"user_id": user_id, "removed": removed}))
         return
     for table, rows in removed.items():
-        click.echo(f"{rows:8d} rows removed from {table}")
+        click.echo(f"{counted(rows, 'row')} removed from {table}")
     if not any(removed.values()):
         click.echo("This id is unknown: no prediction, indicator or feedback was stored under it.", err=True)
     click.echo(

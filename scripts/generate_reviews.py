@@ -20,12 +20,14 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.connecting import located
-from db.errors import DatabaseError
 from db.libpq_environment import SetAside, overriding
 from db.tables.ddl import TABLES, ddl
 from db.writing.open import Writer, open_writer
+from scripts.cli.command import command
+from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import USAGE, Refused, of_database
+from scripts.cli.exits import Usage
+from scripts.cli.progress import bar, shown
 from scripts.testbed.synthetic_rows import CROWD, Size, insertions
 
 ANSWERS, TIERS = 500, 5
@@ -45,15 +47,13 @@ def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, sho
     stored = 0
     with open_writer(url) as writer:
         if writer.dialect != "postgresql":
-            raise Refused("Only PostgreSQL is filled here; scripts.synthetic_platform fills SQLite, too.", USAGE)
+            raise Usage("Only PostgreSQL is filled here; scripts.synthetic_platform fills SQLite, too.")
         _bare_tables(writer)
-        with click.progressbar(
-            length=size.learners * MEAN_ANSWERS, label="making reviews", file=sys.stderr, hidden=not show_progress
-        ) as bar:
+        with bar("making reviews", size.learners * MEAN_ANSWERS, quiet=not show_progress) as progress:
             for model, rows in insertions(writer, size, time.time_ns() // 1_000_000):
                 if model == "Review":
                     stored += rows
-                    bar.update(rows)
+                    progress.update(rows)
         if crowd:
             writer.insert("User", ("id",), [(CROWD,)])
         if prerequisites:
@@ -65,7 +65,10 @@ def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, sho
 
 
 def platform_size(reviews: int, crowd: int) -> Size:
-    """Whole fives of learners, so that the mean holds; every so manieth learner's reviews go to the crowd."""
+    """The platform's size: a whole multiple of five learners, so that the mean holds.
+
+    Where there is a crowd, the reviews of one learner in `every` are given to it instead.
+    """
     learners = -(-reviews // (MEAN_ANSWERS * TIERS)) * TIERS
     crowding = -(-crowd // (MEAN_ANSWERS * TIERS)) * TIERS
     every = 0
@@ -88,13 +91,10 @@ def _bare_tables(writer: Writer) -> None:
 
 def _index(writer: Writer, show_progress: bool) -> None:
     writer.execute("SET LOCAL maintenance_work_mem = '512MB'")
-    with click.progressbar(
-        list(TABLES.values()), label="indexing tables", file=sys.stderr, hidden=not show_progress
-    ) as bar:
-        for table in bar:
-            writer.execute(f'ALTER TABLE {writer.table(table.model)} ADD PRIMARY KEY ("id")')
-            for statement in table.ddl(writer.dialect, writer.schema())[1:]:
-                writer.execute(statement)
+    for table in shown(TABLES.values(), "indexing tables", len(TABLES), quiet=not show_progress):
+        writer.execute(f'ALTER TABLE {writer.table(table.model)} ADD PRIMARY KEY ("id")')
+        for statement in table.ddl(writer.dialect, writer.schema())[1:]:
+            writer.execute(statement)
 
 
 def _hub(writer: Writer, prerequisites: int) -> None:
@@ -123,19 +123,28 @@ def _vacuum(url: str, tables: Sequence[str]) -> None:
         connection.cursor().execute(f"VACUUM (ANALYZE) {', '.join(tables)}")
 
 
-@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@command({0: "the reviews are there"})
 @database_options(schema=False, demo=False, looks_for_env_file=lambda options: False)
-@click.option("--reviews", type=click.IntRange(1, 100_000_000), default=10_000, help="Rounded up to whole learners.")
-@click.option("--crowd", type=click.IntRange(min=0), default=0, help=f"Reviews of one learner more, {CROWD!r}.")
-@click.option("--prerequisites", type=click.IntRange(min=0), default=0, help=f"Of one objective more, {HUB!r}.")
+@click.option(
+    "--reviews",
+    type=click.IntRange(1, 100_000_000),
+    default=10_000,
+    help="The number of reviews, rounded up to whole learners.",
+)
+@click.option(
+    "--crowd", type=click.IntRange(min=0), default=0, help=f"The number of reviews of one more learner, {CROWD!r}."
+)
+@click.option(
+    "--prerequisites",
+    type=click.IntRange(min=0),
+    default=0,
+    help=f"The number of prerequisites of one more objective, {HUB!r}.",
+)
 def generate_reviews(database_url: str, reviews: int, crowd: int, prerequisites: int) -> None:
-    """Fill an empty PostgreSQL database with a made-up platform of so many reviews, for measurements of size."""
+    """Fill an empty PostgreSQL database with a made-up platform of a given number of reviews, for measurements."""
     began = time.monotonic()
-    try:
-        stored = generate(database_url, reviews, crowd, prerequisites, show_progress=True)
-    except DatabaseError as error:
-        raise of_database(error) from None
-    click.echo(f"{stored} reviews in {time.monotonic() - began:.1f} s.")
+    stored = generate(database_url, reviews, crowd, prerequisites, show_progress=True)
+    click.echo(f"{counted(stored, 'review')} in {time.monotonic() - began:.1f} s.")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,16 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from db.errors import DatabaseError
 from db.writing.open import Writer, open_writer
+from scripts.cli.command import command
+from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import USAGE, Refused, of_database
-from scripts.importing import tables as imported_rows
+from scripts.cli.exits import Usage
+from scripts.cli.options import json_option
+from scripts.cli.progress import bar
+from scripts.importing import tables
 from scripts.importing.answer_log import STUDY, AnswerLog, MalformedLog, read_log
-from scripts.importing.merge import Changes, LearnerLog, Stored, by_learner, changes
+from scripts.importing.merge import Changes, LearnerLog, StoredReview, by_learner, changes
 from scripts.importing.study import REVIEW_PREFIX, Review
 from scripts.importing.tables import Table
 
@@ -43,7 +46,7 @@ def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object]
     """
     learners = by_learner(log)
     written: Counts = Counter()
-    for table in imported_rows.course_tables(log):
+    for table in tables.course_tables(log):
         _store(writer, table, written)
     # Where every learner is new, no earlier import left anything to merge with.
     objective_of = _objectives_of_cards(writer) if written["User"] < len(learners) else None
@@ -61,23 +64,23 @@ def _objectives_of_cards(writer: Writer) -> dict[str, str]:
 
 def _stored_reviews(
     writer: Writer, learners: Sequence[LearnerLog], objective_of: Mapping[str, str]
-) -> dict[str, list[Stored]]:
+) -> dict[str, list[StoredReview]]:
     """The answers that earlier imports stored, by learner; the app's own answers are none of ours."""
-    stored: dict[str, list[Stored]] = {}
+    stored: dict[str, list[StoredReview]] = {}
     fields = ("id", "userId", "cardId", "rating", "reviewedAt", "sessionId")
     for row in writer.select("Review", fields, "userId", [learner.id for learner in learners]):
         identifier, learner_id, card, rating, at_ms, session_id = row
         if str(identifier).startswith(REVIEW_PREFIX) and isinstance(at_ms, int):
             review = Review(str(identifier), str(learner_id), objective_of[str(card)], str(card), str(rating), at_ms)
-            stored.setdefault(review.learner_id, []).append(Stored(review, str(session_id)))
+            stored.setdefault(review.learner_id, []).append(StoredReview(review, str(session_id)))
     return stored
 
 
 def _store_changes(writer: Writer, merged: Sequence[Changes], written: Counts) -> None:
-    _store(writer, imported_rows.sessions(visit for one in merged for visit in one.visits), written)
-    _store(writer, imported_rows.reviews(row for one in merged for row in one.new_reviews), written)
-    _store(writer, imported_rows.metrics(day for one in merged for day in one.metrics), written)
-    _store(writer, imported_rows.responses(score for one in merged for score in one.validations), written)
+    _store(writer, tables.sessions(visit for one in merged for visit in one.visits), written)
+    _store(writer, tables.reviews(row for one in merged for row in one.new_reviews), written)
+    _store(writer, tables.metrics(day for one in merged for day in one.metrics), written)
+    _store(writer, tables.responses(score for one in merged for score in one.validations), written)
     for one in merged:
         for session_id, review in one.moved:
             writer.update("Review", review, sessionId=session_id)
@@ -90,10 +93,12 @@ def _store(writer: Writer, table: Table, written: Counts) -> None:
     written[table.model] += stored
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@command(
+    {0: "the log is imported", 2: "the arguments make no request, or a row of FILE is malformed (its line is named)"}
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @database_options(demo=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+@json_option
 def import_history(file: str, database_url: str, schema: str | None, as_json: bool) -> None:
     """Import the answer log FILE into the platform's tables, in one transaction.
 
@@ -101,22 +106,13 @@ def import_history(file: str, database_url: str, schema: str | None, as_json: bo
     or 0), skill_id and, if there is one, kind (practice, posttest or study). Where all timestamps are 0 only the order
     is known. FILE must be a regular file; a line has at most 64 KiB, and a gzip file unpacks to at most 1 GiB. An empty
     database gets the platform's tables first. Importing a file twice adds nothing.
-
-    \b
-    Exit codes:
-      0    imported
-      2    the arguments, or a row of the file (its line is named)
-      69   the database is unreachable, or refuses what is to be stored
-      78   configuration: unsupported URL, no database named
     """
     began = time.monotonic()
     try:
         log = read_log(file)
         summary = _import_file(log, database_url, schema)
     except (MalformedLog, OSError) as error:
-        raise Refused(f"{click.format_filename(file)}: {error}", USAGE) from None
-    except DatabaseError as error:
-        raise of_database(error) from None
+        raise Usage(f"{click.format_filename(file)}: {error}") from None
     summary["seconds"] = round(time.monotonic() - began, 1)
     click.echo(json.dumps(summary) if as_json else _sentence(summary))
 
@@ -127,8 +123,8 @@ def _import_file(log: AnswerLog, database_url: str, schema: str | None) -> dict[
         if create_tables:
             writer.create_tables()
         learners = len({answer.learner_id for answer in log.answers})
-        with click.progressbar(length=learners, label="importing learners", file=sys.stderr) as bar:
-            written = import_log(log, writer, bar.update)
+        with bar("importing learners", learners) as progress:
+            written = import_log(log, writer, progress.update)
     return {
         "rows": len(log.answers),
         "learners": learners,
@@ -146,12 +142,17 @@ def _import_file(log: AnswerLog, database_url: str, schema: str | None) -> dict[
 
 
 def _sentence(summary: Mapping[str, int | float | bool]) -> str:
+    def told(*names: str) -> str:
+        each = [counted(int(summary[name]), name.removeprefix("new_").replace("_", " ").rstrip("s")) for name in names]
+        return f"{', '.join(each[:-1])} and {each[-1]}"
+
+    rows, learners = counted(int(summary["rows"]), "row"), counted(int(summary["learners"]), "learner")
     return (
-        "{rows} rows of {learners} learners in {seconds} s: {new_answers} answers, {new_learners} learners, "
-        "{new_objectives} objectives and {new_cards} cards are new; {visits} visits, {daily_metrics} daily metrics "
-        "and {validation_scores} validation scores were stored anew".format_map(summary)
-        + ("; the times are an order only" if summary["order_only"] else "")
-        + ("; the tables were created" if summary["created_tables"] else "")
+        f"{rows} of {learners} in {summary['seconds']} s."
+        f" New are {told('new_answers', 'new_learners', 'new_objectives', 'new_cards')}."
+        f" StoredReview anew were {told('visits', 'daily_metrics', 'validation_scores')}."
+        + (" The times are only an order." if summary["order_only"] else "")
+        + (" The tables were created." if summary["created_tables"] else "")
     )
 
 

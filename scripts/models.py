@@ -25,22 +25,26 @@ from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
 from ml.storage import model_file
 from ml.storage.registry import Registry
-from scripts.cli.exits import CANNOT_WRITE, CONFIGURATION
-from scripts.cli.model_options import models_dir_option
+from scripts.cli.command import group, note
+from scripts.cli.options import json_option, models_dir_option
 from scripts.cli.streams import in_one_line
 
 
-@click.group(help=__doc__.partition("\n\n")[0])
+@group
 @models_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.pass_context
-def cli(context: click.Context, models_dir: str, as_json: bool) -> None:
+def models(context: click.Context, models_dir: str, as_json: bool) -> None:
+    """Say which model answers: list the versions, look at one, promote one, return to the one before, remove old ones.
+
+    The options stand before the command: models.py --models-dir DIR list.
+    """
     if not os.path.isdir(models_dir):
         raise ModelNotFound(f"there is no model directory {models_dir}")
     context.obj = Registry(models_dir), as_json
 
 
-@cli.command("list")
+@models.command("list")
 @click.pass_obj
 def list_versions(obj: tuple[Registry, bool]) -> None:
     """All versions, oldest first; a star marks the one that answers."""
@@ -51,19 +55,19 @@ def list_versions(obj: tuple[Registry, bool]) -> None:
         click.echo(json.dumps({"current": current, "versions": rows} | ({"refused": refused} if refused else {})))
         return
     for row in rows:
-        note = row.get("refused") or ", ".join(
+        figures = row.get("refused") or ", ".join(
             f"{name} {row[name]:.3f}" for name in ("auc", "log_loss", "ece") if name in row
         )
-        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {note}"))
+        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {figures}"))
     if refused:
-        click.echo(in_one_line(f"{refused}; promote a version or roll back"), err=True)
+        note(f"{refused}; promote a version or roll back")
     elif current is None:
-        click.echo("No current.pkl: the shipped pretrained model answers, or the rules where there is none.", err=True)
+        note("There is no current.pkl: the shipped pretrained model answers, or the rules where there is none.")
     elif current not in registry.versions():
         click.echo(in_one_line(f"* {current}  (current.pkl; its version file is gone)"))
 
 
-@cli.command()
+@models.command()
 @click.argument("version")
 @click.pass_obj
 def show(obj: tuple[Registry, bool], version: str) -> None:
@@ -85,9 +89,15 @@ def show(obj: tuple[Registry, bool], version: str) -> None:
     click.echo(json.dumps(found, indent=None if as_json else 2))
 
 
-@cli.command()
+@models.command()
 @click.argument("version")
-@click.option("--why", default="promoted by hand", show_default=True, metavar="TEXT", help="Kept in promotions.jsonl.")
+@click.option(
+    "--why",
+    default="promoted by hand",
+    show_default=True,
+    metavar="TEXT",
+    help="The reason, which promotions.jsonl keeps.",
+)
 @click.pass_obj
 def promote(obj: tuple[Registry, bool], version: str, why: str) -> None:
     """Let VERSION answer from now on."""
@@ -97,9 +107,13 @@ def promote(obj: tuple[Registry, bool], version: str, why: str) -> None:
     _say(as_json, {"current": version, "before": before}, f"{version} answers now; before: {before or 'none'}")
 
 
-@cli.command()
+@models.command()
 @click.option(
-    "--why", default="rolled back by hand", show_default=True, metavar="TEXT", help="Kept in promotions.jsonl."
+    "--why",
+    default="rolled back by hand",
+    show_default=True,
+    metavar="TEXT",
+    help="The reason, which promotions.jsonl keeps.",
 )
 @click.pass_obj
 def rollback(obj: tuple[Registry, bool], why: str) -> None:
@@ -111,7 +125,7 @@ def rollback(obj: tuple[Registry, bool], why: str) -> None:
     _say(as_json, {"current": now, "before": left}, f"{now or 'the shipped model'} answers now; before: {left}")
 
 
-@cli.command()
+@models.command()
 @click.argument("version")
 @click.pass_obj
 def remove(obj: tuple[Registry, bool], version: str) -> None:
@@ -122,8 +136,10 @@ def remove(obj: tuple[Registry, bool], version: str) -> None:
     _say(as_json, {"removed": removed}, f"removed: {', '.join(removed)}")
 
 
-@cli.command()
-@click.option("--keep", type=click.IntRange(0), required=True, metavar="N", help="How many of the newest stay.")
+@models.command()
+@click.option(
+    "--keep", type=click.IntRange(0), required=True, metavar="N", help="How many of the newest versions stay."
+)
 @click.pass_obj
 def prune(obj: tuple[Registry, bool], keep: int) -> None:
     """Take old versions away, with their cards and difficulty tables.
@@ -148,7 +164,7 @@ def _promotions(registry: Registry, version: str) -> list[Mapping[str, str | Non
     try:
         entries = registry.promotions()
     except ModelRefused as refusal:
-        click.echo(in_one_line(str(refusal)), err=True)
+        note(str(refusal))
         return []
     return [entry for entry in entries if version in (entry["from"], entry["to"])]
 
@@ -169,19 +185,5 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def main() -> None:
-    """The command; errors of the registry are one sentence and exit code 78, of a full or read-only disk 74."""
-    try:
-        cli()
-    except (ModelNotFound, ModelRefused) as error:
-        click.echo(in_one_line(f"models: {error}"), err=True)
-        sys.exit(CONFIGURATION)
-    except OSError as error:
-        click.echo(
-            in_one_line(f"models: {error.filename or 'the directory'} cannot be written: {error.strerror}"), err=True
-        )
-        sys.exit(CANNOT_WRITE)
-
-
 if __name__ == "__main__":
-    main()
+    models()

@@ -10,8 +10,8 @@ import os
 import shlex
 import subprocess
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -23,14 +23,12 @@ import click
 import db
 from db import stored_predictions
 from db.client import Client
-from db.errors import DatabaseError
-from ml.errors import InvalidFeatures
-from ml.instants import parse_iso
 from ml.study.correctness import GOOD
-from scripts.cli.correct_option import correct_from_option
+from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import CONFIGURATION, Refused, of_database
+from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
 from scripts.cli.extras import Extras
+from scripts.cli.options import as_of_option, correct_from_option, json_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.cli.streams import printable
 
@@ -46,26 +44,39 @@ with extras:
     from scripts.pages.templates import engine
 
 ALERT_COMMAND_WITHIN_S = 60
-EXIT_ALERT = 1
-EXIT_BUG = 70
-
-EPILOG = """\b
-Exit codes:
-  0    nothing to act on, too little data and no data included
-  1    an alert: a figure whose whole interval lies on the wrong side of its target, or drift
-  2    the options make no sense
-  69   the database cannot be reached
-  70   a bug
-  74   a file cannot be written
-  78   the database cannot be used as configured
-"""
 
 
-@click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class MonitorOptions(NamedTuple):
+    """What each means is in the command's help. as_of_ms: None for the database's now."""
+
+    days: float
+    as_of_ms: int | None
+    weeks: int
+    database_url: str
+    schema: str | None
+    group_by: tuple[str, ...]
+    minimum: int
+    accuracy: float
+    recall: float
+    degraded: float
+    as_json: bool
+    html: str | None
+    prometheus: str | None
+    alert_command: str | None
+    correct_from: str
+    bootstrap: int
+
+
+@command(
+    {
+        0: "there is nothing to act on; this includes too little data and no data",
+        1: "an alert: a figure whose whole interval lies on the wrong side of its target, or drift",
+    }
+)
 @extras.required
-@click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), show_default=True, help="Length of the period.")
-@click.option("--as-of", metavar="TIME", help="End of the period, ISO 8601; default: the database's now.")
-@click.option("--weeks", default=8, type=click.IntRange(1, 520), show_default=True, help="Length of the trend.")
+@click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), help="The length of the period in days.")
+@as_of_option("The end of the period.")
+@click.option("--weeks", default=8, type=click.IntRange(1, 520), help="The length of the trend in weeks.")
 @database_options()
 @click.option(
     "--group-by",
@@ -74,72 +85,58 @@ Exit codes:
     metavar="TABLE.COLUMN",
     help="Slice by a column of users or learning_objectives, such as users.cohort; may be repeated.",
 )
-@click.option("--minimum", default=100, type=click.IntRange(20), show_default=True, help="Fewest rows of a judgement.")
-@click.option("--accuracy", default=0.75, type=click.FloatRange(0, 1), show_default=True, help="Least accuracy.")
-@click.option("--recall", default=0.70, type=click.FloatRange(0, 1), show_default=True, help="Least recall.")
+@click.option("--minimum", default=100, type=click.IntRange(20), help="The fewest rows on which anything is judged.")
+@click.option("--accuracy", default=0.75, type=click.FloatRange(0, 1), help="An accuracy below this raises an alert.")
+@click.option("--recall", default=0.70, type=click.FloatRange(0, 1), help="A recall below this raises an alert.")
 @click.option(
-    "--degraded", default=0.05, type=click.FloatRange(0, 1), show_default=True, help="Largest share degraded."
+    "--degraded",
+    default=0.05,
+    type=click.FloatRange(0, 1),
+    help="A larger share of degraded predictions raises an alert.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a table.")
+@json_option
 @click.option("--html", type=OutputPath(), help="Write the report as one self-contained page.")
 @click.option("--prometheus", type=OutputPath(), help="Write the figures as a Prometheus text file.")
 @click.option(
     "--alert-command",
     metavar="CMD",
-    help="On an alert, run this program (no shell); its stdin has the report without learners.",
+    help="Run this program (without a shell) on an alert; its stdin has the report without learners.",
 )
-@correct_from_option
-@click.option("--bootstrap", default=1000, type=click.IntRange(200), show_default=True, help="Resamples.")
-def monitor(
-    days: float,
-    as_of: str | None,
-    weeks: int,
-    database_url: str,
-    schema: str | None,
-    group_by: Sequence[str],
-    minimum: int,
-    accuracy: float,
-    recall: float,
-    degraded: float,
-    as_json: bool,
-    html: str | None,
-    prometheus: str | None,
-    alert_command: str | None,
-    correct_from: str,
-    bootstrap: int,
-) -> None:
+@correct_from_option()
+@click.option("--bootstrap", default=1000, type=click.IntRange(200), help="How many resamples give the intervals.")
+@as_record(MonitorOptions)
+def monitor(options: MonitorOptions) -> int:
     """Report how the predictions of the last days turned out: figures with intervals, slices, drift, alerts.
 
     The outcome of a prediction is what scripts/record_outcomes.py recorded, unless the learner's feedback says
     otherwise. Learners who opted out of analytics are left out.
     """
-    command = _parsed(alert_command)
-    if html:
+    program = _parsed(options.alert_command)
+    if options.html:
         engine()  # a page that cannot be made is refused before the work
-    try:
-        with db.connect(database_url, schema_path=schema) as client:
-            found = observe(
-                client,
-                until_ms=_instant(as_of) if as_of else client.now() + 1,
-                days=days,
-                weeks=weeks,
-                group_by=group_by,
-                minimum=minimum,
-                aims=targets(accuracy, recall, degraded),
-                bootstrap=bootstrap,
-                correct_from=correct_from,
-            )
-    except DatabaseError as error:
-        raise of_database(error) from None
-    if html:
-        write_whole(html, page(found))
-    if prometheus:
-        write_whole(prometheus, exposition(found))
+    with db.connect(options.database_url, schema_path=options.schema) as client:
+        found = observe(
+            client,
+            until_ms=client.now() + 1 if options.as_of_ms is None else options.as_of_ms,
+            days=options.days,
+            weeks=options.weeks,
+            group_by=options.group_by,
+            minimum=options.minimum,
+            aims=targets(options.accuracy, options.recall, options.degraded),
+            bootstrap=options.bootstrap,
+            correct_from=options.correct_from,
+        )
+    if options.html:
+        write_whole(options.html, page(found))
+    if options.prometheus:
+        write_whole(options.prometheus, exposition(found))
+    as_json = options.as_json
     click.echo(json.dumps(found.to_dict(), allow_nan=False, indent=2) if as_json else table(found))
-    if found.alerts:
-        if command:
-            _tell(command, found)
-        raise SystemExit(EXIT_ALERT)
+    if not found.alerts:
+        return DONE
+    if program:
+        _tell(program, found)
+    return TO_LOOK_AT
 
 
 def observe(
@@ -189,7 +186,7 @@ def _group(client: Client, column: str, current: Predictions, codes: Codes) -> l
     shown = [None if value is None else printable(value)[:LONGEST_NAME] for value in values]
     rows = [shown[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]
     if column == "users.id" or tells_learners_apart(rows, current.rows.learner.tolist()):
-        raise Refused(f"{column} tells single learners apart: it is no group to report on.", CONFIGURATION)
+        raise Misconfigured(f"{column} tells single learners apart: it is no group to report on.")
     return rows
 
 
@@ -197,14 +194,7 @@ def _parsed(command: str | None) -> list[str]:
     try:
         return shlex.split(command or "")
     except ValueError as error:
-        raise click.UsageError(f"--alert-command cannot be split into words: {error}.") from None
-
-
-def _instant(text: str) -> int:
-    try:
-        return parse_iso(text)
-    except InvalidFeatures as error:
-        raise click.UsageError(f"--as-of: {error}.") from None
+        raise Usage(f"--alert-command cannot be split into words: {error}.") from None
 
 
 def _tell(command: Sequence[str], found: Report) -> None:
@@ -220,20 +210,11 @@ def _tell(command: Sequence[str], found: Report) -> None:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        click.echo(f"The alert command did not run: {error}", err=True)
+        note(f"The alert command did not run: {error}.")
         return
     if done.returncode:
-        click.echo(f"The alert command ended with {done.returncode}.", err=True)
-
-
-def main() -> None:
-    """The command for a shell: a bug ends it with 70, so that it cannot pass for an alert."""
-    try:
-        monitor()
-    except Exception:
-        traceback.print_exc()
-        raise SystemExit(EXIT_BUG) from None
+        note(f"The alert command ended with {done.returncode}.")
 
 
 if __name__ == "__main__":
-    main()
+    monitor()

@@ -16,7 +16,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
@@ -24,21 +24,19 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import db
-from db.errors import DatabaseError
 from db.writing.open import Writer, open_writer
-from ml.errors import InvalidFeatures
-from ml.instants import parse_iso
 from ml.study.correctness import GOOD
 from ml.study.outcome_mark import APP, marked
 from scripts.batch.store import dismiss
-from scripts.cli.correct_option import correct_from_option
+from scripts.cli.command import command
 from scripts.cli.database_options import database_options
-from scripts.cli.exits import USAGE, Refused, of_database
+from scripts.cli.options import as_of_option, correct_from_option, json_option, quiet_option
+from scripts.cli.progress import shown
 from scripts.labelling.outcome_rules import (
     DECIDED,
     STATUS,
     Decision,
-    Stored,
+    StoredPrediction,
     decided_again,
     decisions,
     to_decide_again,
@@ -68,7 +66,7 @@ def _learners_concerned(writer: Writer, again: bool) -> list[str]:
     return sorted(ids)
 
 
-def _stored(writer: Writer, learner_ids: Sequence[str], again: bool) -> list[Stored]:
+def _stored(writer: Writer, learner_ids: Sequence[str], again: bool) -> list[StoredPrediction]:
     """Their predictions; the features, which are the larger part of a row, only where outcomes are decided again."""
     found = []
     fields = (*_FIELDS, "featureVector") if again else _FIELDS
@@ -78,7 +76,7 @@ def _stored(writer: Writer, learner_ids: Sequence[str], again: bool) -> list[Sto
             known = None if outcome is None else bool(outcome)
             recorded_ms = recorded if isinstance(recorded, int) else None
             place = str(identifier), str(learner), str(objective)
-            found.append(Stored(*place, probability, str(status), at_ms, known, recorded_ms, *features))
+            found.append(StoredPrediction(*place, probability, str(status), at_ms, known, recorded_ms, *features))
     return found
 
 
@@ -90,7 +88,7 @@ def _untracked(writer: Writer, learner_ids: Sequence[str]) -> set[str]:
     return {str(learner) for learner, tracked in writer.select("User", fields, "id", learner_ids) if tracked is False}
 
 
-def _words(writer: Writer, predictions: Sequence[Stored], now_ms: int) -> dict[str, bool]:
+def _words(writer: Writer, predictions: Sequence[StoredPrediction], now_ms: int) -> dict[str, bool]:
     """Of several answers of a learner on one prediction, the last; none where the app keeps no such table."""
     if not writer.has("PredictionFeedback"):
         return {}
@@ -122,7 +120,7 @@ def record(
         concerned = _learners_concerned(writer, again)
         writer.commit()
         pages = [concerned[start : start + LEARNERS_AT_ONCE] for start in range(0, len(concerned), LEARNERS_AT_ONCE)]
-        for page in _shown(pages, quiet):
+        for page in shown(pages, "outcomes", len(pages), quiet):
             untracked = _untracked(writer, page)
             if not dry_run:
                 counts["dismissed"] += dismiss(writer, sorted(untracked))
@@ -154,15 +152,6 @@ def record(
     return counts
 
 
-def _shown(pages: Sequence[Sequence[str]], quiet: bool) -> Iterator[Sequence[str]]:
-    """The same pages, with a progress bar on stderr unless it is to be quiet."""
-    if quiet:
-        yield from pages
-        return
-    with click.progressbar(pages, label="outcomes", file=sys.stderr) as bar:
-        yield from bar
-
-
 def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], now: int, correct_from: str) -> None:
     """Each decision into its row, with the mark that says by what rule. One made again keeps its date: no prediction
     of the past may learn of an outcome later, or earlier, than it was known."""
@@ -180,30 +169,25 @@ def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], 
         writer.update("StrugglePrediction", identifier, **values)
 
 
-@click.command(help=__doc__.partition("\n\n")[2])
+@command({0: "what can be decided is decided"}, __doc__.partition("\n\n")[2])
 @database_options(writes=lambda options: True)
-@click.option("--as-of", metavar="ISO", help="Decide by what had happened by then. Default: now.")
+@as_of_option("Decide by what had happened by then.")
 @click.option("--again", is_flag=True, help="Decide again what was decided by another rule.")
-@correct_from_option
-@click.option("--dry-run", is_flag=True, help="Say what would be recorded; write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@correct_from_option()
+@click.option("--dry-run", is_flag=True, help="Say what would be recorded, and write nothing.")
+@json_option
+@quiet_option
 def record_outcomes(
     database_url: str,
     schema: str | None,
-    as_of: str | None,
+    as_of_ms: int | None,
     again: bool,
     correct_from: str,
     dry_run: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
-    try:
-        now_ms = None if as_of is None else parse_iso(as_of)
-        quiet = as_json or not sys.stderr.isatty()
-        counts = record(database_url, schema, now_ms, dry_run, quiet, correct_from, again)
-    except InvalidFeatures as error:
-        raise Refused(str(error), USAGE) from None
-    except DatabaseError as error:
-        raise of_database(error) from None
+    counts = record(database_url, schema, as_of_ms, dry_run, quiet or as_json, correct_from, again)
     names = (*STATUS.values(), "by answers", "by validation", "by learner", "by app", "still open", "dismissed")
     recorded = {name: counts[name] for name in (*names, *(("judged again", "changed") if again else ()))}
     if as_json:
@@ -213,7 +197,7 @@ def record_outcomes(
     rule = f"Answers are correct from {correct_from}."
     click.echo(f"Nothing is written (--dry-run). {rule}" if dry_run else f"Recorded. {rule}")
     for name, number in recorded.items():
-        click.echo(f"{number:8d}  {name}")
+        click.echo(f"{number:8,d}  {name}")
 
 
 if __name__ == "__main__":

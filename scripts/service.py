@@ -33,9 +33,10 @@ from ml.json_text import dumps
 from ml.scoring.prediction import Prediction
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
-from scripts.cli.exits import CONFIGURATION, UNAVAILABLE, Refused
+from scripts.cli.command import command
+from scripts.cli.exits import DONE, INTERRUPTED, Misconfigured, Unavailable, ending
 from scripts.cli.extras import Extras, sentence
-from scripts.serving.settings import SettingRefused, Settings, from_environment, refuse_an_open_door
+from scripts.serving.settings import Settings, from_environment, refuse_an_open_door
 
 extras = Extras()
 with extras:
@@ -55,6 +56,8 @@ with extras:
     from scripts.serving.work import BATCH_WITHIN_S, CallerGone, Leave, Rooms
     from scripts.serving.workers import supervise
 
+STARTUP_FAILURE = 3
+"""uvicorn's own code: its supervisor starts a worker again and again unless it ends with this one."""
 ENDS_WITHIN_S = 5
 """After SIGTERM, what is under way may take so long; a container gives ten seconds."""
 
@@ -68,7 +71,7 @@ class Predictor:
         self.metrics = metrics
 
     def predict(self, asked: PredictionRequest) -> str:
-        """One answer as JSON text. Raises what PROBLEMS lists."""
+        """One answer as JSON text. Raises what scripts/serving/problems.py gives a status."""
         model = self.current.model()
         rows = self.connections.read(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
         history = StudyHistory.before(rows, model.correct_from)
@@ -98,10 +101,9 @@ def create_app() -> FastAPI:
         raise SystemExit(sentence(extras.missing))
     try:
         return application(from_environment(os.environ))
-    except (SettingRefused, PredictorError) as error:
+    except (Misconfigured, PredictorError) as error:
         log.critical("%s", error)
-        # uvicorn's supervisor starts a worker again and again unless it ends with this code.
-        raise SystemExit(3 if multiprocessing.parent_process() else CONFIGURATION) from None
+        raise SystemExit(STARTUP_FAILURE if multiprocessing.parent_process() else ending(error)[0]) from None
 
 
 def application(settings: Settings) -> FastAPI:
@@ -217,23 +219,22 @@ def _json(text: str) -> Response:
     return Response(text + "\n", media_type="application/json")
 
 
-@click.command(help=__doc__.partition("\n\n")[2])
+@command({0: "the service was stopped"}, __doc__.partition("\n\n")[2])
 @extras.required
-@click.option("--host", default="127.0.0.1", show_default=True, help="Beyond this machine only with STRUGGLE_TOKEN.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--no-token", is_flag=True, help="Listen beyond this machine though no token is asked for.")
+@click.option(
+    "--host", default="127.0.0.1", help="The address to listen at; beyond this machine only with STRUGGLE_TOKEN."
+)
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="The port to listen at.")
+@click.option("--workers", default=1, type=click.IntRange(1, 64), help="How many processes serve.")
+@click.option("--no-token", is_flag=True, help="Listen beyond this machine although no token is asked for.")
 @click.option("--demo", is_flag=True, help="Serve the embedded demo database.")
-def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> None:
+def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> int:
     if demo:
         os.environ["DATABASE_URL"] = f"sqlite:///{DEMO}"  # workers read it there
         os.environ["STRUGGLE_SCHEMA"] = ""  # the app's names are not the demo's
-    try:
-        settings = from_environment(os.environ)
-        refuse_an_open_door(host, settings.token, no_token)
-        app = application(settings)
-    except (SettingRefused, PredictorError) as error:
-        raise Refused(str(error), CONFIGURATION) from None
+    settings = from_environment(os.environ)
+    refuse_an_open_door(host, settings.token, no_token)
+    app = application(settings)
     config = uvicorn.Config(
         app if workers == 1 else "scripts.service:create_app",
         factory=workers > 1,
@@ -251,9 +252,11 @@ def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> Non
         else:
             supervise(config)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except SystemExit as end:  # uvicorn has logged why: mostly a port that is taken
-        raise SystemExit(UNAVAILABLE if end.code else 0) from None
+        return INTERRUPTED
+    except SystemExit as end:
+        if end.code:
+            raise Unavailable(f"The service cannot listen at {host}:{port}; the line above says why.") from None
+    return DONE
 
 
 if __name__ == "__main__":

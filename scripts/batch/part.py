@@ -40,7 +40,7 @@ _OF_COURSE = Template(
 )
 
 
-class Settings(NamedTuple):
+class BatchSettings(NamedTuple):
     """What every part of one batch has in common; small enough to travel with each.
 
     model: as --model names it; model_mark: what the process must find there. objectives: "upcoming" or "all".
@@ -58,7 +58,7 @@ class Settings(NamedTuple):
     correct_from: str = GOOD
 
 
-class Judged(NamedTuple):
+class Outlook(NamedTuple):
     """One learner: the features and the occasion of each objective ahead, in the order of upcoming().
 
     unknown: the enum values met on the way that mean nothing to us, as (column, value), for each objective.
@@ -92,14 +92,14 @@ class Tally:
         self.failures = (self.failures + other.failures)[:MOST_FAILURES]
 
 
-class Bench:
+class BatchReader:
     """What a process keeps between parts: its connection, the model, and objectives read.
 
     model, client: already loaded and connected, for one who has them; the client is then closed by its owner.
     """
 
     def __init__(
-        self, settings: Settings, model: StrugglePredictionModel | None = None, client: Client | None = None
+        self, settings: BatchSettings, model: StrugglePredictionModel | None = None, client: Client | None = None
     ) -> None:
         self.settings = settings
         self.model = load_whole(settings.model, settings.correct_from) if model is None else model
@@ -127,7 +127,7 @@ class Bench:
                 self._courses[course_id].append(objective_id)
         return {each: self._courses[each] for each in wanted}
 
-    def judged(self, learner_ids: Sequence[str], tally: Tally) -> Iterator[Judged]:
+    def outlooks(self, learner_ids: Sequence[str], tally: Tally) -> Iterator[Outlook]:
         """Every learner with what lies ahead; those without anything ahead too."""
         settings = self.settings
         pages = [learner_ids[at : at + LEARNERS_OF_A_PAGE] for at in range(0, len(learner_ids), LEARNERS_OF_A_PAGE)]
@@ -138,7 +138,7 @@ class Bench:
             learners = [rows for rows in learners if rows.learner.performance_tracking_enabled]
             tally.counts["learners"] += len(untracked)
             tally.counts["tracking_off"] += len(untracked)
-            yield from (Judged(rows.learner.id, [], [], [], [], tracked=False) for rows in untracked)
+            yield from (Outlook(rows.learner.id, [], [], [], [], tracked=False) for rows in untracked)
             histories = [
                 LearnerHistory(rows, settings.as_of_ms, settings.is_now, settings.correct_from) for rows in learners
             ]
@@ -153,7 +153,7 @@ class Bench:
                 facing = [objectives[each] for each in known]
                 unknown = [(*rows.unknown_values, *each.unknown_values) for each in facing]
                 occasions = [occasion_of(past, each.objective) for each in facing]
-                yield Judged(past.learner.id, known, self._features(past, facing, tally), occasions, unknown)
+                yield Outlook(past.learner.id, known, self._features(past, facing, tally), occasions, unknown)
 
     def _ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
         plans = [Plans(past, self.settings.days_ahead) for past in histories]

@@ -36,7 +36,7 @@ ONE_BATCH_AT_A_TIME = 0x5BB4AD446A11
 Key = tuple[str, str, int]
 
 
-class Stored(NamedTuple):
+class StoreResult(NamedTuple):
     """What came of it: predictions written, rows kept as they were, rows refused, indicators written.
 
     refusals: the database's own sentence about each row that it refused.
@@ -49,7 +49,7 @@ class Stored(NamedTuple):
     refusals: list[str]
 
 
-def store(writer: Writer, made: Sequence[Made]) -> Stored:
+def store(writer: Writer, made: Sequence[Made]) -> StoreResult:
     """Writes them in the writer's transaction; committing is left to the caller.
 
     What the app's tables lack (topicId, or the table of indicators) is left out. Raises DatabaseConfiguration where
@@ -70,7 +70,7 @@ def store(writer: Writer, made: Sequence[Made]) -> Stored:
     written = len(ids) + len(more_ids)
     indicators, no_signs = _replace_indicators(writer, [*ids, *more_ids], {each[1] for each in ids})
     said = refusals + more_refusals + no_signs
-    return Stored(written, len(made) - len(open_ones), len(said), indicators, said)
+    return StoreResult(written, len(made) - len(open_ones), len(said), indicators, said)
 
 
 def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:

@@ -17,10 +17,10 @@ from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.scoring.prediction import risk_level
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
-from scripts.batch.part import MOST_FAILURES, Bench, Judged, Settings, Tally
+from scripts.batch.part import MOST_FAILURES, BatchReader, BatchSettings, Outlook, Tally
 from scripts.batch.store import dismiss, store
 from scripts.batch.stored_rows import Made
-from scripts.workers.kept import bench_of, patiently
+from scripts.workers.kept import kept_for, patiently
 
 LEARNERS_AT_ONCE = 100
 """So many learners' features lie in memory together, to be judged by whole columns."""
@@ -40,26 +40,26 @@ class Done(NamedTuple):
     tally: Tally
 
 
-def do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
+def do_part(settings: BatchSettings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
     """The whole part, from rows to lines; again a little later where the database could not be reached."""
     return patiently(_do_part, settings, wanted, learner_ids)
 
 
-def _do_part(settings: Settings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
-    bench, tally = bench_of(settings, partial(Bench, settings)), Tally()
-    judged = bench.judged(learner_ids, tally)
+def _do_part(settings: BatchSettings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
+    reader, tally = kept_for(settings, partial(BatchReader, settings)), Tally()
+    judged = reader.outlooks(learner_ids, tally)
     in_words = wanted.stored or wanted.lines == "full"
     lines: list[str] = []
     gc.disable()  # a part's records are many, and live no longer than the part
     try:
         while page := list(islice(judged, LEARNERS_AT_ONCE)):
-            lines += _in_words(bench, page, wanted, tally) if in_words else _in_numbers(bench.model, page, tally)
+            lines += _in_words(reader, page, wanted, tally) if in_words else _in_numbers(reader.model, page, tally)
     finally:
         gc.enable()
     return Done("".join(lines).encode("ascii"), tally)
 
 
-def _in_numbers(model: StrugglePredictionModel, page: Sequence[Judged], tally: Tally) -> list[str]:
+def _in_numbers(model: StrugglePredictionModel, page: Sequence[Outlook], tally: Tally) -> list[str]:
     vectors = list(chain.from_iterable(each.vectors for each in page))
     given = iter(verdicts(model, vectors))
     lines: list[str] = []
@@ -68,15 +68,15 @@ def _in_numbers(model: StrugglePredictionModel, page: Sequence[Judged], tally: T
     return lines
 
 
-def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally) -> list[str]:
+def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tally: Tally) -> list[str]:
     """Whole predictions, with factors and reasons: what is stored, and what predict.py prints."""
-    missing = bench.client.missing_sources() if wanted.lines == "full" else ()
+    missing = reader.client.missing_sources() if wanted.lines == "full" else ()
     lines: list[str] = []
     made: list[Made] = []
     for each in page:
-        predictions = [bench.model.predict(vector) for vector in each.vectors]
+        predictions = [reader.model.predict(vector) for vector in each.vectors]
         found = [PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions]
-        short = _lines(each, found, bench.model, tally)
+        short = _lines(each, found, reader.model, tally)
         lines += short if wanted.lines == "short" else ()
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
         if wanted.lines == "full":
@@ -87,7 +87,7 @@ def _in_words(bench: Bench, page: Sequence[Judged], wanted: Wanted, tally: Tally
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
     untracked = [each.learner_id for each in page if not each.tracked]
     if wanted.stored and (made or untracked):
-        with open_writer(bench.settings.database_url, schema_path=bench.settings.schema) as writer:
+        with open_writer(reader.settings.database_url, schema_path=reader.settings.schema) as writer:
             stored = store(writer, made)
             tally.counts["dismissed"] += dismiss(writer, untracked)
         for name in ("written", "kept", "refused", "indicators"):
@@ -109,7 +109,9 @@ def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -
     return (PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions)
 
 
-def _lines(judged: Judged, given: Sequence[PlainPrediction], model: StrugglePredictionModel, tally: Tally) -> list[str]:
+def _lines(
+    judged: Outlook, given: Sequence[PlainPrediction], model: StrugglePredictionModel, tally: Tally
+) -> list[str]:
     """The short lines of one learner, counted in the tally. json.dumps would take ten times as long."""
     if not given:
         return []

@@ -63,7 +63,9 @@ class Turn(NamedTuple):
 @reported
 @click.option("--learners", type=click.IntRange(10), default=5000, show_default=True, help="With 20 objectives each.")
 @click.option("--answers", type=click.IntRange(1), default=100, show_default=True, help="Of each learner.")
-@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How many times each way is measured."
+)
 @click.option("--sample", type=click.IntRange(1), default=40, show_default=True, help="Pairs of the slow ways.")
 @click.option("--model", type=click.Path(exists=True, dir_okay=False), help="Default: the one that predict.py takes.")
 @click.option("--memory/--no-memory", default=True, help="Peak memory at 10,000 and at 100,000 learners: minutes.")

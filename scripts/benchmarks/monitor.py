@@ -50,8 +50,12 @@ PREDICTION_FIELDS = (
 @click.command()
 @reported
 @extras.required
-@click.option("--rows", default=1_000_000, type=click.IntRange(1000), show_default=True)
-@click.option("--learners", default=20_000, type=click.IntRange(20), show_default=True)
+@click.option(
+    "--rows", default=1_000_000, type=click.IntRange(1000), show_default=True, help="How many predictions are stored."
+)
+@click.option(
+    "--learners", default=20_000, type=click.IntRange(20), show_default=True, help="How many learners they are of."
+)
 @click.option("--postgres", "on_postgres", is_flag=True, help="On a throw-away PostgreSQL instead of a SQLite file.")
 def monitor(rows: int, learners: int, on_postgres: bool) -> Report:
     """Time scripts/monitor.py on so many stored predictions, nine in ten of them in the period and one before it."""

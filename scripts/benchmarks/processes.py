@@ -16,6 +16,7 @@ import click
 
 from db.libpq_environment import WITHOUT_EFFECT
 from scripts.cli.database_options import warned
+from scripts.cli.exits import Unavailable
 from scripts.testbed.postgres import NoPostgres, ScratchServer, scratch_postgres
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -40,10 +41,8 @@ class Cost(NamedTuple):
     peak_mib: float
 
 
-class CannotMeasure(click.ClickException):
+class CannotMeasure(Unavailable):
     """Raised when something that is to be measured does not run on this machine."""
-
-    exit_code = 69
 
 
 python_option = click.option(

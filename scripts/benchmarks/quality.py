@@ -19,7 +19,7 @@ import click
 from scripts.benchmarks.quality_sets import SETS
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
-from scripts.cli.exits import USAGE, Refused
+from scripts.cli.exits import Usage
 from scripts.cli.extras import Extras
 
 extras = Extras()
@@ -78,11 +78,16 @@ def _aims() -> list[Aim]:
 @reported
 @extras.required
 @click.option(
-    "--data", envvar="STRUGGLE_DATA", required=True, type=click.Path(exists=True, file_okay=False), metavar="DIR"
+    "--data",
+    envvar="STRUGGLE_DATA",
+    required=True,
+    type=click.Path(exists=True, file_okay=False),
+    metavar="DIR",
+    help="The directory of the data sets.",
 )
 @click.option("--set", "names", multiple=True, type=click.Choice(sorted(SETS)), help="Default: every set in DIR.")
 @click.option("--without-pybkt", is_flag=True, help="pyBKT needs an environment of its own, which is made with pip.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="How many processes share the work.")
 def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int) -> Report:
     """Compare this model with the rules, PFA, Best-LR, pyBKT and unrestricted boosting on learners left out.
 
@@ -90,7 +95,7 @@ def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int) -
     """
     chosen = [name for name in (names or SETS) if os.path.exists(os.path.join(data, name, "interactions.csv.gz"))]
     if not chosen:
-        raise Refused(f"{click.format_filename(data)} holds no known set", USAGE)
+        raise Usage(f"{click.format_filename(data)} holds no known set.")
     with tempfile.TemporaryDirectory() as at:
         tasks = [task_of(data, name, at, jobs) for name in chosen]
         found = {task.name: compared(task, tasks, None if without_pybkt else at) for task in tasks}

@@ -26,7 +26,7 @@ from ml.training.fit import Labels, candidates_for, fit
 from ml.training.prior import Source, pretrain
 from ml.training.tables import Additive
 from scripts.benchmarks.quality_tasks import State, Task
-from scripts.cli.exits import UNAVAILABLE, Refused
+from scripts.cli.exits import Unavailable
 
 PYBKT = ("pyBKT", "scikit-learn<1.6", "numpy<2.4")
 
@@ -118,7 +118,7 @@ def pybkt(task: Task, directory: str) -> Floats:
     script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "reference", "pybkt_visits.py")
     ran = subprocess.run([python, script, given, made], capture_output=True, text=True, check=False)  # noqa: S603
     if ran.returncode:
-        raise Refused(f"pyBKT failed: {ran.stderr.strip().splitlines()[-1]}", UNAVAILABLE)
+        raise Unavailable(f"pyBKT failed: {ran.stderr.strip().splitlines()[-1]}")
     with open(made, encoding="utf-8") as file:
         right = np.clip(np.array(json.load(file)), 1e-4, 1 - 1e-4)
     return calibrated(task, -logit(right))
@@ -133,7 +133,7 @@ def pybkt_python(directory: str) -> str:
         command = [python, "-m", "pip", "install", "-q", *PYBKT]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if ran.returncode:
-            raise Refused(f"pyBKT cannot be installed: {ran.stderr.strip().splitlines()[-1]}", UNAVAILABLE)
+            raise Unavailable(f"pyBKT cannot be installed: {ran.stderr.strip().splitlines()[-1]}")
     return python
 
 

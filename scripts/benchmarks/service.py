@@ -128,7 +128,13 @@ async def load(port: int, connections: int, seconds: float) -> Round:
 @click.option("--seconds", type=click.FloatRange(0.2, 600), default=5.0, show_default=True, help="Length of a turn.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each service.")
 @click.option("--connections", type=click.IntRange(1, 5000), default=16, show_default=True, help="At the same time.")
-@click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
+@click.option(
+    "--database",
+    type=click.Choice(["postgresql", "sqlite"]),
+    default="postgresql",
+    show_default=True,
+    help="The database that the service reads.",
+)
 @postgres_option
 @reference_option
 def service(

@@ -16,11 +16,11 @@ import click
 from click.core import ParameterSource
 
 from db import connecting
-from db.errors import DatabaseConfiguration, DatabaseError
+from db.errors import DatabaseConfiguration
 from db.url import Origin, parse
 from ml.places import setting
-from scripts.cli.exits import CONFIGURATION, USAGE, Refused, of_database
-from scripts.cli.streams import in_one_line
+from scripts.cli.command import note
+from scripts.cli.exits import Misconfigured, Usage
 
 DEMO_URL = f"file:{connecting.DEMO}"
 
@@ -37,14 +37,14 @@ def declared(several: bool = False, schema: bool = True, demo: bool = True) -> C
             "urls" if several else "database_url",
             multiple=several,
             metavar="URL",
-            help="Default: $DATABASE_URL, which keeps a password out of sight: others can see arguments.",
+            help="The database. Default: $DATABASE_URL, which keeps a password out of sight: others can see arguments.",
         ),
         click.option(
-            "--env-file", metavar="FILE", help="A .env file to take DATABASE_URL from. Default: $STRUGGLE_ENV_FILE."
+            "--env-file", metavar="FILE", help="A .env file that sets DATABASE_URL. Default: $STRUGGLE_ENV_FILE."
         ),
     ]
     if schema:
-        said = "The app's schema.prisma, for its names and its variable. Default: $STRUGGLE_SCHEMA."
+        said = "The app's schema.prisma, which names its tables and its variable. Default: $STRUGGLE_SCHEMA."
         options.append(click.option("--schema", metavar="PATH", help=said))
     if demo:
         options.append(click.option("--demo", is_flag=True, help="Use the embedded demo database."))
@@ -74,7 +74,7 @@ def database_options(
     nothing names a database, database_url is None. models: whether the command makes models; with --demo it must then
     be told where. writes: whether it would write to the database; the demo is then refused. looks_for_env_file: whether
     a .env file that nobody named may be read. needed: whether it would open a database at all; else only what is given
-    counts. Raises Refused.
+    counts. Raises Usage, Misconfigured, DatabaseError.
     """
 
     def decorated(command: Command) -> Command:
@@ -93,7 +93,7 @@ def database_options(
                 given = [DEMO_URL]
             elif given:
                 if warning := warning_of_passwords(given):
-                    _say(warning)
+                    note(warning)
             elif is_needed:
                 found, origin = _named(options.get("schema"), env_file, looks_for_env_file(options))
                 if found is not None:
@@ -110,55 +110,47 @@ def database_options(
 
 def _named(schema: str | None, env_file: str | None, looks_for_env_file: bool) -> tuple[str | None, Origin]:
     """The URL that the surroundings name, said on stderr where it is not in plain sight; None where they name none."""
-    try:
-        text, origin = connecting.surroundings(schema, env_file)
-        if text is None and looks_for_env_file:
-            text, origin = connecting.beside(schema, _say)
-        if text is not None and (remark := origin.told(connecting.located(text, schema)[0].label)):
-            _say(remark)
-    except DatabaseError as error:
-        raise of_database(error) from None
+    text, origin = connecting.surroundings(schema, env_file)
+    if text is None and looks_for_env_file:
+        text, origin = connecting.beside(schema, note)
+    if text is not None and (remark := origin.told(connecting.located(text, schema)[0].label)):
+        note(remark)
     return text, origin
 
 
-def _say(sentence: str) -> None:
-    click.echo(in_one_line(sentence), err=True)
-
-
-def _nothing_named(origin: Origin, offers_demo: bool, looked_for_env_file: bool) -> Refused:
+def _nothing_named(origin: Origin, offers_demo: bool, looked_for_env_file: bool) -> Misconfigured:
     asks = ", or ask for the demo with --demo" if offers_demo else ""
     said = f"No database is named: set {origin.variable}, or give --database-url or --env-file{asks}."
     if not looked_for_env_file:
         said += " This command reads a .env file only where it is named so."
-    return Refused(said, CONFIGURATION)
+    return Misconfigured(said)
 
 
 def _refuse_misuse_of_the_demo(makes_models: bool, writes: bool) -> None:
     given = click.get_current_context().get_parameter_source
     if makes_models and given("models_dir") is not ParameterSource.COMMANDLINE:
-        raise Refused("--demo needs --models-dir: a model of the demo must not answer for real learners.", USAGE)
+        raise Usage("--demo needs --models-dir: a model of the demo must not answer for real learners.")
     if writes:
-        raise Refused(
+        raise Misconfigured(
             "The demo database is not written to: make one of your own with"
-            " `python -m scripts.create_database --demo --database-url file:/tmp/demo.db`.",
-            CONFIGURATION,
+            " `python -m scripts.create_database --demo --database-url file:/tmp/demo.db`."
         )
 
 
 def refuse_two_databases(url: str | None, env_file: str | None, demo: bool) -> None:
-    """Raises Refused where the options contradict each other, or --database-url is given and empty."""
+    """Raises Usage or Misconfigured where the options contradict each other, or --database-url is given and empty."""
     if (url is not None) + (env_file is not None) + demo > 1:
-        raise Refused("Give only one of --database-url, --env-file and --demo.", USAGE)
+        raise Usage("Give only one of --database-url, --env-file and --demo.")
     if url is not None and not url.strip(" \t\r\n\"'"):
-        raise Refused("--database-url is empty: give a URL, or leave it out and set DATABASE_URL.", CONFIGURATION)
+        raise Misconfigured("--database-url is empty: give a URL, or leave it out and set DATABASE_URL.")
     if env_file == "":
-        raise Refused("--env-file is empty: name a file, or leave it out and set DATABASE_URL.", CONFIGURATION)
+        raise Misconfigured("--env-file is empty: name a file, or leave it out and set DATABASE_URL.")
 
 
 def warned(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
     """A callback for an option that names a database of a benchmark: the URL, with the warning where it is due."""
     if warning := warning_of_passwords([url]):
-        _say(warning)
+        note(warning)
     return url
 
 

@@ -7,7 +7,7 @@ import time
 
 import db
 from db import with_unknown
-from db.errors import DatabaseConfiguration, DatabaseError, RequiredTableAbsent
+from db.errors import DatabaseError, RequiredTableAbsent
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
 from ml.errors import PredictorError
 from ml.instants import iso
@@ -15,9 +15,8 @@ from ml.model import load
 from ml.places import MODEL, MODELS_DIR, archived, content_of, current, setting
 from ml.storage import model_file
 from scripts.cli.doctor_costs import costs
+from scripts.cli.exits import CONFIGURATION, DONE, ending
 from scripts.cli.request import Request
-
-UNREACHABLE, CONFIGURATION = 69, 78
 
 
 def examine(request: Request) -> tuple[dict[str, object], int]:
@@ -27,7 +26,7 @@ def examine(request: Request) -> tuple[dict[str, object], int]:
     model, model_code = _model(request)
     code = database_code or model_code
     return {
-        "ok": code == 0,
+        "ok": code == DONE,
         "database": database,
         "schema": schema,
         "model": model,
@@ -54,10 +53,10 @@ def _database(request: Request) -> tuple[dict[str, object], int]:
     except DatabaseError as error:
         report["error"] = str(error)
         report["reachable"] = isinstance(error, RequiredTableAbsent)  # the database answered: a table is missing
-        return report, CONFIGURATION if isinstance(error, DatabaseConfiguration) else UNREACHABLE
+        return report, ending(error)[0]
     report["reachable"] = True
     report["answered_in_ms"] = round((time.monotonic() - started) * 1000, 1)
-    return report, 0
+    return report, DONE
 
 
 def _model(request: Request) -> tuple[dict[str, object], int]:
@@ -80,7 +79,7 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
                 model.check()
     except (PredictorError, OSError) as error:
         return {"error": str(error), **_model_choice(request)}, CONFIGURATION
-    return report, 0
+    return report, DONE
 
 
 def _chooser(origin: Origin, demo: bool) -> str:

@@ -4,9 +4,9 @@ extras = Extras()
 with extras:
     import numpy as np
 
-@click.command()
+@command()
 @extras.required
-def command() -> None: ...
+def some_command() -> None: ...
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import wraps
 from types import TracebackType
 from typing import Any
 
-from scripts.cli.exits import CONFIGURATION, Refused
+from scripts.cli.exits import ExtraMissing
 
 EXTRA_OF = {
     "jinja2": "train",  # the service's extra brings it, too
@@ -55,14 +55,14 @@ class Extras:
         @wraps(command)
         def equipped(*arguments: Any, **options: Any) -> Any:
             if self.missing is not None:
-                raise Refused(sentence(self.missing), CONFIGURATION)
+                raise ExtraMissing(sentence(self.missing))
             try:
                 return command(*arguments, **options)
             except ModuleNotFoundError as error:
                 missing = _package(error)
                 if missing is None:
                     raise
-                raise Refused(sentence(missing), CONFIGURATION) from None
+                raise ExtraMissing(sentence(missing)) from None
 
         return equipped
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from ml.storage import atomic_files
-from scripts.cli.exits import CANNOT_WRITE, Refused
+from scripts.cli.exits import InputOutput
 
 _DATABASE = b"SQLite format 3\0"
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
@@ -33,14 +33,14 @@ class OutputPath(click.Path):
         name = click.format_filename(path)
         directory = os.path.dirname(os.path.abspath(path))
         if not os.access(directory, os.W_OK | os.X_OK):
-            raise Refused(f"{name} cannot be written: no such directory, or none to write in", CANNOT_WRITE)
+            raise InputOutput(f"{name} cannot be written: its directory is absent, or may not be written to.")
         if is_database(path):
-            raise Refused(f"{name} is a SQLite database, and is not written over.", CANNOT_WRITE)
+            raise InputOutput(f"{name} is a SQLite database, and is not written over.")
         return path
 
 
 def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
-    """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises Refused.
+    """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises InputOutput.
 
     executable: whoever may read the file may also run it.
     """
@@ -52,7 +52,7 @@ def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
         else:
             atomic_files.put(path, content, executable=executable)
     except OSError as error:
-        raise Refused(f"{click.format_filename(path)} cannot be written: {error.strerror}", CANNOT_WRITE) from None
+        raise InputOutput(f"{click.format_filename(path)} cannot be written: {error.strerror}.") from None
 
 
 def is_stream(path: str) -> bool:

@@ -8,30 +8,41 @@ from functools import partial
 
 import click
 
-from db.errors import DatabaseConfiguration
 from ml.errors import InvalidFeatures
-from ml.instants import parse_iso
-from ml.study.correctness import SETTINGS
+from scripts.cli.command import CONTEXT
 from scripts.cli.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
-from scripts.cli.exits import USAGE, Refused
-from scripts.cli.model_options import model_option
-from scripts.cli.request import Request, Usage
+from scripts.cli.exits import (
+    BUG,
+    CONFIGURATION,
+    DONE,
+    INPUT_OUTPUT,
+    INTERRUPTED,
+    MEANINGS,
+    TERMINATED,
+    UNAVAILABLE,
+    UNKNOWN,
+    USAGE,
+    Usage,
+    told,
+)
+from scripts.cli.options import as_of_option, correct_from_option, model_option
+from scripts.cli.request import TIMEOUT_S, Request
 
 MAX_FEATURES_BYTES = 1 << 20
 
-EPILOG = """\b
-Exit codes:
-  0    a prediction (also when `degraded` says that it rests on default features)
-  2    the arguments, or the features given, make no request
-  66   the learner or the objective is unknown
-  69   with --strict: the database is unreachable, or the deadline passed
-  70   a bug
-  74   stdout cannot be written
-  78   configuration: model file refused, unsupported URL, a required table absent
-  130, 143   stopped by SIGINT, SIGTERM
-
-Exactly two arguments are always the two ids, whatever they look like.
-"""
+ENDS = {
+    DONE: "a prediction (also when `degraded` says that it rests on default features)",
+    USAGE: "the arguments, or the features given, make no request",
+    UNKNOWN: "the learner or the objective is unknown",
+    UNAVAILABLE: "with --strict: the database is unreachable, or the deadline passed",
+    BUG: MEANINGS[BUG],
+    INPUT_OUTPUT: "stdout cannot be written",
+    CONFIGURATION: "configuration: model file refused, unsupported URL, a required table absent",
+    INTERRUPTED: "stopped by SIGINT",
+    TERMINATED: "stopped by SIGTERM",
+}
+"""What predict.py's exit codes mean."""
+EPILOG = told(ENDS) + "\n\nExactly two arguments are always the two ids, whatever they look like."
 
 
 def parse_request(argv: Sequence[str], version: str) -> Request:
@@ -49,17 +60,14 @@ def parse_request(argv: Sequence[str], version: str) -> Request:
     if not options["doctor"] and (options["user_id"] is None or options["objective_id"] is None):
         raise Usage("USER_ID and OBJECTIVE_ID are needed; see predict.py --help")
     request = Request(options["user_id"] or "", options["objective_id"] or "")
-    try:
-        refuse_two_databases(options["database_url"], options["env_file"], options["demo"])
-    except Refused as refusal:
-        raise (Usage if refusal.exit_code == USAGE else DatabaseConfiguration)(refusal.message) from None
+    refuse_two_databases(options["database_url"], options["env_file"], options["demo"])
     request.demo = options["demo"]
     request.database_url = DEMO_URL if options["demo"] else options["database_url"]
     request.env_file = options["env_file"]
     request.schema = options["schema"] or (None if request.demo else request.schema)
     request.model, request.correct_from = options["model"], options["correct_from"]
     request.warning = warning_of_passwords([options["database_url"]])
-    request.as_of_ms = parse_iso(options["as_of"]) if options["as_of"] is not None else None
+    request.as_of_ms = options["as_of_ms"]
     if options["features"] is not None:
         request.given_features = partial(_read_features, options["features"])  # read later, under the deadline
     request.timeout_s = options["timeout"]
@@ -79,20 +87,22 @@ class _Seconds(click.FloatRange):
 
 
 def _command(version: str) -> click.Command:
-    @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    @click.command(epilog=EPILOG, context_settings=CONTEXT)
     @click.argument("user_id", required=False)
     @click.argument("objective_id", required=False)
     @declared()
     @model_option()
+    @correct_from_option(decided=False)
+    @as_of_option("The moment of the prediction, which sees nothing later.")
+    @click.option("--features", metavar="FILE|-", help="Predict from a JSON object of features; open no database.")
     @click.option(
-        "--correct-from",
-        type=click.Choice(SETTINGS, case_sensitive=False),
-        help="The lowest grade that is a correct answer. Default: $STRUGGLE_CORRECT_FROM, else GOOD.",
+        "--timeout",
+        type=_Seconds(0.05, 3600),
+        default=TIMEOUT_S,
+        metavar="SECONDS",
+        help="Answer from default features where the database takes longer.",
     )
-    @click.option("--as-of", metavar="ISO", help="The moment of prediction; nothing later is seen. Default: now.")
-    @click.option("--features", metavar="FILE|-", help="A JSON object of features; no database is opened.")
-    @click.option("--timeout", type=_Seconds(0.05, 3600), default=4.0, show_default=True, metavar="SECONDS")
-    @click.option("--strict", is_flag=True, help="Exit 69 rather than answer from default features.")
+    @click.option("--strict", is_flag=True, help="Exit with 69 rather than answer from default features.")
     @click.option("--pretty", is_flag=True, help="Indent the JSON.")
     @click.option("--doctor", is_flag=True, help="Check database, tables and model instead of predicting.")
     @click.version_option(version)

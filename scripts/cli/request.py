@@ -24,10 +24,6 @@ TIMEOUT_S = 4.0
 """Below the route's own five seconds: an exec() that gives up leaves its child running."""
 
 
-class Usage(Exception):
-    """Raised when the arguments make no request."""
-
-
 class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 

@@ -1,4 +1,4 @@
-"""Answer logs: one answer a row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
+"""LoggedAnswer logs: one answer a row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
 
 Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind]`.
 
@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import IO, NamedTuple
 
+from scripts.cli.exits import Usage
+
 REQUIRED_COLUMNS = ("user_id", "item_id", "timestamp", "correct", "skill_id")
 PRACTICE, POSTTEST, STUDY = "practice", "posttest", "study"
 KINDS = (PRACTICE, POSTTEST, STUDY)
@@ -41,7 +43,7 @@ _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class MalformedLog(Exception):
+class MalformedLog(Usage):
     """Raised when an answer log breaks its format; names the line, counted from 1."""
 
     def __init__(self, line: int, fault: str) -> None:
@@ -49,7 +51,7 @@ class MalformedLog(Exception):
         self.line = line
 
 
-class Answer(NamedTuple):
+class LoggedAnswer(NamedTuple):
     """One row. correct is None for a study row; at_ms is in milliseconds since 1970 UTC."""
 
     line: int
@@ -64,7 +66,7 @@ class Answer(NamedTuple):
 class AnswerLog(NamedTuple):
     """A whole log in the file's own order. order_only: its times are places in an order, not instants."""
 
-    answers: Sequence[Answer]
+    answers: Sequence[LoggedAnswer]
     order_only: bool
 
 
@@ -112,7 +114,7 @@ def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[st
             raise MalformedLog(number, "is not valid UTF-8") from None
 
 
-def _answers(stream: IO[bytes] | gzip.GzipFile) -> Iterator[Answer]:
+def _answers(stream: IO[bytes] | gzip.GzipFile) -> Iterator[LoggedAnswer]:
     reached = [1]
     lines = _lines(stream, reached)
     header = next(lines, None)
@@ -145,14 +147,14 @@ def _places(columns: Sequence[str]) -> dict[str, int]:
     return {name: columns.index(name) for name in (*REQUIRED_COLUMNS, "kind") if name in columns}
 
 
-def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> Answer:
+def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswer:
     kind = (row[place["kind"]] if "kind" in place else "") or PRACTICE
     if kind not in KINDS:
         raise MalformedLog(line, f"kind is {_shown(kind)}, not one of {', '.join(KINDS)}")
     correct = row[place["correct"]]
     if correct not in ("0", "1") and kind != STUDY:
         raise MalformedLog(line, f"correct is {_shown(correct)}, not 0 or 1")
-    return Answer(
+    return LoggedAnswer(
         line,
         _id(line, "user_id", row[place["user_id"]]),
         _id(line, "item_id", row[place["item_id"]]),
@@ -185,7 +187,7 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
-def _dated(answers: list[Answer]) -> AnswerLog:
+def _dated(answers: list[LoggedAnswer]) -> AnswerLog:
     """The log with each answer's seconds, kept as read so far, turned into an instant."""
     if not any(answer.at_ms for answer in answers):
         return AnswerLog(_ten_minutes_apart(answers), order_only=True)
@@ -199,7 +201,7 @@ def _dated(answers: list[Answer]) -> AnswerLog:
     return AnswerLog(answers, order_only=False)
 
 
-def _ten_minutes_apart(answers: Sequence[Answer]) -> list[Answer]:
+def _ten_minutes_apart(answers: Sequence[LoggedAnswer]) -> list[LoggedAnswer]:
     """The same answers, each learner's at START_OF_COUNT_MS, ten minutes later, and so on."""
     places: dict[str, int] = {}
     dated = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from db import ORDER_ONLY_SESSION
-from scripts.importing.answer_log import POSTTEST, Answer, AnswerLog, MalformedLog
+from scripts.importing.answer_log import POSTTEST, AnswerLog, LoggedAnswer, MalformedLog
 from scripts.importing.study import (
     DayMetric,
     Review,
@@ -30,7 +30,7 @@ class LearnerLog(NamedTuple):
     trials: Sequence[Trial]
 
 
-class Stored(NamedTuple):
+class StoredReview(NamedTuple):
     """An answer that an earlier import stored, and the session it was stored with."""
 
     review: Review
@@ -54,13 +54,13 @@ class Changes(NamedTuple):
 
 def by_learner(log: AnswerLog) -> list[LearnerLog]:
     """The log, learner by learner in the order of their first rows. Study rows hold no answer and are left out."""
-    rows: dict[str, list[Answer]] = {}
+    rows: dict[str, list[LoggedAnswer]] = {}
     for answer in log.answers:
         rows.setdefault(answer.learner_id, []).append(answer)
     return [_learner_log(learner_id, answers) for learner_id, answers in rows.items()]
 
 
-def _learner_log(learner_id: str, answers: list[Answer]) -> LearnerLog:
+def _learner_log(learner_id: str, answers: list[LoggedAnswer]) -> LearnerLog:
     reviews, lines, trials = [], [], []
     at_ms, nth = -1, 0
     for answer in sorted(answers, key=lambda row: row.at_ms):
@@ -77,7 +77,7 @@ def _learner_log(learner_id: str, answers: list[Answer]) -> LearnerLog:
     return LearnerLog(learner_id, reviews, lines, trials)
 
 
-def changes(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> Changes:
+def changes(learner: LearnerLog, stored: Sequence[StoredReview], order_only: bool) -> Changes:
     """What importing these rows changes. Raises MalformedLog where a row contradicts what is stored."""
     _refuse_contradictions(learner, stored, order_only)
     known = {row.review.id: row for row in stored}
@@ -99,7 +99,7 @@ def changes(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> 
     )
 
 
-def _refuse_contradictions(learner: LearnerLog, stored: Sequence[Stored], order_only: bool) -> None:
+def _refuse_contradictions(learner: LearnerLog, stored: Sequence[StoredReview], order_only: bool) -> None:
     if not stored or not learner.reviews:
         return
     if any(row.session_id.startswith(ORDER_ONLY_SESSION) is not order_only for row in stored):

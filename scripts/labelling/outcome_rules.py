@@ -23,7 +23,7 @@ BEFORE_MARKS = HARD
 """The setting under which outcomes were decided before they were marked: every grade but AGAIN was correct."""
 
 
-class Stored(NamedTuple):
+class StoredPrediction(NamedTuple):
     """A stored prediction, as far as its outcome needs it. features: None where they were not read."""
 
     id: str
@@ -40,7 +40,7 @@ class Stored(NamedTuple):
 class Decision(NamedTuple):
     """What a prediction's outcome turned out to be, and by whose word (ml/study/outcome_mark.py)."""
 
-    prediction: Stored
+    prediction: StoredPrediction
     struggled: bool
     by: str
 
@@ -79,7 +79,7 @@ def outcome_of(
 
 
 def decisions(
-    predictions: Sequence[Stored],
+    predictions: Sequence[StoredPrediction],
     words: Mapping[str, bool],
     learners: Mapping[str, LearnerRows],
     now_ms: int,
@@ -104,7 +104,9 @@ def decisions(
                 yield Decision(prediction, *found)
 
 
-def to_decide_again(predictions: Sequence[Stored], words: Mapping[str, bool], correct_from: str) -> list[Stored]:
+def to_decide_again(
+    predictions: Sequence[StoredPrediction], words: Mapping[str, bool], correct_from: str
+) -> list[StoredPrediction]:
     """The decided predictions whose outcome may rest on another rule than the deployment's."""
     return [
         prediction
@@ -116,7 +118,7 @@ def to_decide_again(predictions: Sequence[Stored], words: Mapping[str, bool], co
     ]
 
 
-def decided_again(prediction: Stored, rows: LearnerRows, now_ms: int, correct_from: str) -> Decision | None:
+def decided_again(prediction: StoredPrediction, rows: LearnerRows, now_ms: int, correct_from: str) -> Decision | None:
     """The outcome as the deployment's setting has it, from the rows that the first decision could see.
 
     An outcome without a mark was worked out from the answers where the rule of that time gives just this outcome; it

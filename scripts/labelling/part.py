@@ -25,7 +25,7 @@ from ml.storage.difficulty_table import DifficultyTable
 from ml.storage.model_file import sha256
 from ml.study.correctness import GOOD
 from ml.training.examples import ExampleSet, joined, labelled_examples
-from scripts.workers.kept import TIMEOUT_S, KeptObjectives, bench_of, patiently
+from scripts.workers.kept import TIMEOUT_S, KeptObjectives, kept_for, patiently
 
 LEARNERS_AT_ONCE = 50
 """So many learners' whole histories lie in memory together."""
@@ -46,11 +46,11 @@ class Extraction(NamedTuple):
     correct_from: str = GOOD
 
 
-class ExampleBench:
+class ExampleReader:
     """What a process keeps between parts: its connection, the table, and objectives read."""
 
     def __init__(self, extraction: Extraction, content: Content | None) -> None:
-        self.table = None if content is None else unpacked(content, extraction.difficulty)
+        self.table = None if content is None else opened_table(content, extraction.difficulty)
         self.client = db.connect(extraction.database_url, schema_path=extraction.schema, timeout_s=TIMEOUT_S)
         self.objectives = KeptObjectives(self.client, None)
 
@@ -67,8 +67,8 @@ def do_part(extraction: Extraction, content: Content | None, learner_ids: Sequen
 
 
 def _do_part(extraction: Extraction, content: Content | None, learner_ids: Sequence[str]) -> ExampleSet:
-    bench = bench_of(extraction, partial(ExampleBench, extraction, content))
-    stream = bench.client.stream_learners(extraction.until_ms, None, learner_ids)
+    reader = kept_for(extraction, partial(ExampleReader, extraction, content))
+    stream = reader.client.stream_learners(extraction.until_ms, None, learner_ids)
     found = []
     gc.disable()  # rows are many, hold no cycles, and live no longer than their group
     try:
@@ -80,9 +80,9 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
                 for row in source
                 if row.objective_id is not None
             }
-            objectives = bench.objectives.of(sorted(named))
+            objectives = reader.objectives.of(sorted(named))
             found.append(
-                labelled_examples(group, objectives, bench.table, extraction.struggle_below, extraction.correct_from)
+                labelled_examples(group, objectives, reader.table, extraction.struggle_below, extraction.correct_from)
             )
     finally:
         gc.enable()
@@ -91,7 +91,7 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
     return examples.select(np.argsort([place[each] for each in examples.learner.tolist()], kind="stable"))
 
 
-def packed(path: str) -> tuple[Content, str]:
+def table_content(path: str) -> tuple[Content, str]:
     """A difficulty table ready to travel, and its sha256. Raises ModelRefused."""
     try:
         content = content_of(path, MOST_BYTES)
@@ -100,7 +100,7 @@ def packed(path: str) -> tuple[Content, str]:
     return np.frombuffer(content, np.uint8), sha256(content)
 
 
-def unpacked(content: Content, digest: str | None) -> DifficultyTable:
+def opened_table(content: Content, digest: str | None) -> DifficultyTable:
     """The table out of a temporary file of this process, which has no name and so goes with it, however it ends."""
     received = content.tobytes()
     if sha256(received) != digest:

@@ -23,8 +23,7 @@ from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
 from ml.study.history import DAY_MS
 from ml.study.outcome_mark import LEARNER, marked
-from scripts.batch.part import Bench, Judged, Tally, mark_of
-from scripts.batch.part import Settings as BatchSettings
+from scripts.batch.part import BatchReader, BatchSettings, Outlook, Tally, mark_of
 from scripts.batch.store import dismiss, store
 from scripts.batch.stored_predictions import as_answer, stored_of
 from scripts.batch.stored_rows import Made
@@ -82,7 +81,7 @@ class AppPaths:
 
         return dumps(self._with_writer(write))
 
-    def _judged(self, asked: GenerateRequest, model: StrugglePredictionModel, client: Client) -> tuple[int, Judged]:
+    def _judged(self, asked: GenerateRequest, model: StrugglePredictionModel, client: Client) -> tuple[int, Outlook]:
         now_ms = client.now()
         ours = self._settings
         part = BatchSettings(
@@ -93,8 +92,8 @@ class AppPaths:
             objectives="upcoming",
             correct_from=model.correct_from,
         )
-        bench = Bench(part, model, client)
-        for judged in bench.judged([asked.user_id], Tally()):
+        reader = BatchReader(part, model, client)
+        for judged in reader.outlooks([asked.user_id], Tally()):
             return now_ms, judged
         raise UnknownLearner("No learner has this id.")
 

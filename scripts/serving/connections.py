@@ -32,7 +32,7 @@ TRY_FOR_MORE_S = 30.0
 
 log = logging.getLogger("uvicorn.error")  # where a person on call looks
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 FileMark = tuple[int, int, int, int]
 
 
@@ -82,7 +82,7 @@ class Connections:
         """Ids of the objectives of a topic area."""
         return self._asked(lambda client: client.objectives_of_topic(topic_area))
 
-    def ask(self, question: Callable[[Client], Answer]) -> Answer:
+    def ask(self, question: Callable[[Client], Result]) -> Result:
         """What a question of several reads comes to, on one session; it may be asked twice, and must only read."""
         return self._asked(question)
 
@@ -94,7 +94,7 @@ class Connections:
         """Asks the database for the time, at a place that predictions leave free. Raises DatabaseError."""
         self._asked(lambda client: client.now(), probing=True)
 
-    def _asked(self, question: Callable[[Client], Answer], probing: bool = False) -> Answer:
+    def _asked(self, question: Callable[[Client], Result], probing: bool = False) -> Result:
         session = self._borrowed(probing)
         started = time.monotonic()
         try:

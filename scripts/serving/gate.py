@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import os
 import time
-import traceback
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from scripts.cli.command import places_of
 from scripts.serving.problems import SPOKEN, log, problem_response
 
 MOST_BODY_BYTES = 1 << 20
@@ -80,7 +79,7 @@ class Gate:
             else:
                 await self.app(scope, receive if length == b"0" else _in_time(receive), noted)
         except Exception as error:  # uvicorn would log its text, which may quote a learner's rows
-            log.error("internal error (%s)", _places_of(error))
+            log.error("internal error (%s)", places_of(error))
             if begun:  # half an answer must not look like a whole one
                 raise ConnectionAbortedError from None
             await problem_response(500, "bug", "Internal error", SPOKEN["bug"])(scope, receive, noted)
@@ -98,12 +97,6 @@ class Gate:
             return False
         scheme, _, token = given[0].strip(b" \t").replace(b"\t", b" ").partition(b" ")
         return scheme.lower() == b"bearer" and hmac.compare_digest(token.lstrip(b" "), self.token or b"")
-
-
-def _places_of(error: Exception) -> str:
-    """The class, and where it arose: file:line of each call, the innermost first."""
-    calls = reversed(traceback.extract_tb(error.__traceback__))
-    return " < ".join([type(error).__name__, *(f"{os.path.basename(call.filename)}:{call.lineno}" for call in calls)])
 
 
 def _in_time(receive: Receive) -> Receive:

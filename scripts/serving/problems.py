@@ -8,9 +8,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from db.errors import DatabaseConfiguration, DatabaseUnavailable, UnknownLearner, UnknownObjective
-from ml.errors import ModelRefused
 from ml.json_text import dumps
+from scripts.cli.exits import EXIT_CODES, ending
 from scripts.serving.schemas import Problem
 
 log = logging.getLogger("uvicorn.error")  # where a person on call looks
@@ -20,16 +19,16 @@ class TooBusy(Exception):
     """Raised when a request's share of the service's time is used up before its work is done."""
 
 
-PROBLEMS: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (UnknownLearner, 404, "unknown_learner", "Unknown learner"),
-    (UnknownObjective, 404, "unknown_objective", "Unknown objective"),
-    (DatabaseUnavailable, 503, "database_unavailable", "Database unavailable"),
-    (TooBusy, 503, "busy", "Busy"),
-    (DatabaseConfiguration, 500, "configuration", "Configuration"),
-    (ModelRefused, 500, "model_refused", "Model refused"),
-    (Exception, 500, "bug", "Internal error"),
-)
-"""Failure -> status, the command's code, title."""
+STATUS_OF = {
+    "unknown_learner": (404, "Unknown learner"),
+    "unknown_objective": (404, "Unknown objective"),
+    "database_unavailable": (503, "Database unavailable"),
+    "busy": (503, "Busy"),
+    "configuration": (500, "Configuration"),
+    "model_refused": (500, "Model refused"),
+    "bug": (500, "Internal error"),
+}
+"""The name that scripts/cli/exits.py gives a failure -> status, title. Other failures are bugs of the service."""
 
 SPOKEN = {
     "database_unavailable": "the database does not answer; ask again",
@@ -51,9 +50,9 @@ DOCUMENTED: dict[int | str, dict[str, object]] = {
 
 def problem(error: Exception) -> dict[str, object]:
     """The failure as a JSON object, without the service's internals."""
-    status, code, title = next(
-        (status, code, title) for kind, status, code, title in PROBLEMS if isinstance(error, kind)
-    )
+    code = "busy" if isinstance(error, TooBusy) else ending(error)[1]
+    code = code if code in STATUS_OF else "bug"
+    status, title = STATUS_OF[code]
     detail = str(error) if status < 500 else SPOKEN[code]
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code}
 
@@ -70,7 +69,10 @@ def add_handlers(app: FastAPI) -> None:
     """Every failure of a request becomes a problem."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
-    for kind, *_ in PROBLEMS:
+    for kind, _, name in EXIT_CODES:
+        if name in STATUS_OF and name != "bug":
+            app.add_exception_handler(kind, _failed)  # type: ignore[arg-type]
+    for kind in (TooBusy, Exception):
         app.add_exception_handler(kind, _failed)
 
 
@@ -82,9 +84,11 @@ async def _failed(_request: Request, error: Exception) -> Response:
     return Response(dumps(found), int(str(found["status"])), retry, "application/problem+json")
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
     where = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in details[:5])
+    if not _is_json(request.headers.get("content-type", "")):
+        where = f"the header Content-Type must be application/json; {where}"
     return problem_response(422, "invalid_request", "Invalid request", where[:LONGEST_DETAIL])
 
 
@@ -92,3 +96,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 500)
     headers = dict(getattr(error, "headers", None) or {})
     return problem_response(status, "refused", "Refused", str(getattr(error, "detail", "")), headers)
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether a body under this header is read as JSON: application/json, or a type that ends in +json."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))

@@ -15,20 +15,16 @@ from pydantic import (
     model_validator,
 )
 
-from ml.errors import InvalidFeatures
-from ml.instants import iso, parse_iso
+from scripts.cli.human_times import WRITTEN, instant_ms
 
 MOST_PAIRS = 500
 
 
 def _instant_ms(given: object) -> int:
     """What predict.py's --as-of takes, and no number: milliseconds since 1970. Raises ValueError."""
-    try:
-        instant_ms = parse_iso(given if isinstance(given, str) else "")
-        iso(instant_ms)  # an offset can lead out of the years that can be written
-    except (InvalidFeatures, OverflowError):
-        raise ValueError("not an ISO 8601 instant of the years 1 to 9999") from None
-    return instant_ms
+    if not isinstance(given, str):
+        raise ValueError(f"not an ISO 8601 instant of the years 1 to 9999: write {WRITTEN}")
+    return instant_ms(given)
 
 
 EXAMPLE: dict[str, JsonValue] = {"user_id": "demo-learner", "objective_id": "action-potentials"}

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from db.connecting import VARIABLE, located, surroundings
 from db.errors import DatabaseConfiguration, SchemaUnreadable
+from scripts.cli.exits import Misconfigured
 
 CONNECTIONS, MOST_CONNECTIONS = 8, 512
 TIMEOUT_S, LONGEST_TIMEOUT_S = 4.0, 600.0
 
 
-class SettingRefused(Exception):
+class SettingRefused(Misconfigured):
     """Raised when a variable holds what the service cannot work with; its text is one sentence that names it."""
 
 

@@ -8,13 +8,12 @@ import sys
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from scripts.cli.exits import UNAVAILABLE
-from scripts.serving.problems import log
+from scripts.cli.exits import Unavailable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-class Workers(Multiprocess):
+class Supervisor(Multiprocess):
     """uvicorn's supervisor, which by itself starts a worker that cannot start again and again, and ends with 0."""
 
     has_served = cannot_start = False
@@ -33,10 +32,9 @@ class Workers(Multiprocess):
 
 
 def supervise(config: uvicorn.Config) -> None:
-    """Holds worker processes until SIGTERM. Raises SystemExit where they cannot start."""
+    """Holds worker processes until SIGTERM. Raises Unavailable where they cannot start."""
     sys.path.insert(0, ROOT)  # they import the application by name, and must not take another's `scripts`
-    supervisor = Workers(config, sockets=[config.bind_socket()])
+    supervisor = Supervisor(config, sockets=[config.bind_socket()])
     supervisor.run()
     if supervisor.cannot_start:
-        log.critical("the workers cannot start")
-        raise SystemExit(UNAVAILABLE)
+        raise Unavailable("the workers cannot start")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from db.libpq_environment import SetAside, overriding
 from db.url import parse
+from scripts.cli.exits import Unavailable
 
 if TYPE_CHECKING:
     import psycopg2
@@ -31,7 +32,7 @@ UNPRIVILEGED_USERS = ("postgres", "nobody")
 SUPERUSER = "postgres"
 
 
-class NoPostgres(Exception):
+class NoPostgres(Unavailable):
     """Raised when this machine has no PostgreSQL server programs, or they do not start."""
 
 

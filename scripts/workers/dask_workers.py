@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from scripts.cli.exits import Misconfigured, Unavailable
+
 Result = TypeVar("Result")
 
 CONNECT_WITHIN = "15s"
@@ -30,11 +32,11 @@ SCHEMES = ("tcp", "tls", "ws", "wss")
 _SETTINGS_OF_TLS = "distributed.comm.tls.ca-file, and .client.cert and .client.key"
 
 
-class WorkersLost(Exception):
+class WorkersLost(Unavailable):
     """Raised when worker processes die again and again, when a cluster has none, or cannot run the predictor."""
 
 
-class SchedulerAddress(ValueError):
+class SchedulerAddress(Misconfigured):
     """Raised when an address can be none of a Dask scheduler's; its text says why."""
 
 

@@ -1,4 +1,4 @@
-"""What a process keeps between the parts it does: a bench with its database connection, and objectives once read."""
+"""What a process keeps between the parts of its work: a database connection, and the objectives it has read."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ ATTEMPTS = 3
 Result = TypeVar("Result")
 
 
-class Bench(Protocol):
-    """What a process works at: made at its first part, kept for the parts that follow."""
+class Closable(Protocol):
+    """A connection and what was read through it: opened for a process's first part and kept for those that follow."""
 
     def close(self) -> None:
         """Gives the connection back."""
 
 
-Kept = TypeVar("Kept", bound=Bench)
-_benches: dict[tuple[int, object], Any] = {}
+Kept = TypeVar("Kept", bound=Closable)
+_kept: dict[tuple[int, object], Any] = {}
 
 
-def bench_of(settings: object, make: Callable[[], Kept]) -> Kept:
-    """This process's bench for these settings, in place of one for others; a forked process makes its own."""
+def kept_for(settings: object, make: Callable[[], Kept]) -> Kept:
+    """What this process keeps for these settings; what it kept for others is closed. A forked process makes its own."""
     key = os.getpid(), settings
-    bench: Kept | None = _benches.get(key)
-    if bench is None:
+    kept: Kept | None = _kept.get(key)
+    if kept is None:
         clear()
-        bench = _benches[key] = make()
-    return bench
+        kept = _kept[key] = make()
+    return kept
 
 
 def clear() -> None:
-    """Closes this process's bench; one inherited through a fork is its parent's to close."""
-    for (process, _), bench in _benches.items():
+    """Closes what this process keeps; what it inherited through a fork is its parent's to close."""
+    for (process, _), kept in _kept.items():
         if process == os.getpid():
-            bench.close()
-    _benches.clear()
+            kept.close()
+    _kept.clear()
 
 
 def patiently(do: Callable[..., Result], *arguments: Any) -> Result:

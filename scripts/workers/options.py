@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import click
 
-from scripts.cli.exits import CONFIGURATION, USAGE, Refused
+from scripts.cli.exits import Usage
 from scripts.workers.backends import Workers
-from scripts.workers.dask_workers import SchedulerAddress, check_address
+from scripts.workers.dask_workers import check_address
 
 
 def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The three options; jobs is the default of the first."""
+    """The options, which the command gets as one `workers`; jobs is the default of --jobs."""
     options = (
         click.option(
-            "--jobs", type=click.IntRange(1, 256), default=jobs, show_default=True, help="Processes on this machine."
+            "--jobs",
+            type=click.IntRange(1, 256),
+            default=jobs,
+            show_default=True,
+            help="How many processes of this machine share the work.",
         ),
-        click.option("--backend", type=click.Choice(["loky", "dask"]), default="loky", show_default=True),
-        click.option("--scheduler", metavar="ADDRESS", help="Of the Dask cluster, such as tcp://host:8786."),
+        click.option(
+            "--backend",
+            type=click.Choice(["loky", "dask"]),
+            default="loky",
+            show_default=True,
+            help="Who shares the work: processes of this machine (loky) or a Dask cluster (dask).",
+        ),
+        click.option("--scheduler", metavar="ADDRESS", help="The Dask cluster's scheduler, such as tcp://host:8786."),
     )
 
     def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def decided(*, backend: str, jobs: int, scheduler: str | None, **more: Any) -> Any:
+            return command(workers=workers_of(backend, jobs, scheduler), **more)
+
+        made: Callable[..., Any] = decided
         for option in reversed(options):
-            command = option(command)
-        return command
+            made = option(made)
+        return made
 
     return decorated
 
@@ -33,12 +49,9 @@ def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., An
 def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
     """What the options name. Refuses a cluster without an address, the reverse, and what can be no address of one."""
     if (backend == "dask") != bool(scheduler):
-        raise Refused("--backend dask and --scheduler ADDRESS belong together.", USAGE)
+        raise Usage("--backend dask and --scheduler ADDRESS belong together.")
     if scheduler:
-        try:
-            check_address(scheduler)
-        except SchedulerAddress as error:
-            raise Refused(str(error), CONFIGURATION) from None
+        check_address(scheduler)
     return Workers(backend, jobs, scheduler)
 
 

@@ -31,7 +31,7 @@ from ml.scoring.trained import predict
 from ml.study.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
 from ml.study.upcoming import Plans, upcoming
 from ml.training.vectorised import ManyAtOnce
-from scripts import predict_batch as command
+from scripts.batch import run as batch_run
 from scripts.predict_batch import predict_batch
 from scripts.testbed.synthetic_rows import Size, fill
 from tests.support.benchmarks import figures_of
@@ -201,7 +201,7 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--part", "7")
     batch(*arguments, "--output", str(whole))
-    real, calls = command.do_part, []
+    real, calls = batch_run.do_part, []
 
     def dies_in_the_third(*part: object) -> object:
         calls.append(part)
@@ -209,12 +209,12 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(
             raise KeyboardInterrupt
         return real(*part)
 
-    monkeypatch.setattr(command, "do_part", dies_in_the_third)
+    monkeypatch.setattr(batch_run, "do_part", dies_in_the_third)
     batch(*arguments, "--output", str(out), expected=130)
     assert not out.exists()
     with open(f"{out}.partial", "ab") as file:
         file.write(b'{"user_id": "half a li')  # what a crash may leave after the last note of progress
-    monkeypatch.setattr(command, "do_part", lambda *part: calls.append(part) or real(*part))
+    monkeypatch.setattr(batch_run, "do_part", lambda *part: calls.append(part) or real(*part))
     summary = batch(*arguments, "--output", str(out), "--json")
     assert summary["continued"]
     assert len(calls) == 3 + 3  # five parts: two done before, three now
@@ -227,7 +227,7 @@ def test_another_model_or_moment_begins_anew(
     sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.jsonl"
-    real, calls = command.do_part, []
+    real, calls = batch_run.do_part, []
 
     def dies_in_the_second(*part: object) -> object:
         calls.append(part)
@@ -235,10 +235,10 @@ def test_another_model_or_moment_begins_anew(
             raise KeyboardInterrupt
         return real(*part)
 
-    monkeypatch.setattr(command, "do_part", dies_in_the_second)
+    monkeypatch.setattr(batch_run, "do_part", dies_in_the_second)
     arguments = ("--database-url", sqlite_platform, "--as-of", AS_OF, "--output", str(out), "--part", "7")
     batch(*arguments, "--model", "rules", expected=130)
-    monkeypatch.setattr(command, "do_part", real)
+    monkeypatch.setattr(batch_run, "do_part", real)
     summary = batch(*arguments, "--model", save_model(str(tmp_path)), "--json")
     assert not summary["continued"]
     assert {line["model_version"] for line in lines_of(out)} == {"trained"}

@@ -193,7 +193,7 @@ def test_a_list_with_a_byte_order_mark_finds_its_learners(url: str, tmp_path: Pa
 def test_a_list_that_is_none_is_refused(url: str, tmp_path: Path, octets: bytes) -> None:
     (tmp_path / "users").write_bytes(octets)
     said = batch(*arguments(url, tmp_path / "o.jsonl"), "--users", str(tmp_path / "users"), expected=2)
-    assert said.startswith("Error: --users")
+    assert said.startswith("Error: Invalid value for '--users': the file ")
     assert not (tmp_path / "o.jsonl").exists()
 
 

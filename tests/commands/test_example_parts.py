@@ -12,7 +12,7 @@ from db.writing.open import open_writer
 from ml.errors import ModelRefused
 from ml.training.examples import labelled_examples
 from scripts.labelling.history import build_table, read_examples
-from scripts.labelling.part import Extraction, packed, unpacked
+from scripts.labelling.part import Extraction, opened_table, table_content
 from scripts.testbed.synthetic_rows import Size, fill
 from scripts.workers.backends import Workers
 from scripts.workers.ranges import ranges
@@ -39,10 +39,10 @@ def same(one: Iterable[np.ndarray], other: Iterable[np.ndarray]) -> bool:
 
 def test_processes_that_read_for_themselves_make_what_one_walk_makes(table_and_url: tuple[str, str]) -> None:
     table, url = table_and_url
-    content, digest = packed(table)
+    content, digest = table_content(table)
     with db.connect(url) as client:
         learners, objectives = list(client.stream_learners(NOW_MS, None)), client.read_objectives(None)
-        walked = labelled_examples(learners, objectives, unpacked(content, digest))
+        walked = labelled_examples(learners, objectives, opened_table(content, digest))
         shared = [
             read_examples(client, Extraction(url, None, NOW_MS, None), table, None, Workers(jobs=n)) for n in (1, 2)
         ]
@@ -71,11 +71,11 @@ def test_the_order_is_the_databases_own_where_it_is_not_pythons(
 
 
 def test_a_table_that_changed_on_its_way_is_refused(table_and_url: tuple[str, str]) -> None:
-    content, digest = packed(table_and_url[0])
+    content, digest = table_content(table_and_url[0])
     damaged = content.copy()
     damaged[len(damaged) // 2] ^= 1
     with pytest.raises(ModelRefused, match="did not arrive"):
-        unpacked(damaged, digest)
+        opened_table(damaged, digest)
 
 
 def test_ranges_hold_every_learner_once_and_grow_smaller_towards_the_end() -> None:

@@ -287,12 +287,13 @@ def test_a_database_that_cannot_be_read(url: str, code: int) -> None:
 
 
 def test_a_bug_does_not_pass_for_an_alert(tmp_path: Path) -> None:
-    broken = "import scripts.monitor as m; m.observe = None; m.main()"
+    broken = "import scripts.monitor as m; m.observe = None; m.monitor()"
     done = subprocess.run(
         [sys.executable, "-c", broken, "--demo"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 70
-    assert "Traceback" in done.stderr
+    assert re.fullmatch(r"Error: internal error \(TypeError < monitor\.py:\d+ .*\)\n", done.stderr)
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_stream_left_early_leaves_the_client_usable(database: str) -> None:

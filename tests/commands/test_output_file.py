@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from ml.storage import atomic_files
 from scripts.build_zipapp import build_zipapp
-from scripts.cli.exits import Refused
+from scripts.cli.exits import InputOutput
 from scripts.cli.output_file import write_whole
 from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
@@ -71,7 +71,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(atomic_files.os, "replace", no_space)
-    with pytest.raises(Refused, match="No space left on device"):
+    with pytest.raises(InputOutput, match="No space left on device"):
         write_whole(str(path), "new")
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.json"]

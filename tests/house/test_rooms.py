@@ -33,6 +33,7 @@ PREDICT_IMPORTS = {
     "ml.study.occasion",
     "os",
     "scripts.cli.doctor",
+    "scripts.cli.exits",
     "scripts.cli.predict_options",
     "scripts.cli.request",
     "scripts.cli.streams",

@@ -1,0 +1,34 @@
+"""The options of predict_batch.py as a record."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scripts.workers.backends import Workers
+
+
+class BatchOptions(NamedTuple):
+    """What each means is in the command's help. learners: sorted ids, None for all. output: None for stdout."""
+
+    database_url: str
+    schema: str | None
+    learners: list[str] | None
+    days_ahead: int
+    objectives: str
+    as_of_ms: int | None
+    model: str | None
+    output: str | None
+    full: bool
+    store: bool
+    correct_from: str
+    workers: Workers
+    part: int
+    as_json: bool
+    quiet: bool
+
+    @property
+    def lines(self) -> str:
+        """The form of the lines: "full", "short", or "" where the predictions are only stored."""
+        if self.output or not self.store:
+            return "full" if self.full else "short"
+        return ""

@@ -1,0 +1,171 @@
+"""What every command is made of: -h beside --help, one line for an error, and the exit code of the one table.
+
+@command({0: "the tables are there"})
+@click.option(...)
+def create_database(...) -> None: ...
+
+A command ends with 0, with the number that it returns, or with the code that scripts/cli/exits.py gives to what it
+raises. Nothing that it raises is shown as a traceback: what nobody expected is told with the places of the calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, wraps
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from scripts.cli.exits import (
+    BUG,
+    MEANINGS,
+    TO_LOOK_AT,
+    UNDER_WAY,
+    UNKNOWN,
+    InputOutput,
+    Interrupted,
+    Usage,
+    ending,
+    told,
+)
+from scripts.cli.streams import in_one_line
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
+SPECIAL = (TO_LOOK_AT, UNKNOWN, UNDER_WAY)
+"""Exit codes that a command has only where it says so."""
+_OF_A_FULL_DISK = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+Record = TypeVar("Record")
+
+
+class Command(click.Command):
+    """A command that ends as the table of exit codes says."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs the command and ends the process; with standalone_mode off, returns and raises as click does."""
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        return _end(run) if standalone_mode else run()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Does the work. click would end the process with 1 where nobody reads what it prints."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise InputOutput("stdout cannot be written: nobody reads it.") from None
+
+
+class Group(Command, click.Group):
+    """A command with commands of its own, which end in the same way."""
+
+    command_class = Command
+
+
+def command(
+    ends: Mapping[int, str] | None = None, help_text: str | None = None, name: str | None = None
+) -> Callable[[Callable[..., Any]], Command]:
+    """Makes a function a command.
+
+    Args:
+        ends: What exit codes mean in this command, where that is more than MEANINGS says; None as for any command.
+        help_text: The help, in place of the function's docstring.
+        name: The command's name, by default that of the function.
+    """
+
+    def made(function: Callable[..., Any]) -> Command:
+        meanings = {code: meaning for code, meaning in MEANINGS.items() if code not in SPECIAL} | dict(ends or {})
+        meanings = {code: meaning or MEANINGS[code] for code, meaning in meanings.items()}
+        shown = {"help": help_text} if help_text else {}
+        return click.command(name, cls=Command, context_settings=CONTEXT, epilog=told(meanings), **shown)(function)
+
+    return made
+
+
+def group(function: Callable[..., Any]) -> Group:
+    """Makes a function a command that has commands of its own."""
+    return click.group(cls=Group, context_settings=CONTEXT)(function)
+
+
+def as_record(record: Callable[..., Record]) -> Callable[[Callable[[Record], Any]], Callable[..., Any]]:
+    """Hands a command its options as one record, whose fields have the options' names."""
+
+    def made(function: Callable[[Record], Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def called(**options: Any) -> Any:
+            return function(record(**options))
+
+        return called
+
+    return made
+
+
+def note(sentence: str) -> None:
+    """Tells people something, in one line on stderr."""
+    click.echo(in_one_line(sentence), err=True)
+
+
+def _end(run: Callable[[], Any]) -> NoReturn:
+    """Runs a command and ends the process, with one line on stderr where it failed."""
+    try:
+        ended = run()
+        sys.stdout.flush()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        failure = _failure(error)
+        code, _ = ending(failure)
+        _fall_silent_where_nobody_reads()
+        try:
+            click.echo(f"Error: {in_one_line(_sentence(failure, code))}", err=True)
+        except OSError:  # stderr is gone as well
+            pass
+        sys.exit(code)
+    sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def _failure(error: BaseException) -> BaseException:
+    """What was raised, in a class of ours where click or the system raised it."""
+    if isinstance(error, click.ClickException):
+        context = getattr(error, "ctx", None)
+        said = error.format_message().replace("\n\t", " ")
+        return Usage(f"{said} See {context.command_path} --help." if context is not None else said)
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return Interrupted("The command was interrupted.")
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _OF_A_FULL_DISK):
+        name = "stdout" if error.filename is None else click.format_filename(error.filename)
+        return InputOutput(
+            f"{name} cannot be {'written' if error.filename is None else 'read or written'}: {error.strerror}."
+        )
+    return error
+
+
+def _sentence(error: BaseException, code: int) -> str:
+    """What people read. The text of a bug may quote a learner's rows: its class and its place do not."""
+    return f"internal error ({places_of(error)})" if code == BUG else str(error)
+
+
+def places_of(error: BaseException) -> str:
+    """The class of an unexpected error, and file:line of each call that led to it, the innermost first."""
+    calls = reversed(traceback.extract_tb(error.__traceback__))
+    return " < ".join([type(error).__name__, *(f"{os.path.basename(call.filename)}:{call.lineno}" for call in calls)])
+
+
+def _fall_silent_where_nobody_reads() -> None:
+    """Python flushes stdout once more at the end, and would tell of a closed pipe in lines of its own."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (OSError, ValueError):
+            pass

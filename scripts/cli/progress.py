@@ -1,0 +1,28 @@
+"""Progress for people who watch a terminal; a log or a mail gets none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
+Each = TypeVar("Each")
+
+
+def bar(label: str, length: int, quiet: bool = False, **more: Any) -> ProgressBar[int]:
+    """A progress bar on stderr, which shows nothing where stderr is no terminal or people asked for quiet."""
+    hidden = quiet or not sys.stderr.isatty()
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden, **more)
+
+
+def shown(items: Iterable[Each], label: str, length: int, quiet: bool = False) -> Iterator[Each]:
+    """The same items, counted on a progress bar while they pass."""
+    with bar(label, length, quiet) as progress:
+        for item in items:
+            yield item
+            progress.update(1)

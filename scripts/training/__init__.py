@@ -1,0 +1,1 @@
+"""What training, retraining and measuring a model do, below the commands that people run."""

@@ -1,0 +1,62 @@
+"""The options of the commands that train, as records."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scripts.workers.backends import Workers
+
+
+class TrainingOptions(NamedTuple):
+    """Those of train_initial_model.py; what each means is in its help.
+
+    learners: the ids to train on, None for all. struggle_below: a share, None for the platform's definition.
+    as_of_ms: None for the database's now. names: with pretrained, what each of the urls holds.
+    """
+
+    urls: tuple[str, ...]
+    schema: str | None
+    models_dir: str
+    prior: str | None
+    struggle_below: float | None
+    learners: list[str] | None
+    difficulty_only: bool
+    as_of_ms: int | None
+    pretrained: bool
+    names: tuple[str, ...]
+    correct_from: str
+    workers: Workers
+    as_json: bool
+
+
+class RetrainingOptions(NamedTuple):
+    """Those of retrain_model.py; what each means is in its help."""
+
+    since: str
+    database_url: str
+    schema: str | None
+    models_dir: str
+    as_of_ms: int | None
+    count_anew: bool
+    correct_from: str
+    workers: Workers
+    as_json: bool
+
+
+class MeasuringOptions(NamedTuple):
+    """Those of evaluate_model.py; what each means is in its help.
+
+    explain: learner, objective and the instant in milliseconds since 1970. json_path: "-" is stdout.
+    """
+
+    database_url: str
+    schema: str | None
+    model: str | None
+    learners: list[str] | None
+    struggle_below: float | None
+    predictions: str | None
+    explain: tuple[str, str, int] | None
+    bootstrap: int
+    json_path: str | None
+    correct_from: str
+    workers: Workers

@@ -1,0 +1,111 @@
+"""The model that the repository ships, out of one database per platform. Nothing in it depends on the day."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+
+import numpy as np
+
+import db
+from ml.evaluation.figures import evaluate
+from ml.evaluation.slices import Slice
+from ml.storage import atomic_files, model_file
+from ml.storage.registry import Registry
+from ml.study.correctness import ANY
+from ml.study.visits import PERFORMANCE_BELOW
+from ml.training.examples import ExampleSet
+from ml.training.fit import BAGS
+from ml.training.model_card import card, readme
+from ml.training.prior import Source, Trained, pretrain, with_figures
+from scripts.cli.exits import Usage
+from scripts.cli.progress import bar
+from scripts.labelling.history import build_table, read_examples
+from scripts.labelling.part import Extraction
+from scripts.training.initial import PRETRAINED, measured
+from scripts.training.options import TrainingOptions
+
+HOW_MEASURED = (
+    "Each platform was predicted by a model that saw only the others: what a new platform may expect before it trains"
+    " on its own answers, given its own objective difficulties. A part of the time features was hidden at random."
+)
+
+
+def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
+    """Writes pretrained.pkl, its card and README.md; returns what was written and how good it is.
+
+    The model serves both settings of --correct-from where no answer was rated HARD, which is all that they differ in.
+    Raises Usage where --source does not name each database, and what reading and training raise.
+    """
+    if not options.urls or len(options.names) != len(options.urls):
+        raise Usage("--pretrained needs a --source for each --database-url.")
+    Registry(options.models_dir).prepare()  # before the work, not after it
+    sources, sentences, trained_under = _read(options)
+    mark = PERFORMANCE_BELOW if options.struggle_below is None else options.struggle_below
+    with bar("fitting", len(sources) + BAGS) as progress:
+        trained = pretrain(
+            *(sources, "pretrained-1", sentences, mark),
+            each=lambda step: progress.update(1),
+            correct_from=trained_under,
+        )
+    every = _joined(sources)
+    saved = with_figures(trained.saved, measured(trained, every))
+    platforms = np.repeat([source.name for source in sources], [len(source.known) for source in sources])
+    found = card(
+        *(saved, every.X, every.y.astype(float), trained.probabilities, every.learner, HOW_MEASURED),
+        {"platform": platforms.tolist()},
+        _unknown(trained),
+    )
+    path = os.path.join(options.models_dir, PRETRAINED)
+    atomic_files.put(path, model_file.dump(saved))
+    atomic_files.put(os.path.join(options.models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
+    atomic_files.put(os.path.join(options.models_dir, "README.md"), readme(found, _remake(options.names)).encode())
+    return {"model": path, "chosen": trained.result.chosen, **saved.figures}
+
+
+def _read(options: TrainingOptions) -> tuple[list[Source], list[str], str]:
+    """Each platform's examples, a sentence about each, and the setting that the model will have been trained under."""
+    sources, sentences, trained_under = [], [], ANY
+    below, correct_from = options.struggle_below, options.correct_from
+    with tempfile.TemporaryDirectory() as at:
+        for url, name in zip(options.urls, options.names):
+            with db.connect(url) as client:
+                until_ms = client.now()
+                table = os.path.join(at, "difficulty")
+                size = build_table(client, table, until_ms, None, below, correct_from)
+                extraction = Extraction(url, None, until_ms, below, correct_from=correct_from)
+                known, unknown = (
+                    read_examples(client, extraction, each, None, options.workers) for each in (table, None)
+                )
+            trained_under = correct_from if size.hard else trained_under
+            sources.append(Source(name, known, unknown))
+            sentences.append(
+                f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
+            )
+    return sources, sentences, trained_under
+
+
+def _remake(names: tuple[str, ...]) -> str:
+    """The commands that make the model again, for its README.md."""
+    imports = "".join(
+        f"python -m scripts.import_history LOG{n} --database-url sqlite:///{n}.sqlite3  # {name}\n"
+        for n, name in enumerate(names, 1)
+    )
+    return f"{imports}python scripts/train_initial_model.py --pretrained " + " ".join(
+        f"--database-url sqlite:///{number}.sqlite3 --source {json.dumps(name)}" for number, name in enumerate(names, 1)
+    )
+
+
+def _unknown(trained: Trained) -> list[Slice]:
+    """How the prior does where nobody knows the objective."""
+    if trained.unknown is None or not len(trained.unknown.y):
+        return []
+    return [Slice("objective", "unknown", evaluate(*trained.unknown, threshold=trained.result.threshold))]
+
+
+def _joined(sources: list[Source]) -> ExampleSet:
+    """The known visits of all platforms; learner ids collide between platforms, and so get their platform's number."""
+    columns = {name: np.concatenate([getattr(s.known, name) for s in sources]) for name in ExampleSet._fields}
+    columns["learner"] = np.concatenate([np.char.add(f"{n}/", s.known.learner) for n, s in enumerate(sources)])
+    return ExampleSet(**columns)
