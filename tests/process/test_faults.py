@@ -46,6 +46,7 @@ from tests.support.running_predict import (
     PREDICT,
     SECRET,
     Ran,
+    Running,
     altered,
     filled_pipe,
     finished,
@@ -730,13 +731,8 @@ def test_another_working_directory_one_removed_and_one_read_only(guarded: Path) 
     ran(cwd="/").is_whole()
     gone = guarded / "gone"
     gone.mkdir()
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, PREDICT, LEARNER, OBJECTIVE],
-        cwd=gone,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    finished(process).is_whole()
+    words = ["/bin/sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", sys.executable, PREDICT, LEARNER, OBJECTIVE]
+    finished(Running(words, cwd=gone)).is_whole()
     os.chmod(guarded, 0o555)
     try:
         ran(cwd=guarded, preexec_fn=without_roots_privilege).is_whole()
