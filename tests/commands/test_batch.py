@@ -81,6 +81,7 @@ def predict_py(url: str, *arguments: str) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rules", "trained", "trained with difficulties"])
 def test_the_numbers_are_those_of_predict_py(platform: str, tmp_path: Path, kind: str) -> None:
     model = "rules"
@@ -98,6 +99,7 @@ def test_the_numbers_are_those_of_predict_py(platform: str, tmp_path: Path, kind
         assert line == {name: single[name] for name in line}
 
 
+@pytest.mark.slow
 def test_the_demo_learner_as_of_its_own_now(demo_database: str, tmp_path: Path) -> None:
     """Undated columns (masteries, missions, cards) count, as the database's clock stands at as_of."""
     out = tmp_path / "out.jsonl"
@@ -109,6 +111,7 @@ def test_the_demo_learner_as_of_its_own_now(demo_database: str, tmp_path: Path) 
         assert line == single
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), draw=st.randoms(use_true_random=False), count=st.integers(1, 9))
 def test_many_at_once_are_judged_as_one_by_one(seed: int, draw: random.Random, count: int) -> None:
@@ -132,6 +135,7 @@ def test_a_logit_beyond_the_bound_is_held_there() -> None:
     assert verdict.probability == predict(saved, vector).probability < 1.0
 
 
+@pytest.mark.slow
 def test_features_facing_many_are_those_of_each(platform: str, tmp_path: Path) -> None:
     """With a difficulty table: replayed once for twenty objectives, or once for each."""
     model = StrugglePredictionModel.load(save_model(str(tmp_path), 3, platform, NOW_MS - DAY_MS))
@@ -195,6 +199,7 @@ def test_without_plans_it_is_what_is_not_mastered() -> None:
     assert ahead(**rows, is_now=False) == ["weak"]  # mastery levels have no date
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_continued_without_a_line_twice(
     sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +250,7 @@ def test_another_model_or_moment_begins_anew(
     assert set(pairs_of(out).values()) == {1}
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(sqlite_platform: str, tmp_path: Path) -> None:
     arguments = ("--database-url", sqlite_platform, "--model", save_model(str(tmp_path)), "--as-of", AS_OF)
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
@@ -253,6 +259,7 @@ def test_two_processes_write_what_one_writes(sqlite_platform: str, tmp_path: Pat
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.slow
 def test_parquet_holds_the_same_rows(sqlite_platform: str, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
     arguments = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
@@ -266,6 +273,7 @@ def test_parquet_holds_the_same_rows(sqlite_platform: str, tmp_path: Path) -> No
         assert row == line
 
 
+@pytest.mark.slow
 def test_stored_once_a_day_and_decided_rows_stay(platform: str) -> None:
     arguments = ("--database-url", platform, "--model", "rules", "--store", "--json")
     first = batch(*arguments, "--as-of", AS_OF)

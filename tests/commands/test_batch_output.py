@@ -81,6 +81,7 @@ def test_a_planted_link_is_not_written_through(url: str, tmp_path: Path, end: st
         assert not out.is_symlink()
 
 
+@pytest.mark.slow
 def test_pipes_and_devices_are_written_to(url: str, tmp_path: Path) -> None:
     batch(*arguments(url, tmp_path / "o.jsonl"))
     expected = (tmp_path / "o.jsonl").read_bytes()

@@ -57,6 +57,7 @@ def filled(postgres_databases: Databases, answers: int) -> str:
     return url
 
 
+@pytest.mark.slow
 def test_a_worker_killed_half_way_loses_and_doubles_nothing(platform: str, tmp_path: Path) -> None:
     alone, out = tmp_path / "alone.jsonl", tmp_path / "out.jsonl"
     arguments = ["--database-url", platform, "--model", "rules", "--as-of", iso(NOW_MS), "--part", "4", "--store"]
@@ -114,6 +115,7 @@ def content_of(models: Path) -> dict[str, bytes]:
     return {name: (models / name).read_bytes() for name in names}
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_have_been(
     postgres_databases: Databases, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_worker_killed_in_the_midst_of_training_leaves_the_model_as_it_would_h
     assert content_of(shared) == content_of(alone)
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
     nowhere = ("--demo", "--backend", "dask", "--scheduler", "tcp://127.0.0.1:9")
@@ -144,6 +147,7 @@ def test_a_scheduler_that_is_not_there_is_exit_69(tmp_path: Path, monkeypatch: p
     assert os.listdir(tmp_path / "models") == []
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.CONNECT_WITHIN", "1s")
 
@@ -159,6 +163,7 @@ def test_a_scheduler_that_dies_meanwhile_is_told(tmp_path: Path, monkeypatch: py
             list(in_order(abs, parts(), workers))
 
 
+@pytest.mark.slow
 def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path: Path) -> None:
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 2, running.address)
@@ -166,6 +171,7 @@ def test_a_single_worker_does_the_work_rather_than_the_command(tmp_path: Path) -
             assert set(in_order(os.getpid, [()] * 3, workers)) == {running.workers[0].pid}
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_exit_69(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.workers.dask_workers.WORKERS_WITHIN_S", 1)
     with cluster(str(tmp_path), 0) as running:
@@ -182,6 +188,7 @@ def test_a_cluster_and_its_address_belong_together(named: None, command: click.C
     assert (ran.exit_code, "belong together" in ran.stderr) == (2, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "why"),
     [
@@ -214,6 +221,7 @@ def test_an_address_that_may_be_a_schedulers_is_taken(address: str) -> None:
     check_address(address)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "reply", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", b"HTTP/1.0 4"], ids=["none", "http", "cut off"]
 )
@@ -244,6 +252,7 @@ def told(running: Cluster, url: str, out: Path, *more: str) -> list[str]:
     return [*argv, "--backend", "dask", "--scheduler", running.address]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole_cluster", [True, False])
 def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path: Path, whole_cluster: bool) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -261,6 +270,7 @@ def test_a_worker_that_cannot_import_the_predictor_is_a_sentence_and_69(tmp_path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
@@ -284,6 +294,7 @@ def test_the_death_of_the_last_worker_in_the_middle_is_a_sentence(
                 next(done)
 
 
+@pytest.mark.slow
 def test_a_mistake_of_ours_on_a_worker_is_no_missing_installation(tmp_path: Path) -> None:
     with cluster(str(tmp_path), 1) as running:
         workers = Workers("dask", 1, running.address)

@@ -154,6 +154,7 @@ def test_importing_twice_changes_nothing(database: str, imported: Import) -> Non
     assert contents(database) == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [1, 7, 20, 39])
 def test_a_log_in_two_pieces_ends_as_the_whole_log_does(tmp_path: Path, imported: Import, cut: int) -> None:
     rows = [row("ann", T0 + 1500 * n, int(n % 3 > 0), "st"[n % 5 > 2], str(n % 5)) for n in range(40)]
@@ -206,6 +207,7 @@ def test_the_visits_stored_are_those_that_ml_sees(database: str, imported: Impor
     assert len(seen) > 5
 
 
+@pytest.mark.slow
 def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str, imported: Import) -> None:
     rows = [row("ann", 0, item=str(n)) for n in range(5)]
     imported(database, *rows[:3])
@@ -216,6 +218,7 @@ def test_a_longer_order_adds_its_end_and_another_order_is_refused(database: str,
     assert contents(database) == before
 
 
+@pytest.mark.slow
 def test_the_same_answer_twice_in_one_second_is_two_answers(database: str, imported: Import) -> None:
     assert imported(database, row("ann", T0), row("ann", T0), row("ann", T0, 0))["new_answers"] == 3
     assert [review.rating for review in read(database, "ann", "s").learner.reviews] == ["GOOD", "GOOD", "AGAIN"]
@@ -227,6 +230,7 @@ def test_answers_of_one_second_keep_their_order(database: str, imported: Import)
     assert [review.card_id for review in read(database, "ann", "s").learner.reviews] == [f"s/{item}" for item in items]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [row("bob", T0, 2), row("bob", "soon"), "bob\n", row("bob", 0), row("", T0)])
 def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, imported: Import, bad: str) -> None:
     imported(database, row("ann", T0))
@@ -252,6 +256,7 @@ def test_no_database_is_made_for_a_log_that_cannot_be_read(tmp_path: Path, impor
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.slow
 def test_hostile_ids_are_ids(database: str, imported: Import) -> None:
     learners = [
         "-h",
@@ -303,6 +308,7 @@ def real_log(name: str) -> str:
     return os.path.join(need("STRUGGLE_DATA"), name, "interactions.csv.gz")
 
 
+@pytest.mark.slow
 def test_a_real_posttest_log(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/cloze.db"
     summary = invoke(real_log("lkt_cloze"), url)

@@ -56,6 +56,7 @@ def spoil(path: Path, kind: str) -> None:
         path.write_bytes(b"\xff\xfe torn \x1b[2J")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["absent", "file", "dangling link"])
 def test_a_directory_that_is_none_is_one_sentence_and_none_is_made(registry: Registry, kind: str) -> None:
     path = Path(registry.directory)
@@ -71,6 +72,7 @@ def test_a_directory_that_is_none_is_one_sentence_and_none_is_made(registry: Reg
     assert os.path.lexists(path) == there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["damaged", "pipe", "zero", "nowhere", "loop", "huge"])
 def test_a_damaged_current_model_keeps_nobody_from_listing_rolling_back_or_promoting(
     two: tuple[Registry, str, str], kind: str
@@ -95,6 +97,7 @@ def test_a_damaged_current_model_keeps_nobody_from_listing_rolling_back_or_promo
     assert registry.promotions()[-1]["from"] == first
 
 
+@pytest.mark.slow
 def test_a_directory_in_the_current_models_place_is_refused_in_a_sentence(two: tuple[Registry, str, str]) -> None:
     registry, first, _ = two
     spoil(Path(registry.directory, "current.pkl"), "directory")
@@ -113,6 +116,7 @@ def test_a_damaged_current_model_that_was_never_promoted_can_be_rolled_back(regi
         registry.rollback(WHEN, "nothing left")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["damaged", "pipe", "directory", "zero", "loop", "nested", "huge"])
 def test_a_card_that_is_none_is_no_card(two: tuple[Registry, str, str], kind: str) -> None:
     registry, _, second = two
@@ -124,6 +128,7 @@ def test_a_card_that_is_none_is_no_card(two: tuple[Registry, str, str], kind: st
     assert run(registry, "list").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "directory", "zero", "nowhere", "loop"])
 def test_a_record_of_promotions_that_is_no_file_is_refused_where_it_is_needed(
     two: tuple[Registry, str, str], kind: str
@@ -194,6 +199,7 @@ def test_pruning_keeps_the_newest_the_one_that_answers_and_the_one_before_it(reg
     assert json.loads(run(registry, "--json", "prune", "--keep", "1").stdout) == {"removed": []}
 
 
+@pytest.mark.slow
 def test_removing_takes_a_version_its_card_and_its_own_table_and_never_the_one_that_answers(registry: Registry) -> None:
     own, shared = registry.add_difficulty(b"own" * 2000), registry.add_difficulty(b"shared" * 2000)
     first, second, third = (registry.add(model(float(n), t), DATE, {}) for n, t in enumerate((own, shared, shared)))

@@ -139,6 +139,7 @@ def test_degraded_answers_raise_an_alert(database: str) -> None:
     assert [each["figure"] for each in report["alerts"]] == ["degraded"]
 
 
+@pytest.mark.slow
 def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(database: str) -> None:
     rows = list(certain_rows(6000, wrong=0.02, learners=200))
     rows = [(*row[:3], 1 - row[3] if row[1][-1] == "7" and row[8] else row[3], *row[4:]) for row in rows]
@@ -239,6 +240,7 @@ def test_the_alert_command_gets_the_report_and_no_shell(tmp_path: Path, database
     assert not (tmp_path / "a b").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["/nonexistent/program", f"{sys.executable} -c 'raise SystemExit(7)'"])
 def test_a_failing_alert_command_is_told_and_leaves_the_alert(database: str, command: str) -> None:
     store(database, certain_rows(wrong=0.5))
@@ -247,6 +249,7 @@ def test_a_failing_alert_command_is_told_and_leaves_the_alert(database: str, com
     assert "alert command" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_prometheus_file_holds_the_reports_figures(tmp_path: Path, database: str) -> None:
     store(database, simulated(1200, 50, UNTIL_MS), users=[(f"learner-{each}", 'a "b"\\\n') for each in range(50)])
     path = tmp_path / "struggle.prom"
@@ -286,6 +289,7 @@ def test_a_database_that_cannot_be_read(url: str, code: int) -> None:
     assert done.stderr.startswith("Error: ")
 
 
+@pytest.mark.slow
 def test_a_bug_does_not_pass_for_an_alert(tmp_path: Path) -> None:
     broken = "import scripts.monitor as m; m.observe = None; m.monitor()"
     done = subprocess.run(
@@ -296,6 +300,7 @@ def test_a_bug_does_not_pass_for_an_alert(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_stream_left_early_leaves_the_client_usable(database: str) -> None:
     store(database, simulated(9000, 50, UNTIL_MS))
     with db.connect(database) as client:
@@ -305,6 +310,7 @@ def test_a_stream_left_early_leaves_the_client_usable(database: str) -> None:
         assert sum(map(len, stored_predictions.stream_predictions(client, UNTIL_MS - 14 * DAY_MS, UNTIL_MS))) == 9000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["scripts/monitor.py"], ["-m", "scripts.monitor"]], ids=["as a file", "as a module"]
 )
@@ -335,6 +341,7 @@ def test_a_standing_needs_the_whole_interval_on_one_side(figure: Figure, target:
     assert standing(figure, target, 100) == expected
 
 
+@pytest.mark.slow
 def test_drift_finds_what_moved_and_only_that() -> None:
     found = {each.feature: each for each in feature_drift(panel(1, 200, 8), panel(2, 200, 8, shift=0.15))}
     assert [name for name, each in found.items() if each.drifted] == ["f0"]
@@ -358,6 +365,7 @@ def test_without_drift_one_report_in_twenty_says_otherwise(learners: int, rows: 
     assert false_alarms(learners, rows, runs) <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
 
 
+@pytest.mark.slow
 def test_the_queries_use_the_indexes(database: str) -> None:
     store(database, simulated(3000, 50, UNTIL_MS, days=100))
     with db.connect(database) as client:
@@ -418,6 +426,7 @@ def console(tmp_path: Path, page: str | Path) -> tuple[list[str], str]:
     return re.findall(r":CONSOLE.*", done.stderr), done.stdout
 
 
+@pytest.mark.slow
 def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/page.sqlite3"
     with open_writer(url, create=True) as writer:
@@ -461,6 +470,7 @@ def test_the_page_of_an_empty_store_says_so(tmp_path: Path) -> None:
     assert "No prediction was stored" in page.read_text()
 
 
+@pytest.mark.slow
 def test_mistakes_come_with_the_reasons_stored_or_else_of_todays_model(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/reasons.sqlite3"
     with open_writer(url, create=True) as writer:
@@ -509,6 +519,7 @@ def every_format(url: str, directory: Path, *options: str) -> list[str]:
     return [said[0].stdout, said[1].stdout, *written]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [3, 9])
 def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database: str, few: int) -> None:
     users = [(f"learner-{each}", "Zanzibar" if each < few else f"cohort {each % 2}") for each in range(60)]
@@ -524,6 +535,7 @@ def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database
             assert figure["value"] is None or (figure["n"] >= 100 and figure["learners"] >= 10)
 
 
+@pytest.mark.slow
 def test_a_period_of_a_few_learners_has_no_figures(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(600, wrong=0.1, learners=4))
     formats = every_format(database, tmp_path)
@@ -536,6 +548,7 @@ def test_a_period_of_a_few_learners_has_no_figures(tmp_path: Path, database: str
     assert "struggle_predictor_accuracy " not in formats[3]
 
 
+@pytest.mark.slow
 def test_the_alert_command_learns_of_no_learner(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(wrong=0.5))
     formats = every_format(database, tmp_path)
@@ -544,6 +557,7 @@ def test_the_alert_command_learns_of_no_learner(tmp_path: Path, database: str) -
     assert '"alerts"' in formats[4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["users.id", "users.email"])
 def test_a_column_that_tells_learners_apart_is_no_group(database: str, column: str) -> None:
     store(database, certain_rows(), users=[(f"learner-{each}", f"{each}@example.org") for each in range(60)])
@@ -553,6 +567,7 @@ def test_a_column_that_tells_learners_apart_is_no_group(database: str, column: s
     assert "example.org" not in done.stderr
 
 
+@pytest.mark.slow
 def test_no_control_character_and_no_line_of_others_comes_from_stored_text(tmp_path: Path, database: str) -> None:
     forged = 'a\x1b[2J\nALERT: forged\r\u202e\u2028b"} 1\\'
     store(database, certain_rows(1200, wrong=0.5), users=[(f"learner-{each}", forged) for each in range(60)])

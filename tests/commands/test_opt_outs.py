@@ -45,6 +45,7 @@ def statuses(url: str) -> dict[str, str]:
         return {str(u): str(s) for u, s in writer.select("StrugglePrediction", ("userId", "predictionStatus"))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--strict",)])
 def test_predict_py_answers_by_default_features_and_says_why(platform: str, options: tuple[str, ...]) -> None:
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), *options, "--database-url", platform, "weak", "osmosis"]
@@ -59,6 +60,7 @@ def test_predict_py_answers_by_default_features_and_says_why(platform: str, opti
     assert TRACKING_OFF in done.stderr
 
 
+@pytest.mark.slow
 def test_the_service_answers_the_same(platform: str, tmp_path: Path) -> None:
     pair = {"user_id": "weak", "objective_id": "osmosis"}
     with serving(tmp_path / "log", DATABASE_URL=platform, STRUGGLE_MODEL="rules") as url:
@@ -67,6 +69,7 @@ def test_the_service_answers_the_same(platform: str, tmp_path: Path) -> None:
     assert single["degraded"] == of_batch["degraded"] == TRACKING_OFF
 
 
+@pytest.mark.slow
 def test_the_service_generates_nothing_and_dismisses_what_is_open(platform: str, tmp_path: Path) -> None:
     settings = {"STRUGGLE_WRITER_URL": platform, "STRUGGLE_TOKEN": "t", "STRUGGLE_MODEL": "rules"}
     headers = {"Authorization": "Bearer t"}
@@ -77,6 +80,7 @@ def test_the_service_generates_nothing_and_dismisses_what_is_open(platform: str,
     assert statuses(platform) == {"weak": "DISMISSED", "strong": "PENDING"}
 
 
+@pytest.mark.slow
 def test_one_by_one_and_many_at_once_alike(platform: str) -> None:
     with db.connect(platform) as client:
         rows = client.read("weak", "osmosis", None, WINDOW)
@@ -87,6 +91,7 @@ def test_one_by_one_and_many_at_once_alike(platform: str) -> None:
     assert single.degraded == SENTENCES["tracking_off"]
 
 
+@pytest.mark.slow
 def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     counts = night(platform, FIRST_NIGHT_MS + DAY_MS, "--output", str(out))
@@ -96,6 +101,7 @@ def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform: str, tmp_
     assert night(platform, FIRST_NIGHT_MS + 2 * DAY_MS)["dismissed"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "varchar(5)", "smallint", "bit(1)"])
 def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
@@ -112,6 +118,7 @@ def test_a_switch_is_off_in_whatever_column_it_is_kept(postgres_databases: Datab
     assert statuses(url) == {"weak": "DISMISSED", "strong": "PENDING"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", ["false", "f", "0", 0, 0.0])
 def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored: float | int | str) -> None:
     with open_writer(sqlite_url, create=True) as writer:
@@ -125,6 +132,7 @@ def test_a_switch_is_off_however_sqlite_holds_it(sqlite_url: str, stored: float 
     assert statuses(sqlite_url) == {"weak": "DISMISSED", "strong": "PENDING"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform: str, dry_run: bool) -> None:
     with open_writer(platform) as writer:
@@ -150,6 +158,7 @@ def test_outcomes_are_not_judged_and_open_predictions_dismissed(platform: str, d
         assert statuses(platform)["strong"] in ("MISSED", "CONFIRMED")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["includeInAnalytics", "performanceTrackingEnabled"])
 def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(database: str, switch: str) -> None:
     fill(database)
@@ -163,6 +172,7 @@ def test_who_does_not_take_part_is_out_of_training_tables_and_monitoring(databas
     assert set(labelled_examples(learners, objectives, None).learner.tolist()) <= {"weak"}
 
 
+@pytest.mark.slow
 def test_a_table_without_the_switches_has_them_on(database: str) -> None:
     with open_writer(database) as writer:
         users = writer.table("User")

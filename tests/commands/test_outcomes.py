@@ -85,6 +85,7 @@ def stored(database: str, identifier: str = "p") -> tuple[object, ...]:
         return writer.select("StrugglePrediction", fields, "id", [identifier])[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ratings", "probability", "status", "outcome"),
     [
@@ -109,6 +110,7 @@ def test_the_platform_s_definition_decides(
     assert stored(platform, "other")[:2] == (status, outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart_ms", [MINUTE, DAY], ids=["one visit", "short visits"])
 def test_where_hard_is_a_pass_it_is_no_struggle(platform: str, apart_ms: int) -> None:
     answered(platform, "hgh", apart_ms=apart_ms)
@@ -130,6 +132,7 @@ def decided_before(database: str, struggled: bool, recorded_ms: int = PREDICTED 
         writer.update("StrugglePrediction", "p", **values)
 
 
+@pytest.mark.slow
 def test_an_outcome_says_by_whom_and_by_what_rule_it_was_decided(platform: str) -> None:
     with open_writer(platform) as writer:
         writer.update("StrugglePrediction", "p", featureVector={"retention_score": 0.3})
@@ -144,6 +147,7 @@ def test_an_outcome_says_by_whom_and_by_what_rule_it_was_decided(platform: str) 
     assert mark_of(platform) == {"by": "learner", "correct_from": "GOOD", "struggled": True}
 
 
+@pytest.mark.slow
 def test_again_decides_by_today_s_rule_what_the_earlier_one_decided(platform: str) -> None:
     answered(platform, "hgh")
     decided_before(platform, False)
@@ -157,6 +161,7 @@ def test_again_decides_by_today_s_rule_what_the_earlier_one_decided(platform: st
     assert record(platform, "--again")["judged_again"] == 0
 
 
+@pytest.mark.slow
 def test_again_follows_the_setting_to_and_fro(platform: str) -> None:
     answered(platform, "hgh")
     record(platform)
@@ -166,6 +171,7 @@ def test_again_follows_the_setting_to_and_fro(platform: str) -> None:
         assert stored(platform)[1] is outcome
 
 
+@pytest.mark.slow
 def test_a_word_that_the_app_wrote_over_a_decided_outcome_stays(platform: str) -> None:
     answered(platform, "hgh")
     record(platform)
@@ -176,6 +182,7 @@ def test_a_word_that_the_app_wrote_over_a_decided_outcome_stays(platform: str) -
         assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
 
 
+@pytest.mark.slow
 def test_again_leaves_learners_words_as_they_are(platform: str) -> None:
     """Said in the feedback table, or, where the app has none, in actualOutcome alone, against the answers."""
     answered(platform, "hgh")
@@ -192,6 +199,7 @@ def test_again_leaves_learners_words_as_they_are(platform: str) -> None:
     assert mark_of(platform) == {"by": "app", "correct_from": "GOOD", "struggled": True}
 
 
+@pytest.mark.slow
 def test_again_sees_no_more_than_the_first_decision_saw(platform: str) -> None:
     """Answers given after an outcome was recorded cannot have made it, nor may they change it."""
     answered(platform, "ggg")
@@ -201,6 +209,7 @@ def test_again_sees_no_more_than_the_first_decision_saw(platform: str) -> None:
     assert stored(platform) == ("FALSE_POSITIVE", False, PREDICTED + DAY)
 
 
+@pytest.mark.slow
 def test_an_outcome_whose_answers_are_gone_stays_unjudged(platform: str) -> None:
     answered(platform, "hgh")
     record(platform, "--correct-from", "HARD")
@@ -210,6 +219,7 @@ def test_an_outcome_whose_answers_are_gone_stays_unjudged(platform: str) -> None
     assert mark_of(platform) == {"by": "answers", "correct_from": "HARD", "struggled": False}
 
 
+@pytest.mark.slow
 def test_a_validation_score_stands_under_either_setting(platform: str) -> None:
     validated(platform, 0.4, PREDICTED + DAY)
     record(platform)
@@ -230,12 +240,14 @@ def test_answers_that_trickle_in_over_short_visits_are_judged_together(platform:
     assert stored(platform)[:2] == ("CONFIRMED", True)
 
 
+@pytest.mark.slow
 def test_a_validation_score_decides(platform: str) -> None:
     validated(platform, 0.59, PREDICTED + DAY)
     assert record(platform)["by_validation"] == 1
     assert stored(platform)[:2] == ("CONFIRMED", True)
 
 
+@pytest.mark.slow
 def test_the_learner_s_word_outranks_the_answers_also_after_the_fact(platform: str) -> None:
     answered(platform, "aaa")
     record(platform)
@@ -246,6 +258,7 @@ def test_the_learner_s_word_outranks_the_answers_also_after_the_fact(platform: s
     assert record(platform)["by_learner"] == 0
 
 
+@pytest.mark.slow
 def test_of_two_words_the_later_counts_and_one_from_after_as_of_does_not(platform: str) -> None:
     said(platform, "p", True, PREDICTED + 2 * DAY)
     said(platform, "p", False, PREDICTED + DAY)
@@ -254,6 +267,7 @@ def test_of_two_words_the_later_counts_and_one_from_after_as_of_does_not(platfor
     assert stored(platform)[:2] == ("CONFIRMED", True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known_ms", [PREDICTED + 2 * DAY, None])
 def test_what_the_app_has_set_decides_a_prediction_that_it_left_open(platform: str, known_ms: int | None) -> None:
     with open_writer(platform) as writer:
@@ -268,12 +282,14 @@ def test_what_the_app_has_set_decides_a_prediction_that_it_left_open(platform: s
     assert stored(platform)[:2] == ("FALSE_POSITIVE", False)
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_and_writes_nothing(platform: str) -> None:
     answered(platform, "aaa")
     assert record(platform, "--dry-run")["confirmed"] == 1
     assert stored(platform) == ("PENDING", None, None)
 
 
+@pytest.mark.slow
 def test_a_dismissed_prediction_is_left_alone(platform: str) -> None:
     with open_writer(platform) as writer:
         writer.update("StrugglePrediction", "p", predictionStatus="DISMISSED")

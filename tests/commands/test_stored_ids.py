@@ -68,6 +68,7 @@ def two_nights_make_one_row_each(url: str) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "own", "made"),
     [
@@ -120,6 +121,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", COLUMNS.values(), ids=COLUMNS)
 def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Databases, change: str) -> None:
     url = postgres_databases.with_tables()
@@ -178,6 +180,7 @@ def test_numbers_as_ids_on_sqlite(sqlite_url: str) -> None:
     assert all(each.isdigit() for each in two_nights_make_one_row_each(sqlite_url))
 
 
+@pytest.mark.slow
 def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     retyped(url, "bigint", "bigint", "ADD GENERATED ALWAYS AS IDENTITY")
@@ -266,6 +269,7 @@ RENAMED = (
 )
 
 
+@pytest.mark.slow
 def test_enum_values_are_written_compared_and_read_under_the_apps_own_names(database: str, tmp_path: Path) -> None:
     schema = tmp_path / "schema.prisma"
     schema.write_text(SCHEMA)
@@ -314,6 +318,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("why", REFUSALS)
 def test_a_row_that_postgresql_refuses_is_counted_and_the_others_are_stored(
     postgres_databases: Databases, why: str

@@ -132,6 +132,7 @@ def rows_of(url: str, *fields: str) -> list[tuple[object, ...]]:
         return sorted(writer.select("StrugglePrediction", fields), key=str)
 
 
+@pytest.mark.slow
 def test_seven_nights_before_a_mission_are_one_row_that_the_app_shows(platform: str) -> None:
     for nth in range(7):
         counts = night(platform, FIRST_NIGHT_MS + nth * DAY_MS)
@@ -193,6 +194,7 @@ def test_instants_are_stored_in_the_form_in_which_the_app_looks_for_them(sqlite_
     assert found == (2,)
 
 
+@pytest.mark.slow
 def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platform: str) -> None:
     for minute in range(11):
         night(platform, FIRST_NIGHT_MS + minute * 60_000)
@@ -209,6 +211,7 @@ def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform: st
     assert rows_of(platform, "id", "predictedAt", "featureVector") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["CONFIRMED", "DISMISSED", "RESOLVED"])
 def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platform: str, status: str) -> None:
     night(platform, FIRST_NIGHT_MS)

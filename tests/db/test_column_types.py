@@ -87,6 +87,7 @@ ALTERED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ALTERED)
 def test_it_reads_the_same(postgres_databases: Databases, reference: tuple[str, tuple[Any, ...]], kind: str) -> None:
     url, expected = reference
@@ -105,6 +106,7 @@ def test_it_reads_the_same(postgres_databases: Databases, reference: tuple[str, 
     ran(url=copy).is_whole()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric"])
 def test_ids_that_are_numbers(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
@@ -139,6 +141,7 @@ TAGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tags", TAGS)
 @pytest.mark.parametrize("kind", ["json", "text", "varchar"])
 def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases, tags: str, kind: str) -> None:

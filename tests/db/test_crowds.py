@@ -59,6 +59,7 @@ def crowded(request: pytest.FixtureRequest, database: str) -> tuple[str, list[tu
     return database, sorted((ms, name) for ms, name in own if ms < NOW_MS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budgets", [(10, 10), (100, 100_000), (100_000, 100_000)])
 def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(
     crowded: tuple[str, list[tuple[int, str]]], budgets: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -133,6 +134,7 @@ def test_of_forty_thousand_reviews_few_more_are_looked_at_than_the_three_thousan
         assert 3000 <= fetched < 20_000
 
 
+@pytest.mark.slow
 def test_postgresql_scans_no_large_table(postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)

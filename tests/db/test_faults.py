@@ -175,6 +175,7 @@ def endless(kind: str) -> str:
     return ENDLESS_SQLITE if kind == "sqlite" else "SELECT pg_sleep(60) AS c0"
 
 
+@pytest.mark.slow
 def test_a_slow_answer_ends_at_the_deadline_and_the_next_read_works(course: str) -> None:
     with db.connect(course, timeout_s=0.7) as client:
         began = time.monotonic()
@@ -283,6 +284,7 @@ def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course: 
         assert read(client).objective.objective.id == OBJECTIVE
 
 
+@pytest.mark.slow
 def test_a_restarted_server_is_found_again() -> None:
     with scratch_postgres() as server:
         url = server.new_database()

@@ -222,6 +222,7 @@ def readings(url: str) -> dict[str, object]:
         }
 
 
+@pytest.mark.slow
 def test_the_planted_objects_would_run(beset: str) -> None:
     """Else the tests below would show nothing."""
     schema = "app" if beset.endswith("app") else "public"
@@ -236,6 +237,7 @@ def test_the_planted_objects_would_run(beset: str) -> None:
     assert runs(beset) >= before + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_planted_runs_for_a_reader(role: str, beset: str, expected: dict[str, object]) -> None:
     before = runs(beset)
@@ -256,6 +258,7 @@ class Engine:
         return [dict(zip(columns, row)) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_planted_runs_through_prisma(role: str, beset: str, expected: dict[str, object]) -> None:
     before = runs(beset)
@@ -266,6 +269,7 @@ def test_nothing_planted_runs_through_prisma(role: str, beset: str, expected: di
     assert runs(beset) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_the_command_answers_as_before(role: str, beset: str) -> None:
     before = runs(beset)
@@ -277,6 +281,7 @@ def test_the_command_answers_as_before(role: str, beset: str) -> None:
     assert runs(beset) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["writer", "superuser"])
 @pytest.mark.parametrize(
     "words",
@@ -324,6 +329,7 @@ def test_a_table_of_anybody_s_is_not_written_to(beset: str) -> None:
     assert runs(beset) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["''", '"$user"', "pg_catalog", '"$user", public'])
 def test_tables_in_public_are_found_whatever_the_role_s_path(path: str, postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())

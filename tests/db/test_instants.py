@@ -67,6 +67,7 @@ def store(url: str, values: list[object]) -> None:
     execute(url, 'DELETE FROM "reviews"', *rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(rows=st.lists(stored, max_size=12), limit=st.integers(1, 12))
 def test_mixed_forms_are_compared_ordered_and_limited_as_instants(

@@ -82,6 +82,7 @@ def environment(name: str, elsewhere: ScratchServer, directory: Path) -> dict[st
     return {variable: value.format(**named) for variable, value in VARIABLES[name].items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIABLES)
 def test_no_variable_leads_away_from_the_url(
     name: str, here: str, elsewhere: ScratchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,6 +118,7 @@ def counted(url: str) -> int:
     return int(count)
 
 
+@pytest.mark.slow
 def test_the_command_is_not_led_away_either(here: str, elsewhere: ScratchServer, tmp_path: Path) -> None:
     names = ("PGHOSTADDR and PGPORT", "PGSERVICE", "PGTZ, refused")
     misleading = {key: value for name in names for key, value in environment(name, elsewhere, tmp_path).items()}
@@ -142,6 +144,7 @@ SAFETY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "value"), [*SAFETY.items(), ("PGSSLMODE", "no-verify"), ("PGSSLMODE", ""), ("PGSSLMODE", "verify")]
 )
@@ -167,6 +170,7 @@ def test_the_url_outranks_a_variable_about_safety(here: str, monkeypatch: pytest
         assert client.now()
 
 
+@pytest.mark.slow
 def test_password_and_password_file_of_the_environment_go_on_working(
     here: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +213,7 @@ def test_variables_are_put_back_when_the_last_thread_has_connected(monkeypatch: 
     assert os.environ["PGSERVICE"] == SERVICE
 
 
+@pytest.mark.slow
 def test_a_failed_connection_puts_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSERVICE", SERVICE)
     with pytest.raises(errors.DatabaseUnavailable):

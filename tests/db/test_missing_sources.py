@@ -63,6 +63,7 @@ def missing(url: str) -> tuple[str, ...]:
         return client.read(LEARNER, OBJECTIVE, None, WINDOW).missing_sources
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", RENAMED)
 def test_a_renamed_value_is_no_data_and_is_named_with_its_column(course: str, column: str) -> None:
     model, row = RENAMED[column]
@@ -104,6 +105,7 @@ def test_the_app_s_schema_makes_a_renamed_value_known(course: str, tmp_path: os.
     assert predicted(course, "--schema", schema, LEARNER, OBJECTIVE)["missing_sources"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "column"), [("users", "includeInAnalytics"), ("cards", "objectiveId"), ("exams", "coverageTopics")]
 )
@@ -123,6 +125,7 @@ def test_every_optional_table_has_a_cost_in_words() -> None:
     assert len(set(told.values())) == len(tables)
 
 
+@pytest.mark.slow
 def test_nothing_but_the_feedback_table_is_missing_in_the_current_app(app_database: str) -> None:
     with db.connect(app_database) as client:
         assert client.missing_sources() == ("prediction_feedbacks",)
@@ -132,6 +135,7 @@ def test_nothing_but_the_feedback_table_is_missing_in_the_current_app(app_databa
     assert "actualOutcome" in report["missing_costs"]["prediction_feedbacks"]
 
 
+@pytest.mark.slow
 def test_a_batch_says_what_predict_says(course: str, tmp_path: os.PathLike[str]) -> None:
     add(course, *RENAMED["reviews.rating"])
     run(course, "UPDATE learning_objectives SET \"complexity\" = 'schwer'")
@@ -163,6 +167,7 @@ def test_json_stored_as_a_json_string_is_decoded_once(stored: str) -> None:
     assert decoded(stored) == TWICE[stored]
 
 
+@pytest.mark.slow
 def test_the_app_s_seed_of_json_in_json_is_read(app_database: str) -> None:
     insert(app_database, "User", [{"id": "u"}])
     insert(app_database, "Course", [{"id": "c", "userId": "u", "name": "Physiology"}])

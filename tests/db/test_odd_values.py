@@ -69,6 +69,7 @@ def test_json_columns_may_hold_any_json(course: str, document: str) -> None:
     assert learner.profile.learning_style == DOCUMENTS[document]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "broken",
     ["{", "", "NaN", "[1,]", "{'a': 1}", "\0", "[" * 100_000, '{"a": Infinity}', "[" + "1," * 200_000 + "1]"],

@@ -148,6 +148,7 @@ def read(through_prisma: Callable[..., Any], interface: str) -> Read:
     return read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_of_ms", [NOW, NOW - DAY_MS, NOW - 30 * DAY_MS, 0, -(10**17), 10**17])
 def test_every_source_reads_as_through_our_own_client(url: str, read: Read, as_of_ms: int) -> None:
     with connect(url) as client:
@@ -203,6 +204,7 @@ def test_ids_reach_the_database_as_they_are(url: str, read: Read) -> None:
     assert (rows.learner.learner.id, rows.objective.objective.id) == (ODD_ID, ODD_ID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("absent", ["", "nobody", "learner'", "\0", "a\udcff", "$1", "x" * 10_000])
 def test_who_is_unknown_is_unknown(url: str, read: Read, absent: str) -> None:
     with pytest.raises(UnknownLearner):
@@ -273,6 +275,7 @@ def test_an_object_of_another_kind_is_refused() -> None:
         as_records(Other())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["uuid", "integer", "bigint"])
 def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read: Read, kind: str) -> None:
     """Prisma binds text to a text parameter only; the stand-in for its engine is as strict."""
@@ -292,6 +295,7 @@ def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read: Read, k
         read(postgres_url, "no such form", given[1], NOW)
 
 
+@pytest.mark.slow
 def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute(";".join(ddl("postgresql")).replace('"reviewedAt" TIMESTAMP(3)', '"reviewedAt" TIMESTAMPTZ(3)'))
@@ -304,6 +308,7 @@ def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read: Read) -
             assert read(postgres_url, "learner", "objective", NOW - hours * HOUR_MS) == ours
 
 
+@pytest.mark.slow
 def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute('CREATE SCHEMA "the app"')
@@ -314,6 +319,7 @@ def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) ->
     assert read(fill(url), "learner", "objective", NOW).learner.learner.id == "learner"
 
 
+@pytest.mark.slow
 def test_the_schema_a_client_was_generated_from_names_the_tables(client_class: ClientClass, tmp_path: Path) -> None:
     with open(SCHEMA, encoding="utf-8") as stream:
         text = stream.read()

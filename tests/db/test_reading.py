@@ -43,6 +43,7 @@ def read(
         return client.read(learner, objective, as_of_ms, window)
 
 
+@pytest.mark.slow
 def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course: str) -> None:
     found = read(course).objective
     assert found.objective._asdict() == {
@@ -266,6 +267,7 @@ def test_consent_switches_are_read_and_are_on_where_nobody_asked(course: str) ->
 OPTIONAL = [model.table for name, model in MODELS.items() if name not in ("User", "LearningObjective")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "absent", [*([table] for table in OPTIONAL), OPTIONAL], ids=lambda tables: "+".join(tables)[:24]
 )
@@ -388,6 +390,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identifier", HOSTILE, ids=lambda identifier: ascii(identifier[:12]))
 def test_an_id_is_a_value_whatever_it_holds(course: str, identifier: str) -> None:
     with db.connect(course) as client:
@@ -401,6 +404,7 @@ def test_an_id_is_a_value_whatever_it_holds(course: str, identifier: str) -> Non
         assert client.read(LEARNER, OBJECTIVE, NOW_MS, WINDOW).learner.learner.id == LEARNER
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identifier", [each for each in HOSTILE if "\0" not in each and "\ud800" not in each])
 def test_a_learner_may_have_such_an_id(course: str, identifier: str) -> None:
     execute(course, ('INSERT INTO "users" ("id") VALUES (?)', (identifier,)))
@@ -439,6 +443,7 @@ def retype(url: str) -> str:
     return UUID
 
 
+@pytest.mark.slow
 def test_whole_numbers_and_uuids_serve_as_ids(course: str) -> None:
     objective = retype(course)
     reviews(course, [NOW_MS - 1], userId=42)

@@ -62,6 +62,7 @@ def on(table: str, kinds: dict[str, str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("shielded", given, indirect=True, ids=list(kinds))
 
 
+@pytest.mark.slow
 @on("reviews", VISIBLE)
 def test_what_is_shown_is_read(shielded: str) -> None:
     with db.connect(shielded) as client:
@@ -93,6 +94,7 @@ def test_a_hidden_table_that_is_only_joined_is_missing_too(shielded: str) -> Non
         assert "lectures" in client.read(LEARNER, OBJECTIVE, None, WIDE).missing_sources
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
 @pytest.mark.parametrize("kind", ["no policy", "a condition that fails"])
 def test_a_required_table_that_is_hidden_is_a_configuration_error(app: str, table: str, kind: str) -> None:
@@ -121,6 +123,7 @@ def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded: str) 
         assert [each.learner.id for each in client.stream_learners(NOW_MS, WIDE, [LEARNER, "nobody"])] == [LEARNER]
 
 
+@pytest.mark.slow
 @on("missions", VISIBLE)
 def test_a_role_that_sees_all_is_told_of_nothing(shielded: str) -> None:
     assert json.loads(ran("--doctor", url=shielded).stdout)["database"]["missing_sources"] == []

@@ -53,6 +53,7 @@ def rows_by_index(url: str, learner: str, objective: str) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", TIERS)
 def test_a_learner_s_own_rows_are_all_that_is_looked_at(large: str, learner: int) -> None:
     own = 100 * (TIERS.index(learner) + 1)
@@ -84,6 +85,7 @@ def test_no_table_is_read_whole_for_very_many_prerequisites(large: str) -> None:
     assert found[0].objective_id == f"needed-{PREREQUISITES - 1}"
 
 
+@pytest.mark.slow
 def test_a_prediction_and_a_batch_see_the_same_newest_rows(large: str) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         newest = f'ORDER BY "reviewedAt" DESC, id COLLATE "C" DESC LIMIT {WINDOW.reviews}'
@@ -100,6 +102,7 @@ def test_a_prediction_and_a_batch_see_the_same_newest_rows(large: str) -> None:
     assert together == alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, -1], ids=["oldest first", "newest first"])
 def test_a_history_stored_in_either_order_is_read_from_its_newer_end(
     postgres_databases: Databases, monkeypatch: pytest.MonkeyPatch, order: int
@@ -155,6 +158,7 @@ def test_sizes_are_what_was_asked_for_or_a_little_more(reviews: int, crowd: int)
     assert reviews <= sum(answers.values()) - given <= reviews + 1500 + 2 * given
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_url: str, sqlite_url: str) -> None:
     done = CliRunner().invoke(generate_reviews, ["--database-url", postgres_url, "--reviews", "1500"])
     assert done.exit_code == 0, done.output
@@ -167,6 +171,7 @@ def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_ur
     assert "Only PostgreSQL" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_benchmark_asks_real_processes_at_every_size(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     arguments = ["--reviews", "1500", "--reviews", "3000", "--crowd", "12000", "--prerequisites", "20"]

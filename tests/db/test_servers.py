@@ -51,6 +51,7 @@ def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, program, *words], capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_names_and_ids_beyond_ascii_are_read(apps: dict[str, str], encoding: str) -> None:
     word = WORD[encoding]
@@ -67,6 +68,7 @@ def test_names_and_ids_beyond_ascii_are_read(apps: dict[str, str], encoding: str
     ran(word, OBJECTIVE, url=apps[encoding]).is_whole()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps: dict[str, str], encoding: str) -> None:
     ran(UNHELD, OBJECTIVE, url=apps[encoding]).error(66, "unknown_learner")
@@ -76,6 +78,7 @@ def test_an_id_that_the_database_cannot_hold_is_an_unknown_one(apps: dict[str, s
         assert client.read_objectives([UNHELD, OBJECTIVE]).keys() == {OBJECTIVE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 def test_a_batch_counts_such_a_learner_and_forget_finds_nothing(
     apps: dict[str, str], encoding: str, tmp_path: Path
@@ -103,6 +106,7 @@ def store(url: str, statement: str, octets: bytes, encoding: str) -> None:
             cursor.execute("DROP CAST (bytea AS text)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", [encoding for encoding in ENCODINGS if UNREADABLE[encoding]])
 @pytest.mark.parametrize(
     "place", ["courses.name", "learning_objectives.objective", "lectures.topicTags", "reviews.sessionId"]

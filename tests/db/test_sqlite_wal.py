@@ -156,6 +156,7 @@ def reader(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
+@pytest.mark.slow
 def test_a_database_that_nobody_has_open_is_left_as_it_was(home: Path, reader: int) -> None:
     before = listing(home)
     assert as_user(reader, lambda: courses(home / "app.db")) == "2"
@@ -170,6 +171,7 @@ def test_a_writable_directory_gets_no_files_of_another_account(home: Path) -> No
     assert listing(home) == before
 
 
+@pytest.mark.slow
 def test_rows_that_stand_only_in_the_log_of_a_running_app_are_read(home: Path, reader: int) -> None:
     with running_app(home, MORE):
         before = listing(home)
@@ -178,6 +180,7 @@ def test_rows_that_stand_only_in_the_log_of_a_running_app_are_read(home: Path, r
         as_user(APP, lambda: str(written(home / "app.db", "DELETE FROM courses WHERE id = 'more'")))
 
 
+@pytest.mark.slow
 def test_a_database_behind_a_link_is_read_with_its_log(home: Path, reader: int, tmp_path: Path) -> None:
     (tmp_path / "linked").mkdir(mode=0o755)
     link = tmp_path / "linked" / "current.db"
@@ -188,6 +191,7 @@ def test_a_database_behind_a_link_is_read_with_its_log(home: Path, reader: int, 
     assert [each.name for each in link.parent.iterdir()] == [link.name]
 
 
+@pytest.mark.slow
 def test_what_a_crash_left_is_read_whole(crashed: Path, reader: int) -> None:
     before = {name: found[:2] for name, found in listing(crashed).items()}
     assert as_user(reader, lambda: courses(crashed / "app.db")) == "3"
@@ -195,6 +199,7 @@ def test_what_a_crash_left_is_read_whole(crashed: Path, reader: int) -> None:
     assert as_user(APP, lambda: str(written(crashed / "app.db", MORE.replace("'more'", "'yet'"), "SELECT 1")))
 
 
+@pytest.mark.slow
 def test_a_log_without_an_index_is_read_and_gets_none(
     crashed: Path, reader: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +213,7 @@ def test_a_log_without_an_index_is_read_and_gets_none(
     assert listing(crashed) == before
 
 
+@pytest.mark.slow
 def test_an_index_that_may_not_be_read_is_done_without(crashed: Path) -> None:
     (crashed / "app.db-shm").chmod(0o600)
     before = listing(crashed)
@@ -228,6 +234,7 @@ def test_a_log_that_may_not_be_read_is_an_error_and_no_half_answer(crashed: Path
     assert "cannot be read" in as_user(READER, read)
 
 
+@pytest.mark.slow
 def test_a_transaction_that_a_crash_broke_off_is_not_taken_for_done(home: Path) -> None:
     as_user(APP, lambda: str(written(home / "app.db", "PRAGMA journal_mode = DELETE")))
     code = (
@@ -243,6 +250,7 @@ def test_a_transaction_that_a_crash_broke_off_is_not_taken_for_done(home: Path) 
     assert listing(home) == before
 
 
+@pytest.mark.slow
 def test_predict_py_and_a_batch_leave_nothing_behind(home: Path, tmp_path: Path) -> None:
     before = listing(home)
     url = f"file:{home}/app.db"

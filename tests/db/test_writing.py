@@ -153,6 +153,7 @@ def test_thirty_thousand_rows_are_stored_from_an_iterator(database: str) -> None
         assert stored == 30_000
 
 
+@pytest.mark.slow
 def test_the_command_makes_tables_that_can_be_read(tmp_path: Path, postgres_url: str) -> None:
     for url in (f"file:{tmp_path}/made.db", postgres_url):
         made = CliRunner().invoke(create_database, ["--database-url", url])

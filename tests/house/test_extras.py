@@ -53,6 +53,7 @@ def test_the_environment_is_as_plain_as_it_says(plain: str) -> None:
         assert "ModuleNotFoundError" in run(plain, "-c", f"import {package}").stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_script_answers_help(plain: str, script: str) -> None:
     for way in ((os.path.join("scripts", f"{script}.py"),), ("-m", f"scripts.{script}")):
@@ -61,12 +62,14 @@ def test_every_script_answers_help(plain: str, script: str) -> None:
         assert ran.stdout.startswith("Usage: ")
 
 
+@pytest.mark.slow
 def test_every_benchmark_answers_help(plain: str) -> None:
     for name in COMMANDS:
         ran = run(plain, "-m", "scripts.benchmark", name, "--help")
         assert (ran.returncode, ran.stderr) == (0, ""), ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", NEEDING)
 def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: str, script: str) -> None:
     extra, arguments = NEEDING[script]
@@ -77,6 +80,7 @@ def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: 
         assert ran.stderr.endswith(f": pip install '.[{extra}]'\n")
 
 
+@pytest.mark.slow
 def test_what_needs_no_extra_works_without(plain: str, demo_copy: str) -> None:
     for script, *arguments in (
         ("record_outcomes", "--database-url", demo_copy),
@@ -91,6 +95,7 @@ def test_what_needs_no_extra_works_without(plain: str, demo_copy: str) -> None:
     assert '"risk_level": "HIGH"' in asked.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [("monitor", ()), ("promotion", ()), ("quality", ("--data", "."))],

@@ -149,6 +149,7 @@ def limited(*command: str) -> tuple[int, str]:
     return ran.returncode, ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("another", "blob")])
 def test_what_is_no_table_is_refused_when_it_is_opened(model: Path, kind: str) -> None:
     put_in_place(kind, model.with_name("table.sqlite3"))
@@ -156,6 +157,7 @@ def test_what_is_no_table_is_refused_when_it_is_opened(model: Path, kind: str) -
         _ = StrugglePredictionModel.load(str(model)).difficulty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HUGE)
 def test_the_command_refuses_it_at_once_and_in_little_memory(model: Path, kind: str) -> None:
     put_in_place(kind, model.with_name("table.sqlite3"))
@@ -170,6 +172,7 @@ def test_a_table_that_is_not_the_one_named_is_told_by_its_size_and_first_page(re
     assert limited(os.path.join(HOUSE, "predict.py"), *ASKED, "--model", path)[0] == 78
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "endless", "another"])
 def test_the_doctor_and_promote_refuse_it_too(registry: Registry, kind: str) -> None:
     put_in_place(kind, table_path(registry))

@@ -28,6 +28,7 @@ def estimated(**rows: object) -> dict[str, float | None]:
     return estimated_features(history, LearnerEstimates.facing([history], None))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(ROWS)
 def test_any_rows_give_named_numbers_from_0_to_1(rows: dict[str, object]) -> None:

@@ -108,6 +108,7 @@ def test_little_data_gives_none_with_a_reason(
         json.dumps(paired_difference(labels, probabilities, probabilities, learners, metric=metric).to_dict())
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1), st.integers(0, 4)), max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_any_rows_give_ordered_bounds_within_range(rows: list[tuple[bool, float, int]]) -> None:
@@ -161,6 +162,7 @@ def test_thirty_thousand_rows_are_no_more_python_than_three_thousand() -> None:
     assert work(2500) < 10 * work(250) + 10_000
 
 
+@pytest.mark.slow
 def test_slices_are_evaluations_of_their_rows() -> None:
     y, p, who = learners_visits(8, 300, 6, 0.3)
     answers = np.random.default_rng(1).choice([0, 5, 50, 500], len(y))
@@ -178,6 +180,7 @@ def test_slices_are_evaluations_of_their_rows() -> None:
     assert sum(each.evaluation.n for each in courses) == len(y)
 
 
+@pytest.mark.slow
 def test_paired_differences_are_differences_of_the_figures() -> None:
     y, p, who = learners_visits(9, 300, 6, 0.3)
     worse = np.clip(p + np.random.default_rng(0).normal(0, 0.15, len(p)), 0.001, 0.999)

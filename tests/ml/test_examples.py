@@ -105,6 +105,7 @@ HISTORIES = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HISTORIES)
 @pytest.mark.parametrize("narrow", [False, True])

@@ -174,6 +174,7 @@ def test_the_known_scenario(faced: str, level: str) -> None:
         assert any(factor.feature.startswith("prerequisite") for factor in prediction.factors[:2])
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ROWS)
 def test_any_rows_make_a_vector_of_shares_that_the_future_does_not_touch(rows: dict[str, object]) -> None:

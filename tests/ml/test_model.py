@@ -205,6 +205,7 @@ def test_confidence_doubts_unknown_objectives_and_short_histories() -> None:
     assert confidence_of(0.99, 0.0, FeatureVector.of({"answers_of_history": 0.9}, 0, degraded="timeout")) <= 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_mapping", [True, False])
 def test_an_update_learns_and_says_how_it_does_on_learners_left_out(tmp_path: Path, as_mapping: bool) -> None:
     model = StrugglePredictionModel(a_saved_model())

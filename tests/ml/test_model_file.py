@@ -159,6 +159,7 @@ def test_every_flipped_byte_is_refused_or_changes_nothing_that_matters() -> None
         assert dump(model) == WHOLE  # a frame's length is a hint, not content
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=300))
 @example(b"\x80\x04}(r\xff\xff\xff\x7f.")  # LONG_BINPUT: the C unpickler would reserve 16 GiB for its memo
@@ -193,6 +194,7 @@ plain = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(plain)
 def test_the_reader_agrees_with_pickle_on_every_plain_value(value: object) -> None:
     assert loads(pickle.dumps(value, protocol=4)) == value

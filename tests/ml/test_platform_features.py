@@ -337,6 +337,7 @@ def test_the_known_scenario() -> None:
     assert mastered["historical_struggle_score"] == 0.0
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ROWS)
 def test_every_feature_is_a_number_from_0_to_1_or_nothing_whatever_the_rows(rows: dict[str, object]) -> None:
@@ -344,6 +345,7 @@ def test_every_feature_is_a_number_from_0_to_1_or_nothing_whatever_the_rows(rows
         assert value is None or (isinstance(value, float) and 0 <= value <= 1), name
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(ROWS)
 def test_nothing_dated_at_or_after_as_of_changes_a_feature(rows: dict[str, object]) -> None:

@@ -142,6 +142,7 @@ def test_the_probability_moves_within_a_level_with_every_one_of_the_fifteen() ->
         assert len(probabilities) == 2, feature.name
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(

@@ -108,6 +108,7 @@ def test_a_visit_before_which_somebody_intervened_teaches_nothing(struggled: boo
     assert both.as_of_ms.tolist() == [AT - HOUR, AT + 400 * HOUR]
 
 
+@pytest.mark.slow
 def test_times_as_people_write_them() -> None:
     now = moment_ms("2026-11-23T12:00:00Z", 0)
     assert moment_ms("7 days ago", now) == now - 7 * 24 * HOUR

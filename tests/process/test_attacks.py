@@ -58,6 +58,7 @@ def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(argume
     json.loads(ran.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -106,6 +107,7 @@ def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail: str) ->
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_schema_of_a_url_is_one_quoted_name(postgres_url: str) -> None:
     with open_writer(postgres_url) as writer:
         writer.create_tables()
@@ -118,6 +120,7 @@ def test_a_schema_of_a_url_is_one_quoted_name(postgres_url: str) -> None:
     assert predict(*ASKED, "--database-url", postgres_url).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_packed_log_is_refused_at_its_first_endless_line_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.tsv.gz"
     with gzip.open(path, "wb", compresslevel=9) as file:
@@ -154,6 +157,7 @@ PLANTED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entries", [":", "{}/else:", ".:{}/else", "./", "x/..", "../{name}"])
 @pytest.mark.parametrize("options", [(), ("--pretty",), ("--doctor",)])
 def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_of_the_path(

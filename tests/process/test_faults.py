@@ -120,6 +120,7 @@ def test_a_role_that_the_server_lets_in_over_tls_only(app: str) -> None:
         ran(LEARNER, OBJECTIVE, "--strict", url=url).error(69, "database_unavailable")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -153,6 +154,7 @@ def test_a_server_that_requires_tls(
     assert connections_left(app) == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_never_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://app:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/app"
@@ -181,6 +183,7 @@ def test_a_server_that_speaks_something_else(rubbish: bytes) -> None:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+@pytest.mark.slow
 def test_a_server_whose_answers_come_later_than_the_deadline(app: str) -> None:
     with reviews_locked(app):
         reason = ran(*IMPATIENT, url=app).degraded()
@@ -189,6 +192,7 @@ def test_a_server_whose_answers_come_later_than_the_deadline(app: str) -> None:
     assert connections_left(app) == 0
 
 
+@pytest.mark.slow
 def test_a_server_frozen_in_the_middle_of_a_query(app: str) -> None:
     with reviews_locked(app):
         process = started(*IMPATIENT[:3], "2", env={**os.environ, "DATABASE_URL": app})
@@ -210,6 +214,7 @@ def test_a_connection_cut_in_the_middle_of_a_query(app: str) -> None:
         assert "broke off" in finished(process).degraded()
 
 
+@pytest.mark.slow
 def test_a_server_killed_in_the_middle_of_a_query() -> None:
     need("postgres")
     with scratch_postgres() as doomed:
@@ -223,6 +228,7 @@ def test_a_server_killed_in_the_middle_of_a_query() -> None:
     assert "cannot be reached" in ran(url=url).degraded()
 
 
+@pytest.mark.slow
 def test_a_server_restarted_in_the_middle_of_a_run(server: ScratchServer, app: str) -> None:
     """Whatever a prediction meets, it is told; the next one after the restart is as if nothing had been."""
     reasons: list[str] = []
@@ -253,6 +259,7 @@ def test_a_server_restarted_in_the_middle_of_a_run(server: ScratchServer, app: s
     assert connections_left(app) == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_on(app: str) -> None:
     """As after a laptop's lid was closed, or a container frozen."""
     with reviews_locked(app):
@@ -264,6 +271,7 @@ def test_a_stopped_process_is_behind_its_deadline_and_ends_at_once_when_it_goes_
         finished(process).degraded()
 
 
+@pytest.mark.slow
 def test_sqlite_locked_by_another_process(demo_copy: str) -> None:
     path = demo_copy.removeprefix("file:")
     program = (
@@ -279,6 +287,7 @@ def test_sqlite_locked_by_another_process(demo_copy: str) -> None:
     ran(url=demo_copy).is_whole()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 100, 4096, 40_000])
 def test_sqlite_cut_off(demo_copy: str, size: int) -> None:
     os.truncate(demo_copy.removeprefix("file:"), size)
@@ -288,6 +297,7 @@ def test_sqlite_cut_off(demo_copy: str, size: int) -> None:
         ran(url=demo_copy).error(78, "configuration")
 
 
+@pytest.mark.slow
 def test_sqlite_damaged_at_sampled_bytes(demo_copy: str) -> None:
     """Whatever is overwritten: an answer, a degraded answer, or a sentence; never a crash."""
     path = demo_copy.removeprefix("file:")
@@ -316,6 +326,7 @@ def test_sqlite_whose_schema_is_no_text(demo_copy: str) -> None:
     assert ran("--doctor", url=demo_copy).code == 69
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "directory", "pipe", "absent"])
 def test_the_sqlite_file_is_something_else(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "app.db"
@@ -336,6 +347,7 @@ def guarded(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 def test_a_read_only_directory(guarded: Path, mode: str) -> None:
     path = guarded / "app.db"
@@ -350,6 +362,7 @@ def test_a_read_only_directory(guarded: Path, mode: str) -> None:
         os.chmod(guarded, 0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 def test_the_disk_of_the_database_is_full(demo_copy: str, mode: str) -> None:
     """No file may grow, also not the index of a write-ahead log; not the first time, and not what that left behind."""
@@ -361,6 +374,7 @@ def test_the_disk_of_the_database_is_full(demo_copy: str, mode: str) -> None:
     ran(url=demo_copy).is_whole()
 
 
+@pytest.mark.slow
 def test_a_database_that_may_not_be_read(guarded: Path) -> None:
     path = guarded / "app.db"
     shutil.copyfile(connecting.DEMO, path)
@@ -375,6 +389,7 @@ def test_an_optional_table_is_missing(demo_copy: str) -> None:
     assert answer["missing_sources"] == ["missions"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
 def test_a_required_table_is_missing(demo_copy: str, table: str) -> None:
     altered(demo_copy, f"DROP TABLE {table}")
@@ -386,6 +401,7 @@ def test_a_required_table_is_missing(demo_copy: str, table: str) -> None:
     assert table in found["error"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column"), [("reviews", "reviewedAt"), ("users", "id"), ("cards", "objectiveId")])
 def test_a_renamed_column(demo_copy: str, table: str, column: str) -> None:
     altered(demo_copy, f'ALTER TABLE {table} RENAME COLUMN "{column}" TO renamed')
@@ -396,6 +412,7 @@ def test_a_renamed_column(demo_copy: str, table: str, column: str) -> None:
         assert column in result.error(78, "configuration")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_row_of_twenty_megabytes(kind: str, demo_copy: str, request: pytest.FixtureRequest) -> None:
     url = demo_copy if kind == "sqlite" else request.getfixturevalue("app")
@@ -418,6 +435,7 @@ def by_model(path: Path) -> Ran:
     return ran(LEARNER, OBJECTIVE, "--model", str(path))
 
 
+@pytest.mark.slow
 def test_a_model_answers_and_a_missing_one_is_said(model: Path) -> None:
     assert by_model(model).answer()["source"] == "model"
     by_model(model.with_name("none.pkl")).error(78, "model_not_found")
@@ -433,6 +451,7 @@ class Malicious:
         return os.mkdir, (str(self.marker),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["malicious", "pipe", "directory", "device", "endless", "cut off", "empty", "loop"])
 def test_a_model_file_that_must_not_be_used(model: Path, kind: str) -> None:
     marker = model.with_name("marker")
@@ -454,6 +473,7 @@ def test_a_model_file_that_must_not_be_used(model: Path, kind: str) -> None:
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_a_model_file_damaged_at_sampled_bytes(model: Path) -> None:
     """In real processes at a few places; tests/fuzz/seeded.py does the same at thousands."""
     content = model.read_bytes()
@@ -462,6 +482,7 @@ def test_a_model_file_damaged_at_sampled_bytes(model: Path) -> None:
         by_model(model).error(78, "model_refused")
 
 
+@pytest.mark.slow
 def test_a_model_replaced_while_it_is_read(model: Path) -> None:
     """Each of the answers is complete and comes from one version."""
     versions = [model.read_bytes(), Path(save_model(tempfile.mkdtemp(dir=model.parent), seed=2)).read_bytes()]
@@ -525,6 +546,7 @@ def test_the_reader_goes_away_half_way() -> None:
     assert finished(process).code == 74
 
 
+@pytest.mark.slow
 def test_a_reader_that_never_reads() -> None:
     reading, writing = filled_pipe()
     process = started(stdout=writing)
@@ -533,6 +555,7 @@ def test_a_reader_that_never_reads() -> None:
     os.close(writing)
 
 
+@pytest.mark.slow
 def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_with_0() -> None:
     """The system may let it wait longer than a reader may take; what was delivered is no lost answer."""
     for _ in range(4):
@@ -544,6 +567,7 @@ def test_a_process_that_must_wait_just_after_its_answer_was_written_still_ends_w
         assert finished(process).answer()["risk_level"] == "HIGH"
 
 
+@pytest.mark.slow
 def test_time_that_a_busy_machine_takes_from_the_imports_counts_towards_the_deadline() -> None:
     """Were it not counted, no process would end earlier than four seconds after it goes on."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -568,6 +592,7 @@ def catches(pid: int, signum: int) -> bool:
     return caught is not None and bool(int(caught[1], 16) >> (signum - 1) & 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_read", [True, False])
 def test_stdout_does_not_block(is_read: bool) -> None:
     reading, writing = filled_pipe()
@@ -593,6 +618,7 @@ def test_a_reader_that_never_reads_stderr() -> None:
     os.close(writing)
 
 
+@pytest.mark.slow
 def test_stopped_while_stdout_is_full(app: str) -> None:
     reading, writing = filled_pipe()
     with reviews_locked(app):
@@ -604,6 +630,7 @@ def test_stopped_while_stdout_is_full(app: str) -> None:
     os.close(writing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", [(2,), (0, 2), (0,)])
 def test_streams_are_closed_and_our_words_do_not_reach_the_server(closed: tuple[int, ...]) -> None:
     """Where stderr is closed, the connection to the database would get its number."""
@@ -646,6 +673,7 @@ def struck(number: int, delay_s: float) -> Ran:
     return finished(process)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGALRM], ids=lambda n: n.name
 )
@@ -676,6 +704,7 @@ def test_a_signal_at_any_moment(number: signal.Signals) -> None:
     assert endings[0] or endings[INTERRUPTED.get(number, 0)], endings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_stopped_while_waiting_for_the_database(app: str, number: signal.Signals) -> None:
     with reviews_locked(app):
@@ -692,6 +721,7 @@ def test_stopped_while_waiting_for_the_database(app: str, number: signal.Signals
 PATH = {"PATH": os.environ.get("PATH", "")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -722,11 +752,13 @@ def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy: str) -> None:
         assert answer["user_id"] == "Zoë"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [("-O",), ("-OO",), ("-I",), ("-E", "-s"), ("-X", "dev"), ("-W", "error")])
 def test_any_flags_of_python(flags: tuple[str, ...]) -> None:
     ran(python=flags).is_whole()
 
 
+@pytest.mark.slow
 def test_another_working_directory_one_removed_and_one_read_only(guarded: Path) -> None:
     ran(cwd="/").is_whole()
     gone = guarded / "gone"
@@ -740,11 +772,13 @@ def test_another_working_directory_one_removed_and_one_read_only(guarded: Path) 
         os.chmod(guarded, 0o755)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0", "1e309", "x"])
 def test_a_deadline_that_is_none(seconds: str) -> None:
     ran(LEARNER, OBJECTIVE, "--timeout", seconds).error(2, "usage")
 
 
+@pytest.mark.slow
 def test_hardly_any_file_descriptors_and_no_file_may_grow() -> None:
     for limit, most in ((resource.RLIMIT_NOFILE, 12), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         ran(preexec_fn=lambda limit=limit, most=most: resource.setrlimit(limit, (most, most))).is_whole()

@@ -67,6 +67,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SCRIPTS)
 def test_without_an_answer_of_predict_pyz_the_function_says_so(
     functions: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -139,6 +140,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_of_event_is_answered(functions: ModuleType, tmp_path: Path, archive: Path, shape: str) -> None:
     shutil.copy(archive, tmp_path)

@@ -63,6 +63,7 @@ def files_of(directory: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ON_PLATFORMS)
 def test_a_command_for_which_nobody_named_a_database_is_refused(script: str) -> None:
     before = files_of(os.path.join(HOUSE, "models")) | files_of(os.path.join(HOUSE, "db"))
@@ -84,6 +85,7 @@ def test_every_command_that_takes_a_database_is_in_the_list_above() -> None:
     assert taking == {*ON_PLATFORMS, "example_usage"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["evaluate_model", "monitor", "predict_batch"])
 def test_the_demo_is_there_for_who_asks(script: str) -> None:
     ran = run(script, "--demo", DATABASE_URL="file:/nonexistent/app.db", STRUGGLE_SCHEMA="/nonexistent/schema.prisma")
@@ -103,6 +105,7 @@ def test_the_demo_is_not_written_to(script: str, arguments: tuple[str, ...]) -> 
     assert Path(DEMO).read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["train_initial_model", "retrain_model"])
 def test_a_model_of_the_demo_is_made_only_in_a_directory_that_is_named(script: str, tmp_path: Path) -> None:
     ran = run(script, "--demo", STRUGGLE_MODELS_DIR=str(tmp_path))
@@ -139,6 +142,7 @@ def a_schema(directory: Path, url: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Path) -> None:
     schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
     elsewhere = {"DATABASE_URL": "file:/nonexistent/other.db"}
@@ -166,6 +170,7 @@ def test_a_url_that_stands_in_the_schema_is_used_where_no_variable_is_set(demo_c
     assert f"database {demo_copy[5:]}, from the schema" in ran.stderr
 
 
+@pytest.mark.slow
 def test_two_databases_and_none_in_the_option_are_refused(demo_copy: str, tmp_path: Path) -> None:
     assert run("monitor", "--demo", "--database-url", demo_copy).returncode == 2
     assert run("monitor", "--env-file", str(tmp_path), "--database-url", demo_copy).returncode == 2
@@ -199,6 +204,7 @@ def project(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_commands_run_by_hand_read_the_projects_env_file(demo_copy: str, project: Path) -> None:
     path = an_env_file(project, demo_copy)
     (project / "below" / "further").mkdir(parents=True)
@@ -210,6 +216,7 @@ def test_commands_run_by_hand_read_the_projects_env_file(demo_copy: str, project
     assert (example.returncode, example.stderr) == (0, f"database {demo_copy[5:]}, from {path}\n")
 
 
+@pytest.mark.slow
 def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(demo_copy: str, project: Path) -> None:
     path = an_env_file(project, demo_copy)
     for script in ASKED_FOR:
@@ -234,6 +241,7 @@ def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(de
     assert report["database"]["chosen_by"] == f"DATABASE_URL in {path}"
 
 
+@pytest.mark.slow
 def test_what_is_more_explicit_wins(demo_copy: str, project: Path) -> None:
     path = str(an_env_file(project, demo_copy))
     other = an_env_file(project, "file:/nonexistent/x.db", "other.env")
@@ -252,6 +260,7 @@ def test_what_is_more_explicit_wins(demo_copy: str, project: Path) -> None:
         assert ".env" in ran.stderr
 
 
+@pytest.mark.slow
 def test_beside_the_schema_comes_first_and_relative_paths_start_there(demo_copy: str, project: Path) -> None:
     os.link(demo_copy[5:], project / "dev.db")
     schema = a_schema(project / "prisma", 'url = env("POSTGRES_URL")')
@@ -265,6 +274,7 @@ def test_beside_the_schema_comes_first_and_relative_paths_start_there(demo_copy:
     assert f"database {project}/dev.db, from {project}/.env\n" in run("monitor", cwd=project / "below").stderr
 
 
+@pytest.mark.slow
 def test_never_above_the_first_git_and_without_one_only_here(demo_copy: str, tmp_path: Path, project: Path) -> None:
     an_env_file(tmp_path, demo_copy)
     (project / "below").mkdir()
@@ -275,6 +285,7 @@ def test_never_above_the_first_git_and_without_one_only_here(demo_copy: str, tmp
     assert run("monitor", cwd=tmp_path / "loose").returncode in (0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["another user's", "linked by another user", "pipe", "directory", "huge", "binary"])
 def test_a_file_that_must_not_be_read_is_passed_over_with_a_sentence(kind: str, demo_copy: str, project: Path) -> None:
     path = project / ".env"
@@ -338,6 +349,7 @@ def test_the_format_is_the_one_that_prisma_reads(
         assert env_file.read(str(path), "DATABASE_URL") == value
 
 
+@pytest.mark.slow
 def test_a_password_in_an_argument_brings_one_warning(tmp_path: Path) -> None:
     url = "postgresql://u:s3cr3t@127.0.0.1:1/app"
     for ran in (
@@ -355,6 +367,7 @@ def test_a_password_in_an_argument_brings_one_warning(tmp_path: Path) -> None:
 # Models
 
 
+@pytest.mark.slow
 def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: str, tmp_path: Path) -> None:
     models = tmp_path / "models"
     models.mkdir()

@@ -52,6 +52,7 @@ def open_rows(url: str) -> list[tuple[object, ...]]:
     return sorted(ask(url, ROWS))
 
 
+@pytest.mark.slow
 def test_generate_stores_what_lies_ahead_and_tells_it(app: tuple[httpx.Client, str]) -> None:
     caller, url = app
     told = generated(caller)
@@ -75,6 +76,7 @@ def test_generate_stores_what_lies_ahead_and_tells_it(app: tuple[httpx.Client, s
     assert alert.priority == round(100 * first.predicted_struggle_probability)
 
 
+@pytest.mark.slow
 def test_generating_again_stores_no_row_twice(app: tuple[httpx.Client, str]) -> None:
     caller, url = app
     first = generated(caller)
@@ -83,6 +85,7 @@ def test_generating_again_stores_no_row_twice(app: tuple[httpx.Client, str]) -> 
     assert len(open_rows(url)) == len(first.predictions)
 
 
+@pytest.mark.slow
 def test_names_in_camel_case_are_taken(app: tuple[httpx.Client, str]) -> None:
     caller, _ = app
     answer = caller.post("/predictions/generate", json={"userId": LEARNER, "daysAhead": 1})
@@ -91,6 +94,7 @@ def test_names_in_camel_case_are_taken(app: tuple[httpx.Client, str]) -> None:
     assert listed.json()["total_count"] > 0
 
 
+@pytest.mark.slow
 def test_listing_chooses_by_status_and_probability(app: tuple[httpx.Client, str]) -> None:
     caller, _ = app
     generated(caller)
@@ -109,6 +113,7 @@ def test_listing_chooses_by_status_and_probability(app: tuple[httpx.Client, str]
     assert listed(user_id="nobody-of-that-name").total_count == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("struggled", "status"), [(True, "CONFIRMED"), (False, "FALSE_POSITIVE")])
 def test_a_learner_s_word_becomes_the_outcome(app: tuple[httpx.Client, str], struggled: bool, status: str) -> None:
     caller, url = app
@@ -133,6 +138,7 @@ def test_a_learner_s_word_becomes_the_outcome(app: tuple[httpx.Client, str], str
     assert by_of(decoded(features), True) == LEARNERS_WORD, "record_outcomes --again leaves it as it is"
 
 
+@pytest.mark.slow
 def test_a_prediction_of_another_learner_takes_no_word(app: tuple[httpx.Client, str]) -> None:
     caller, url = app
     generated(caller)
@@ -218,6 +224,7 @@ def test_a_dismissed_prediction_takes_no_word(app: tuple[httpx.Client, str]) -> 
     assert (answer.status_code, answer.json()["code"]) == (409, "dismissed")
 
 
+@pytest.mark.slow
 def test_a_row_of_feedback_is_kept_where_the_app_has_the_table(demo_database: str, tmp_path: Path) -> None:
     body = {"actual_struggle": False, "feedback_type": "INACCURATE", "comments": "I knew it."}
     with serving(
@@ -233,6 +240,7 @@ def test_a_row_of_feedback_is_kept_where_the_app_has_the_table(demo_database: st
     assert found[-1] == (answer.json()["feedback_id"], "INACCURATE", "I knew it.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{"STRUGGLE_TOKEN": "a-token"}, {"STRUGGLE_WRITER_URL": "file:/tmp/none.db"}])
 def test_without_both_settings_the_paths_are_not_there(tmp_path: Path, given: dict[str, str]) -> None:
     with serving(tmp_path / "log", **given) as base, httpx.Client(base_url=base, headers=TOKEN) as caller:
@@ -244,6 +252,7 @@ def test_without_both_settings_the_paths_are_not_there(tmp_path: Path, given: di
             assert caller.request(method, path, json={"user_id": LEARNER}).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_writer_that_cannot_write_is_no_answer_and_tells_nothing(
     postgres_databases: Databases, tmp_path: Path
 ) -> None:

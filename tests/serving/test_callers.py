@@ -36,6 +36,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shown",
     ["Bearer s3cret", "bearer s3cret", "BEARER s3cret", "Bearer    s3cret", "Bearer \t s3cret"],
@@ -142,6 +143,7 @@ def dripped(port: int, at_once: bytes, drip: bytes, most_s: float) -> tuple[floa
         return time.monotonic() - began, heard
 
 
+@pytest.mark.slow
 def test_slow_callers_are_dropped_in_time(tmp_path: Path) -> None:
     with serving(tmp_path / "log") as url:
         port = int(url.rpartition(":")[2])
@@ -229,6 +231,7 @@ def reachable(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_mebibyte_of_unknown_fields_is_one_short_refusal(guarded: httpx.Client) -> None:
     """Each of them would be an error of its own, and the listing of them all keeps everybody waiting."""
     shown = {"Authorization": f"Bearer {TOKEN}"}

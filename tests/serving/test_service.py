@@ -50,6 +50,7 @@ def is_problem(response: httpx.Response, status: int, code: str) -> bool:
     return (response.status_code, told["status"], told["code"]) == (status, status, code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [OBJECTIVE, MASTERED])
 def test_the_service_answers_the_bytes_that_predict_py_prints(
     demo_database: str, tmp_path: Path, objective: str
@@ -142,6 +143,7 @@ def test_a_batch_keeps_its_order_and_a_pairs_problem_is_its_own(service: httpx.C
     assert is_problem(service.post("/predict/batch", json={"pairs": [PAIR] * 501}), 422, "invalid_request")
 
 
+@pytest.mark.slow
 def test_a_token_is_asked_for_where_one_is_set(tmp_path: Path) -> None:
     with serving(tmp_path / "log", STRUGGLE_TOKEN="s3cret") as url:
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
@@ -174,6 +176,7 @@ def test_an_unknown_path_and_a_wrong_method_are_problems_too(service: httpx.Clie
     assert is_problem(service.get("/predict"), 405, "refused")
 
 
+@pytest.mark.slow
 def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Path) -> None:
     current = tmp_path / "current.pkl"
     model_file.write(a_model("first", -2.0), str(current))
@@ -207,6 +210,7 @@ def test_a_switched_model_answers_and_a_refused_one_leaves_the_old(tmp_path: Pat
     assert "cannot be used" in (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_must_not_be_used_at_the_start_is_an_error_of_the_start(tmp_path: Path) -> None:
     bad = tmp_path / "bad.pkl"
     bad.write_bytes(b"no model")
@@ -214,6 +218,7 @@ def test_a_model_that_must_not_be_used_at_the_start_is_an_error_of_the_start(tmp
         pass
 
 
+@pytest.mark.slow
 def test_a_lost_database_is_a_503_problem_and_no_word_of_its_password(tmp_path: Path) -> None:
     lost = "postgresql://learner:hunter2@127.0.0.1:1/app"
     with serving(tmp_path / "log", DATABASE_URL=lost) as url:
@@ -227,6 +232,7 @@ def test_a_lost_database_is_a_503_problem_and_no_word_of_its_password(tmp_path: 
     assert "hunter2" not in response.text + (tmp_path / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_database_of_another_shape_is_a_500_problem_without_internals(tmp_path: Path, postgres_url: str) -> None:
     with serving(tmp_path / "log", DATABASE_URL=postgres_url) as url:
         response = httpx.post(f"{url}/predict", json=PAIR)
@@ -285,6 +291,7 @@ def postmaster(url: str) -> tuple[int, list[str], os.stat_result]:
     return pid, command, os.stat(cluster)
 
 
+@pytest.mark.slow
 def test_a_database_restarted_under_load_is_waited_out_without_a_wrong_answer(
     postgres_databases: object, tmp_path: Path
 ) -> None:
@@ -340,6 +347,7 @@ def is_gone(url: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client) -> None:
     expected = service.post("/predict", json=PAIR).content
 
@@ -353,6 +361,7 @@ def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client) -> 
     assert {answer.content for answer in answers} == {expected}
 
 
+@pytest.mark.slow
 def test_the_openapi_document_holds_against_generated_requests(service: httpx.Client, tmp_path: Path) -> None:
     program = shutil.which("schemathesis", path=os.path.dirname(sys.executable))
     assert program, "schemathesis comes with the extra dev"
@@ -366,6 +375,7 @@ def test_the_openapi_document_holds_against_generated_requests(service: httpx.Cl
     assert "No issues found" in ran.stdout  # a warning, such as "nothing but 404", would be told here
 
 
+@pytest.mark.slow
 def test_the_guides_main_py_runs_unchanged_and_predicts(demo_database: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", '@app.post("/predict"'))
     command = ["-W", "ignore::DeprecationWarning", "-m", "uvicorn", "main:app"]  # on_event is FastAPI's older form

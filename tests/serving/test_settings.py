@@ -129,6 +129,7 @@ STARTS: list[tuple[tuple[str, ...], tuple[str, ...] | None, dict[str, str], int,
 ]
 
 
+@pytest.mark.slow
 def test_a_service_that_cannot_work_ends_with_one_sentence_and_78() -> None:
     with ThreadPoolExecutor(3) as pool:
         found = list(
@@ -140,6 +141,7 @@ def test_a_service_that_cannot_work_ends_with_one_sentence_and_78() -> None:
         assert len(words.strip().splitlines()) == 1, words
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_ends_one_process_and_several_with_69() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -152,6 +154,7 @@ def test_a_port_that_is_taken_ends_one_process_and_several_with_69() -> None:
             assert "in use" in words
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_start_end_the_command_with_an_error(tmp_path: Path) -> None:
     # The parent checks what it can; a worker that fails all the same must not be taken for a clean end.
     code, words = started("--workers", "2", PYTHONPATH=f"{hostile(tmp_path)}:{ROOT}")
@@ -169,6 +172,7 @@ def hostile(directory: Path) -> Path:
     return directory
 
 
+@pytest.mark.slow
 def test_an_open_port_is_served_with_a_token_or_when_told_so(tmp_path: Path) -> None:
     command = ["-m", "scripts.service", "--host", "0.0.0.0"]
     with serving(tmp_path / "a", command, STRUGGLE_TOKEN="s3cret\n") as url:
@@ -179,6 +183,7 @@ def test_an_open_port_is_served_with_a_token_or_when_told_so(tmp_path: Path) -> 
         assert httpx.post(f"{url}/predict", json=PAIR).status_code == 200
 
 
+@pytest.mark.slow
 def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "scripts.service", "--workers", "2", "--port", str(port)]
@@ -201,6 +206,7 @@ def test_several_workers_serve_and_end_with_sigterm(tmp_path: Path) -> None:
     assert code == 0
 
 
+@pytest.mark.slow
 def test_the_callers_scripts_package_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "__init__.py").write_text("raise SystemExit('the caller')")
