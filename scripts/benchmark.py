@@ -1,6 +1,6 @@
 """Benchmarks, each a command of its own: `python -m scripts.benchmark startup`.
 
-A command's module is imported when the command is asked for, so that one of them can need what the others do not.
+A benchmark's module is imported only when that benchmark is run, because it may need packages that the others do not.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LazyGroup(Group):
     """A group whose commands are imported on use."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Every command whose module is there, in alphabetical order."""
+        """The names of all benchmarks, in alphabetical order."""
         return sorted(COMMANDS)
 
     def invoke(self, context: click.Context) -> object:

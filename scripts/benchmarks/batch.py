@@ -1,4 +1,4 @@
-"""What a batch costs a prediction: beside a loop over predict.py, beside the guide's shape, on one core and two.
+"""What a prediction costs in a batch: beside a loop over predict.py, beside the guide's shape, on one core and two.
 
 A round runs each way in turn, so that a busy minute of the machine falls on all of them alike; ratios are those of the
 medians. The batch's time is that of the whole process, start-up and output included; the others' is what each further
@@ -61,15 +61,29 @@ class Turn(NamedTuple):
 
 @click.command()
 @reported
-@click.option("--learners", type=click.IntRange(10), default=5000, show_default=True, help="With 20 objectives each.")
-@click.option("--answers", type=click.IntRange(1), default=100, show_default=True, help="Of each learner.")
+@click.option(
+    "--learners",
+    type=click.IntRange(10),
+    default=5000,
+    show_default=True,
+    help="How many learners, each with 20 objectives.",
+)
+@click.option("--answers", type=click.IntRange(1), default=100, show_default=True, help="Answers of each learner.")
 @click.option(
     "--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How many times each way is measured."
 )
-@click.option("--sample", type=click.IntRange(1), default=40, show_default=True, help="Pairs of the slow ways.")
+@click.option(
+    "--sample", type=click.IntRange(1), default=40, show_default=True, help="Pairs that the slow ways are measured on."
+)
 @click.option("--model", type=click.Path(exists=True, dir_okay=False), help="Default: the one that predict.py takes.")
-@click.option("--memory/--no-memory", default=True, help="Peak memory at 10,000 and at 100,000 learners: minutes.")
-@click.option("--dask/--no-dask", default=True, help="One and two Dask workers on PostgreSQL (needs .[cluster]).")
+@click.option(
+    "--memory/--no-memory",
+    default=True,
+    help="Measure the peak memory at 10,000 and at 100,000 learners, which takes minutes.",
+)
+@click.option(
+    "--dask/--no-dask", default=True, help="Measure one and two Dask workers on PostgreSQL (needs .[cluster])."
+)
 def batch(
     learners: int,
     answers: int,
@@ -105,7 +119,7 @@ def batch(
 
 
 def _house(workshop: str, model: str | None) -> str:
-    """Where predict.py and its packages are: this checkout, or a copy in which the model is the current one."""
+    """The directory of predict.py and its packages: this checkout, or a copy that has the model as its current one."""
     if model is None:
         return ROOT
     house = os.path.join(workshop, "house")
@@ -131,7 +145,7 @@ def _make(url: str, learners: int, objectives: int, answers: int) -> None:
 
 
 def _ways(house: str, workshop: str, url: str, learners: int, sample: int) -> dict[str, Callable[[], Turn]]:
-    """Each way by name: runs once and returns how many predictions it made in how many seconds."""
+    """Each way by its name, as a call that takes one turn."""
     courses = min(50, learners)
     places = [(n * 7919 % learners, n * 13 % OBJECTIVES) for n in range(sample)]
     pairs = [(f"learner-{i}", f"objective-{i % courses}-{o}") for i, o in places]
@@ -202,7 +216,7 @@ def _peaks(house: str, workshop: str) -> dict[int, float]:
 
 
 def _cpu_s() -> float:
-    """Seconds of processor time of all processes that have ended; a Dask cluster's go on, and are not among them."""
+    """Seconds of processor time of all processes that have ended. A Dask cluster's go on, and are not among them."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 

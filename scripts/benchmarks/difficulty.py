@@ -2,7 +2,7 @@
 
 Two models differ only in the platform whose answers their difficulty tables were learned from, by the real training
 command: one of a few hundred objectives, one of a hundred thousand. Both answer the same question about the same rows,
-whole processes in turn; once as it comes, once with the table's file dropped from the system's cache before each.
+whole processes in turn: once as they come, and once with the table's file dropped from the system's cache before each.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from scripts.testbed.synthetic_rows import STUDIED_TENTHS, Size, fill
 BOUND_MS = 5.0
 NOW_MS = 1_760_000_000_000
 OBJECTIVES, ANSWERS = 20, 70
-"""Of a course, and of a learner: five answers to each of the objectives that are studied."""
+"""Objectives of a course and answers of a learner, who gives five to each of the objectives that are studied."""
 FEW = 140
 ASKED = ("learner-3", "objective-3-9")
 EVICTED = ", file not in the cache"
@@ -44,8 +44,12 @@ EVICTED = ", file not in the cache"
 
 @click.command()
 @reported
-@click.option("--objectives", type=click.IntRange(FEW), default=100_000, show_default=True, help="Of the large table.")
-@click.option("--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rounds to take medians of.")
+@click.option(
+    "--objectives", type=click.IntRange(FEW), default=100_000, show_default=True, help="Objectives of the large table."
+)
+@click.option(
+    "--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="How often each command is run."
+)
 @python_option
 def difficulty(objectives: int, runs: int, python: str | None) -> Report:
     """Latency of whole prediction processes by how many objectives the difficulty table holds."""

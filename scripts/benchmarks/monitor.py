@@ -58,7 +58,7 @@ PREDICTION_FIELDS = (
 )
 @click.option("--postgres", "on_postgres", is_flag=True, help="On a throw-away PostgreSQL instead of a SQLite file.")
 def monitor(rows: int, learners: int, on_postgres: bool) -> Report:
-    """Time scripts/monitor.py on so many stored predictions, nine in ten of them in the period and one before it."""
+    """Time scripts/monitor.py on stored predictions, nine in ten of them in the period and one in ten before it."""
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="monitored-"))
         if on_postgres:
@@ -89,7 +89,7 @@ def monitor(rows: int, learners: int, on_postgres: bool) -> Report:
 def simulated(
     rows: int, learners: int, until_ms: int, *, days: float = 7.0, seed: int = 0
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of PREDICTION_FIELDS by a calibrated model, nine in ten in the last `days`, one in as many days before."""
+    """Rows of PREDICTION_FIELDS by a calibrated model, nine in ten in the last `days`, the others just before."""
     rng = np.random.default_rng(seed)
     ability = rng.normal(0, 0.8, learners)
     learner = rng.integers(0, learners, rows)

@@ -1,4 +1,4 @@
-"""What is compared: this model and its prior, the rules, unrestricted boosting, PFA, Best-LR and pyBKT.
+"""The methods that are compared: this model and its prior, the rules, unrestricted boosting, PFA, Best-LR and pyBKT.
 
 Each takes training visits (or the training learners' answers) and gives a probability for each test visit.
 """

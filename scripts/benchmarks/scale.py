@@ -55,12 +55,22 @@ class Read(NamedTuple):
     multiple=True,
     default=(10_000, 10_000_000),
     show_default=True,
-    help="Of a platform; as often as there are platforms. Ten million take ten minutes and 6 GB.",
+    help="Reviews of one platform; give it once per platform. Ten million take ten minutes and 6 GB.",
 )
 @click.option("--crowd", type=click.IntRange(0), default=1_000_000, show_default=True, help="Reviews of one learner.")
-@click.option("--prerequisites", type=click.IntRange(0), default=10_000, show_default=True, help="Of one objective.")
-@click.option("--learners", type=click.IntRange(1), default=10, show_default=True, help="Of each platform.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Each asks every learner once.")
+@click.option(
+    "--prerequisites", type=click.IntRange(0), default=10_000, show_default=True, help="Prerequisites of one objective."
+)
+@click.option(
+    "--learners",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Learners who are asked about on each platform.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="How often every learner is asked about."
+)
 @python_option
 def scale(
     sizes: tuple[int, ...],

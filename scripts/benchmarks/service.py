@@ -1,4 +1,4 @@
-"""What the service carries: requests a second and the time to an answer, beside a service of the guide's shape.
+"""What load the service carries: requests per second and the time to an answer, beside a service of the guide's shape.
 
 Both are real uvicorn processes on loopback over the same database; they take turns, so that a busy minute of the
 machine falls on both. The load is closed: every connection asks again as soon as it has its answer.
@@ -48,7 +48,7 @@ LEAST_THROUGHPUT, MOST_P99 = 3.0, 1.0
 
 
 class Round(NamedTuple):
-    """One turn under load: answers a second, and the time to each answer."""
+    """One turn under load: answers per second, and the time to each answer."""
 
     throughput: float
     latencies_ms: Sequence[float]
@@ -75,7 +75,7 @@ class Asker(asyncio.Protocol):
         self.asked += 1
 
     def data_received(self, data: bytes) -> None:
-        """Collects an answer; whole, its time is noted."""
+        """Collects an answer, and notes the time once it is whole."""
         self.received += data
         head, blank, body = self.received.partition(b"\r\n\r\n")
         if not blank:
@@ -103,7 +103,7 @@ class Asker(asyncio.Protocol):
 
 
 async def load(port: int, connections: int, seconds: float) -> Round:
-    """Holds the load for so many seconds."""
+    """Keeps up the load for so many seconds."""
     requests = [_request(port, LEARNER, objective) for objective in OBJECTIVES]
     loop = asyncio.get_running_loop()
     started = time.perf_counter()

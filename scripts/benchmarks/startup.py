@@ -62,7 +62,9 @@ SQLITE_PEAK_MIB = 20.0
 
 @click.command()
 @reported
-@click.option("--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="Rounds to take medians of.")
+@click.option(
+    "--runs", type=click.IntRange(1, 1000), default=20, show_default=True, help="How often each command is run."
+)
 @python_option
 @postgres_option
 @reference_option

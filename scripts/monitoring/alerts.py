@@ -1,4 +1,4 @@
-"""The alerts of a report. Figures looked at together have their intervals widened until all hold at once."""
+"""The alerts of a report. Intervals that are looked at together are widened until all of them hold at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RISK_LEVEL = "risk level"
 INTERVENTION = "intervention"
 _SLICE_FIGURES = ("accuracy", "recall")
 _CUT_BY_THE_ANSWER = (RISK_LEVEL, INTERVENTION)
-"""Slices that the prediction itself decides: their recall says nothing about the model, their calibration does."""
+"""The prediction itself decides these slices, so their recall says nothing about the model. Their calibration does."""
 
 
 class KnownOutcomes(NamedTuple):
@@ -85,7 +85,7 @@ def slice_alerts(
 ) -> Iterator[Alert]:
     """Accuracy and recall of each slice; of slices that the prediction decides, the calibration gap.
 
-    What the whole period already misses is not told again slice by slice.
+    A target that the whole period misses is not reported again for each slice.
     """
     judged = (*_SLICE_FIGURES, "calibration_gap")
     told = {name for name in judged if alert(whole.figure(name), targets.get(name), "", minimum)}
@@ -122,9 +122,10 @@ def _figure(name: str, rows: KnownOutcomes, level: float) -> Figure:
 def drift_alert(drift: FeatureDrift, n: int) -> Alert:
     """A feature whose distribution has moved beyond chance and by enough to matter."""
     means = (drift.mean_before, drift.mean_after)
-    moved = f"mean {means[0]:.2f} to {means[1]:.2f}, " if means[0] is not None and means[1] is not None else ""
+    moved = f"mean from {means[0]:.2f} to {means[1]:.2f}, " if means[0] is not None and means[1] is not None else ""
+    before, after = (f"{share * 100:.0f} %" for share in (drift.missing_before, drift.missing_after))
     message = (
-        f"{drift.feature} has drifted by {drift.distance:.3f} since the period before, where chance explains "
-        f"{drift.limit:.3f} ({moved}missing {drift.missing_before:.0%} to {drift.missing_after:.0%})"
+        f"{drift.feature} has drifted by {drift.distance:.3f} since the period before; chance explains up to "
+        f"{drift.limit:.3f} ({moved}missing from {before} to {after})"
     )
     return Alert("drift", drift.feature, drift.distance, drift.limit, None, n, message)

@@ -22,14 +22,14 @@ LONGEST_NAME = 80
 """Characters shown of a text from the database that names a slice."""
 
 WORST = 8
-"""False positives, and false negatives, shown one by one."""
+"""How many false positives, and how many false negatives, are shown one by one."""
 
 PROBABILITY = "probability"
 MONITORED = (PROBABILITY, *FEATURE_NAMES)
-"""What drift is measured on: every feature, and the model's own answer."""
+"""Drift is measured on every feature and on the model's own answer."""
 
 DRIFT_ROWS = 100_000
-"""Of a larger period, drift is measured on a sample of about this many rows, drawn by the prediction's id."""
+"""The drift of a larger period is measured on a sample of about this many rows, drawn by the predictions' ids."""
 
 
 class Mistake(NamedTuple):
@@ -161,7 +161,7 @@ def _bands(grown: Floats, bands: Numbers) -> Integers:
 
 
 def _values(probabilities: Floats, described: Sequence[dict[str, object]]) -> Floats:
-    """[row, monitored]: NaN where a feature was missing, or where what is stored is no number."""
+    """The values by [row, monitored]; NaN where a feature was missing, and where the stored value is not a number."""
     values = np.empty((len(described), len(MONITORED)))
     values[:, 0] = probabilities
     try:

@@ -1,4 +1,4 @@
-"""What monitoring asks of every stored feature vector: whether it was degraded, which model read it, how much history.
+"""What monitoring needs from every stored feature vector: whether it was degraded, its model, and its history's length.
 
 A vector has sixty numbers, and parsing them all is the larger part of reading a prediction. Three suffice for most
 rows, and in the form that the route stores them they can be found without parsing.
@@ -43,7 +43,7 @@ def parsed(stored: str | None) -> dict[str, object] | None:
 
 
 def glance_of(features: dict[str, object] | None) -> Glance:
-    """The same of parsed features."""
+    """The glance at parsed features."""
     if features is None:
         return NOTHING
     version, grown = features.get("model_version"), features.get("answers_of_history")
@@ -55,7 +55,7 @@ def glance_of(features: dict[str, object] | None) -> Glance:
 
 
 def glance(stored: str | None) -> Glance:
-    """What glance_of(parsed(stored)) says of any valid JSON, and three times as fast of a flat object."""
+    """The same as glance_of(parsed(stored)) for any valid JSON, but three times as fast for a flat object."""
     if stored is None:
         return NOTHING
     found = _found(stored)
@@ -63,7 +63,7 @@ def glance(stored: str | None) -> Glance:
 
 
 def _found(stored: str) -> Glance | None:
-    """None where the text must be parsed.
+    """The glance, or None where the text must be parsed.
 
     In valid JSON of one object and without a backslash, a name in quotes with a colon behind it can be nothing but a
     key of that object; of equal keys the last one counts, as it does for a parser.
@@ -82,7 +82,7 @@ def _found(stored: str) -> Glance | None:
         grown = float(stored[answers : end if end >= 0 else -1])
     except ValueError:
         return None
-    if not isfinite(grown):  # no JSON, and refused by the parser
+    if not isfinite(grown):  # not JSON, and refused by the parser
         return None
     named = stored[version + 1 : stored.find('"', version + 1)]
     return Glance(float(stored[degraded + 1] != '"'), named or NOT_RECORDED, grown)
@@ -90,7 +90,7 @@ def _found(stored: str) -> Glance | None:
 
 def _without_mark(stored: str) -> str:
     """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), where that is the only
-    one inside. What is left is no JSON, but its keys stand where they stood."""
+    one inside. The rest is not JSON, but its keys stand where they stood."""
     if stored.count("{") != 2 or stored.count("}") != 2:
         return stored
     opened, closed = stored.rfind("{"), stored.find("}")

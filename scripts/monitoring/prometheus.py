@@ -12,7 +12,7 @@ PREFIX = "struggle_predictor"
 _HELP = {
     "accuracy": "Share of predictions on the right side of 0.5.",
     "recall": "Share of struggles that were predicted.",
-    "precision": "Share of predicted struggles that came.",
+    "precision": "Share of predicted struggles that happened.",
     "auc": "Probability that a struggle is ranked above a non-struggle.",
     "brier": "Mean squared error of the probability.",
     "log_loss": "Mean negative log likelihood in nats.",
@@ -24,7 +24,7 @@ _HELP = {
 
 
 def exposition(report: Report) -> str:
-    """One gauge per figure, with its bounds as further gauges; a figure that cannot be told is left out."""
+    """One gauge per figure, with its bounds as further gauges. A figure without a value is left out."""
     return "\n".join(_lines(report)) + "\n"
 
 

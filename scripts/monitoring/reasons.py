@@ -1,4 +1,4 @@
-"""Why the worst mistakes were predicted: in the words stored with them, else in those of the model of today."""
+"""Why the worst mistakes were predicted: in the words stored with them, or else in those of today's model."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _reason(stored: StoredReasons, towards: int) -> Reason:
 
 
 def _strongest(factors: object, towards: int) -> tuple[str, ...]:
-    """Texts of the factors that pushed that way, strongest first."""
+    """The texts of the factors that pushed that way, the strongest first."""
     pushing = []
     for factor in factors if isinstance(factors, list) else ():
         push, text = (factor.get("contribution"), factor.get("text")) if isinstance(factor, dict) else (None, None)

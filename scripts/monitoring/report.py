@@ -48,8 +48,9 @@ class Report(NamedTuple):
     """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known; correct_from is the
     deployment's setting, under which record_outcomes decides them.
 
-    Below the minimum of rows, or of learners, nothing of a slice is told, its value neither: too_small counts such
-    slices by their dimension. Of a week or a whole period as small, how many predictions there are is told.
+    A slice with fewer rows than the minimum, or with too few learners, is left out, and its value is not named either:
+    too_small counts such slices by their dimension. A week or a whole period that is as small keeps its number of
+    predictions, and nothing else.
     """
 
     since_ms: int
@@ -137,7 +138,15 @@ def report(
     bootstrap: int,
     correct_from: str,
 ) -> Report:
-    """Judge the periods. groups: further dimensions to slice by, one value per prediction of the current period."""
+    """Judge the periods.
+
+    Args:
+        groups: Further dimensions to slice by, with one value per prediction of the current period.
+        explain: Finds the reasons of the worst mistakes.
+        minimum: The fewest rows that a figure is shown for.
+        bootstrap: How many resamples an interval is made from.
+        correct_from: The lowest grade that counts as a correct answer; it is reported, not used.
+    """
     now = periods.current.rows
     known = ~np.isnan(now.outcome)
     rows = KnownOutcomes(now.outcome[known], now.probability[known], now.learner[known])
@@ -186,7 +195,7 @@ def report(
 
 
 def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> bool:
-    """Whether most of the values belong to one learner each; of a handful of learners, who fill no slice, never."""
+    """Whether most of the values belong to one learner each. A handful of learners does not count."""
     of_value: dict[object, set[int]] = {}
     for value, learner in zip(values, learners):
         if value is not None:
@@ -196,7 +205,7 @@ def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> b
 
 
 def _plain(evaluation: Evaluation) -> dict[str, object]:
-    """Ready for JSON; the struggles of a period whose figures are not told are not told either."""
+    """The figures, ready for JSON. Where the figures are left out, the number of struggles is left out too."""
     untold = {"struggles": None} if evaluation.figures["struggle_rate"].value is None else {}
     return {**evaluation.to_dict(), **untold}
 
@@ -242,7 +251,7 @@ def _named(codes: Integers, names: Sequence[str]) -> list[str]:
 
 
 def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[FeatureDrift, ...], str]:
-    """The drift since the period before, or why it cannot be told."""
+    """The drift since the period before with a note on what was compared, or no drift and a note on why."""
     sizes = [(each.counts.rows, len(np.unique(each.rows.learner))) for each in (periods.before, periods.current)]
     for (rows, learners), when in zip(sizes, ("the period before", "this period")):
         if rows < minimum or learners < MINIMUM_LEARNERS:

@@ -17,7 +17,7 @@ MINIMUM_LEARNERS = 10
 
 
 class Target(NamedTuple):
-    """Bounds that a figure should keep (None: open). alerts: whether missing them raises an alert, or is only shown."""
+    """Bounds that a figure should keep, or None. alerts: whether missing them raises an alert, or is only shown."""
 
     figure: str
     at_least: float | None
@@ -53,7 +53,7 @@ WITHIN_POINTS = 0.10
 
 
 def targets(accuracy: float, recall: float, degraded: float) -> dict[str, Target]:
-    """The targets by figure; precision above 0.65 is the platform's aim, but no ground for an alert."""
+    """The targets by figure. The platform aims at a precision above 0.65, but missing that aim raises no alert."""
     found = (
         Target("accuracy", accuracy, None, True),
         Target("recall", recall, None, True),
@@ -83,10 +83,10 @@ def standing(figure: Figure, target: Target | None, minimum: int) -> str:
 
 
 def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Alert | None:
-    """The alert that a figure raises, if any."""
+    """The alert that a figure raises, or None."""
     if target is None or not target.alerts or figure.value is None or standing(figure, target, minimum) != BELOW:
         return None
     name = target.figure.replace("_", " ")
     place = f" ({where})" if where else ""
-    message = f"{name}{place} is {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}], the target is {target}"
+    message = f"{name}{place} is {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]; the target is {target}"
     return Alert(target.figure, where, figure.value, figure.low, figure.high, figure.n, message)

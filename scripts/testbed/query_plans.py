@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the rows of a prediction: the plan of every statement that one sends, explained as it is run."""
+"""How PostgreSQL finds the rows of a prediction: the plan of every statement that a prediction sends, as it was run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITHIN_S = 600.0
 
 
 class Access(NamedTuple):
-    """One visit of a plan to a table. rows: looked at, those that a filter dropped among them."""
+    """One visit of a plan to a table. rows: how many it looked at, with those that a filter dropped."""
 
     table: str
     way: str
@@ -29,7 +29,7 @@ class Access(NamedTuple):
 
 
 class _Explaining(PostgreSQLConnection):
-    """Sends each statement twice: to be explained, with what it met in each step, and as it is."""
+    """A connection that sends each statement twice: once to be explained with its steps' rows, and once as it is."""
 
     def __init__(self, url: Any, give_up_at: float) -> None:
         self.plans: list[dict[str, Any]] = []
@@ -51,7 +51,7 @@ class _Explaining(PostgreSQLConnection):
 def accesses(
     url: str, learner: str, objective: str, as_of_ms: int | None = None, window: Window = WINDOW
 ) -> list[Access]:
-    """Every visit to a table of the platform's that a prediction makes, in the order of the plans.
+    """Every visit that a prediction makes to a table of the platform, in the order of the plans.
 
     Raises DatabaseError, as the prediction would.
     """

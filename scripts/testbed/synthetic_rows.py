@@ -1,4 +1,4 @@
-"""The rows of a platform of any size, made up: for benchmarks and tests of size, not of quality.
+"""The made-up rows of a platform of any size, for benchmarks and tests of size, not of quality.
 
 The answers follow arithmetic, not learning. Everything is made inside the database by one INSERT ... SELECT per table,
 so that ten million reviews take minutes, and the same arguments give the same rows on SQLite and PostgreSQL. Answers
@@ -14,23 +14,21 @@ from db.writing.open import Writer
 
 DAY_MS = 86_400_000
 DAYS = 56
-"""The answers of each learner are spread over so many days before now."""
+"""The answers of each learner are spread over this many days before now."""
 ANSWERS_OF_A_VISIT = 5
 CARDS_OF_AN_OBJECTIVE = 5
 STUDIED_TENTHS = 7
-"""So many tenths of the course's objectives have been met; the others lie ahead, unseen."""
-
-
+"""How many tenths of the course's objectives a learner has met; the others are still unseen."""
 CROWD = "learner-crowd"
-"""The learner to whom everything goes that crowd_every says."""
+"""The learner who gets what Size.crowd_every says."""
 ROWS_AT_ONCE = 500_000
 
 
 class Size:
-    """How much to make. Learner i studies course i % courses; all of its objectives lie ahead, in an exam.
+    """How much to make. Learner i studies course i % courses, and has an exam ahead on all of its objectives.
 
-    tiers: learner i stops early, after (i % tiers + 1) / tiers of the answers. crowd_every: the reviews of each so
-    manieth learner are CROWD's instead (0: of none).
+    tiers: learner i stops after (i % tiers + 1) / tiers of the answers. crowd_every: the reviews of one learner in
+    this many belong to CROWD instead; 0: those of none do.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ def fill(writer: Writer, size: Size, now_ms: int) -> None:
 
 
 def insertions(writer: Writer, size: Size, now_ms: int) -> Iterator[tuple[str, int]]:
-    """The same a stretch at a time: yields model and number of rows after each; statistics are left to the caller."""
+    """Fills the tables in stretches, and yields model and number of rows after each. The caller runs ANALYZE."""
     numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000, writer.schema())
     for model, counters, values in _content(size, numbers) + _study(size, numbers):
         table = TABLES[model]
@@ -84,7 +82,7 @@ class _Numbers:
         self.now_ms = now_ms
 
     def select(self, columns: str, counters: list[tuple[str, int, int]], where: str = "") -> str:
-        """A row for each number from the first up to the last one but one; the first counter moves slowest."""
+        """One row per combination of the counters (name, first, stop); the first counter moves slowest."""
         if self.dialect == "postgresql":
             listed = ", ".join(f"generate_series({first}, {stop - 1}) AS {name}" for name, first, stop in counters)
             order = f" ORDER BY {', '.join(name for name, _, _ in counters)}" if len(counters) > 1 else ""
@@ -98,7 +96,7 @@ class _Numbers:
         return f"WITH RECURSIVE {counts} SELECT {columns} FROM {listed}{where}"  # noqa: S608 - our own names
 
     def before_they_stop(self, size: Size, nth: str, count: int) -> str:
-        """The condition that learner i has an nth row of so many."""
+        """The condition that learner i has an nth row of this many."""
         tiers = size.tiers
         return f" WHERE {nth} * {tiers} < {count} * (i % {tiers} + 1)" if tiers > 1 else ""
 
@@ -123,7 +121,7 @@ Making = list[tuple[str, tuple[tuple[str, int], ...], dict[str, str]]]
 
 
 def _content(size: Size, sql: _Numbers) -> Making:
-    """Shared by everybody: courses of the first learner's, one lecture each, objectives, cards, a chain of needs."""
+    """What all learners share: the courses, one lecture each, objectives, cards and a chain of prerequisites."""
     own = sql.identifier("learner", "0")
     objective = sql.identifier("objective", "c", "o")
     joined = str(sql.now_ms - (DAYS + 14) * DAY_MS)
