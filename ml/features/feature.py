@@ -22,8 +22,9 @@ FULL_PRACTICE = 100
 FULL_VISITS = 30
 FULL_SUPPORT = 1000
 FULL_BETWEEN = 1000
-"""Amounts that are 1 on their logarithmic scale: answers, answers and visits on an objective, learners, answers."""
 FULL_PAUSE_HOURS = 1440
+"""Amounts that are 1 on their logarithmic scale: answers in all; answers on and visits to an objective; other learners;
+answers between two visits; hours between two answers."""
 FULL_STREAK = 5
 FULL_WORKLOAD = 50
 FULL_DAY_ANSWERS = 300
@@ -31,7 +32,7 @@ FULL_DAY_MINUTES = 240
 FULL_DAY_NEW_CARDS = 60
 EXAM_HORIZON_DAYS = 90
 MONTH_DAYS = 30
-"""Amounts that are 1 (an exam so far away: 0) on their linear scale."""
+"""Amounts that are 1 on their linear scale; an exam that is 90 days away is 0."""
 
 LITTLE_WHERE_LITTLE_RAISES = 65
 LITTLE_WHERE_LITTLE_LOWERS = 25
