@@ -187,7 +187,10 @@ class _Relations:
 
 
 def _absence(mapping: Mapping, model: str, types: dict[str, str]) -> str:
-    hint = "if the app calls it otherwise, give the app's schema.prisma with --schema"
+    hint = (
+        "if the app calls it otherwise, give the app's schema.prisma with --schema;"
+        " on PostgreSQL, the role must be allowed to read it (GRANT SELECT)"
+    )
     if not types:
         return f"The database has no readable table {mapping.table(model)!r} (model {model}); {hint}."
     absent = next(name for field in MODELS[model].needed if (name := mapping.column(model, field)) not in types)

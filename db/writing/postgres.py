@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from db.backends.postgres import last_words, refusal
+from db.backends.postgres_failures import last_words, refusal, sentence, with_rights
 from db.backends.postgres_hosts import servers
 from db.errors import DatabaseConfiguration, DatabaseUnavailable, RowRefused, WriteRefused
 from db.libpq_environment import SetAside, overriding
@@ -136,11 +136,11 @@ class PostgreSQLWriter(Writer):
         return stored
 
     def _failure(self, error: Any) -> DatabaseUnavailable | WriteRefused:
-        said = last_words(error, self._connection)
+        said = with_rights(sentence(last_words(error, self._connection)))
         if not error.pgcode or error.pgcode[:2] in ("08", "57"):
-            return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}.")
+            return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}")
         kind = RowRefused if error.pgcode[:2] in OF_THE_ROW else WriteRefused
-        return kind(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}.")
+        return kind(f"The PostgreSQL database {self.label} refuses a statement ({error.pgcode}): {said}")
 
     def has(self, model: str) -> bool:
         _, refused = self._places().get((self.mapping.table_schema(model), self.mapping.table(model)), (None, ""))

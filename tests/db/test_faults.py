@@ -330,7 +330,7 @@ def test_all_of_a_read_is_one_snapshot(postgres_course: str) -> None:
             (second,) = yield [query("SELECT count(*) AS c0 FROM public.reviews")]
             return first, second
 
-        assert client.converse(slowly) == ([[1]], [[1]])
+        assert client.converse(slowly) == ([(1,)], [(1,)])
         assert len(read(client).learner.reviews) == 2
 
 

@@ -1,0 +1,84 @@
+"""What is said where PostgreSQL, libpq or a pooler refuses something; read only once something has failed."""
+
+from __future__ import annotations
+
+from db.errors import DatabaseConfiguration, DatabaseUnavailable
+from db.libpq_environment import in_force
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import psycopg2
+
+    from db.url import DatabaseURL
+
+HUNG_UP = "server closed the connection unexpectedly"
+
+_MISCONFIGURED = ("22", "42")
+"""SQLSTATE classes that tell of a schema unlike the one the queries were made for."""
+
+_NOT_ALLOWED = "permission denied"
+_RIGHTS = 'The role needs the rights that "Roles" in db/README.md lists (GRANT SELECT ON ALL TABLES ...).'
+
+
+def failure(label: str, code: str, said: str) -> DatabaseConfiguration | DatabaseUnavailable:
+    """The error for a statement that failed.
+
+    Args:
+        label: The database's name for people.
+        code: The SQLSTATE; "" where the connection broke.
+        said: The server's sentence.
+    """
+    if code.startswith(_MISCONFIGURED):
+        return DatabaseConfiguration(
+            f"The PostgreSQL database {label} refuses a query ({code}): {with_rights(sentence(said))}"
+        )
+    return DatabaseUnavailable(f"The PostgreSQL database {label} broke off: {sentence(said)}", "database_broke_off")
+
+
+def last_words(error: psycopg2.Error, connection: psycopg2.extensions.connection | None) -> str:
+    """Returns what the server, or a pooler, said of an error.
+
+    Where it hung up after saying it, libpq alone remembers.
+    """
+    if error.diag and error.diag.message_primary:
+        return str(error.diag.message_primary)
+    told = (connection.info.error_message if connection is not None else None) or ""
+    before, closed, _ = (told or str(error)).partition(HUNG_UP)
+    if not (closed and before.strip()):
+        before = str(error)
+    return in_one_line(before)
+
+
+def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
+    """Returns what the server or libpq said when no connection came about, without the password.
+
+    Variables of the environment that may be the cause are named.
+    """
+    said = in_one_line(str(error))
+    secret = url.keywords.get("password")
+    told = f"The PostgreSQL database {url.label} cannot be reached"
+    told += "." if not said or (secret and secret in said) else f": {with_rights(sentence(said))}"
+    if variables := in_force(url.keywords):
+        told += f" (The environment sets {', '.join(variables)}, and the URL says nothing about it.)"
+    return told
+
+
+def with_rights(said: str) -> str:
+    """The sentence, and where a right is missing, where to read which ones the role needs."""
+    return f"{said} {_RIGHTS}" if _NOT_ALLOWED in said else said
+
+
+def in_one_line(text: str) -> str:
+    """The lines of a message as sentences of one line.
+
+    >>> in_one_line("Connection refused\\n\\tIs the server running on that host?\\n")
+    'Connection refused. Is the server running on that host?'
+    """
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    *first, last = [line for line in lines if line] or [""]
+    return " ".join([*map(sentence, first), last])
+
+
+def sentence(said: str) -> str:
+    """The words with a full stop, unless they end in punctuation already."""
+    return said if said.endswith((".", "?", "!", ":", ";", ",")) or not said else said + "."
