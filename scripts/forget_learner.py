@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The right to leave: `python scripts/forget_learner.py USER_ID` removes what we keep of a learner.
+"""Removes what the predictor keeps of a learner: `python scripts/forget_learner.py USER_ID`.
 
 Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
 the app's to erase. Models hold weights, not learners; a deployment's difficulty tables count the learner's answers

@@ -2,7 +2,7 @@
 
 Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
 become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the
-log's own or digests of what a row is about: importing a log twice adds nothing, and importing a longer one adds what
+log's own or digests of what a row is about. Importing a log twice adds nothing, and importing a longer one adds what
 is new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
 """
 
@@ -102,7 +102,7 @@ def _store(writer: Writer, table: Table, written: Counts) -> None:
 def import_history(file: str, database_url: str, schema: str | None, as_json: bool) -> None:
     """Import the answer log FILE into the platform's tables, in one transaction.
 
-    FILE is tab-separated or CSV, plain or gzip, one answer a row: user_id, item_id, timestamp (seconds), correct (1
+    FILE is tab-separated or CSV, plain or gzip, one answer per row: user_id, item_id, timestamp (seconds), correct (1
     or 0), skill_id and, if there is one, kind (practice, posttest or study). Where all timestamps are 0 only the order
     is known. FILE must be a regular file; a line has at most 64 KiB, and a gzip file unpacks to at most 1 GiB. An empty
     database gets the platform's tables first. Importing a file twice adds nothing.

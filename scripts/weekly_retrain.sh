@@ -97,9 +97,15 @@ into_log() {
     cat >>"$log" 2>/dev/null || { cat >/dev/null && return 1; }
 }
 
-# A command's own codes are kept; a traceback's 1 becomes 70, lest it pass for an alert, which only monitoring raises.
+# The sentence in which a step said why it failed, out of what it added to the log behind so many bytes.
+sentence_after() {
+    [[ ! -f $log ]] || tail -c "+$(($1 + 1))" -- "$log" 2>/dev/null | sed -n 's/^Error: //p' | tail -n 1
+}
+
+# A command's own codes are kept; 1 becomes 70, lest it pass for an alert, which only monitoring raises.
 run() {
-    local code
+    local code before=0 sentence
+    [[ ! -f $log ]] || before=$(wc -c <"$log")
     {
         printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"
         "$python" "$house/scripts/$1" "${@:2}" 2>&1
@@ -112,7 +118,8 @@ run() {
     code=${ends[0]}
     ((ends[1])) && log_failed=1
     if ((code)); then
-        if ((code == 1)); then say "monitoring raised an alert, see $log"; else say "$1 ended with $code, see $log"; fi
+        sentence=$(sentence_after "$before")
+        if ((code == 1)); then say "monitoring raised an alert, see $log"; else say "$1 ended with $code, see $log${sentence:+: $sentence}"; fi
         ((first_failure)) || first_failure=$code
     fi
     return "$code"

@@ -30,7 +30,7 @@ LONGEST_NOTE = 1 << 20
 
 
 class Output:
-    """The lines of one batch, part by part. path None: stdout, which cannot be continued.
+    """The lines of one batch, which come part by part. With path None they go to stdout, and cannot be continued.
 
     marks: what must be the same for an earlier run's part of the work to count. as_of_ms: this run's, unless an earlier
     one is continued, whose it takes.
@@ -61,7 +61,7 @@ class Output:
         self._file.seek(0, os.SEEK_END)
 
     def _locked(self, mode: int) -> IO[bytes]:
-        """The file of the lines so far, which nobody else holds. Raises OutputBusy."""
+        """Opens the file of the lines so far and locks it. Raises OutputBusy where another batch holds it."""
         while True:
             file = os.fdopen(open_beside(self._partial, mode), "r+b")
             try:
@@ -74,7 +74,7 @@ class Output:
             file.close()  # its run finished it meanwhile, and it has another name now
 
     def _continued(self, youngest_ms: int) -> int:
-        """Takes up an earlier run's progress; returns how many of the bytes there are valid."""
+        """Takes up an earlier run's progress, and returns how many bytes of its lines are valid."""
         noted = _noted(self._progress)
         if noted is None or noted.marks != self._marks or noted.as_of_ms < youngest_ms:
             return 0
@@ -86,7 +86,7 @@ class Output:
         return noted.size
 
     def _reaches(self, size: int) -> bool:
-        """Whether the lines so far are whole up to there."""
+        """Whether the lines so far are whole up to that size."""
         if self._file is None or size > os.fstat(self._file.fileno()).st_size:
             return False
         return size == 0 or os.pread(self._file.fileno(), 1, size - 1) == b"\n"
@@ -125,7 +125,7 @@ class Output:
             os.unlink(self._progress)
 
     def drop(self) -> None:
-        """Leaves OUTPUT as it was, and nothing beside it."""
+        """Removes the lines so far; OUTPUT stays as it was."""
         if self._file is not None and not self._streams:
             for path in (self._partial, self._progress):
                 if os.path.lexists(path):
@@ -142,7 +142,7 @@ class Output:
 
 
 class Noted(NamedTuple):
-    """A .progress file: how far an unfinished run had come, and on what terms."""
+    """The content of a .progress file: how far an unfinished run had come, and what it was asked for."""
 
     marks: Mapping[str, object]
     as_of_ms: int
@@ -153,7 +153,7 @@ class Noted(NamedTuple):
 
 
 def _noted(path: str) -> Noted | None:
-    """What an earlier run noted; None of a file that is absent, damaged, or not ours: then the work begins anew."""
+    """What an earlier run noted, or None where the file is absent, damaged or not ours; the work then begins anew."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
@@ -189,7 +189,7 @@ def _is_at(file: IO[bytes], path: str) -> bool:
 
 
 def to_parquet(lines_path: str, parquet_file: IO[bytes]) -> None:
-    """The same rows as a Parquet file, `interval` as two columns; memory is bounded by a group of rows."""
+    """Writes the lines as a Parquet file with `interval` as two columns, a group of rows at a time."""
     arrow, parquet = _parquet()
     text, number = arrow.string(), arrow.float64()
     columns = {"user_id": text, "objective_id": text, "as_of": arrow.timestamp("ms", "UTC"), "probability": number}

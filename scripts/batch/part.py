@@ -1,4 +1,4 @@
-"""One part of a batch, a range of learners: their rows read once, every objective ahead of them judged.
+"""One part of a batch: the rows of a range of learners are read once, and every objective ahead of them is judged.
 
 A part is done by whatever process it is given to, with a database connection of its own that the process keeps; doing
 it again gives the same result. Nothing is written to a database here.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LEARNERS_OF_A_PAGE = 100
 MOST_FAILURES = 10
-"""So many are shown of what went wrong."""
+"""At most so many failures are shown."""
 
 _OF_COURSE = Template(
     "LearningObjective",
@@ -41,7 +41,7 @@ _OF_COURSE = Template(
 
 
 class BatchSettings(NamedTuple):
-    """What every part of one batch has in common; small enough to travel with each.
+    """What every part of one batch has in common. It is small enough to travel with each part.
 
     model: as --model names it; model_mark: what the process must find there. objectives: "upcoming" or "all".
     correct_from: the deployment's setting, not that of the machine that does the part.
@@ -59,7 +59,7 @@ class BatchSettings(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """One learner: the features and the occasion of each objective ahead, in the order of upcoming().
+    """What lies ahead of one learner: the features and the occasion of each objective, in the order of upcoming().
 
     unknown: the enum values met on the way that mean nothing to us, as (column, value), for each objective.
     tracked: False for a learner who has switched performance tracking off; nothing is judged then.
@@ -74,7 +74,7 @@ class Outlook(NamedTuple):
 
 
 class Tally:
-    """What one part came to; adds up over parts."""
+    """The counts of one part; those of several parts add up."""
 
     FIELDS = (
         *("learners", "predictions", "HIGH", "MEDIUM", "LOW", "degraded", "unknown_learners", "unknown_objectives"),
@@ -86,14 +86,14 @@ class Tally:
         self.failures: list[str] = []
 
     def add(self, other: Tally) -> None:
-        """Takes another part's counts in, and as many of its failures as are worth showing."""
+        """Adds another part's counts, and its failures up to MOST_FAILURES."""
         for name, count in other.counts.items():
             self.counts[name] += count
         self.failures = (self.failures + other.failures)[:MOST_FAILURES]
 
 
 class BatchReader:
-    """What a process keeps between parts: its connection, the model, and objectives read.
+    """Reads the parts of a batch: a process keeps its connection, the model and the objectives it has read.
 
     model, client: already loaded and connected, for one who has them; the client is then closed by its owner.
     """
@@ -128,7 +128,7 @@ class BatchReader:
         return {each: self._courses[each] for each in wanted}
 
     def outlooks(self, learner_ids: Sequence[str], tally: Tally) -> Iterator[Outlook]:
-        """Every learner with what lies ahead; those without anything ahead too."""
+        """What lies ahead of each learner, also of those ahead of whom nothing lies."""
         settings = self.settings
         pages = [learner_ids[at : at + LEARNERS_OF_A_PAGE] for at in range(0, len(learner_ids), LEARNERS_OF_A_PAGE)]
         for page in pages:
@@ -170,7 +170,7 @@ class BatchReader:
         return found
 
     def _features(self, past: LearnerHistory, objectives: Sequence[ObjectiveRows], tally: Tally) -> list[FeatureVector]:
-        """Default features where extraction fails, as predict.py answers then."""
+        """The features, or default features where extraction fails, as in predict.py."""
         try:
             return features_facing(past, objectives, self.model.difficulty)
         except ModelRefused:
@@ -190,7 +190,7 @@ def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[t
 
 
 def mark_of(model: StrugglePredictionModel) -> str:
-    """What tells one model from another: its version, and its file's checksum."""
+    """The model's version and its file's checksum, by which a process knows it again."""
     if model.path is None:
         return model.model_version
     from binascii import crc32

@@ -64,7 +64,7 @@ def _marks(options: BatchOptions, database: str, model_mark: str) -> dict[str, o
 
 
 def _name_for_workers(options: BatchOptions, model: StrugglePredictionModel) -> str | None:
-    """The model's name for workers, whose surroundings may name another model, or none."""
+    """The name by which workers find the model, since their environment may name another one or none."""
     return options.model or (model.asked or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
 
 

@@ -37,7 +37,7 @@ Key = tuple[str, str, int]
 
 
 class StoreResult(NamedTuple):
-    """What came of it: predictions written, rows kept as they were, rows refused, indicators written.
+    """How many predictions were written, rows kept as they were, rows refused, and indicators written.
 
     refusals: the database's own sentence about each row that it refused.
     """
@@ -50,7 +50,7 @@ class StoreResult(NamedTuple):
 
 
 def store(writer: Writer, made: Sequence[Made]) -> StoreResult:
-    """Writes them in the writer's transaction; committing is left to the caller.
+    """Writes the predictions in the writer's transaction; committing is left to the caller.
 
     What the app's tables lack (topicId, or the table of indicators) is left out. Raises DatabaseConfiguration where
     there is no table of predictions or nobody makes the ids of a column, and WriteRefused where it is not a row that
@@ -74,7 +74,7 @@ def store(writer: Writer, made: Sequence[Made]) -> StoreResult:
 
 
 def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:
-    """Takes back the open predictions of these learners; returns how many they were."""
+    """Dismisses the open predictions of these learners, and returns how many they were."""
     if not learner_ids or not writer.has("StrugglePrediction"):
         return 0
     dismissed = 0
@@ -91,7 +91,7 @@ def _key(made: Made) -> Key:
 
 
 def _be_alone_where_rows_may_double(writer: Writer, columns: Mapping[str, Column]) -> None:
-    """Else two batches at once would each make a row of the same learner, objective and day.
+    """Takes a lock where two batches at once could each make a row for the same learner, objective and day.
 
     They may where the database makes the ids, and where the id alone is no key, as in a table partitioned by date.
     """
@@ -109,7 +109,7 @@ def _is_upserted(identifier: Column) -> bool:
 
 
 def _held(writer: Writer, made: Sequence[Made]) -> dict[Key, Held]:
-    """The rows there are, by learner, objective and day; of several for one day the PENDING one, else the newest."""
+    """The rows that exist, by learner, objective and day; of several for one day the PENDING one, else the newest."""
     if not made:
         return {}
     days = [each.occasion.day for each in made]
@@ -138,7 +138,10 @@ def _standing(row: Held) -> tuple[bool, int]:
 def _update(
     writer: Writer, columns: Mapping[str, Column], made: Sequence[Made], held: Mapping[Key, Held]
 ) -> tuple[list[tuple[Made, str]], list[str]]:
-    """Brings these rows up to date; (the predictions stored with their rows' ids, the database's refusals)."""
+    """Brings these rows up to date;
+
+    returns the predictions stored with their rows' ids, and the database's refusals.
+    """
     fields = ["id", *_present(FIELDS, columns)]
     rows = sorted(((held[_key(each)], each) for each in made), key=lambda pair: pair[0].id)  # no deadlocks
     values = [{"id": row.id, **_values(each, row, columns)} for row, each in rows]
@@ -158,7 +161,7 @@ def _update(
 def _insert(
     writer: Writer, columns: Mapping[str, Column], made: Sequence[Made]
 ) -> tuple[list[tuple[Made, str]], list[str]]:
-    """Makes new rows; the same result."""
+    """Makes new rows; returns the same as _update."""
     fields = _present(FIELDS, columns)
     if columns["id"].takes_a_uuid:
         ids = {columns["id"].id_of(each.occasion.prediction_id): each for each in made}
@@ -184,7 +187,7 @@ def _values(made: Made, held: Held | None, columns: Mapping[str, Column]) -> dic
 
 
 def _upserted(writer: Writer, fields: Sequence[str], values: Sequence[Mapping[str, object]]) -> dict[int, str]:
-    """The database's sentence by the place of each row that it refused."""
+    """Inserts or updates the rows; returns the database's sentence for each row that it refused, by the row's place."""
     _, refused = insert_what_fits(
         writer,
         "StrugglePrediction",
@@ -205,7 +208,7 @@ def _stored_of(
 
 
 def _replace_indicators(writer: Writer, stored: Sequence[tuple[Made, str]], updated: set[str]) -> tuple[int, list[str]]:
-    """The signs of these predictions in the place of those stored before; (how many, the database's refusals)."""
+    """Replaces the stored signs of these predictions; returns how many were written, and the database's refusals."""
     columns = writer.columns("StruggleIndicator")
     if not columns:
         return 0, []

@@ -66,7 +66,7 @@ def _signs(writer: Writer, prediction_ids: Sequence[str]) -> dict[str, list[Row]
 
 
 def _names(writer: Writer, objective_ids: Iterable[str]) -> dict[str, tuple[str, str | None]]:
-    """Per objective its own words and its course's name."""
+    """Each objective's own text and the name of its course."""
     objectives = writer.select("LearningObjective", ("id", "lectureId", "objective"), "id", sorted(objective_ids))
     courses: dict[str, str] = {}
     if objectives and writer.has("Lecture") and writer.has("Course"):

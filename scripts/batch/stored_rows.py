@@ -1,4 +1,4 @@
-"""What a stored prediction and its indicators hold, by the fields of struggle_predictions and struggle_indicators.
+"""The fields of struggle_predictions and struggle_indicators for a prediction that is stored.
 
 A row is one of its learner, objective and day (ml/study/occasion.py), and keeps in featureVector.earlier what it said
 before.
@@ -21,7 +21,7 @@ from ml.study.occasion import NAME_SPACE, Occasion
 MOST_FACTORS = 8
 """The strongest; the rest can be had again from the features, and would be most of a night's gigabytes."""
 MOST_EARLIER = 8
-"""So many of the last things that a row said before are kept in it."""
+"""At most so many of its earlier predictions are kept in a row."""
 
 
 class Made(NamedTuple):
@@ -68,7 +68,7 @@ def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
 
 
 def _earlier(held: Held, at_ms: int) -> list[object]:
-    """What the row said before, oldest first; the same moment judged again says nothing new."""
+    """The row's earlier predictions, oldest first; one of the same moment replaces the row's own and is not added."""
     features: Mapping[str, object] = held.features if isinstance(held.features, dict) else {}
     listed = features.get("earlier")
     said = list(listed) if isinstance(listed, list) else []
@@ -84,7 +84,7 @@ def _earlier(held: Held, at_ms: int) -> list[object]:
 
 
 def _factor(factor: Factor) -> dict[str, object]:
-    """Our names, and beside them those that the app's readers look for."""
+    """A factor under our names and under those that the app's readers look for."""
     theirs = {"factor": factor.feature, "weight": factor.contribution, "description": factor.text}
     return {**factor.to_dict(), **theirs}
 

@@ -1,4 +1,4 @@
-"""What a batch came to, for programs and for people."""
+"""The summary of a batch, for programs and for people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker does with one part of a batch: judge, put into lines, store. The unit that is done again on failure."""
+"""What a worker does with one part of a batch: it judges the learners, writes the lines and stores the predictions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from scripts.batch.stored_rows import Made
 from scripts.workers.kept import kept_for, patiently
 
 LEARNERS_AT_ONCE = 100
-"""So many learners' features lie in memory together, to be judged by whole columns."""
+"""The features of so many learners are in memory together, and are judged by whole columns."""
 
 
 class Wanted(NamedTuple):
@@ -41,7 +41,7 @@ class Done(NamedTuple):
 
 
 def do_part(settings: BatchSettings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
-    """The whole part, from rows to lines; again a little later where the database could not be reached."""
+    """Does the whole part, from rows to lines; tries again a little later where the database could not be reached."""
     return patiently(_do_part, settings, wanted, learner_ids)
 
 
@@ -69,7 +69,7 @@ def _in_numbers(model: StrugglePredictionModel, page: Sequence[Outlook], tally: 
 
 
 def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tally: Tally) -> list[str]:
-    """Whole predictions, with factors and reasons: what is stored, and what predict.py prints."""
+    """The lines of whole predictions with factors and reasons, which are also stored where that is wanted."""
     missing = reader.client.missing_sources() if wanted.lines == "full" else ()
     lines: list[str] = []
     made: list[Made] = []
@@ -102,7 +102,7 @@ def _answer(made: Made, missing: Sequence[str]) -> dict[str, object]:
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:
-    """model.predict's numbers for each vector: by columns for a trained model, one by one for the rules."""
+    """The numbers of model.predict for each vector: by columns for a trained model, one by one for the rules."""
     if model.saved is not None:
         return ManyAtOnce(model.saved).judge(vectors)
     predictions = (model.predict(vector) for vector in vectors)
@@ -112,7 +112,7 @@ def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -
 def _lines(
     judged: Outlook, given: Sequence[PlainPrediction], model: StrugglePredictionModel, tally: Tally
 ) -> list[str]:
-    """The short lines of one learner, counted in the tally. json.dumps would take ten times as long."""
+    """The short lines of one learner, which the tally counts. json.dumps would take ten times as long."""
     if not given:
         return []
     counts = tally.counts

@@ -1,1 +1,1 @@
-"""What commands share: options, streams, refusals and exit codes."""
+"""What commands share: options, streams, failures and exit codes."""

@@ -30,7 +30,10 @@ Question = Callable[[Mapping[str, Any]], bool]
 
 
 def declared(several: bool = False, schema: bool = True, demo: bool = True) -> Callable[[Command], Command]:
-    """The options alone, undecided; several: --database-url may be repeated, and has the name `urls`."""
+    """Declares the options without deciding on a database.
+
+    several: --database-url may be repeated, and is named `urls`.
+    """
     options = [
         click.option(
             "--database-url",
@@ -68,7 +71,7 @@ def database_options(
     looks_for_env_file: Question = lambda options: True,
     needed: Question = lambda options: True,
 ) -> Callable[[Command], Command]:
-    """The options, decided: the command gets `database_url` (or `urls`) and `schema`.
+    """Declares the options and decides on a database: the command gets `database_url` (or `urls`) and `schema`.
 
     several: --database-url may be repeated. schema, demo: whether these options are offered. demo_by_default: where
     nothing names a database, database_url is None. models: whether the command makes models; with --demo it must then
@@ -109,7 +112,7 @@ def database_options(
 
 
 def _named(schema: str | None, env_file: str | None, looks_for_env_file: bool) -> tuple[str | None, Origin]:
-    """The URL that the surroundings name, said on stderr where it is not in plain sight; None where they name none."""
+    """The URL that the environment or a .env file names, or None; stderr says where an inconspicuous one comes from."""
     text, origin = connecting.surroundings(schema, env_file)
     if text is None and looks_for_env_file:
         text, origin = connecting.beside(schema, note)

@@ -1,4 +1,4 @@
-"""predict.py --doctor: what a person on call asks first: which database, reachable, which tables, which model."""
+"""predict.py --doctor: which database is used, whether it answers, which tables are missing, which model predicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scripts.cli.request import Request
 
 
 def examine(request: Request) -> tuple[dict[str, object], int]:
-    """A report of plain builtins, and the exit code: 0 all well, 69 unreachable, 78 misconfigured."""
+    """Returns a report of plain builtins and the exit code, which is 0 where all is well."""
     database, database_code = _database(request)
     schema = {"file": request.schema, "chosen_by": _schema_chooser(request)} if request.schema else None
     model, model_code = _model(request)
@@ -83,7 +83,7 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
 
 
 def _chooser(origin: Origin, demo: bool) -> str:
-    """What named the database, in a word that a person can look for."""
+    """The option, variable or file that named the database."""
     if demo:
         return "--demo"
     return {
@@ -100,7 +100,7 @@ def _schema_chooser(request: Request) -> str:
 
 
 def _model_choice(request: Request) -> dict[str, object]:
-    """What named the model, and where this deployment's models are looked for."""
+    """The option or variable that named the model, and the directory of this deployment's models."""
     by = "--model" if request.model else next((name for name in (MODEL, MODELS_DIR) if setting(name)), "default")
     return {"chosen_by": by, "directory": os.path.dirname(current())}
 

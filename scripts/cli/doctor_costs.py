@@ -1,4 +1,4 @@
-"""What a prediction does without where a source is missing, in a sentence each: for predict.py --doctor."""
+"""For predict.py --doctor: a sentence for each missing source that says what predictions lack without it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COLUMNS = {
 
 
 def costs(missing: Iterable[str]) -> dict[str, str]:
-    """Of each missing source, as `missing_sources` names it, what that costs."""
+    """For each missing source, as `missing_sources` names it, what predictions lack without it."""
     return {source: _cost(source) for source in missing}
 
 

@@ -1,4 +1,4 @@
-"""What a command needs beyond a plain installation: its help is there without, and a call says what to install.
+"""What a command needs beyond a plain installation. Without it, --help still works, and a call says what to install.
 
 extras = Extras()
 with extras:

@@ -1,4 +1,4 @@
-"""LoggedAnswer logs: one answer a row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
+"""Answer logs: one answer per row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
 
 Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind]`.
 

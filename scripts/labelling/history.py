@@ -1,4 +1,4 @@
-"""Where ml's examples and db's learners meet: labelled visits out of a database, with progress for people."""
+"""Labelled visits and difficulty tables out of a database, with progress for people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def build_table(
     struggle_below: float | None,
     correct_from: str = GOOD,
 ) -> TableSize:
-    """The difficulty file of these learners' history before until_ms, answers judged under the setting."""
+    """Makes the difficulty file of these learners' history before until_ms, with answers judged under correct_from."""
     learners = client.stream_learners(until_ms, None, learner_ids)
     counted = shown(learners, "difficulties", _number(client, learner_ids))
     return build_difficulty_table(path, counted, until_ms, struggle_below, correct_from)
@@ -41,7 +41,7 @@ def read_examples(
     learner_ids: Sequence[str] | None,
     workers: Workers,
 ) -> ExampleSet:
-    """Labelled visits of these learners, with the features a prediction would have had: the same from any workers.
+    """The labelled visits of these learners, with the features that a prediction would have had.
 
     The client only says which learners there are: whoever does a part reads it. Raises WorkersLost, ExtraMissing.
     """

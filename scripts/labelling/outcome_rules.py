@@ -24,7 +24,7 @@ BEFORE_MARKS = HARD
 
 
 class StoredPrediction(NamedTuple):
-    """A stored prediction, as far as its outcome needs it. features: None where they were not read."""
+    """The fields of a stored prediction that its outcome depends on. features: None where they were not read."""
 
     id: str
     learner_id: str
@@ -46,7 +46,7 @@ class Decision(NamedTuple):
 
     @property
     def status(self) -> str:
-        """Said and came, said and did not come, and so on."""
+        """The status for what was predicted and what happened."""
         return STATUS[self.prediction.probability >= SAID_FROM, self.struggled]
 
 
@@ -122,7 +122,7 @@ def decided_again(prediction: StoredPrediction, rows: LearnerRows, now_ms: int, 
     """The outcome as the deployment's setting has it, from the rows that the first decision could see.
 
     An outcome without a mark was worked out from the answers where the rule of that time gives just this outcome; it
-    is worked out anew. Any other one is a learner's word, or the app's, and stays. None: its answers are gone, and
+    is worked out again. Any other one is a learner's word, or the app's, and stays. None: its answers are gone, and
     nothing tells what they would say today.
     """
     until_ms = now_ms if prediction.recorded_at_ms is None else min(now_ms, prediction.recorded_at_ms)

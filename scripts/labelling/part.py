@@ -1,4 +1,4 @@
-"""One part of an extraction of labelled examples: a range of learners, read and worked out by one process.
+"""One part of an extraction of labelled examples: one process reads a range of learners and works out their examples.
 
 The process has a database connection of its own. The difficulty table comes to it as bytes, since the file may lie on
 another machine; doing a part again gives the same examples.
@@ -28,7 +28,7 @@ from ml.training.examples import ExampleSet, joined, labelled_examples
 from scripts.workers.kept import TIMEOUT_S, KeptObjectives, kept_for, patiently
 
 LEARNERS_AT_ONCE = 50
-"""So many learners' whole histories lie in memory together."""
+"""The whole histories of so many learners are in memory together."""
 
 Content = NDArray[np.uint8]
 """A file as an array: joblib sends an array to each process once, whatever the number of parts."""
@@ -47,7 +47,7 @@ class Extraction(NamedTuple):
 
 
 class ExampleReader:
-    """What a process keeps between parts: its connection, the table, and objectives read."""
+    """Reads the parts of an extraction: a process keeps its connection, the table and the objectives it has read."""
 
     def __init__(self, extraction: Extraction, content: Content | None) -> None:
         self.table = None if content is None else opened_table(content, extraction.difficulty)
@@ -62,7 +62,10 @@ class ExampleReader:
 
 
 def do_part(extraction: Extraction, content: Content | None, learner_ids: Sequence[str]) -> ExampleSet:
-    """The examples of these learners, in the order of their ids; again a little later where the database is away."""
+    """The examples of these learners, in the order of their ids;
+
+    tries again a little later where the database is away.
+    """
     return patiently(_do_part, extraction, content, learner_ids)
 
 
@@ -101,7 +104,7 @@ def table_content(path: str) -> tuple[Content, str]:
 
 
 def opened_table(content: Content, digest: str | None) -> DifficultyTable:
-    """The table out of a temporary file of this process, which has no name and so goes with it, however it ends."""
+    """The table, opened from a temporary file whose name is removed at once, so that it never outlives the process."""
     received = content.tobytes()
     if sha256(received) != digest:
         raise ModelRefused("the difficulty table did not arrive as it was sent")

@@ -1,4 +1,4 @@
-"""Models that go on answering after learners have left: the same weights beside tables that no longer count them."""
+"""Counts difficulty tables again after learners have left, and keeps the weights of the models that use them."""
 
 from __future__ import annotations
 

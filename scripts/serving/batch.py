@@ -26,7 +26,7 @@ OBJECTIVES_AT_ONCE = 50
 
 
 class Batch:
-    """One request's pairs, answered learner by learner. go_on raises what ends the batch early."""
+    """Answers the pairs of one request, learner by learner. go_on raises an exception that ends the batch early."""
 
     def __init__(
         self,

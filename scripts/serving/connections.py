@@ -83,7 +83,7 @@ class Connections:
         return self._asked(lambda client: client.objectives_of_topic(topic_area))
 
     def ask(self, question: Callable[[Client], Result]) -> Result:
-        """What a question of several reads comes to, on one session; it may be asked twice, and must only read."""
+        """The answer to a question of several reads on one session. It may be asked twice, and so must only read."""
         return self._asked(question)
 
     def now(self) -> int:
@@ -219,7 +219,7 @@ class Connections:
         self._idle.clear()
 
     def _note(self, state: str, what: str) -> None:
-        """A change goes to the log once, however many requests it meets."""
+        """Logs a change of the database's state once, however many requests notice it."""
         if state != self.state:
             log.warning("database %s: %s", state, what)
             self.state = state

@@ -1,4 +1,4 @@
-"""What stands before every route: counting, the token, bounds on a body's size and time; and slow connections' end."""
+"""What every request passes before its route: counting, the token, and limits on the body's size and on time."""
 
 from __future__ import annotations
 

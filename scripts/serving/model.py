@@ -1,4 +1,4 @@
-"""The model that the service answers with: the one its file names now, taken into service only when it is whole."""
+"""The model that the service answers with, which follows its file and is taken into service only when it is whole."""
 
 from __future__ import annotations
 

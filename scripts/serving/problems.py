@@ -1,4 +1,4 @@
-"""How the service says no: problem details (RFC 9457) whose code is the command's own name of the failure."""
+"""How the service reports failures: problem details (RFC 9457) whose code is the command's own name of the failure."""
 
 from __future__ import annotations
 

@@ -21,7 +21,10 @@ MOST_PAIRS = 500
 
 
 def _instant_ms(given: object) -> int:
-    """What predict.py's --as-of takes, and no number: milliseconds since 1970. Raises ValueError."""
+    """Milliseconds since 1970 of an instant as predict.py's --as-of takes it; numbers are refused.
+
+    Raises ValueError.
+    """
     if not isinstance(given, str):
         raise ValueError(f"not an ISO 8601 instant of the years 1 to 9999: write {WRITTEN}")
     return instant_ms(given)
@@ -35,7 +38,10 @@ Instant = Annotated[int, PlainValidator(_instant_ms), WithJsonSchema({"type": "s
 
 
 class Strict(BaseModel):
-    """Knows all its fields; a MiB of others is one error, since listing each would keep everybody waiting."""
+    """A body without unknown fields.
+
+    Many unknown fields are one error, since listing each would keep everybody waiting.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -117,7 +123,7 @@ class PredictionResponse(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """One entry a pair, in the order asked: an answer, or the problem that stood in its way."""
+    """One entry per pair, in the order asked: an answer, or the problem that prevented it."""
 
     predictions: list[PredictionResponse | Problem]
 

@@ -1,5 +1,4 @@
-"""Who may work when: single predictions, batches and probes have rooms of their own, and nobody works for a caller
-who has gone."""
+"""Single predictions, batches and probes have threads of their own, and no work is done for a caller who has gone."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ class CallerGone(Exception):
 
 
 class Leave:
-    """A batch's leave to go on: until its caller has gone, or its time is up."""
+    """A batch's permission to go on, which ends when its caller has gone or its time is up."""
 
     def __init__(self, within_s: float | None) -> None:
         self.gone = threading.Event()
@@ -41,7 +40,7 @@ class Leave:
 
 
 class Room:
-    """So many threads for one kind of work; knows whether it moves."""
+    """A number of threads for one kind of work, which knows whether the work makes progress."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -109,5 +108,5 @@ class Rooms:
 
     @property
     def are_stuck(self) -> bool:
-        """Whether predictions or probes wait and none comes to an end: the process is alive and of no use."""
+        """Whether predictions or probes wait and none comes to an end, so that the process is alive but useless."""
         return self.predictions.is_stuck(self._stuck_after_s) or self.probes.is_stuck(self._stuck_after_s)

@@ -1,4 +1,4 @@
-"""How good a model, or the rules, would have been on labelled visits that each saw only what came before it."""
+"""How good a model or the rules are on labelled visits, each predicted from what came before it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who does the parts of a job: this process, others beside it, or a cluster."""
+"""Distributes the parts of a job: to this process, to other processes, or to a cluster."""

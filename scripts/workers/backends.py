@@ -1,4 +1,4 @@
-"""Who does the parts of a job: this process, others beside it through joblib, or a Dask cluster."""
+"""Distributes the parts of a job: to this process, to other processes through joblib, or to a Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from scripts.cli.exits import ExtraMissing
 from scripts.workers import dask_workers
-from scripts.workers.dask_workers import WorkersLost as WorkersLost
+from scripts.workers.dask_workers import WorkersLost
 
 Result = TypeVar("Result")
 Task = tuple[Callable[..., Result], tuple[Any, ...]]
@@ -16,7 +16,7 @@ ATTEMPTS = 3
 
 
 class Workers(NamedTuple):
-    """As --backend, --jobs and --scheduler name them; the default is this process alone."""
+    """The workers that --backend, --jobs and --scheduler name; by default this process alone."""
 
     backend: str = "loky"
     jobs: int = 1
@@ -30,7 +30,7 @@ class Workers(NamedTuple):
 
 @contextmanager
 def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
-    """What every in_order of the block works with. Raises WorkersLost, ExtraMissing."""
+    """Starts what every in_order of the block works with, and stops it. Raises WorkersLost, ExtraMissing."""
     if Workers(backend, jobs, scheduler).alone:
         yield
         return
@@ -55,12 +55,12 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
 
 
 def hands(workers: Workers) -> int:
-    """How many parts the engine around this does at once. Raises WorkersLost where a cluster has no workers."""
+    """How many parts the engine around the call does at once. Raises WorkersLost where a cluster has no workers."""
     return dask_workers.hands(_clients[-1]) if workers.backend == "dask" else workers.jobs
 
 
 def in_order(do: Callable[..., Result], parts: Iterable[tuple[Any, ...]], workers: Workers) -> Iterator[Result]:
-    """do(*part) for each part, in their order; at most a few parts are under way or waiting at a time.
+    """Yields do(*part) for each part in their order; at most a few parts are under way or waiting at a time.
 
     A part whose worker dies is done again: by Dask on another worker, by loky in new processes. Raises WorkersLost.
     """
@@ -91,7 +91,7 @@ _clients: list[Any] = []
 
 
 class _Waiting:
-    """Parts handed out and not yet done, before those still to come."""
+    """The parts that are handed out and not yet done, followed by those still to come."""
 
     def __init__(self, parts: Iterable[tuple[Any, ...]]) -> None:
         self._more = iter(parts)

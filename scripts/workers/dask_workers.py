@@ -1,6 +1,7 @@
-"""Parts of work on a Dask cluster, handed out and taken back by the command itself.
+"""The command hands parts of its work to a Dask cluster and collects the results itself.
 
-A cluster without workers waits for new ones for ever, and says nothing; here somebody looks while a part is awaited.
+A cluster without workers waits for new ones for ever and says nothing, so this module looks for workers while it
+waits for a part.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Result = TypeVar("Result")
 
 CONNECT_WITHIN = "15s"
 WORKERS_WITHIN_S = 45.0
-"""A cluster may be without a worker for so long, at first and in the middle."""
+"""A cluster may be without a worker for so long, at the start and later."""
 LOOK_EVERY_S = 2.0
 CARRIED_BYTES = 1000
 """Arrays from this size on travel to a worker once, rather than with each part."""
@@ -37,25 +38,27 @@ class WorkersLost(Unavailable):
 
 
 class SchedulerAddress(Misconfigured):
-    """Raised when an address can be none of a Dask scheduler's; its text says why."""
+    """Raised when no Dask scheduler can have the address; its text says why."""
 
 
 def check_address(address: str) -> None:
     """Raises SchedulerAddress where no scheduler can stand there: Dask itself would try for half a minute."""
     scheme, _, rest = address.rpartition("://")
     if scheme not in ("", *SCHEMES):
-        raise SchedulerAddress(f"{scheme}:// is none of a Dask scheduler: it is tcp://HOST:PORT or tls://HOST:PORT.")
+        raise SchedulerAddress(
+            f"{scheme}:// is not the address of a Dask scheduler: write tcp://HOST:PORT or tls://HOST:PORT."
+        )
     try:
         found = urlsplit(f"//{rest}")
         host, port = found.hostname, found.port
     except ValueError:
-        raise SchedulerAddress(f"the port in --scheduler {address} is no number from 1 to 65535.") from None
+        raise SchedulerAddress(f"the port in --scheduler {address} is not a number from 1 to 65535.") from None
     if not host or any(each.isspace() or not each.isprintable() for each in address):
-        raise SchedulerAddress("--scheduler names no host: it is tcp://HOST:PORT.")
+        raise SchedulerAddress("--scheduler names no host: write tcp://HOST:PORT.")
     if port == 0:
-        raise SchedulerAddress(f"the port in --scheduler {address} is no number from 1 to 65535.")
+        raise SchedulerAddress(f"the port in --scheduler {address} is not a number from 1 to 65535.")
     if port is None:
-        raise SchedulerAddress(f"--scheduler {address} names no port; a Dask scheduler's is 8786 where nobody chose.")
+        raise SchedulerAddress(f"--scheduler {address} names no port; a Dask scheduler listens at 8786 by default.")
     if scheme in ("tls", "wss"):
         _check_tls(address)
 
@@ -96,7 +99,7 @@ def connected(address: str) -> Iterator[Any]:
 async def _greeted(address: str) -> None:
     """Returns when a scheduler has greeted us. Raises OSError, or what Dask makes of an answer that is no greeting.
 
-    Dask's client bounds the connection in time but not the greeting: a port where nobody speaks would hold it for ever.
+    Dask's client waits a limited time for the connection, but for ever for the greeting of a port where nobody speaks.
     """
     from dask.utils import parse_timedelta
     from distributed.comm.core import connect
@@ -120,7 +123,7 @@ def hands(client: Any) -> int:
 def in_order(
     client: Any, do: Callable[..., Result], parts: Iterable[tuple[Any, ...]], at_once: int
 ) -> Iterator[Result]:
-    """do(*part) for each part, in their order; twice at_once of them are under way or waiting at a time.
+    """Yields do(*part) for each part in their order; twice at_once parts are under way or waiting at a time.
 
     Dask gives a part whose worker dies to another worker. Raises WorkersLost.
     """
@@ -147,18 +150,18 @@ def in_order(
 
 
 class _LostAgain(Exception):
-    """Raised when Dask has given a part up that can be handed out once more."""
+    """Raised when Dask has given up a part that can be handed out again."""
 
 
 class _Carried:
-    """Arrays that many parts have in common, brought to the cluster once."""
+    """The arrays that many parts have in common; each is sent to the cluster once."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._there: dict[int, tuple[Any, Any]] = {}
 
     def of(self, part: tuple[Any, ...]) -> list[Any]:
-        """The part, its arrays as what Dask holds in their place."""
+        """The part, with each large array replaced by what Dask holds in its place."""
         return [self._brought(each) if getattr(each, "nbytes", 0) >= CARRIED_BYTES else each for each in part]
 
     def _brought(self, array: Any) -> Any:
@@ -168,7 +171,7 @@ class _Carried:
 
 
 def _result(client: Any, future: Any) -> Any:
-    """What the part came to, once it is done; meanwhile the workers are looked after."""
+    """The result of a part; while it is awaited, the cluster is checked for workers."""
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker
@@ -206,7 +209,7 @@ def _check_workers(client: Any, do: Callable[..., Any]) -> None:
 
 
 class _Watch:
-    """Since when no worker has been heard of while one result is awaited."""
+    """Notes for how long no worker has given a sign of life while a result is awaited."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

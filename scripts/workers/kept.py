@@ -52,7 +52,7 @@ def clear() -> None:
 
 
 def patiently(do: Callable[..., Result], *arguments: Any) -> Result:
-    """do(*arguments), again a little later where the database could not be reached; three times in all."""
+    """Returns do(*arguments); where the database cannot be reached, tries again a little later, three times in all."""
     for attempt in range(1, ATTEMPTS):
         try:
             return do(*arguments)
@@ -62,7 +62,7 @@ def patiently(do: Callable[..., Result], *arguments: Any) -> Result:
 
 
 class KeptObjectives:
-    """Objectives' rows, each read once; window None: all their prerequisites and cards."""
+    """The rows of objectives, each read once. With window None, all their prerequisites and cards are read."""
 
     def __init__(self, client: Client, window: Window | None) -> None:
         self._client, self._window = client, window

@@ -47,7 +47,10 @@ def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
-    """What the options name. Refuses a cluster without an address, the reverse, and what can be no address of one."""
+    """The workers that the options name.
+
+    Raises Usage for a cluster without an address and the reverse, SchedulerAddress.
+    """
     if (backend == "dask") != bool(scheduler):
         raise Usage("--backend dask and --scheduler ADDRESS belong together.")
     if scheduler:
@@ -56,6 +59,6 @@ def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
 
 
 def names_workers(options: Mapping[str, Any]) -> bool:
-    """True; refuses, as workers_of does, for commands that must say so before they look for a database."""
+    """Returns True, or raises what workers_of raises: for commands that must refuse before they look for a database."""
     workers_of(options["backend"], options["jobs"], options["scheduler"])
     return True

@@ -1,4 +1,4 @@
-"""The learners of a database in ranges, each the work of one process for a while."""
+"""Cuts the learners of a database into ranges, each of which is one part of the work."""
 
 from __future__ import annotations
 

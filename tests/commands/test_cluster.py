@@ -32,8 +32,8 @@ from scripts.retrain_model import retrain_model
 from scripts.testbed.dask import ROOT, Cluster, cluster
 from scripts.testbed.synthetic_rows import Size, fill
 from scripts.train_initial_model import train_initial_model
-from scripts.workers.backends import Workers, WorkersLost, engine, in_order
-from scripts.workers.dask_workers import check_address
+from scripts.workers.backends import Workers, engine, in_order
+from scripts.workers.dask_workers import WorkersLost, check_address
 from tests.commands.test_batch import NOW_MS, batch, pairs_of
 
 LEARNERS, OBJECTIVES = 160, 20
