@@ -192,7 +192,7 @@ def test_a_cluster_and_its_address_belong_together(named: None, command: click.C
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("http://127.0.0.1:8786", "http:// is none of a Dask scheduler"),
+        ("http://127.0.0.1:8786", "http:// is not the address of a Dask scheduler"),
         ("inproc://somewhere", "inproc:// is none"),
         ("tcp://127.0.0.1", "names no port"),
         ("127.0.0.1", "names no port"),
