@@ -230,3 +230,35 @@ def test_axe_sees_what_is_wrong(axe: str, tmp_path: Path) -> None:
     workshop.mkdir()
     told, _ = judged(page, axe, workshop)
     assert {each.partition(":")[0] for each in told} >= {"image-alt", "color-contrast", "html-has-lang"}
+
+
+WITHOUT_JINJA = "import sys; sys.modules['jinja2'] = None\n"
+
+
+def without_jinja(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "STRUGGLE_"))}
+    command = [sys.executable, "-c", WITHOUT_JINJA + code]
+    return subprocess.run(command, cwd=HOUSE, env={**kept, **environment}, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("script", "arguments"), [("monitor", ["--demo", "--html"]), ("explain_model", ["--out"])])
+def test_a_command_that_lacks_the_engine_names_the_extra_and_writes_nothing(
+    tmp_path: Path, script: str, arguments: list[str]
+) -> None:
+    out = tmp_path / "page.html"
+    code = f"sys.argv[1:] = {[*arguments, str(out)]}\n"
+    code += f"import runpy; runpy.run_module('scripts.{script}', run_name='__main__')"
+    ran = without_jinja(code)
+    assert (ran.returncode, ran.stdout) == (78, ""), ran.stderr
+    assert ran.stderr.splitlines()[-1].endswith("pip install '.[train]'")
+    assert not out.exists()
+
+
+def test_the_services_page_names_the_services_extra() -> None:
+    code = (
+        "import asyncio, httpx; from scripts.service import create_app\n"
+        "client = httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app()), base_url='http://localhost')\n"
+        "print(asyncio.run(client.get('/docs')).text, asyncio.run(client.get('/openapi.json')).status_code)"
+    )
+    ran = without_jinja(code, DATABASE_URL=f"file:{HOUSE}/db/demo.sqlite3")
+    assert ran.stdout == "This needs jinja2: pip install '.[service]'\n 200\n", ran.stderr
