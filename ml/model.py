@@ -231,7 +231,7 @@ class StrugglePredictionModel:
         stem = os.path.splitext(os.path.basename(target))[0]
         saved = self._saved
         if not answers_by_default(target):
-            saved = saved.named(stem)
+            saved = saved.but(model_version=stem)
         model_file.write(saved, target)
         self._saved, self._path = saved, target
         return target

@@ -16,6 +16,7 @@ from ml.study.correctness import GOOD
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from ml.features.vector import FeatureVector
 
@@ -161,18 +162,14 @@ class SavedModel:
         self.difficulty = difficulty
         self.correct_from = correct_from
 
-    def named(self, model_version: str) -> SavedModel:
-        """The same model under another version."""
-        return SavedModel(
-            model_version,
-            self.scorecard,
-            self.sources,
-            self.figures,
-            self.struggle_below,
-            self.until_ms,
-            self.difficulty,
-            self.correct_from,
-        )
+    def but(self, **changes: Any) -> SavedModel:
+        """The same model with some of its fields changed.
+
+        >>> SavedModel("a", Scorecard(0.0, ()), (), {}, 0.65).but(model_version="b").model_version
+        'b'
+        """
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return SavedModel(**{**fields, **changes})
 
 
 class Score:

@@ -116,7 +116,7 @@ class Registry:
         number = 1
         while True:
             version = PREFIX + date + (f".{number}" if number > 1 else "")
-            content = model_file.dump(saved.named(version))
+            content = model_file.dump(saved.but(model_version=version))
             try:
                 self._put(version + ".pkl", content, replace=False)
                 break

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FAST, SLOW = 0.13, 0.03
 """Weight of the newest answer in the recency-weighted means: a memory of about 8 and of about 33 answers."""
 OBJECTIVE_FAST = 0.25
+FAST_RESIDUAL = 0.15
+"""The same weight in the mean of one objective's answers, and in that of the residuals."""
 ABILITY_VARIANCE, OFFSET_VARIANCE = 0.6, 0.15
 ABILITY_DRIFT, OFFSET_DRIFT = 0.002, 0.015
 OFFSET_FADES = 0.95
@@ -195,7 +197,7 @@ class LearnerEstimates:
         learn(self.strength, None if trace is None else trace.offset, hardness, correct)
         self.fast += FAST * (correct - self.fast)
         residual = correct - expected
-        self.fast_residual += 0.15 * (residual - self.fast_residual)
+        self.fast_residual += FAST_RESIDUAL * (residual - self.fast_residual)
         self.slow_residual += SLOW * (residual - self.slow_residual)
         self.answers += 1
         if correct:
@@ -220,7 +222,7 @@ class LearnerEstimates:
         trace = self.objectives.get(objective_id)
         learn(self.strength, None if trace is None else trace.offset, objective.error_logit, score)
         residual = score - 1.0 + objective.error_rate
-        self.fast_residual += 0.15 * (residual - self.fast_residual)
+        self.fast_residual += FAST_RESIDUAL * (residual - self.fast_residual)
         self.slow_residual += SLOW * (residual - self.slow_residual)
         if trace is not None:
             trace.fast += OBJECTIVE_FAST * (score - trace.fast)

@@ -94,6 +94,15 @@ class Visit:
         return self.accuracy < (PERFORMANCE_BELOW if below is None else below)
 
 
+def threshold_of(struggle_below: float) -> float | None:
+    """A label's threshold as `Visit.struggled` takes it: None where it is the platform's own.
+
+    >>> threshold_of(0.65), threshold_of(0.6)
+    (None, 0.6)
+    """
+    return None if abs(struggle_below - PERFORMANCE_BELOW) < 1e-9 else struggle_below
+
+
 def are_apart(earlier_ms: int, later_ms: int) -> bool:
     """Whether more than an hour lies between two instants, so that they belong to different visits."""
     return later_ms - earlier_ms > VISIT_GAP_MS

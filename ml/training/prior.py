@@ -200,13 +200,4 @@ def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -
 def with_figures(saved: SavedModel, figures: Mapping[str, float | None]) -> SavedModel:
     """The model with further figures; unknown ones are left out."""
     more = {name: float(figure) for name, figure in figures.items() if figure is not None}
-    return SavedModel(
-        saved.model_version,
-        saved.scorecard,
-        saved.sources,
-        {**saved.figures, **more},
-        saved.struggle_below,
-        saved.until_ms,
-        saved.difficulty,
-        saved.correct_from,
-    )
+    return saved.but(figures={**saved.figures, **more})

@@ -61,16 +61,8 @@ def update(
     )
     metrics = _metrics(trained.probabilities, before, y, learners, trained)
     figures = {"accuracy": metrics.accuracy, "auc": metrics.auc, "brier": metrics.brier, "log_loss": metrics.log_loss}
-    kept = trained.saved
-    saved = SavedModel(
-        kept.model_version,
-        kept.scorecard,
-        kept.sources,
-        {**prior.figures, **kept.figures},
-        kept.struggle_below,
-        prior.until_ms,
-        prior.difficulty,
-        kept.correct_from,
+    saved = trained.saved.but(
+        figures={**prior.figures, **trained.saved.figures}, until_ms=prior.until_ms, difficulty=prior.difficulty
     )
     return metrics, with_figures(saved, figures)
 

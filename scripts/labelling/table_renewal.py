@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files, model_file
 from ml.storage.difficulty_table import DifficultyTable
 from ml.storage.registry import Registry
-from ml.study.visits import PERFORMANCE_BELOW
+from ml.study.visits import threshold_of
 from scripts.labelling.history import build_table
 
 if TYPE_CHECKING:
@@ -66,8 +65,7 @@ def _counted_anew(client: Client, registry: Registry, version: str, now_ms: int,
             content = file.read()
         if model_file.sha256(content) == saved.difficulty[1] or not (every or _somebody_left(old, path)):
             return None
-    changed = copy.copy(saved)
-    changed.difficulty = registry.add_difficulty(content)
+    changed = saved.but(difficulty=registry.add_difficulty(content))
     card = {**registry.card(version), "difficulty": size._asdict(), "difficulty_counted_anew_for": version}
     return registry.add(changed, iso(now_ms)[:10], card)
 
@@ -100,4 +98,4 @@ def _struggle_below(path: str, saved: SavedModel) -> float | None:
     except ModelRefused:  # it is replaced all the same
         about = {}
     told = about.get("struggle_below", saved.struggle_below)
-    return told if isinstance(told, float) and abs(told - PERFORMANCE_BELOW) > 1e-9 else None
+    return threshold_of(told) if isinstance(told, float) else None

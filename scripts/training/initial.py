@@ -90,10 +90,8 @@ def _keep(
         content = file.read()
     with registry.locked():
         difficulty = registry.add_difficulty(content)
-        model = SavedModel(
-            *(saved.model_version, saved.scorecard, sources, saved.figures, saved.struggle_below, until_ms, difficulty),
-            correct_from=options.correct_from,  # that of the difficulties, also where the weights are the shipped ones
-        )
+        # correct_from is that of the difficulties, also where the weights are the shipped ones
+        model = saved.but(sources=sources, until_ms=until_ms, difficulty=difficulty, correct_from=options.correct_from)
         version = registry.add(model, now.date().isoformat(), found)
         registry.promote(version, now.isoformat(timespec="seconds"), "initial training")
     return {

@@ -23,7 +23,7 @@ from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
 from ml.storage.registry import Registry
 from ml.study.outcome_mark import in_force
-from ml.study.visits import PERFORMANCE_BELOW
+from ml.study.visits import threshold_of
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.model_card import answers_of
 from ml.training.prior import adapt
@@ -65,7 +65,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     prior = suited(shipped(), correct_from)
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
-    below = None if abs(prior.struggle_below - PERFORMANCE_BELOW) < 1e-9 else prior.struggle_below
+    below = threshold_of(prior.struggle_below)
     stored = usable(stored_outcomes(client, now_ms, correct_from))
     left_out = dict(stored.left_out)
 
@@ -99,7 +99,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
         "verdict": verdict.to_dict(),
         "use": "advisory only",
     }
-    version = registry.add(_dated(challenger, start_ms, difficulty), iso(now_ms)[:10], card)
+    version = registry.add(challenger.but(until_ms=start_ms, difficulty=difficulty), iso(now_ms)[:10], card)
     if verdict.promote:
         registry.promote(version, iso(now_ms), f"retraining: {verdict.checks[1].sentence}")
     return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out)
@@ -158,10 +158,3 @@ def _judge(
 
 def _probabilities(saved: SavedModel, examples: ExampleSet) -> npt.NDArray[np.float64]:
     return Additive.of(saved.scorecard).probabilities(examples.X)
-
-
-def _dated(saved: SavedModel, until_ms: int, difficulty: tuple[str, str]) -> SavedModel:
-    return SavedModel(
-        *(saved.model_version, saved.scorecard, saved.sources, saved.figures, saved.struggle_below),
-        *(until_ms, difficulty, saved.correct_from),
-    )
