@@ -152,11 +152,6 @@ def fit(
     )
 
 
-def steps(candidates: list[Candidate], folds: int = HELD_OUT_FOLDS) -> int:
-    """How often `fit` calls `each`."""
-    return folds + (BAGS if len(candidates) > 1 else 0)
-
-
 class _Fitter:
     """The columns of one set of labels, fitted again and again under different weights."""
 

@@ -81,7 +81,7 @@ def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt
     """(Features with NaN where defaulted, 1 for each struggle, learner ids) of the usable examples."""
     rows, outcomes, learners = [], [], []
     for example in examples:
-        vector = vector_of(example)
+        vector = features_in(example)
         if not vector.degraded:
             rows.append(row_of(vector))
             outcomes.append(float(example.struggled))
@@ -90,7 +90,7 @@ def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt
     return x, np.array(outcomes), np.array(learners, dtype=np.str_)
 
 
-def vector_of(example: TrainingExample) -> FeatureVector:
+def features_in(example: TrainingExample) -> FeatureVector:
     """The example's features, handed in as a FeatureVector or as the mapping its to_dict made."""
     if isinstance(example.features, FeatureVector):
         return example.features

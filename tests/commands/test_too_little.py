@@ -18,7 +18,7 @@ from ml.training.calibration import threshold_for_recall
 from ml.training.examples import TrainingExample
 from ml.training.fit import Labels
 from ml.training.model_card import readme
-from ml.training.update import vector_of
+from ml.training.update import features_in
 
 MODELS = Path(__file__).parents[2] / "models"
 
@@ -77,7 +77,7 @@ def test_a_feature_that_nobody_has_drifts_nowhere_and_has_no_mean() -> None:
 
 def test_an_example_without_features_is_refused() -> None:
     with pytest.raises(InvalidFeatures, match="must be a FeatureVector or a mapping"):
-        vector_of(TrainingExample("learner", "objective", [0.5], True, 0))  # type: ignore[arg-type]
+        features_in(TrainingExample("learner", "objective", [0.5], True, 0))  # type: ignore[arg-type]
 
 
 def test_the_shipped_models_card_is_what_its_figures_say() -> None:
