@@ -87,7 +87,7 @@ async def _failed(_request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
     where = "; ".join(f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in details[:5])
-    if not _is_json(request.headers.get("content-type", "")):
+    if request.method == "POST" and not _is_json(request.headers.get("content-type", "")):
         where = f"the header Content-Type must be application/json; {where}"
     return problem_response(422, "invalid_request", "Invalid request", where[:LONGEST_DETAIL])
 

@@ -21,13 +21,11 @@ MOST_PAIRS = 500
 
 
 def _instant_ms(given: object) -> int:
-    """Milliseconds since 1970 of an instant as predict.py's --as-of takes it; numbers are refused.
-
-    Raises ValueError.
-    """
-    if not isinstance(given, str):
-        raise ValueError(f"not an ISO 8601 instant of the years 1 to 9999: write {WRITTEN}")
-    return instant_ms(given)
+    """Milliseconds since 1970 of an instant as predict.py's --as-of takes it, not of a number. Raises ValueError."""
+    try:
+        return instant_ms(given if isinstance(given, str) else "")
+    except ValueError:  # its text quotes what the caller sent
+        raise ValueError(f"not an ISO 8601 instant of the years 1 to 9999: write {WRITTEN}") from None
 
 
 EXAMPLE: dict[str, JsonValue] = {"user_id": "demo-learner", "objective_id": "action-potentials"}

@@ -114,6 +114,23 @@ def test_what_is_no_request_is_a_422_problem_that_quotes_nothing(service: httpx.
     assert "u" * 100 not in response.text
 
 
+@pytest.mark.parametrize("header", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_declared_as_json_is_told_of_the_header(service: httpx.Client, header: str | None) -> None:
+    body = json.dumps(PAIR).encode()
+    response = service.post("/predict", content=body, headers={} if header is None else {"Content-Type": header})
+    assert is_problem(response, 422, "invalid_request")
+    assert response.json()["detail"].startswith("the header Content-Type must be application/json; ")
+    malformed = service.post("/predict", content=b"{}", headers={"Content-Type": "application/json; charset=utf-8"})
+    assert "Content-Type" not in malformed.json()["detail"]
+
+
+def test_a_moment_that_is_none_is_told_how_one_is_written(service: httpx.Client) -> None:
+    response = service.post("/predict", json={**PAIR, "as_of": "yesterday"})
+    assert is_problem(response, 422, "invalid_request")
+    assert "write 2026-11-16 or 2026-11-16T03:00:00Z" in response.json()["detail"]
+    assert "yesterday" not in response.text
+
+
 def test_bytes_that_are_no_text_are_a_400_problem(service: httpx.Client) -> None:
     response = service.post("/predict", content=b'{"user_id": "\xff"}', headers={"content-type": "application/json"})
     assert is_problem(response, 400, "refused")
