@@ -54,7 +54,7 @@ NO_PREDICTION = {"__pycache__", "evaluation", "training"}
 
 
 @command({0: "the archive is written"})
-@click.option("--output", default="predict.pyz", show_default=True, type=OutputPath(), help="The archive.")
+@click.option("--output", default="predict.pyz", show_default=True, type=OutputPath(), help="The archive to write.")
 @model_option()
 @json_option
 def build_zipapp(output: str, model: str | None, as_json: bool) -> None:

@@ -1,12 +1,5 @@
 #!/usr/bin/env python3
-"""Removes what the predictor keeps of a learner: `python scripts/forget_learner.py USER_ID`.
-
-Removed are the learner's predictions, indicators and feedback. The platform's own tables (users, reviews, ...) are
-the app's to erase. Models hold weights, not learners; a deployment's difficulty tables count the learner's answers
-until the app has erased them and `retrain_model.py --count-anew` and then `models.py prune --keep 0` have run. No
-examples are cached anywhere else. Files that you had written (predict_batch.py --output, evaluate_model.py
---predictions, monitor.py --html or --json) may name the learner: they are yours to remove.
-"""
+"""Removes what the predictor keeps of a learner: `python scripts/forget_learner.py USER_ID`."""
 
 from __future__ import annotations
 
@@ -41,11 +34,19 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
     return removed
 
 
-@command({0: "what there was is removed"}, __doc__.partition("\n\n")[2])
+@command({0: "what there was is removed"})
 @click.argument("user_id")
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
 @json_option
 def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:
+    """Remove the predictions, indicators and feedback of the learner USER_ID.
+
+    The platform's own tables (users, reviews, ...) are the app's to erase. Models hold weights, not learners. The
+    difficulty tables of a deployment count the learner's answers until the app has erased them and you have run
+    `retrain_model.py --count-anew` and then `models.py prune --keep 0`. No examples are cached anywhere else. Files
+    that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html and
+    --json) may name the learner, and are yours to remove.
+    """
     with open_writer(database_url, schema_path=schema) as writer:
         removed = forget(writer, user_id)
     if as_json:

@@ -47,7 +47,7 @@ def models(context: click.Context, models_dir: str, as_json: bool) -> None:
 @models.command("list")
 @click.pass_obj
 def list_versions(obj: tuple[Registry, bool]) -> None:
-    """All versions, oldest first; a star marks the one that answers."""
+    """List all versions, oldest first; a star marks the one that answers."""
     registry, as_json = obj
     current, refused = _current(registry)
     rows = [_summary(registry, version, version == current) for version in registry.versions()]
@@ -71,7 +71,7 @@ def list_versions(obj: tuple[Registry, bool]) -> None:
 @click.argument("version")
 @click.pass_obj
 def show(obj: tuple[Registry, bool], version: str) -> None:
-    """One version's sources, figures and card."""
+    """Print the sources, figures and card of VERSION."""
     registry, as_json = obj
     saved = registry.read(version)
     checksum = model_file.sha256(content_of(registry.path(version), model_file.MAX_BYTES))
@@ -129,7 +129,7 @@ def rollback(obj: tuple[Registry, bool], why: str) -> None:
 @click.argument("version")
 @click.pass_obj
 def remove(obj: tuple[Registry, bool], version: str) -> None:
-    """Take VERSION away for good, with its card and difficulty table. The one that answers stays."""
+    """Remove VERSION for good, with its card and difficulty table. The version that answers is never removed."""
     registry, as_json = obj
     with registry.locked():
         removed = registry.remove(version)
@@ -142,7 +142,7 @@ def remove(obj: tuple[Registry, bool], version: str) -> None:
 )
 @click.pass_obj
 def prune(obj: tuple[Registry, bool], keep: int) -> None:
-    """Take old versions away, with their cards and difficulty tables.
+    """Remove old versions, with their cards and difficulty tables.
 
     The newest N stay, and always the one that answers and the one before it, which a rollback returns to.
     """

@@ -1,14 +1,5 @@
 #!/usr/bin/env python3
-"""What became of stored predictions: `python scripts/record_outcomes.py [--dry-run]`.
-
-A PENDING prediction is decided once its learner has studied the objective since: the first visit that the platform's
-definition can judge, or, where answers trickle in over several short visits, the first five of them together. A
-learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) outranks both, also after the
-fact. Run it as often as you like: what is decided stays, unless the learner says otherwise. With --again, outcomes that
-were decided by another rule than today's (before GOOD was the lowest correct grade, or under the other --correct-from)
-are decided again from the same answers; learners' own words stay. Open predictions of learners who have
-switched performance tracking off are dismissed.
-"""
+"""What became of stored predictions: `python scripts/record_outcomes.py [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -169,7 +160,7 @@ def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], 
         writer.update("StrugglePrediction", identifier, **values)
 
 
-@command({0: "what can be decided is decided"}, __doc__.partition("\n\n")[2])
+@command({0: "what can be decided is decided"})
 @database_options(writes=lambda options: True)
 @as_of_option("Decide by what had happened by then.")
 @click.option("--again", is_flag=True, help="Decide again what was decided by another rule.")
@@ -187,6 +178,18 @@ def record_outcomes(
     as_json: bool,
     quiet: bool,
 ) -> None:
+    """Decide stored predictions by what their learners did afterwards.
+
+    A PENDING prediction is decided once its learner has studied the objective: by the first visit that the platform's
+    definition can judge, or, where answers come in several short visits, by the first five of them together. The
+    learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) takes precedence, also
+    afterwards.
+
+    Run the command as often as you like: what is decided stays, unless the learner says otherwise. With --again,
+    outcomes that were decided by another rule than today's (before GOOD was the lowest correct grade, or under the
+    other --correct-from) are decided again from the same answers, and learners' own answers stay. Open predictions of
+    learners who have switched performance tracking off are dismissed.
+    """
     counts = record(database_url, schema, as_of_ms, dry_run, quiet or as_json, correct_from, again)
     names = (*STATUS.values(), "by answers", "by validation", "by learner", "by app", "still open", "dismissed")
     recorded = {name: counts[name] for name in (*names, *(("judged again", "changed") if again else ()))}

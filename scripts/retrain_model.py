@@ -1,14 +1,5 @@
 #!/usr/bin/env python3
-"""Weekly retraining: `python scripts/retrain_model.py --since "7 days ago"`.
-
-The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
-known (scripts/record_outcomes.py, or the learner's own word), with their features as they were seen. Champion and
-challenger are then compared on what came after both trainings. The challenger is promoted only when it is proven
-better; else it is kept as a version, and the champion answers on. Degraded predictions never train, nor do those
-after which somebody intervened. Where answers have gone from the database since, the difficulty tables of the model
-that answers then and of the one that a rollback returns to are counted anew without them; --count-anew does so
-whatever has changed.
-"""
+"""Weekly retraining: `python scripts/retrain_model.py --since "7 days ago"`."""
 
 from __future__ import annotations
 
@@ -47,7 +38,7 @@ with extras:
     from scripts.training.retraining import retrain
 
 
-@command({0: "the challenger is promoted, or kept and said why", UNDER_WAY: ""}, __doc__.partition("\n\n")[2])
+@command({0: "the challenger is promoted, or kept and said why", UNDER_WAY: ""})
 @extras.required
 @click.option(
     "--since",
@@ -68,6 +59,18 @@ with extras:
 @json_option
 @as_record(RetrainingOptions)
 def retrain_model(options: RetrainingOptions) -> None:
+    """Train a challenger, and let it answer where it is proven better than the model that answers now.
+
+    The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
+    known (from record_outcomes.py or from the learner), with the features that they had then. Champion and challenger
+    are compared on what came after both trainings. The challenger is promoted only when it is proven better; otherwise
+    it is kept as a version, and the champion goes on answering. Degraded predictions are never trained on, nor are
+    those after which somebody intervened.
+
+    Where answers have been removed from the database, the difficulty tables are counted again without them: that of the
+    model that answers, and that of the model to which a rollback returns. With --count-anew this is done in any
+    case.
+    """
     done, renewed = _retrained(options)
     if options.as_json:
         click.echo(json.dumps({**done.to_dict(), "renewed": renewed}))

@@ -1,11 +1,7 @@
 #!/usr/bin/env python3
 """The optional web service: `python -m scripts.service --port 8000`, or `uvicorn --factory scripts.service:create_app`.
 
-The same pipeline as predict.py, and the same bytes for the same as_of. Settings come from the environment:
-DATABASE_URL or STRUGGLE_ENV_FILE (a file that sets it), STRUGGLE_SCHEMA (the app's schema.prisma), STRUGGLE_MODEL (a
-path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (asks for `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8),
-STRUGGLE_TIMEOUT (4 s per database call). With STRUGGLE_TOKEN and STRUGGLE_WRITER_URL (a role that may write) it also
-stores predictions and learners' words, for the app's own routes.
+It runs the same pipeline as predict.py, and answers with the same bytes for the same as_of.
 """
 
 from __future__ import annotations
@@ -219,7 +215,7 @@ def _json(text: str) -> Response:
     return Response(text + "\n", media_type="application/json")
 
 
-@command({0: "the service was stopped"}, __doc__.partition("\n\n")[2])
+@command({0: "the service was stopped"})
 @extras.required
 @click.option(
     "--host", default="127.0.0.1", help="The address to listen at; beyond this machine only with STRUGGLE_TOKEN."
@@ -229,6 +225,14 @@ def _json(text: str) -> Response:
 @click.option("--no-token", is_flag=True, help="Listen beyond this machine although no token is asked for.")
 @click.option("--demo", is_flag=True, help="Serve the embedded demo database.")
 def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> int:
+    """Answer predictions over HTTP, as predict.py would print them.
+
+    Settings come from the environment: DATABASE_URL or STRUGGLE_ENV_FILE (a file that sets it), STRUGGLE_SCHEMA (the
+    app's schema.prisma), STRUGGLE_MODEL (a path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (callers must then
+    show it as `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8) and STRUGGLE_TIMEOUT (4 s per database call). With
+    STRUGGLE_TOKEN and STRUGGLE_WRITER_URL (a role that may write) the service also stores predictions and learners'
+    answers, for the app's own routes.
+    """
     if demo:
         os.environ["DATABASE_URL"] = f"sqlite:///{DEMO}"  # workers read it there
         os.environ["STRUGGLE_SCHEMA"] = ""  # the app's names are not the demo's

@@ -71,22 +71,18 @@ class Group(Command, click.Group):
     command_class = Command
 
 
-def command(
-    ends: Mapping[int, str] | None = None, help_text: str | None = None, name: str | None = None
-) -> Callable[[Callable[..., Any]], Command]:
+def command(ends: Mapping[int, str]) -> Callable[[Callable[..., Any]], Command]:
     """Makes a function a command.
 
     Args:
-        ends: What exit codes mean in this command, where that is more than MEANINGS says; None as for any command.
-        help_text: The help, in place of the function's docstring.
-        name: The command's name, by default that of the function.
+        ends: What exit codes mean in this command, where that differs from MEANINGS or is not said of every command;
+            an empty text stands for what MEANINGS says.
     """
 
     def made(function: Callable[..., Any]) -> Command:
-        meanings = {code: meaning for code, meaning in MEANINGS.items() if code not in SPECIAL} | dict(ends or {})
+        meanings = {code: meaning for code, meaning in MEANINGS.items() if code not in SPECIAL} | dict(ends)
         meanings = {code: meaning or MEANINGS[code] for code, meaning in meanings.items()}
-        shown = {"help": help_text} if help_text else {}
-        return click.command(name, cls=Command, context_settings=CONTEXT, epilog=told(meanings), **shown)(function)
+        return click.command(cls=Command, context_settings=CONTEXT, epilog=told(meanings))(function)
 
     return made
 
