@@ -7,7 +7,7 @@ import time
 from functools import partial
 
 from db.errors import DatabaseError, DatabaseUnavailable
-from db.reading import study as loader
+from db.reading import study
 from db.tables.models import default_table
 from db.url import GIVEN, Origin
 
@@ -62,11 +62,21 @@ class Client:
         return self.converse(_moment)
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """What the learner had done before as_of_ms (None: now), and the objective; one snapshot of the database.
+        """Reads what a learner had done up to a moment, and the objective, within one snapshot of the database.
 
-        Raises UnknownLearner, UnknownObjective.
+        Args:
+            user_id: The learner's id.
+            objective_id: The objective's id.
+            as_of_ms: The moment, in milliseconds since 1970, before which rows are read; None is now.
+            window: How many of the newest rows of each source are read.
+
+        Raises:
+            UnknownLearner: No learner has the id.
+            UnknownObjective: No objective has the id.
+            RequiredTableAbsent: The database lacks a table that every prediction needs.
+            DatabaseUnavailable: The database does not answer, or not in time.
         """
-        return self.converse(lambda opened: loader.study_rows(opened, user_id, objective_id, as_of_ms, window))
+        return self.converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
         """The same for an event loop, which goes on meanwhile."""
@@ -76,38 +86,47 @@ class Client:
 
     def objectives_of_topic(self, topic_area: str) -> list[str]:
         """Ids of the objectives of a topic area: a course's id, a course's name, or a topic tag."""
-        return self.converse(lambda opened: loader.objectives_of_topic(opened, topic_area))
+        return self.converse(lambda opened: study.objectives_of_topic(opened, topic_area))
 
     def learner_ids(self) -> list[str]:
         """Every learner's id, in the database's order."""
-        from db.reading import many as bulk
+        from db.reading import many
 
-        return [identifier for page in self._pages(bulk.following_learners) for identifier in page]
+        return [identifier for page in self._pages(many.following_learners) for identifier in page]
 
     def stream_learners(
         self, as_of_ms: int, window: Window | None, learner_ids: Sequence[str] | None = None
     ) -> Iterator[rows.LearnerRows]:
-        """Each learner's rows before as_of_ms, once; in the database's order, or sorted where ids are given.
+        """Yields each learner's rows once: in the database's order, or sorted by id where ids are given.
 
-        window None: everything, not only the newest. Memory is bounded by a page of learners; each page is one
-        snapshot. Ids that no learner has are passed over.
+        Memory is bounded by a page of learners, and each page is one snapshot.
+
+        Args:
+            as_of_ms: The moment before which rows are read, in milliseconds since 1970.
+            window: How many of the newest rows of each source are read; None reads all.
+            learner_ids: Whose rows; None means every learner's. Ids that no learner has are passed over.
         """
-        from db.reading import many as bulk
+        from db.reading import many
 
-        for ids in self._pages(bulk.following_learners) if learner_ids is None else _chunks(sorted(set(learner_ids))):
-            for page in self.converse(partial(bulk.pages, learner_ids=ids, window=window)):
-                yield from self.converse(partial(bulk.learners, learner_ids=page, as_of_ms=as_of_ms, window=window))
+        for ids in self._pages(many.following_learners) if learner_ids is None else _chunks(sorted(set(learner_ids))):
+            for page in self.converse(partial(many.pages, learner_ids=ids, window=window)):
+                yield from self.converse(partial(many.learners, learner_ids=page, as_of_ms=as_of_ms, window=window))
 
     def read_objectives(
         self, objective_ids: Sequence[str] | None = None, window: Window | None = None
     ) -> dict[str, rows.ObjectiveRows]:
-        """The objectives by id, all of them where none are given; window None: all prerequisites and cards."""
-        from db.reading import many as bulk
+        """Returns the objectives by id: all of them, or those of the ids given that exist.
 
-        most = (bulk.NO_LIMIT, bulk.NO_LIMIT) if window is None else (window.prerequisites, window.cards)
+        Args:
+            objective_ids: The objectives' ids; None means all.
+            window: How many prerequisites and cards of each are read; None reads all.
+        """
+        from db.reading import many
+
+        most = (many.NO_LIMIT, many.NO_LIMIT) if window is None else (window.prerequisites, window.cards)
         found: dict[str, rows.ObjectiveRows] = {}
-        for ids in self._pages(bulk.following_objectives) if objective_ids is None else _chunks(list(objective_ids)):
-            found.update(self.converse(partial(bulk.objectives, objective_ids=ids, most=most)))
+        for ids in self._pages(many.following_objectives) if objective_ids is None else _chunks(list(objective_ids)):
+            found.update(self.converse(partial(many.objectives, objective_ids=ids, most=most)))
         return found
 
     def _pages(self, following: Callable[..., Conversation[list[str]]]) -> Iterator[list[str]]:
@@ -172,7 +191,7 @@ class Client:
 
     def _opened(self) -> Opened:
         connection = self._connection
-        asking = loader.opened(connection.dialect, self._mapping, self._known, connection.clock_ms)
+        asking = study.opened(connection.dialect, self._mapping, self._known, connection.clock_ms)
         self._known = self._hold(asking)
         return self._known
 

@@ -32,12 +32,25 @@ def connect(
     timeout_s: float | None = None,
     keeps_plans: bool = False,
 ) -> Client:
-    """A client of the database at url, else of the one that the environment names, else of the embedded demo database.
+    """Returns a client of the database at url, else of the one that the environment names, else of the demo database.
 
-    schema_path: the app's schema.prisma, for its names of tables and columns. env_file: a .env file to take
-    DATABASE_URL from. timeout_s bounds connecting and every later call. keeps_plans: for a client that asks the same
-    again and again, PostgreSQL prepares it (unless the URL says pgbouncer=true). Raises UnsupportedURL,
-    SchemaUnreadable, DatabaseUnavailable, and DatabaseConfiguration where a file does not name what it should.
+    >>> with connect("file:db/demo.sqlite3") as client:
+    ...     client.kind
+    'sqlite'
+
+    Args:
+        url: The database; None looks for it in env_file, the environment and the schema.
+        schema_path: The app's schema.prisma, for its names of tables and columns.
+        env_file: A .env file to take DATABASE_URL from.
+        timeout_s: Seconds that connecting, and every later call, may take; None allows 30 s and an hour.
+        keeps_plans: Whether PostgreSQL prepares what is asked again and again (never where the URL says
+            pgbouncer=true).
+
+    Raises:
+        UnsupportedURL: The URL has a form or scheme that this package does not speak.
+        SchemaUnreadable: The schema cannot be read or followed.
+        DatabaseConfiguration: A file does not name what it should, or a driver is missing.
+        DatabaseUnavailable: The database cannot be reached, refuses us, or is too late.
     """
     where, mapping = located(url, schema_path, env_file)
     give_up_at = time.monotonic() + (CONNECT_WITHIN_S if timeout_s is None else timeout_s)
@@ -47,7 +60,7 @@ def connect(
 def located(
     url: str | None, schema_path: str | None = None, env_file: str | None = None
 ) -> tuple[DatabaseURL, Mapping]:
-    """Which database `connect` would open, and what its tables are called there."""
+    """Returns which database `connect` would open, and what its tables are called there."""
     names = _names(schema_path)
     text, origin = _named(url, names, env_file)
     mapping = DEFAULT_MAPPING if names is None else Mapping(names)
@@ -68,11 +81,11 @@ def surroundings(schema_path: str | None, env_file: str | None) -> tuple[str | N
 
 def beside(schema_path: str | None, passed_over: Callable[[str], object]) -> tuple[str | None, Origin]:
     """The URL in the first .env beside the schema or in the project; passed_over hears of files that are not read."""
-    from db import env_file as env_files
+    from db.env_file import find
 
     names = _names(schema_path)
     variable = _variable(names)
-    found = env_files.find(variable, schema_path, passed_over)
+    found = find(variable, schema_path, passed_over)
     if found is None:
         return None, Origin(variable, DEMO_BY_DEFAULT)
     return _anchored(found[1], found[0], names), Origin(variable, FILE, found[0])
@@ -89,10 +102,10 @@ def _named(url: str | None, names: SchemaNames | None, env_file: str | None) -> 
         return text, Origin(variable, VARIABLE_ITSELF)
     env_file = env_file or os.environ.get("STRUGGLE_ENV_FILE", "").strip()
     if env_file:
-        from db import env_file as env_files
+        from db.env_file import read
 
         path = os.path.join(_here(), env_file)
-        return _anchored(env_files.read(path, variable), path, names), Origin(variable, FILE, path)
+        return _anchored(read(path, variable), path, names), Origin(variable, FILE, path)
     if variable != VARIABLE and _set(VARIABLE) is not None:
         raise DatabaseConfiguration(
             f"The schema takes its database from {variable}, which is not set; DATABASE_URL is not used in its place."

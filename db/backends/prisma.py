@@ -11,7 +11,7 @@ import json
 import time
 
 from db.errors import DatabaseConfiguration, DatabaseUnavailable
-from db.reading import study as loader
+from db.reading import study
 from db.sql.prisma_dialects import DIALECTS, composed
 from db.tables.app_schema import read as read_schema
 from db.tables.models import Mapping
@@ -70,7 +70,7 @@ class PrismaRecords:
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
         """What the learner had done before as_of_ms (None: now), and the objective; for a sync client."""
         return self._finished(
-            self._converse(lambda opened: loader.study_rows(opened, user_id, objective_id, as_of_ms, window))
+            self._converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
         )
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
@@ -79,15 +79,15 @@ class PrismaRecords:
             import asyncio
 
             return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
-        return await self._converse(lambda opened: loader.study_rows(opened, user_id, objective_id, as_of_ms, window))
+        return await self._converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
 
     def objectives_of_topic(self, topic_area: str) -> list[str] | Awaitable[list[str]]:
         """Ids of the objectives of a topic area; an awaitable of them from an async client."""
-        asked = self._converse(lambda opened: loader.objectives_of_topic(opened, topic_area))
+        asked = self._converse(lambda opened: study.objectives_of_topic(opened, topic_area))
         return asked if self._is_async else self._finished(asked)
 
     async def _converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
-        self._known = await self._hold(loader.opened(self._dialect, self._mapping, self._known, _host_clock_ms), None)
+        self._known = await self._hold(study.opened(self._dialect, self._mapping, self._known, _host_clock_ms), None)
         return await self._hold(begin(self._known), self._known)
 
     async def _hold(self, conversation: Conversation[Answer], opened: Opened | None) -> Answer:

@@ -1,5 +1,6 @@
-"""Result rows -> the records of db/reading/rows.py, in the predictor's units. A row that lacks what it is for is
-dropped.
+"""Turns result rows into the rows of db/reading/rows.py, in the predictor's units.
+
+A row that lacks what it is for is dropped.
 
 Each function takes what its query in db/reading/queries.py selects, in that order.
 """
@@ -14,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from db.tables.models import Mapping as Naming
+    from db.tables.models import Mapping as AppNames
 
     Results = Sequence[Sequence[object]]
 
@@ -35,8 +36,8 @@ PATTERN_TYPES = frozenset(
 """The values of the app's enums that a prediction tells apart."""
 
 
-class Records:
-    """Makes records; knows the app's enum values that its schema stores under another text.
+class RowDecoder:
+    """Decodes rows, and knows the enum values that the app's schema stores under another text.
 
     A value that is none of the app's is no data, and is noted: without the app's schema.prisma (--schema) a renamed
     one would otherwise pass for a wrong answer, or for a mastered objective.
@@ -44,7 +45,7 @@ class Records:
 
     __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status", "_unknown")
 
-    def __init__(self, mapping: Naming) -> None:
+    def __init__(self, mapping: AppNames) -> None:
         self._unknown: dict[tuple[str, str], None] = {}
         self._complexity = mapping.stored_values("LearningObjective", "complexity")
         self._mastery = mapping.stored_values("LearningObjective", "masteryLevel")
@@ -53,7 +54,12 @@ class Records:
         self._status = mapping.stored_values("Mission", "status")
 
     def learner_rows(self, found: Mapping[str, Results], newest_outcomes: int | None) -> rows.LearnerRows:
-        """All of one learner; found: results by source, newest first."""
+        """Decodes all that was read of one learner.
+
+        Args:
+            found: The results by source, newest first.
+            newest_outcomes: How many outcomes are kept; None keeps all.
+        """
         self._unknown = {}
         return rows.LearnerRows(
             learner=self.learner(found["learner"][0]),
@@ -72,7 +78,7 @@ class Records:
         )
 
     def objective_rows(self, result: Sequence[object], prerequisites: Results, cards: Results) -> rows.ObjectiveRows:
-        """All of one objective."""
+        """Decodes all that was read of one objective."""
         self._unknown = {}
         return rows.ObjectiveRows(
             self.objective(result), self.prerequisites(prerequisites), self.cards(cards), tuple(self._unknown)

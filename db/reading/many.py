@@ -7,7 +7,7 @@ reviews they have. A learner is never split over two pages.
 from __future__ import annotations
 
 from db.reading import queries
-from db.reading.decode_rows import Records
+from db.reading.decode_rows import RowDecoder
 from db.reading.newest_rows import of_many
 from db.reading.study import SOURCES, ask_for_learner, check_visible, complete, newest
 from db.sql.instants import bounded
@@ -80,7 +80,7 @@ def learners(
     opened: Opened, learner_ids: Sequence[str], as_of_ms: int, window: Window | None
 ) -> Conversation[list[rows.LearnerRows]]:
     """Those of the learners that exist, in the database's order; window None: everything before as_of_ms."""
-    make = Records(opened.renderer.catalogue.mapping)
+    decode = RowDecoder(opened.renderer.catalogue.mapping)
     batch = Batch(opened.renderer)
     if window is not None and len(learner_ids) == 1:
         (only,) = learner_ids
@@ -89,7 +89,7 @@ def learners(
         if not found["learner"]:
             return []
         yield from complete(opened.renderer, found, only, as_of_ms, window)
-        return [make.learner_rows(found, window.outcomes)]
+        return [decode.learner_rows(found, window.outcomes)]
     whose: dict[str, object] = {"ids": listed(learner_ids), "as_of": bounded(as_of_ms)}
     batch.add("learner", queries.LEARNERS, ids=whose["ids"])
     batch.add("profile", queries.PROFILES, ids=whose["ids"])
@@ -105,7 +105,7 @@ def learners(
     grouped = {name: _grouped(results) for name, results in found.items() if name != "learner"}
     outcomes = None if window is None else window.outcomes
     return [
-        make.learner_rows(
+        decode.learner_rows(
             {"learner": [result], **{name: of_all.pop(result[0], ()) for name, of_all in grouped.items()}}, outcomes
         )
         for result in found["learner"]
@@ -125,9 +125,9 @@ def objectives(
     batch.add("cards", queries.CARDS_OF_MANY, ids=ids)
     found = yield from batch.ask()
     prerequisites, cards = _grouped(found["prerequisites"]), _grouped(found["cards"])
-    make = Records(catalogue.mapping)
+    decode = RowDecoder(catalogue.mapping)
     return {
-        str(result[0]): make.objective_rows(
+        str(result[0]): decode.objective_rows(
             result, prerequisites.get(result[0], ()), cards.get(result[0], ())[:most_cards]
         )
         for result in found["objectives"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from db.errors import UnknownLearner, UnknownObjective
 from db.reading import queries, rows
-from db.reading.decode_rows import Records
+from db.reading.decode_rows import RowDecoder
 from db.reading.newest_rows import Repeating
 from db.sql.catalogue import Catalogue, named_schemas, tables, with_unknown
 from db.sql.decode_values import instant_ms, integer
@@ -123,9 +123,9 @@ def study_rows(
         yield from check_visible(opened, "LearningObjective")
         raise _unknown_objective(objective_id)
     yield from complete(renderer, found, user_id, as_of_ms, window)
-    make = Records(catalogue.mapping)
-    past = make.learner_rows(found, window.outcomes)
-    faced = make.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
+    decode = RowDecoder(catalogue.mapping)
+    past = decode.learner_rows(found, window.outcomes)
+    faced = decode.objective_rows(found["objective"][0], found["prerequisites"], found["cards"])
     missing = catalogue.missing_sources
     if catalogue.filtered:
         from db.reading.hidden_rows import unseen

@@ -14,7 +14,8 @@ from db.sql.instants import postgres_ms, stored_text
 from db.sql.postgres_names import naming
 from db.tables.ddl import TABLES
 from db.writing.columns import column
-from db.writing.writer import ROWS_AT_ONCE, Writer, chunks, quoted
+from db.writing.statements import quoted
+from db.writing.writer import ROWS_AT_ONCE, Writer, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from db.sql.dialects import SQLITE
 from db.sql.instants import bounded, sqlite_ms, stored_text
 from db.tables.ddl import TABLES
 from db.writing.columns import column
-from db.writing.writer import Writer, quoted
+from db.writing.statements import quoted
+from db.writing.writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from functools import partial
 
@@ -10,6 +9,7 @@ from db.errors import WriteRefused
 from db.sql.decode_values import decoded, flag, instant_ms, integer, number, texts
 from db.tables.ddl import TABLES, ddl
 from db.writing.columns import stamps
+from db.writing.statements import Statements, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,19 +24,15 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1000
 
 
-class Writer:
+class Writer(Statements):
     """One transaction on the platform's tables.
 
     Rows are given by model and field; the app's own names of both are followed. A DateTime is int milliseconds since
     1970, a Json field whatever json.dumps takes, a String[] a list; each is stored as Prisma would store it.
     """
 
-    dialect: str
-
     def __init__(self, mapping: Mapping, label: str, connection: Any) -> None:
-        self.mapping = mapping
-        self.label = label
-        self._connection = connection
+        super().__init__(mapping, label, connection)
         self._stamped: dict[str, dict[str, bool]] = {}
 
     def __enter__(self) -> Writer:
@@ -147,34 +143,6 @@ class Writer:
         for statement in ddl(self.dialect, self.schema()):
             self.execute(statement)
 
-    def has(self, model: str) -> bool:
-        """Whether the database has the model's table: of the optional ones an app may lack any."""
-        raise NotImplementedError
-
-    def schema(self) -> str | None:
-        """The PostgreSQL schema in which tables are made; None in SQLite."""
-        return None
-
-    def table(self, model: str) -> str:
-        """The model's table as it is named in SQL, with its schema where the database has such."""
-        return self._table(model)
-
-    def existing_tables(self) -> list[str]:
-        """Names of the platform's default tables that are there already."""
-        raise NotImplementedError
-
-    def now_ms(self) -> int:
-        """The host's clock."""
-        return time.time_ns() // 1_000_000
-
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        """Runs one statement, `?` for each parameter in both dialects; returns how many rows it touched."""
-        return int(self._run(sql, parameters).rowcount)
-
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
-        """Runs one SELECT, `?` for each parameter, and returns its rows as the driver gives them."""
-        return list(self._run(sql, parameters).fetchall())
-
     def commit(self) -> None:
         """Keeps what was written so far and starts the next transaction; for long runs that may be resumed."""
         self._end()
@@ -204,42 +172,6 @@ class Writer:
             self._stamped[model] = stamps(self._described(model), known, column_of)
         return self._stamped[model]
 
-    def _described(self, model: str) -> dict[str, Column]:
-        """By the table's own names of its columns."""
-        raise NotImplementedError
-
-    def _names(self, model: str, field: str) -> Dictionary[str, str]:
-        """An enum value's name -> the text under which the app's schema stores it, where that is another."""
-        return {name: stored for stored, name in self.mapping.stored_values(model, field).items()}
-
-    def _column(self, model: str, field: str) -> str:
-        return quoted(self.mapping.column(model, field))
-
-    def _table(self, model: str) -> str:
-        return quoted(self.mapping.table(model))
-
-    def _possible(self, model: str, field: str, values: Sequence[str]) -> list[str]:
-        """Those of the values that the field's column can hold; a server refuses to look for any other."""
-        return list(values)
-
-    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
-        raise NotImplementedError
-
-    def _begin(self) -> None:
-        raise NotImplementedError
-
-    def _end(self) -> None:
-        raise NotImplementedError
-
-    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
-        raise NotImplementedError
-
-    def _stored(self, kind: str, value: object) -> object:
-        raise NotImplementedError
-
-    def _read(self, kind: str, column: str) -> str:
-        raise NotImplementedError
-
 
 def named(value: object, names: Dictionary[str, str]) -> object:
     """The value under its other name, itself where it has none."""
@@ -257,11 +189,6 @@ def _given(kind: str, value: object) -> object:
         return list(texts(value))
     read = {"Float": number, "Int": integer, "Json": decoded}.get(kind)
     return value if read is None else read(value)
-
-
-def quoted(name: str) -> str:
-    """An identifier in quotes; in both dialects a quote inside is doubled."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -17,7 +17,7 @@ import psycopg2
 from db.connecting import DEMO
 from db.demo import NOW_MS
 from db.sql.instants import stored_text
-from db.writing.writer import quoted
+from db.writing.statements import quoted
 from ml.instants import parse_iso
 from ml.study.history import DAY_MS
 

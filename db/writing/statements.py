@@ -1,0 +1,111 @@
+"""What a writer needs of its dialect: statements, their parameters, and what the database says of its tables."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping as Dictionary
+    from typing import Any
+
+    from db.tables.models import Mapping
+    from db.writing.columns import Column
+
+
+class Statements(ABC):
+    """One transaction of one dialect: SQLiteWriter and PostgreSQLWriter fill in what is abstract here.
+
+    `?` stands for a parameter in both dialects.
+    """
+
+    dialect: str
+
+    def __init__(self, mapping: Mapping, label: str, connection: Any) -> None:
+        self.mapping = mapping
+        self.label = label
+        self._connection = connection
+
+    @abstractmethod
+    def has(self, model: str) -> bool:
+        """Whether the database has the model's table: of the optional ones an app may lack any."""
+
+    def schema(self) -> str | None:
+        """The PostgreSQL schema in which tables are made; None in SQLite."""
+        return None
+
+    def table(self, model: str) -> str:
+        """The model's table as it is named in SQL, with its schema where the database has such."""
+        return self._table(model)
+
+    @abstractmethod
+    def existing_tables(self) -> list[str]:
+        """Names of the platform's default tables that are there already."""
+
+    def now_ms(self) -> int:
+        """The host's clock."""
+        return time.time_ns() // 1_000_000
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Runs one statement, `?` for each parameter in both dialects; returns how many rows it touched."""
+        return int(self._run(sql, parameters).rowcount)
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Runs one SELECT, `?` for each parameter, and returns its rows as the driver gives them."""
+        return list(self._run(sql, parameters).fetchall())
+
+    @abstractmethod
+    def _described(self, model: str) -> dict[str, Column]:
+        """By the table's own names of its columns."""
+
+    def _names(self, model: str, field: str) -> Dictionary[str, str]:
+        """An enum value's name -> the text under which the app's schema stores it, where that is another."""
+        return {name: stored for stored, name in self.mapping.stored_values(model, field).items()}
+
+    def _column(self, model: str, field: str) -> str:
+        return quoted(self.mapping.column(model, field))
+
+    def _table(self, model: str) -> str:
+        return quoted(self.mapping.table(model))
+
+    def _possible(self, model: str, field: str, values: Sequence[str]) -> list[str]:
+        """Those of the values that the field's column can hold; a server refuses to look for any other."""
+        return list(values)
+
+    @abstractmethod
+    def _run(self, sql: str, parameters: Sequence[object]) -> Any:
+        """Runs one statement. Returns the driver's cursor. Raises WriteRefused, DatabaseUnavailable."""
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Starts a transaction, or notes that the next statement does."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Keeps what the transaction wrote. Raises WriteRefused, DatabaseUnavailable."""
+
+    @abstractmethod
+    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+        """Stores many rows and returns how many they were.
+
+        Args:
+            head: The SQL before the rows.
+            width: How many values each row has.
+            conflict: The SQL after the rows.
+            rows: The values, as the driver takes them.
+        """
+
+    @abstractmethod
+    def _stored(self, kind: str, value: object) -> object:
+        """The value as the driver takes it for a field of that Prisma type."""
+
+    @abstractmethod
+    def _read(self, kind: str, column: str) -> str:
+        """The SQL by which a column of that Prisma type is selected."""
+
+
+def quoted(name: str) -> str:
+    """An identifier in quotes; in both dialects a quote inside is doubled."""
+    return '"' + name.replace('"', '""') + '"'
