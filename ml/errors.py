@@ -7,7 +7,7 @@
     ├── InvalidSetting      an environment variable or option holds a value that it cannot have (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
     ├── NotEnoughExamples   training was asked of too little data
-    ├── UnsupportedClient   the object handed to the extractor is no database client
+    ├── UnsupportedClient   the object handed to the extractor is not a database client
     └── UnknownTopic        no objective belongs to the topic asked for
 
 predict.py holds the one table from class to exit code. This module imports nothing.

@@ -139,7 +139,7 @@ def _as_records(client: object) -> ports.StudyRecords:
     if hasattr(client, "read") and hasattr(client, "aread"):
         return client  # type: ignore[return-value]
     if not hasattr(client, "query_raw"):
-        raise UnsupportedClient(f"{type(client).__name__} is no database client: it has neither read nor query_raw")
+        raise UnsupportedClient(f"{type(client).__name__} is not a database client: it has neither read nor query_raw")
     # By name and only here: ml stands without db, and a caller who brings a Prisma client has db beside it.
     from importlib import import_module
 

@@ -226,7 +226,7 @@ class StrugglePredictionModel:
     def save(self, path: str | os.PathLike[str]) -> str:
         """Writes the whole model or nothing, and returns the absolute path; its name becomes the model's version."""
         if self._saved is None:
-            raise ModelNotFound("the rules are no trained model: there is nothing to save")
+            raise ModelNotFound("the rules are not a trained model, so there is nothing to save")
         target = resolve(path)
         stem = os.path.splitext(os.path.basename(target))[0]
         saved = self._saved

@@ -55,12 +55,12 @@ def opened(path: str) -> int:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(0, "it is no regular file")
+        raise OSError(0, "it is not a regular file")
     return handle
 
 
 def content_of(path: str, most: int) -> bytes:
-    """The bytes of the regular file at path. Raises OSError where it is none, or holds more than `most` bytes."""
+    """The bytes of the regular file at path. Raises OSError where there is none, or one larger than `most` bytes."""
     with open(opened(path), "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:

@@ -99,7 +99,7 @@ def sweep(directory: str) -> list[str]:
         path = os.path.join(directory, name)
         try:
             if not stat.S_ISREG(kind := os.lstat(path).st_mode) and not stat.S_ISDIR(kind):
-                os.unlink(path)  # a link, a pipe: none of ours in the making is one
+                os.unlink(path)  # a link or a pipe: none of our unfinished files is one
                 removed.append(name)
                 continue
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # whatever it has become meanwhile

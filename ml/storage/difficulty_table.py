@@ -201,7 +201,7 @@ class DifficultyTable:
             try:
                 for row in self._connection.execute(query, parameters):
                     if most is not None and (type(row[-2]) is not bytes or len(row[-2]) > most):
-                        raise ModelRefused(f"the difficulty table {self.path} is damaged: a row is no record")
+                        raise ModelRefused(f"the difficulty table {self.path} is damaged: a row is not a record")
                     rows.append(row)
             except sqlite3.DatabaseError as error:
                 raise ModelRefused(f"the difficulty table {self.path} is damaged ({error})") from None

@@ -83,7 +83,7 @@ def parse(content: bytes) -> SavedModel:
     try:
         envelope = loads(content)
         if type(envelope) is not dict or envelope.keys() != {"format", "sha256", "payload"}:
-            raise ModelRefused("it is no model of this predictor")
+            raise ModelRefused("it is not a model of this predictor")
         payload, number = _of(bytes, envelope["payload"], "payload"), _of(int, envelope["format"], "format")
         if envelope["sha256"] != sha256(payload):
             raise ModelRefused("its content does not match its checksum")
@@ -97,7 +97,7 @@ def parse(content: bytes) -> SavedModel:
 
 def dump(model: SavedModel) -> bytes:
     """The bytes of a model file; equal models give equal bytes."""
-    import pickle  # writing is no part of a prediction
+    import pickle  # a prediction writes no model
 
     payload = pickle.dumps(_payload_of(model), protocol=4)
     return pickle.dumps({"format": FORMAT, "sha256": sha256(payload), "payload": payload}, protocol=4)
@@ -156,7 +156,7 @@ class _Fields:
 
     def __init__(self, entries: object) -> None:
         if type(entries) is not dict:
-            raise ModelRefused("its payload is no dict")
+            raise ModelRefused("its payload is not a dict")
         self.entries = entries
 
     def take(self, kind: type[Kind], name: str) -> Kind:
@@ -233,7 +233,7 @@ def _model_of(fields: _Fields) -> SavedModel:
     if len(layout) != 3 * len(FEATURE_NAMES) or len(spread) != (len(FEATURE_NAMES) if bags else 0) or bags > _MAX_BAGS:
         raise ModelRefused("its tables do not fit its features")
     if len(calibration) != 2 or calibration[0] <= 0:
-        raise ModelRefused("its calibration is no rising line")
+        raise ModelRefused("its calibration is not a rising line")
     flat = _Flat(fields.numbers("numbers"))
     scorecard = Scorecard(
         fields.number("intercept"),
@@ -255,10 +255,10 @@ def _model_of(fields: _Fields) -> SavedModel:
     ):
         # What is shown in answers, logs, metrics and pages: no control character, and nothing that UTF-8 lacks.
         if not 0 < len(_of(str, text, name)) <= longest or not text.isprintable():
-            raise ModelRefused(f"its {name} holds what is no short printable text")
+            raise ModelRefused(f"its {name} is not a short printable text")
     correct_from = fields.take(str, "correct_from")
     if correct_from not in (*SETTINGS, ANY):
-        raise ModelRefused("its correct_from is none of GOOD, HARD and ANY")
+        raise ModelRefused("its correct_from is not GOOD, HARD or ANY")
     until_ms, difficulty = fields.entries.get("until_ms"), fields.entries.get("difficulty")
     return SavedModel(
         fields.take(str, "model_version"),
@@ -275,9 +275,9 @@ def _model_of(fields: _Fields) -> SavedModel:
 def _side_file(entry: object) -> tuple[str, str]:
     name, digest = [*_of(list, entry, "difficulty"), None, None][:2]
     if type(name) is not str or type(digest) is not str or os.path.basename(name) != name:
-        raise ModelRefused("its difficulty table is no file beside it")
+        raise ModelRefused("its difficulty table is not a file beside it")
     if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable() or len(digest) > _LONGEST_NAME:
-        raise ModelRefused("its difficulty table is no file beside it")
+        raise ModelRefused("its difficulty table is not a file beside it")
     return name, digest
 
 

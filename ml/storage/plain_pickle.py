@@ -46,7 +46,7 @@ class _Reader:
         while (code := pickled[self.at]) != STOP:
             self.at += 1
             if code not in opcodes:
-                raise NotPlain(f"opcode 0x{code:02x} at byte {self.at - 1} is none of a plain builtin's")
+                raise NotPlain(f"opcode 0x{code:02x} at byte {self.at - 1} does not belong to a plain builtin")
             opcodes[code](self)
         (stack,) = self.stacks if len(self.stacks) == 1 else ([],)
         if len(stack) != 1 or self.at + 1 != len(pickled):
@@ -103,19 +103,19 @@ class _Reader:
 
 def _a_list(value: object) -> list[object]:
     if type(value) is not list:
-        raise NotPlain("the pickle appends to what is no list")
+        raise NotPlain("the pickle appends to something that is not a list")
     return value
 
 
 def _a_dict(value: object) -> dict[str, object]:
     if type(value) is not dict:
-        raise NotPlain("the pickle sets an item of what is no dict")
+        raise NotPlain("the pickle sets an item of something that is not a dict")
     return value
 
 
 def _a_text(value: object) -> str:
     if type(value) is not str:
-        raise NotPlain("a key of the pickle is no text")
+        raise NotPlain("a key of the pickle is not text")
     return value
 
 

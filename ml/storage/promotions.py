@@ -36,7 +36,7 @@ class Promotions:
         try:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
-                raise self._refused(OSError(0, "it is no regular file"))
+                raise self._refused(OSError(0, "it is not a regular file"))
             if found.st_size and os.pread(handle, 1, found.st_size - 1) != b"\n":
                 line = b"\n" + line  # a crash tore the last line, which must not take this one with it
             os.write(handle, line)

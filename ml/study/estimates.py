@@ -180,7 +180,7 @@ class LearnerEstimates:
         return self
 
     def observe(self, review: ports.Review) -> None:
-        """Takes the next answer; a row whose rating is no grade is not an answer and is passed over."""
+        """Takes the next answer; a row whose rating is not a grade is passed over."""
         if review.rating not in GRADES:
             return
         correct = 1.0 if review.rating in self._correct else 0.0

@@ -18,7 +18,7 @@ def mean(scores: list[float]) -> float | None:
 
 
 def bounded(score: object) -> float | None:
-    """A stored score held to 0..1; None where it is no finite number."""
+    """A stored score held to 0..1; None where it is not a finite number."""
     if isinstance(score, bool) or not isinstance(score, (int, float)) or score != score or abs(score) == _INFINITY:
         return None
     return float(min(1, max(0, score)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VISIT_GAP_MS = HOUR_MS
 """Two answers of one learner on one objective belong to one visit unless more than this lies between them."""
 GRADES = frozenset(("AGAIN", "HARD", "GOOD", "EASY"))
-"""A review whose rating is any other text is no answer."""
+"""A review whose rating is any other text is not an answer."""
 JUDGED_ANSWERS = 5
 """The first answers of a visit that its judgement looks at."""
 FEWEST_ANSWERS = 3
