@@ -106,7 +106,7 @@ def test_the_command_lists_shows_promotes_and_rolls_back(registry: Registry) -> 
     assert registry.current() == versions[0]
     absent = run("promote", "struggle_prediction_v1.0_1999-01-01")
     assert absent.returncode == 78
-    assert absent.stderr.startswith("models: there is no model version")
+    assert absent.stderr.startswith("Error: there is no model version")
 
 
 def forked(work: Callable[[], object]) -> int:
