@@ -38,7 +38,8 @@ with extras:
     from scripts.monitoring.page import page
     from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
-    from scripts.monitoring.report import DAY_MS, WEEK_MS, Periods, Report, report, tells_learners_apart
+    from scripts.monitoring.report import DAY_MS, WEEK_MS, Periods, Report, report
+    from scripts.monitoring.small_groups import tells_learners_apart
     from scripts.monitoring.targets import Target, targets
     from scripts.monitoring.text import table
     from scripts.pages.templates import engine

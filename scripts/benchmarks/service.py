@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import subprocess
@@ -18,14 +17,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
 
 import click
 
 from db.connecting import DEMO
-from db.demo import LEARNER, OBJECTIVES
 from db.libpq_environment import WITHOUT_EFFECT
+from scripts.benchmarks.load import Round, load
 from scripts.benchmarks.processes import (
     GUIDE_SHAPE,
     REFERENCE,
@@ -45,82 +42,6 @@ STARTS_WITHIN_S = 120.0
 WARM_UP_S = 1.0
 LEAST_THROUGHPUT, MOST_P99 = 3.0, 1.0
 """Beside the reference's."""
-
-
-class Round(NamedTuple):
-    """One turn under load: answers per second, and the time to each answer."""
-
-    throughput: float
-    latencies_ms: Sequence[float]
-
-
-class Asker(asyncio.Protocol):
-    """One keep-alive connection that asks again as soon as it is answered; httpx would cost more than the service."""
-
-    def __init__(self, requests: Sequence[bytes], until: float, latencies_ms: list[float]) -> None:
-        self.requests, self.until, self.latencies_ms = requests, until, latencies_ms
-        self.finished = asyncio.get_running_loop().create_future()
-        self.asked = 0
-        self.received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asks for the first time."""
-        self.transport = transport
-        self._ask()
-
-    def _ask(self) -> None:
-        self.received = b""
-        self.started = time.perf_counter()
-        self.transport.write(self.requests[self.asked % len(self.requests)])  # type: ignore[attr-defined]
-        self.asked += 1
-
-    def data_received(self, data: bytes) -> None:
-        """Collects an answer, and notes the time once it is whole."""
-        self.received += data
-        head, blank, body = self.received.partition(b"\r\n\r\n")
-        if not blank:
-            return
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r")[0])
-        if len(body) < length:
-            return
-        now = time.perf_counter()
-        self.latencies_ms.append((now - self.started) * 1000)
-        if not head.startswith(b"HTTP/1.1 200 "):
-            self._end(CannotMeasure(f"an answer under load was an error: {head[:60]!r} {body[:200]!r}"))
-        elif now < self.until:
-            self._ask()
-        else:
-            self._end(None)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """A service that hangs up has failed."""
-        self._end(CannotMeasure("the service closed a connection under load"))
-
-    def _end(self, error: Exception | None) -> None:
-        if not self.finished.done():
-            self.finished.set_exception(error) if error else self.finished.set_result(None)
-            self.transport.close()
-
-
-async def load(port: int, connections: int, seconds: float) -> Round:
-    """Keeps up the load for so many seconds."""
-    requests = [_request(port, LEARNER, objective) for objective in OBJECTIVES]
-    loop = asyncio.get_running_loop()
-    started = time.perf_counter()
-    latencies_ms: list[float] = []
-    askers = []
-    for place in range(connections):
-        turned = requests[place % len(requests) :] + requests[: place % len(requests)]
-        begin = partial(Asker, turned, started + seconds, latencies_ms)
-        _, asker = await loop.create_connection(begin, "127.0.0.1", port)
-        askers.append(asker)
-    try:
-        await asyncio.gather(*(asker.finished for asker in askers))
-    finally:
-        for asker in askers:
-            asker.transport.close()
-        await asyncio.sleep(0)  # a transport closes its socket when the loop next turns
-    return Round(len(latencies_ms) / (time.perf_counter() - started), latencies_ms)
 
 
 @click.command()
@@ -219,12 +140,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: str) -> None:
             time.sleep(0.05)
     with open(log, encoding="utf-8", errors="replace") as told:
         raise CannotMeasure(f"a service does not start: {told.read().strip()[-500:]}")
-
-
-def _request(port: int, user_id: str, objective_id: str) -> bytes:
-    body = json.dumps({"user_id": user_id, "objective_id": objective_id}).encode()
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def report_of(turns: Mapping[str, Sequence[Round]], measured_by: Run) -> Report:

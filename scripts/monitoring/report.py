@@ -29,7 +29,8 @@ from scripts.monitoring.alerts import (
 )
 from scripts.monitoring.columns import Codes, Mistake, Predictions
 from scripts.monitoring.reasons import Reason
-from scripts.monitoring.targets import INSUFFICIENT, MINIMUM_LEARNERS, Alert, Target, sufficient
+from scripts.monitoring.small_groups import is_large, shown_or_withheld, whole_or_withheld, with_figures_withheld
+from scripts.monitoring.targets import MINIMUM_LEARNERS, Alert, Target
 
 DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
@@ -163,7 +164,7 @@ def report(
         **{name: [value for value, kept in zip(values, known.tolist()) if kept] for name, values in groups.items()},
     }
     within = slices(*rows, dimensions, bootstrap=bootstrap)
-    large = [each for each in within if _large(each.evaluation, minimum)]
+    large = [each for each in within if is_large(each.evaluation, minimum)]
     drift, drift_note = _drift(periods, minimum, bootstrap)
     calibration = bins_with_intervals(rows, evaluation, LEVEL)
     raised = [
@@ -178,12 +179,14 @@ def report(
         minimum=minimum,
         predictions=len(now.probability),
         learners=len(np.unique(now.learner)),
-        degraded=_figure_told(degraded, minimum),
-        evaluation=_told(evaluation, minimum),
-        calibration=calibration if _large(evaluation, minimum) else (),
-        slices=tuple(each._replace(evaluation=_figures_told(each.evaluation, minimum)) for each in large),
+        degraded=shown_or_withheld(degraded, minimum),
+        evaluation=whole_or_withheld(evaluation, minimum),
+        calibration=calibration if is_large(evaluation, minimum) else (),
+        slices=tuple(each._replace(evaluation=with_figures_withheld(each.evaluation, minimum)) for each in large),
         too_small=Counter(each.dimension for each in within if each not in large),
-        weeks=tuple(each._replace(evaluation=_told(each.evaluation, minimum)) for each in _weeks(periods, bootstrap)),
+        weeks=tuple(
+            each._replace(evaluation=whole_or_withheld(each.evaluation, minimum)) for each in _weeks(periods, bootstrap)
+        ),
         drift=drift,
         drift_note=drift_note,
         mistakes=periods.current.worst,
@@ -194,56 +197,10 @@ def report(
     )
 
 
-def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> bool:
-    """Whether most of the values belong to one learner each. A handful of learners does not count."""
-    of_value: dict[object, set[int]] = {}
-    for value, learner in zip(values, learners):
-        if value is not None:
-            of_value.setdefault(value, set()).add(learner)
-    alone = sum(len(each) == 1 for each in of_value.values())
-    return len(set(learners)) >= MINIMUM_LEARNERS and 2 * alone > len(of_value)
-
-
 def _plain(evaluation: Evaluation) -> dict[str, object]:
     """The figures, ready for JSON. Where the figures are left out, the number of struggles is left out too."""
     untold = {"struggles": None} if evaluation.figures["struggle_rate"].value is None else {}
     return {**evaluation.to_dict(), **untold}
-
-
-def _large(evaluation: Evaluation, minimum: int) -> bool:
-    return evaluation.n >= minimum and evaluation.learners >= MINIMUM_LEARNERS
-
-
-def _told(evaluation: Evaluation, minimum: int) -> Evaluation:
-    """The evaluation; without its figures where too few rows or learners stand behind it."""
-    return evaluation if _large(evaluation, minimum) else _only(evaluation, lambda figure: False)
-
-
-def _figures_told(evaluation: Evaluation, minimum: int) -> Evaluation:
-    """The evaluation without each figure that rests on too few rows or learners."""
-    return _only(evaluation, lambda figure: sufficient(figure, minimum))
-
-
-def _only(evaluation: Evaluation, wanted: Callable[[Figure], bool]) -> Evaluation:
-    def told(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-        return {name: figure if wanted(figure) else _untold(figure) for name, figure in figures.items()}
-
-    whole = wanted(evaluation.figures["struggle_rate"])
-    return evaluation._replace(
-        figures=told(evaluation.figures),
-        decisions={at: told(figures) for at, figures in evaluation.decisions.items()},
-        struggles=evaluation.struggles if whole else 0,
-        reliability=evaluation.reliability if whole else (),
-        ece_noise_floor=evaluation.ece_noise_floor if whole else None,
-    )
-
-
-def _figure_told(figure: Figure, minimum: int) -> Figure:
-    return figure if sufficient(figure, minimum) else _untold(figure)
-
-
-def _untold(figure: Figure) -> Figure:
-    return Figure(None, None, None, figure.n, figure.learners, figure.reason or INSUFFICIENT)
 
 
 def _named(codes: Integers, names: Sequence[str]) -> list[str]:

@@ -6,12 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
-from scripts.benchmarks.service import GUIDE, OURS, Round, load, report_of
+from scripts.benchmarks.load import Round, load
+from scripts.benchmarks.processes import CannotMeasure
+from scripts.benchmarks.service import GUIDE, OURS, report_of
 from tests.support.benchmarks import SOME_RUN, figures_of
 
 
@@ -54,5 +55,5 @@ def test_an_answer_that_is_none_is_not_measured() -> None:
         async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
             await load(server.sockets[0].getsockname()[1], 2, 0.2)
 
-    with pytest.raises(click.ClickException, match="503"):
+    with pytest.raises(CannotMeasure, match="503"):
         asyncio.run(measured())
