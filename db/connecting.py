@@ -34,7 +34,7 @@ def connect(
 ) -> Client:
     """Returns a client of the database at url, else of the one that the environment names, else of the demo database.
 
-    >>> with connect("file:db/demo.sqlite3") as client:
+    >>> with connect("file:" + DEMO) as client:
     ...     client.kind
     'sqlite'
 

@@ -140,6 +140,17 @@ def test_text_that_is_no_utf8_is_read_with_marks_in_its_place(course: str) -> No
     assert read(course).objective.objective.course_name == "caf\ufffd"
 
 
+def test_a_card_whose_id_is_no_utf8_still_has_its_objective(course: str) -> None:
+    if course.startswith("postgresql"):
+        return  # the server lets no such text in
+    reviews(course, [NOW_MS - 2, NOW_MS - 1])
+    for table, column in (("cards", "id"), ("reviews", "cardId")):
+        odd = f'UPDATE "{table}" SET "{column}" = CAST(? AS TEXT) WHERE "{column}" = \'limits-1\''
+        execute(course, (odd, (b"caf\xe9",)))
+    found = read(course).learner.reviews
+    assert [(review.card_id, review.objective_id) for review in found] == [("caf\ufffd", OBJECTIVE)] * 2
+
+
 def test_a_huge_text_is_cut_and_a_huge_document_is_none(course: str) -> None:
     execute(course, ('UPDATE "courses" SET "name" = ?', ("y" * 5_000_000,)))
     huge = {"patternType": "X", "patternData": {"a": "z" * 5_000_000}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import socket
 from collections.abc import Iterator
 
@@ -10,7 +9,6 @@ import pytest
 
 import db
 from db import errors
-from db.backends import postgres_failures
 from db.writing.open import open_writer
 from tests.support.postgres_server import Databases, connected, with_demo
 
@@ -26,11 +24,6 @@ def stranger(postgres_databases: Databases) -> Iterator[tuple[str, str]]:
     yield url, url.replace("postgres@", "stranger@")
     with connected(url) as cursor:
         cursor.execute("DROP OWNED BY stranger; DROP ROLE stranger")
-
-
-def test_the_examples_hold() -> None:
-    assert doctest.testmod(postgres_failures).failed == 0
-    assert doctest.testmod(postgres_failures).attempted > 0
 
 
 def test_the_lines_of_libpq_are_joined_as_sentences() -> None:
