@@ -79,7 +79,7 @@ class Client:
         return self.converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """The same for an event loop, which goes on meanwhile."""
+        """Reads as `read` does, for an event loop, which goes on meanwhile."""
         import asyncio
 
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
@@ -237,7 +237,7 @@ class Client:
         self.close()
 
     def is_connected(self) -> bool:
-        """Whether the client may be used."""
+        """Tells whether the client may be used."""
         return not self._closed
 
 

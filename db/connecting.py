@@ -140,7 +140,7 @@ def _set(variable: str) -> str | None:
 
 
 async def get_prisma_client(url: str | None = None, *, schema_path: str | None = None) -> Client:
-    """The same connected client, for callers with an event loop, which goes on while it connects."""
+    """Connects as `connect` does, for callers with an event loop, which goes on meanwhile."""
     import asyncio
 
     return await asyncio.to_thread(connect, url, schema_path=schema_path)

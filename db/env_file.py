@@ -103,7 +103,7 @@ def _upwards() -> list[str]:
 
 
 def _is_ours(path: str) -> bool:
-    """Whether this user owns the file, and the link to it where it is one. Raises FileNotFoundError."""
+    """Tells whether this user owns the file, and the link to it where it is one. Raises FileNotFoundError."""
     return {os.lstat(path).st_uid, os.stat(path).st_uid} == {os.geteuid()}
 
 

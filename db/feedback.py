@@ -56,7 +56,7 @@ async def get_feedback_data(
 
 
 def feedback_since(client: Client, since: datetime) -> list[Feedback]:
-    """The same, blocking, over a client that is already connected."""
+    """Reads the answers as get_feedback_data does, blocking, over a client that is already connected."""
     since_ms = int(since.timestamp() * 1000)
     return client.converse(lambda opened: _feedback(opened, since_ms))
 

@@ -78,7 +78,7 @@ def _encryption(query: dict[str, str], relative_to: str) -> dict[str, str]:
 
 
 def _may_look_for_certificates() -> bool:
-    """Whether libpq may look for a client certificate in the home directory; where it may not, it gives up."""
+    """Tells whether libpq may look for a client certificate in the home directory; where it may not, it gives up."""
     if os.environ.get("PGSSLCERT"):
         return True
     home = os.environ.get("HOME")

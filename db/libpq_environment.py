@@ -55,7 +55,7 @@ SAFETY = {
     "PGKRBSRVNAME": "krbsrvname",
     "PGGSSLIB": "gsslib",
 }
-"""What a connection must be like, and the keyword of a URL that outranks it."""
+"""The variables that say what a connection must be like, each with the keyword of a URL that outranks it."""
 
 
 def overriding(keywords: Mapping[str, str]) -> dict[str, str]:

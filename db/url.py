@@ -41,7 +41,7 @@ class Origin:
 
     @property
     def is_demo_by_default(self) -> bool:
-        """Whether nobody named a database."""
+        """Tells whether nobody named a database."""
         return self.kind == DEMO_BY_DEFAULT
 
     def told(self, label: str) -> str:
@@ -174,7 +174,7 @@ def _postgresql(rest: str, relative_to: str) -> DatabaseURL:
 
 
 def _is_parameter(pair: str) -> bool:
-    """Whether an @ in it is a value's, and not the one between credentials and host."""
+    """Tells whether an @ in it belongs to a value, and not between credentials and host."""
     if "@" not in pair:
         return True
     from db import libpq

@@ -130,7 +130,7 @@ class WaitedConnection:
         return None
 
     def _wait(self) -> None:
-        """Until the connection has what it waits for. Raises DatabaseUnavailable at the deadline."""
+        """Waits until the server has answered. Raises DatabaseUnavailable at the deadline."""
         from psycopg2.extensions import POLL_OK
 
         connection = self._connection

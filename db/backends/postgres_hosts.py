@@ -35,7 +35,7 @@ def without_the_silent(keywords: Mapping[str, str], at: psycopg2.extensions.Conn
 
 
 def servers(keywords: Mapping[str, str]) -> int:
-    """How many servers libpq will try, one after the other; each address of a name is one."""
+    """Returns how many servers libpq will try, one after the other; each address of a name is one."""
     return sum(max(1, len(_addresses(place))) for place in _places(keywords))
 
 

@@ -26,7 +26,7 @@ _TYPES = {int: "bigint", str: "unknown"}  # of an unknown the server infers the 
 
 
 class Plans:
-    """What one session has been asked, and which of it is prepared there."""
+    """Counts what one session has been asked, and knows which batches are prepared there."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, int] = {}

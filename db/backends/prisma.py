@@ -68,13 +68,13 @@ class PrismaRecords:
         return _host_clock_ms() if self._is_async else self._finished(self._converse(_moment))
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """What the learner had done before as_of_ms (None: now), and the objective; for a sync client."""
+        """Reads what the learner had done before as_of_ms (None: now), and the objective; for a sync client."""
         return self._finished(
             self._converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
         )
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """The same for an event loop, with either client."""
+        """Reads as `read` does, for an event loop, with either client."""
         if not self._is_async:
             import asyncio
 
@@ -114,7 +114,7 @@ class PrismaRecords:
         return rows[0]  # type: ignore[no-any-return]
 
     def _finished(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
-        """What a coroutine that never waits comes to."""
+        """Returns what a coroutine that never waits returns."""
         if self._is_async:
             asked.close()
             raise DatabaseConfiguration("This Prisma client is asynchronous: await aread() instead of calling read().")

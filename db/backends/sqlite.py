@@ -95,7 +95,7 @@ class SQLiteConnection:
                 raise sqlite3.OperationalError("interrupted")
 
     def overtaken(self) -> bool:
-        """Whether the file was written to since it was opened for us alone: what was read since then may be torn."""
+        """Tells whether the file was written to since it was opened for us alone: what was read may then be torn."""
         if self._stamp is None:
             return False
         from db.backends.sqlite_wal import stamp_of

@@ -36,12 +36,12 @@ def way_of(path: str, stamp: Stamp) -> str:
 
 
 def stamp_of(path: str) -> Stamp:
-    """What tells whether the database, its log, the log's index or a rollback journal have changed: a mark of each."""
+    """Returns a mark of the database, its log, the log's index and a rollback journal; it differs once one changes."""
     return tuple(_mark(path + ending, ending) for ending in ("", "-wal", "-shm", "-journal"))
 
 
 def settled_stamp(path: str) -> Stamp:
-    """The same, at a moment from which on any change shows: not within the clock tick of the last change."""
+    """Waits until the clock tick of the last change has passed, so that any later change shows; returns stamp_of."""
     while True:
         stamp = stamp_of(path)
         if stamp[0] is None or abs(time.time_ns() - stamp[0][2]) > CLOCK_TICK_NS:

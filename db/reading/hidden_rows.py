@@ -75,7 +75,7 @@ def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
 
 
 def unseen_by_all(opened: Opened) -> Conversation[list[str]]:
-    """The same of the whole tables: those of which not one row is to be seen."""
+    """Returns default names of the filtered tables that show us not one row of anybody's."""
     from db.sql.templates import ALIASES, Template
     from db.tables.models import MODELS
 

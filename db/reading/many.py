@@ -32,7 +32,7 @@ MANY = {name: of_many(source) for name, source in SOURCES.items()}
 def following_ids(
     opened: Opened, first: Template, following: Template, after: str | None, limit: int
 ) -> Conversation[list[str]]:
-    """The next ids in the database's own order, after the one given (None: the first ones)."""
+    """Reads the next ids in the database's own order, after the one given (None: the first ones)."""
     batch = Batch(opened.renderer)
     if after is None:
         batch.add("ids", first, limit=limit)
@@ -43,7 +43,7 @@ def following_ids(
 
 
 def following_learners(opened: Opened, after: str | None, limit: int = LEARNERS_AT_ONCE) -> Conversation[list[str]]:
-    """The next learners' ids."""
+    """Reads the next learners' ids."""
     ids = yield from following_ids(opened, queries.FIRST_LEARNERS, queries.NEXT_LEARNERS, after, limit)
     if after is None and not ids:
         yield from check_visible(opened, "User")
@@ -51,7 +51,7 @@ def following_learners(opened: Opened, after: str | None, limit: int = LEARNERS_
 
 
 def following_objectives(opened: Opened, after: str | None, limit: int = OBJECTIVES_AT_ONCE) -> Conversation[list[str]]:
-    """The next objectives' ids."""
+    """Reads the next objectives' ids."""
     return (yield from following_ids(opened, queries.FIRST_OBJECTIVES, queries.NEXT_OBJECTIVES, after, limit))
 
 
@@ -79,7 +79,7 @@ def pages(opened: Opened, learner_ids: Sequence[str], window: Window | None) -> 
 def learners(
     opened: Opened, learner_ids: Sequence[str], as_of_ms: int, window: Window | None
 ) -> Conversation[list[rows.LearnerRows]]:
-    """Those of the learners that exist, in the database's order; window None: everything before as_of_ms."""
+    """Reads those of the learners that exist, in the database's order; without a window, all rows before as_of_ms."""
     decode = RowDecoder(opened.renderer.catalogue.mapping)
     batch = Batch(opened.renderer)
     if window is not None and len(learner_ids) == 1:
@@ -115,7 +115,7 @@ def learners(
 def objectives(
     opened: Opened, objective_ids: Sequence[str], most: tuple[int, int]
 ) -> Conversation[dict[str, rows.ObjectiveRows]]:
-    """Those of the objectives that exist, by id; most: of prerequisites and of cards each."""
+    """Reads those of the objectives that exist, by id; most: how many prerequisites and cards of each."""
     most_prerequisites, most_cards = most
     catalogue = opened.renderer.catalogue
     ids = listed(each for each in objective_ids if catalogue.admits("LearningObjective", "id", each))
@@ -135,7 +135,7 @@ def objectives(
 
 
 def _grouped(results: Results) -> dict[object, Sequence[Sequence[object]]]:
-    """By the id in the first column, which is dropped."""
+    """Groups the rows by the id in their first column, which is dropped."""
     groups: dict[object, list[Sequence[object]]] = {}
     for owner, *result in results:
         groups.setdefault(owner, []).append(result)

@@ -65,7 +65,7 @@ SOURCES = {
     "recorded": queries.RECORDED,
     "answered": queries.ANSWERED,
 }
-"""What each learner has rows of, by the names of Window, except for the two kinds of outcomes."""
+"""The sources of a learner's rows, by the names of Window, except for the two kinds of outcomes."""
 
 REPEATING = {name: source for name, source in SOURCES.items() if isinstance(source, Repeating)}
 
@@ -145,7 +145,7 @@ def check_visible(opened: Opened, model: str) -> Conversation[None]:
 
 
 def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:
-    """Adds all that is read of one learner."""
+    """Adds the queries for all that is read of one learner."""
     batch.add("learner", queries.LEARNER, learner=user_id)
     batch.add("profile", queries.PROFILE, learner=user_id)
     batch.add("masteries", queries.MASTERIES, learner=user_id, limit=window.masteries)
@@ -205,7 +205,7 @@ def _size_of(name: str) -> str:
 
 
 def newest(window: Window, name: str) -> int:
-    """How many rows of a source the window shows; a prediction and the answer to it count as one outcome."""
+    """Returns how many rows of a source the window shows; a prediction and the answer to it are one outcome."""
     return int(getattr(window, "outcomes" if name in ("recorded", "answered") else name))
 
 

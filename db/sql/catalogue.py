@@ -86,7 +86,7 @@ class Catalogue:
         return self._fields.get(model, {}).get(field)
 
     def column_type(self, model: str, column: str) -> str | None:
-        """The same for any readable column of the model's table, by the column's own name."""
+        """Returns the declared type of any readable column of the model's table, by the column's own name."""
         return self._columns.get(model, {}).get(column)
 
     def schema(self, model: str) -> str | None:
@@ -94,12 +94,12 @@ class Catalogue:
         return self._schemas[model]
 
     def admits(self, model: str, field: str, identifier: str) -> bool:
-        """Whether the column could hold the id at all; a uuid column does not even compare with another text."""
+        """Tells whether the column could hold the id: a uuid column cannot even be compared with another text."""
         return admits(self.type(model, field), self._encoding, identifier)
 
 
 def admits(kind: str | None, encoding: str, identifier: str) -> bool:
-    """Whether a column of that type, in a database of that encoding, could hold the id."""
+    """Tells whether a column of that type, in a database of that encoding, could hold the id."""
     if kind in ("int2", "int4", "int8"):
         return identifier.isascii() and identifier.isdigit() and int(identifier[:19]) < 1 << 8 * int(kind[3]) - 1
     if kind == "numeric":

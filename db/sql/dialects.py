@@ -88,11 +88,11 @@ class SQLite:
         return f"(SELECT value AS {name} FROM json_each({self.parameter('keys')})) AS {alias}"
 
     def and_before(self, column: Column) -> str:
-        """Nothing here: from a few thousand rows in this process's memory, db/reading picks the newest sooner."""
+        """Returns nothing: db/reading picks the newest of a few thousand rows sooner than SQLite does."""
         return ""
 
     def and_limit(self, column: Column) -> str:
-        """The same of a limit."""
+        """Returns nothing for the same reason: db/reading counts the rows."""
         return ""
 
     def unindexed(self, column: Column) -> str:
@@ -215,7 +215,7 @@ class PostgreSQL:
         return f" LIMIT {self.parameter('limit')}"
 
     def early(self, column: Column) -> str:
-        """The same, served by an index."""
+        """Compares as `before` does, in a form that an index serves."""
         return self._compared(column, "<", "as_of")
 
     def since(self, column: Column) -> str:

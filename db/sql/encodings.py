@@ -21,7 +21,7 @@ def single_byte_codec(encoding: str | None) -> str | None:
 
 
 def can_hold(encoding: str, text: str) -> bool:
-    """Whether a database of that encoding can hold the text; no query about another text gets past its server."""
+    """Tells whether a database of that encoding can hold the text; its server refuses queries with any other."""
     codec = _CODECS.get(encoding) or _OF_SEVERAL_BYTES.get(encoding)
     if codec is None or text.isascii():
         return True

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class _Python:
-    """What the scanner is told: Python's own objects, and no number where the text says NaN or Infinity."""
+    """The settings that the scanner reads: Python's own types, and None where the text says NaN or Infinity."""
 
     strict = True
     object_hook = object_pairs_hook = None
@@ -24,7 +24,7 @@ class _Python:
 
 
 def loads(text: str) -> object:
-    """As json.loads, but NaN and Infinity are None. Raises ValueError or RecursionError on what is no JSON."""
+    """Decodes a text as json.loads does, but NaN and Infinity become None. Raises ValueError, RecursionError."""
     text = text.strip(" \t\n\r")
     try:
         value, end = _scan(text, 0)

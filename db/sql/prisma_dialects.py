@@ -96,7 +96,7 @@ class PrismaPostgreSQL(PostgreSQL):
 PrismaDialect = PrismaSQLite | PrismaPostgreSQL
 
 DIALECTS: dict[str, PrismaDialect] = {"sqlite": PrismaSQLite(), "postgresql": PrismaPostgreSQL()}
-"""By the datasource's provider."""
+"""The dialects by the datasource's provider."""
 
 
 def composed(dialect: PrismaDialect, batch: Sequence[Query], catalogue: Catalogue | None) -> tuple[str, list[object]]:

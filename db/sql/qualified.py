@@ -15,10 +15,13 @@ FUNCTIONS = frozenset(
     json_typeof left length lower max min octet_length pg_get_userbyid pg_has_role row_number to_json
     to_jsonb""".split()  # noqa: SIM905 - a column of single words reads worse
 )
-"""Those of our queries. What SQL's own grammar names (COALESCE, extract, AT TIME ZONE) means pg_catalog's already."""
+"""The functions that our queries call.
+
+What SQL's own grammar names (COALESCE, extract, AT TIME ZONE) means pg_catalog's already.
+"""
 
 TYPES = frozenset(("text", "json", "name", "uuid", "int2", "int4", "int8"))
-"""Those that are not words of the grammar, as bigint and timestamp are."""
+"""The types that our queries name and that are not words of the grammar, as bigint and timestamp are."""
 
 _TOKENS = re.compile(
     r"""(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*'|\x00[^\x00]*\x00)|(?P<word>[A-Za-z_][A-Za-z_0-9]*)"""

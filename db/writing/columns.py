@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
     @property
     def takes_a_uuid(self) -> bool:
-        """Whether the column holds a UUID in some form; else the database must make its ids."""
+        """Tells whether the column holds a UUID in some form; else the database must make its ids."""
         return self.kind != "integer" and (self.length is None or self.length >= SHORTEST)
 
     def id_of(self, uuid: str) -> str:

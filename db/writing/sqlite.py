@@ -116,7 +116,7 @@ class SQLiteWriter(Writer):
         return json.dumps(value) if kind in ("Json", "String[]") else value
 
     def _app_writes_numbers(self) -> bool:
-        """Whether the newest row of the app's holds its instant as a number; texts where there is no row yet."""
+        """Tells whether the app's newest row holds its instant as a number; without any row, instants are texts."""
         for model, field in _INSTANTS_OF_THE_APP:
             column = self._column(model, field)
             sql = f"SELECT typeof({column}) FROM {self._table(model)} WHERE {column} IS NOT NULL"

@@ -30,7 +30,7 @@ class Statements(ABC):
 
     @abstractmethod
     def has(self, model: str) -> bool:
-        """Whether the database has the model's table: of the optional ones an app may lack any."""
+        """Tells whether the database has the model's table; an app may lack any of the optional ones."""
 
     def schema(self) -> str | None:
         """The PostgreSQL schema in which tables are made; None in SQLite."""
@@ -58,7 +58,7 @@ class Statements(ABC):
 
     @abstractmethod
     def _described(self, model: str) -> dict[str, Column]:
-        """By the table's own names of its columns."""
+        """Returns what the database has of the model's table, by the names of its columns."""
 
     def _names(self, model: str, field: str) -> Dictionary[str, str]:
         """An enum value's name -> the text under which the app's schema stores it, where that is another."""
@@ -71,7 +71,7 @@ class Statements(ABC):
         return quoted(self.mapping.table(model))
 
     def _possible(self, model: str, field: str, values: Sequence[str]) -> list[str]:
-        """Those of the values that the field's column can hold; a server refuses to look for any other."""
+        """Returns those of the values that the field's column can hold; a server refuses to look for any other."""
         return list(values)
 
     @abstractmethod

@@ -150,7 +150,7 @@ class Writer(Statements):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What is written within it is undone where something is raised; what the transaction held before stays."""
+        """Undoes what is written within it where something is raised; what the transaction held before stays."""
         self.execute("SAVEPOINT one")
         try:
             yield
@@ -160,7 +160,7 @@ class Writer(Statements):
         self.execute("RELEASE SAVEPOINT one")
 
     def columns(self, model: str) -> dict[str, Column]:
-        """What the database has of the model's fields, by field; empty where there is no such table."""
+        """Returns what the database has of the model's fields, by field; empty where there is no such table."""
         described = self._described(model)
         names = {field: self.mapping.column(model, field) for field in TABLES[model].fields}
         return {field: described[name] for field, name in names.items() if name in described}
