@@ -36,7 +36,7 @@ def platform(postgres_databases: Databases) -> str:
     with connected(url) as cursor:
         cursor.execute("CREATE SCHEMA app")
         cursor.execute(
-            f"ALTER ROLE CURRENT_USER IN DATABASE {_name(url)} SET idle_in_transaction_session_timeout = 300"
+            f"ALTER ROLE CURRENT_USER IN DATABASE {_name(url)} SET idle_in_transaction_session_timeout = 1000"
         )
     for schema in ("public", "app"):
         with open_writer(f"{url}?schema={schema}") as writer:
@@ -176,7 +176,7 @@ def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
         waited_s = time.monotonic() - began
     assert done.exit_code == 69, done.output
     assert "lock timeout" in done.output
-    assert waited_s < 20
+    assert waited_s < 29  # half a second, and what a busy machine adds; without the setting it is thirty
 
 
 def test_every_transaction_of_a_writer_has_the_same_settings(platform: str) -> None:
@@ -190,13 +190,13 @@ def test_every_transaction_of_a_writer_has_the_same_settings(platform: str) -> N
 
 @pytest.mark.parametrize("between", [lambda writer: None, lambda writer: writer.commit()])
 def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform: str) -> None:
-    """The role's idle_in_transaction_session_timeout of 300 ms would end its session otherwise."""
+    """The role's idle_in_transaction_session_timeout of a second would end its session otherwise."""
     with open_writer(f"{platform}?schema=app") as writer:
         between(writer)
-        time.sleep(0.6)
+        time.sleep(1.5)
         writer.insert("User", ("id",), [("x",)])
         writer.commit()
-        time.sleep(0.6)
+        time.sleep(1.5)
         assert writer.select("User", ("id",), "id", ["x"]) == [("x",)]
 
 
@@ -208,7 +208,7 @@ def test_outcomes_take_long_to_read_and_the_writer_is_in_no_transaction_meanwhil
     reading = db.client.Client.stream_learners
 
     def slowly(*words: object, **named: object) -> object:
-        time.sleep(0.6)
+        time.sleep(1.5)
         return reading(*words, **named)
 
     monkeypatch.setattr(db.client.Client, "stream_learners", slowly)
