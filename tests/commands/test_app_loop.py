@@ -10,6 +10,8 @@ from ml.study.history import DAY_MS
 from tests.support.app_loop import EXAM_IN_DAYS, FORGOTTEN, LEARNERS, NIGHTS, OBJECTIVES, Loop, learner_id
 from tests.support.app_shapes import ask, dialect_of, make_app
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "a-pass-word-that-stands-nowhere"
 AT_RISK = """
     SELECT p."userId", p."learningObjectiveId",
@@ -36,7 +38,6 @@ def loop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return loop
 
 
-@pytest.mark.slow
 def test_seven_nights_before_one_exam_are_one_row(loop: Loop) -> None:
     for night in loop.nights:
         assert night["written"] >= LEARNERS * OBJECTIVES
@@ -116,7 +117,6 @@ def test_no_learner_stands_in_models_and_figures(loop: Loop) -> None:
             assert [number for number in range(LEARNERS) if learner_id(number).encode() in content] == [], name
 
 
-@pytest.mark.slow
 def test_a_learner_is_forgotten_and_the_week_ends_well(loop: Loop) -> None:
     removed = loop.report("forget_learner.py", FORGOTTEN)["removed"]
     assert removed["struggle_predictions"] >= OBJECTIVES

@@ -151,6 +151,7 @@ def test_features_facing_many_are_those_of_each(platform: str, tmp_path: Path) -
                 assert any(v.known("objective_error_rate") is not None for v in many)
 
 
+@pytest.mark.slow
 def test_an_objectives_cards_are_those_a_single_prediction_reads(platform: str) -> None:
     """A card of the objective that is filed under another course is no card of it, alone or among many."""
     with open_writer(platform) as writer:
@@ -228,6 +229,7 @@ def test_an_interrupted_run_is_continued_without_a_line_twice(
     assert os.listdir(tmp_path).count("out.jsonl.partial") == os.listdir(tmp_path).count("out.jsonl.progress") == 0
 
 
+@pytest.mark.slow
 def test_another_model_or_moment_begins_anew(
     sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,6 +311,7 @@ def test_stored_once_a_day_and_decided_rows_stay(platform: str) -> None:
     assert {UUID(each).version for each in ids} == {7}
 
 
+@pytest.mark.slow
 def test_the_rest_goes_on_where_one_learner_cannot_be_read(
     sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ def test_a_second_run_cannot_empty_what_the_first_is_finishing(tmp_path: Path, m
 SOUND = {"marks": MARKS, "as_of_ms": 5, "after": "learner", "bytes": 3, "counts": {}, "failures": []}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "noted",
     [

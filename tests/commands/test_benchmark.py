@@ -18,6 +18,8 @@ from scripts.benchmarks.processes import GUIDE_SHAPE, ONE_PROCESS, Cost
 from scripts.benchmarks.startup import BARE, FULL_SQLITE, POSTGRES, SQLITE, WITHOUT_BYTECODE, report_of
 from tests.support.benchmarks import SOME_RUN, figures_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -6,12 +6,15 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from scripts.benchmark import benchmark
 from scripts.benchmarks.difficulty import EVICTED, report_of
 from scripts.benchmarks.processes import Cost
 from tests.support.benchmarks import SOME_RUN, figures_of
+
+pytestmark = pytest.mark.slow
 
 
 def test_two_tables_of_different_size_answer_the_same_question(tmp_path: Path) -> None:

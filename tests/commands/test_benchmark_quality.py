@@ -14,6 +14,8 @@ from scripts.benchmarks.quality import BOOSTING, OURS, RULES, Aim
 from tests.conftest import need
 from tests.support.benchmarks import figures_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

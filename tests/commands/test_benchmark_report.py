@@ -85,6 +85,7 @@ def test_every_benchmark_writes_its_report_by_the_same_option(name: str) -> None
     assert f"`python -m scripts.benchmark {name}" in page
 
 
+@pytest.mark.slow
 def test_monitoring_is_measured_as_a_process_of_its_own(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     ran = CliRunner().invoke(monitor, ["--rows", "1000", "--learners", "50", "--json", str(out)])

@@ -15,6 +15,8 @@ from scripts.benchmarks.processes import CannotMeasure
 from scripts.benchmarks.service import GUIDE, OURS, report_of
 from tests.support.benchmarks import SOME_RUN, figures_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_both_services_are_measured_over_one_database(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"

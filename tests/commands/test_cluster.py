@@ -181,6 +181,7 @@ def test_a_cluster_without_workers_is_exit_69(tmp_path: Path, monkeypatch: pytes
         assert (ran.exit_code, "no worker" in ran.stderr) == (69, True), ran.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [predict_batch, train_initial_model, evaluate_model, retrain_model])
 @pytest.mark.parametrize("half", [("--backend", "dask"), ("--scheduler", "tcp://127.0.0.1:9")])
 def test_a_cluster_and_its_address_belong_together(named: None, command: click.Command, half: tuple[str, str]) -> None:

@@ -46,6 +46,7 @@ def test_the_command_line_goes_before_the_environment_and_good_is_the_default(mo
     assert [suits(trained, "GOOD") for trained in ("GOOD", "HARD", ANY)] == [True, False, True]
 
 
+@pytest.mark.slow
 def test_no_other_place_judges_a_rating() -> None:
     """A comparison with a grade is a second rule; review_lapse_rate counts AGAIN by its own definition."""
     found = []
@@ -80,6 +81,7 @@ SETTLED = {
 """Function -> which of its arguments is the setting; each has a default, for those who judge by the platform's rule."""
 
 
+@pytest.mark.slow
 def test_whoever_judges_answers_hands_the_setting_on() -> None:
     found = []
     paths = [Path(HOUSE, "predict.py")]
@@ -139,6 +141,7 @@ def accuracy(url: str, *words: str, **environment: str) -> float:
     return found
 
 
+@pytest.mark.slow
 def test_every_command_follows_the_setting(platform: str, tmp_path: Path) -> None:
     assert accuracy(platform) == 0.5
     assert accuracy(platform, "--correct-from", "HARD") == accuracy(platform, **{VARIABLE: "HARD"}) == 1.0
@@ -176,6 +179,7 @@ def test_every_command_follows_the_setting(platform: str, tmp_path: Path) -> Non
     assert "only where STRUGGLE_CORRECT_FROM is HARD" in page.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "words"),
     [

@@ -20,6 +20,8 @@ from tests.commands.test_batch import NOW_MS
 from tests.support.postgres_server import Databases
 from tests.support.study_database import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table_and_url(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:

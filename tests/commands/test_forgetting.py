@@ -22,6 +22,8 @@ from scripts.labelling.history import build_table
 from scripts.labelling.table_renewal import renew
 from tests.support.small_platform import make_platform
 
+pytestmark = pytest.mark.slow
+
 LEARNERS, FIRST_S = 60, 1_600_000_000
 SINCE, UNTIL, LATER = (iso((FIRST_S + hours * 3600) * 1000) for hours in (9, 30, 40))
 LEFT = "learner-7"

@@ -10,9 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from db.writing.open import open_writer
 from ml import FeatureVector
 from tests.support.guide import snippet
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY_MS = 86_400_000

@@ -82,6 +82,7 @@ def stored(url: str, learner: str, model: str, *fields: str) -> list[tuple[objec
         return sorted(reader.select(model, fields, "userId", [learner]), key=repr)
 
 
+@pytest.mark.slow
 def test_a_log_becomes_the_rows_of_the_platform(database: str, imported: Import) -> None:
     summary = imported(
         database,
@@ -135,6 +136,7 @@ def test_nobody_but_the_logs_learners_is_a_learner(database: str, imported: Impo
         read(database, "import", "s")
 
 
+@pytest.mark.slow
 def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, imported: Import) -> None:
     trials = [row("ann", T0 + 60 * n, n % 2, "st"[n % 2], str(n), "posttest") for n in range(6)]
     imported(database, row("ann", T0 - 5000), *trials)
@@ -144,6 +146,7 @@ def test_a_prediction_before_the_posttest_ends_sees_none_of_it(database: str, im
     assert len(read(database, "ann", "s").learner.reviews) == 1  # a trial is no review
 
 
+@pytest.mark.slow
 def test_importing_twice_changes_nothing(database: str, imported: Import) -> None:
     rows = [row("ann", T0 + 600 * n, int(n % 3 > 0), "st"[n % 2], str(n % 5)) for n in range(40)]
     rows.append(row("ann", T0 + 90_000, 1, kind="posttest"))
@@ -173,6 +176,7 @@ def ignoring_first_dates(tables: Tables) -> Tables:
     return {name: rows for name, rows in tables.items() if name not in ("users", "learning_objectives")}
 
 
+@pytest.mark.slow
 def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_session_behind(
     database: str, imported: Import
 ) -> None:
@@ -187,6 +191,7 @@ def test_a_continuation_that_joins_two_visits_moves_their_answers_and_leaves_no_
         assert sessions == {row[0] for row in reader.select("StudySession", ("id",))}
 
 
+@pytest.mark.slow
 def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, imported: Import) -> None:
     rows = [row("ann", 0, skill="s" if n in (0, 6, 13) else "t", item=str(n)) for n in range(14)]
     assert imported(database, *rows)["order_only"]
@@ -199,6 +204,7 @@ def test_an_order_gets_times_ten_minutes_apart_and_says_so(database: str, import
         assert all(str(row[0]).startswith(ORDER_ONLY_SESSION) for row in reader.select("StudySession", ("id",)))
 
 
+@pytest.mark.slow
 def test_the_visits_stored_are_those_that_ml_sees(database: str, imported: Import) -> None:
     imported(database, *(row("ann", T0 + 700 * n * (1 + n % 4), 1, "st"[n % 3 > 1], str(n)) for n in range(60)))
     history = read(database, "ann", "s").learner
@@ -224,6 +230,7 @@ def test_the_same_answer_twice_in_one_second_is_two_answers(database: str, impor
     assert [review.rating for review in read(database, "ann", "s").learner.reviews] == ["GOOD", "GOOD", "AGAIN"]
 
 
+@pytest.mark.slow
 def test_answers_of_one_second_keep_their_order(database: str, imported: Import) -> None:
     items = [str(n) for n in (5, 3, 9, 1, 7)]
     imported(database, *(row("ann", T0, item=item) for item in items))
@@ -241,6 +248,7 @@ def test_a_malformed_row_is_named_and_nothing_is_imported(database: str, importe
     assert contents(database) == before
 
 
+@pytest.mark.slow
 def test_a_contradiction_found_late_undoes_what_was_written_before_it(database: str, imported: Import) -> None:
     imported(database, row("zoe", T0))
     before = contents(database)
@@ -277,6 +285,7 @@ def test_hostile_ids_are_ids(database: str, imported: Import) -> None:
         assert len(rows.objective.cards) == 1
 
 
+@pytest.mark.slow
 def test_an_empty_log_of_answers_imports_nothing(database: str, imported: Import) -> None:
     assert imported(database)["new_answers"] == 0
     assert contents(database)["users"] == []
@@ -332,12 +341,14 @@ def test_220_000_answers_of_a_real_log(tmp_path: Path) -> None:
     assert summary["order_only"]
 
 
+@pytest.mark.slow
 def test_gzip_is_read_as_it_is(tmp_path: Path, database: str) -> None:
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress((HEADER + row("ann", T0)).encode()))
     assert invoke(path, database)["new_answers"] == 1
 
 
+@pytest.mark.slow
 def test_a_visit_ends_after_an_hour(database: str, imported: Import) -> None:
     imported(database, row("ann", T0), row("ann", T0 + 3600), row("ann", T0 + 7201))
     sessions = read(database, "ann", "s").learner.sessions
@@ -351,6 +362,7 @@ def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path) -> None:
     assert not (tmp_path / "d.db").exists()
 
 
+@pytest.mark.slow
 def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.importing.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
     path = tmp_path / "log.tsv.gz"

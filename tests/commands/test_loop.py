@@ -15,6 +15,8 @@ import pytest
 from ml.places import HOUSE
 from tests.conftest import need
 
+pytestmark = pytest.mark.slow
+
 LEARNERS = 250
 FIRST_ANSWERS = 40
 START_MS = 946_684_800_000
@@ -55,7 +57,6 @@ def run(script: str, *arguments: str, code: int = 0) -> dict[str, object]:
     return found
 
 
-@pytest.mark.slow
 def test_the_loop_closes(database: str, logs: tuple[str, str], tmp_path: Path) -> None:
     first, every = logs
     models = str(tmp_path / "models")

@@ -179,6 +179,7 @@ def test_a_version_promoted_twice_is_not_its_own_predecessor(two: tuple[Registry
     assert registry.rollback(WHEN, "worse") == first
 
 
+@pytest.mark.slow
 def test_pruning_keeps_the_newest_the_one_that_answers_and_the_one_before_it(registry: Registry) -> None:
     tables = [registry.add_difficulty(bytes([n]) * 5000) for n in range(6)]
     versions = [registry.add(model(float(n), table), DATE, {"n": n}) for n, table in enumerate(tables)]

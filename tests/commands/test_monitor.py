@@ -70,6 +70,7 @@ def certain_rows(
         yield (f"p{row}", who, what, probability, 0.8, features.to_dict(), at_ms, at_ms, struggled, False)
 
 
+@pytest.mark.slow
 def test_figures_equal_scikit_learns_and_feedback_outranks(database: str) -> None:
     rows = list(simulated(1500, 60, UNTIL_MS))
     current = [row for row in rows if row[6] >= UNTIL_MS - 7 * DAY_MS]
@@ -106,6 +107,7 @@ def test_figures_equal_scikit_learns_and_feedback_outranks(database: str) -> Non
     assert len(report["drift"]) == len(FEATURE_NAMES) + 1
 
 
+@pytest.mark.slow
 def test_nothing_stored_is_an_answer(database: str) -> None:
     report = observed(database, code=0)
     assert (report["status"], report["predictions"], report["alerts"]) == ("no predictions", 0, [])
@@ -114,6 +116,7 @@ def test_nothing_stored_is_an_answer(database: str) -> None:
     assert "nothing to judge" in done.stdout
 
 
+@pytest.mark.slow
 def test_too_little_data_is_called_so_however_bad_it_looks(database: str) -> None:
     store(database, certain_rows(60, wrong=0.9))
     report = observed(database, code=0)
@@ -122,6 +125,7 @@ def test_too_little_data_is_called_so_however_bad_it_looks(database: str) -> Non
     assert re.search(r"^accuracy .* insufficient data$", table, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_good_model_raises_no_alert_and_a_bad_one_does(database: str) -> None:
     store(database, certain_rows(wrong=0.05))
     assert observed(database, code=0)["status"] == "ok"
@@ -132,6 +136,7 @@ def test_a_good_model_raises_no_alert_and_a_bad_one_does(database: str) -> None:
     assert {"accuracy", "recall"} <= {each["figure"] for each in report["alerts"]}
 
 
+@pytest.mark.slow
 def test_degraded_answers_raise_an_alert(database: str) -> None:
     store(database, certain_rows(degraded="the database did not answer in time"))
     report = observed(database, code=1)
@@ -153,6 +158,7 @@ def test_one_group_that_is_served_badly_raises_an_alert_that_the_whole_does_not(
     assert [each["n"] for each in groups] == [600] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["users.nothing", "nothing.email", "email", 'users.email" FROM users --'])
 def test_an_unknown_group_is_refused_in_a_sentence(database: str, column: str) -> None:
     store(database, certain_rows(30))
@@ -170,6 +176,7 @@ def test_the_period_holds_its_start_and_not_its_end(database: str) -> None:
     assert observed(database)["predictions"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("about_days", [-400, 0, 14])
 def test_a_period_is_one_of_when_predictions_were_made(database: str, about_days: int) -> None:
     """Whatever the day is that they are about."""
@@ -180,6 +187,7 @@ def test_a_period_is_one_of_when_predictions_were_made(database: str, about_days
     assert observed(database)["predictions"] == 2
 
 
+@pytest.mark.slow
 def test_learners_who_opted_out_of_analytics_are_left_out(database: str) -> None:
     store(database, certain_rows(600, learners=60))
     with open_writer(database) as writer:
@@ -213,6 +221,7 @@ def test_a_database_without_predictions_table_has_none(tmp_path: Path) -> None:
     assert observed(f"file:{path}", code=0)["status"] == "no predictions"
 
 
+@pytest.mark.slow
 def test_broken_rows_do_not_stop_it(database: str) -> None:
     rows = list(certain_rows(200))
     odd = [{"defaulted": "all", "ability": "high", "degraded": None}, [1, 2], "text", {"ability": None}, None]
@@ -223,6 +232,7 @@ def test_broken_rows_do_not_stop_it(database: str) -> None:
     assert observed(database, code=0)["predictions"] == 200
 
 
+@pytest.mark.slow
 def test_the_alert_command_gets_the_report_and_no_shell(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(wrong=0.5))
     received = tmp_path / "received.json"
@@ -452,6 +462,7 @@ def test_the_page_opens_in_a_browser_without_a_console_error(tmp_path: Path) -> 
     assert "None" not in document
 
 
+@pytest.mark.slow
 def test_a_single_week_shows_its_intervals(tmp_path: Path) -> None:
     url, page = f"file:{tmp_path}/week.sqlite3", tmp_path / "page.html"
     with open_writer(url, create=True) as writer:

@@ -19,12 +19,14 @@ VALUES = st.recursive(PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dict
 STORED = st.dictionaries(NAMES, VALUES, max_size=6) | VALUES
 
 
+@pytest.mark.slow
 @given(STORED, st.sampled_from(FORMS), st.booleans())
 def test_any_json_tells_what_its_parser_tells(stored: object, form: tuple[str, str], escaped: bool) -> None:
     text = json.dumps(stored, separators=form, ensure_ascii=escaped)
     assert repr(glance(text)) == repr(glance_of(parsed(text)))  # NaN has one repr and no equal
 
 
+@pytest.mark.slow
 @given(st.text(max_size=8), st.text(max_size=8), st.floats(0, 1), st.booleans(), st.sampled_from(FORMS[:2]))
 def test_a_vector_as_the_route_stores_it_is_not_parsed(
     degraded: str, version: str, grown: float, sorted_keys: bool, form: tuple[str, str]

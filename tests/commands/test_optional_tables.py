@@ -58,6 +58,7 @@ def without(url: str, *tables: str) -> None:
     run(url, *(f'DROP TABLE "{table}"{cascade}' for table in tables))
 
 
+@pytest.mark.slow
 def test_outcomes_are_recorded_where_the_app_has_no_feedback_table(app: str) -> None:
     assert script(app, "record_outcomes.py", "--as-of", "2025-03-03T11:06:40Z")["confirmed"] == 1
     assert ask(app, 'SELECT "id", "predictionStatus" FROM struggle_predictions ORDER BY 1') == [
@@ -66,12 +67,14 @@ def test_outcomes_are_recorded_where_the_app_has_no_feedback_table(app: str) -> 
     ]
 
 
+@pytest.mark.slow
 def test_a_learner_is_forgotten_where_the_app_has_no_feedback_table(app: str) -> None:
     removed = script(app, "forget_learner.py", "u")["removed"]
     assert removed == {"prediction_feedbacks": 0, "struggle_indicators": 1, "struggle_predictions": 1}
     assert ask(app, 'SELECT "id" FROM struggle_predictions') == [("p2",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("absent", [("struggle_indicators",), ("struggle_indicators", "struggle_predictions")])
 def test_neither_asks_for_a_table_that_is_not_there(app: str, absent: tuple[str, ...]) -> None:
     without(app, *absent)
@@ -87,6 +90,7 @@ def batch(url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
 
 
+@pytest.mark.slow
 def test_a_batch_stores_predictions_without_a_table_for_their_signs(app: str) -> None:
     without(app, "struggle_indicators")
     done = batch(app)
@@ -95,6 +99,7 @@ def test_a_batch_stores_predictions_without_a_table_for_their_signs(app: str) ->
     assert json.loads(done.stdout)["refused"] == 0
 
 
+@pytest.mark.slow
 def test_a_batch_that_has_nowhere_to_store_says_so(app: str) -> None:
     without(app, "struggle_indicators", "struggle_predictions")
     done = batch(app)
@@ -103,6 +108,7 @@ def test_a_batch_that_has_nowhere_to_store_says_so(app: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_week_without_the_feedback_table_is_a_quiet_week(app: str, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": app, "MODELS_DIR": str(tmp_path / "models"), "PYTHON": sys.executable}
     weekly = os.path.join(HOUSE, "scripts", "weekly_retrain.sh")

@@ -227,6 +227,7 @@ def test_a_validation_score_stands_under_either_setting(platform: str) -> None:
     assert record(platform, "--again", "--correct-from", "HARD")["judged_again"] == 0
 
 
+@pytest.mark.slow
 def test_two_answers_leave_a_prediction_open_and_earlier_answers_decide_nothing(platform: str) -> None:
     answered(platform, "aaaa", PREDICTED - DAY)
     answered(platform, "aa")
@@ -234,6 +235,7 @@ def test_two_answers_leave_a_prediction_open_and_earlier_answers_decide_nothing(
     assert stored(platform) == ("PENDING", None, None)
 
 
+@pytest.mark.slow
 def test_answers_that_trickle_in_over_short_visits_are_judged_together(platform: str) -> None:
     answered(platform, "aga", apart_ms=DAY)
     record(platform)
@@ -298,6 +300,7 @@ def test_a_dismissed_prediction_is_left_alone(platform: str) -> None:
     assert stored(platform)[0] == "DISMISSED"
 
 
+@pytest.mark.slow
 def test_a_forgotten_learner_leaves_nothing_of_ours_behind(platform: str) -> None:
     said(platform, "p", True)
     with open_writer(platform) as writer:

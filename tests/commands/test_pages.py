@@ -94,6 +94,7 @@ def texts(page: Path) -> str:
     return "\n".join(reader.seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_page_has_the_one_frame_and_asks_for_nothing(pages: dict[str, Path], name: str) -> None:
     written = pages[name].read_text(encoding="utf-8")
@@ -108,6 +109,7 @@ def test_every_page_has_the_one_frame_and_asks_for_nothing(pages: dict[str, Path
     assert colours == []  # the stylesheet has the colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_no_number_is_parted_from_its_unit_and_plurals_are_right(pages: dict[str, Path], name: str) -> None:
     seen = texts(pages[name])
@@ -168,6 +170,7 @@ def test_a_page_of_an_installed_predictor_finds_its_templates(tmp_path: Path) ->
     assert "<svg" in out.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_commands_that_write_no_page_load_no_template_engine() -> None:
     look = "import sys, scripts.monitor, scripts.explain_model, scripts.service; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=HOUSE, capture_output=True, text=True, check=True)

@@ -93,6 +93,7 @@ def test_ids_of_every_kind_on_postgresql(postgres_databases: Databases, kind: st
 NO_IDS = ("abc", "-1", "1.0", " 1", "99999999999", "9" * 30, "\0", "a\0b", "\ud800", UUIDS["weak"], UUIDS["weak"] + "0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["smallint", "integer", "bigint", "numeric(20)", "uuid", "text"])
 def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()
@@ -141,6 +142,7 @@ def test_two_nights_make_one_row_whatever_the_columns_are(postgres_databases: Da
     assert len(signs) == counts["indicators"] >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "moves"), [("updatedAt", True), ("created_at", False)])
 def test_a_moment_that_the_apps_client_fills_in_is_filled_in(database: str, field: str, moves: bool) -> None:
     """`@updatedAt` makes a column that must have a value and has no default."""
@@ -371,6 +373,7 @@ def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databas
     night(url, FIRST_NIGHT_MS, expected=69)
 
 
+@pytest.mark.slow
 def test_an_app_without_topics_and_indicators_is_stored_to_without_them(database: str) -> None:
     with open_writer(database) as writer:
         by_bare_names(writer).execute("DROP TABLE struggle_indicators")

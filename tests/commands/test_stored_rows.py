@@ -204,6 +204,7 @@ def test_what_was_said_before_is_kept_eight_times_and_the_same_moment_once(platf
     assert said == [FIRST_NIGHT_MS + minute * 60_000 for minute in range(2, 10)]
 
 
+@pytest.mark.slow
 def test_a_row_keeps_its_numbers_against_those_of_an_earlier_moment(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     before = rows_of(platform, "id", "predictedAt", "featureVector")
@@ -232,6 +233,7 @@ def test_a_row_that_is_no_longer_open_stays_and_the_next_day_gets_its_own(platfo
     )
 
 
+@pytest.mark.slow
 def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     row_id = Occasion("weak", "osmosis", MISSION_DAY).prediction_id
@@ -242,6 +244,7 @@ def test_a_row_that_was_answered_in_the_app_takes_no_later_numbers(platform: str
         assert writer.select("StrugglePrediction", ("predictedAt",), "id", [row_id]) == [(FIRST_NIGHT_MS,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment_of_day_ms", [0, 3 * 3_600_000])
 def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform: str, moment_of_day_ms: int) -> None:
     """It dated them at the day's start, or at as_of, under ids of its own; the day here is the mission's."""
@@ -267,6 +270,7 @@ def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform: str
     assert len(severities) >= 2
 
 
+@pytest.mark.slow
 def test_the_answer_names_the_row_that_the_batch_stores(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--database-url", platform, "--model", "rules"]

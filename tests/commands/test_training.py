@@ -45,6 +45,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_platform(str(tmp_path_factory.mktemp("platform")))
 
 
+@pytest.mark.slow
 def test_training_evaluating_and_explaining_through_the_commands(platform: str, tmp_path: Path) -> None:
     models = str(tmp_path / "models")
     ran = run("train_initial_model.py", "--database-url", platform, "--models-dir", models, "--jobs", "1", "--json")
@@ -93,6 +94,7 @@ def test_training_evaluating_and_explaining_through_the_commands(platform: str, 
     assert page.read_text().count("<polyline") > 5
 
 
+@pytest.mark.slow
 def test_difficulty_only_keeps_the_weights_and_learns_the_objectives(platform: str, tmp_path: Path) -> None:
     models = str(tmp_path)
     ran = run("train_initial_model.py", "--database-url", platform, "--models-dir", models, "--difficulty-only")
@@ -105,6 +107,7 @@ def test_difficulty_only_keeps_the_weights_and_learns_the_objectives(platform: s
     assert (said[0] == said[1]).all()
 
 
+@pytest.mark.slow
 def test_too_few_labels_write_nothing_and_say_so(platform: str, tmp_path: Path) -> None:
     few = tmp_path / "few.txt"
     few.write_text("u1\nu2\n", encoding="utf-8")
@@ -116,6 +119,7 @@ def test_too_few_labels_write_nothing_and_say_so(platform: str, tmp_path: Path) 
     assert os.listdir(models) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments", "code"),
     [
@@ -154,6 +158,7 @@ def a_platform(name: str, n: int, base: float, seed: int, timed: bool) -> Source
     return Source(name, known, ExampleSet(without, *tuple(known)[1:]))
 
 
+@pytest.mark.slow
 def test_a_prior_does_not_mistake_absence_for_the_platform_it_came_with() -> None:
     # The platform without times is the easier one: a naive fit would learn "no time known: less risk".
     sources = [a_platform("untimed", 3000, -1.5, 1, False), a_platform("timed", 3000, 0.5, 2, True)]
@@ -173,6 +178,7 @@ def test_pooled_platforms_weigh_the_same_and_learners_do_not_collide() -> None:
     assert not set(labels.learners[labels.platforms == 0]) & set(labels.learners[labels.platforms == 1])
 
 
+@pytest.mark.slow
 def test_a_platform_of_tests_alone_weighs_little_and_hinders_no_training() -> None:
     answered = a_platform("answered", 600, 0.0, 1, True)
     of_answers = a_platform("tests", 600, 0.0, 2, True)
@@ -184,6 +190,7 @@ def test_a_platform_of_tests_alone_weighs_little_and_hinders_no_training() -> No
     assert np.isfinite(pretrain(sources, "test", ["a", "b"], 0.65).probabilities).all()
 
 
+@pytest.mark.slow
 def test_a_prior_is_measured_on_unknown_objectives_too_where_it_ranks_worse() -> None:
     sources = [a_platform("a", 3000, -0.5, 1, True), a_platform("b", 3000, 0.5, 2, True)]
     trained = pretrain(sources, "test", ["a", "b"], 0.65)
@@ -194,12 +201,14 @@ def test_a_prior_is_measured_on_unknown_objectives_too_where_it_ranks_worse() ->
     assert 0.5 < unknown < known - 0.05
 
 
+@pytest.mark.slow
 def test_the_same_platforms_give_the_same_bytes() -> None:
     sources = [a_platform("a", 400, -0.5, 1, False), a_platform("b", 400, 0.5, 2, True)]
     first, second = (pretrain(sources, "test", ["a", "b"], 0.65).saved for _ in range(2))
     assert model_file.dump(first) == model_file.dump(second)
 
 
+@pytest.mark.slow
 def test_adapting_below_a_hundred_labels_is_the_prior_bit_for_bit() -> None:
     source = a_platform("own", 60, 0.0, 3, True)
     prior = pretrain([a_platform("a", 400, 0.0, 1, True)], "test", ["a"], 0.65).saved

@@ -24,6 +24,8 @@ from db.writing.open import open_writer
 from ml.places import HOUSE
 from tests.support.service_process import serving
 
+pytestmark = pytest.mark.slow
+
 UPGRADE = Path(__file__).parents[1] / "upgrade"
 MADE: dict[str, Any] = json.loads(gzip.decompress((UPGRADE / "rows.json.gz").read_bytes()))
 NOW = "2025-10-09T00:00:00Z"
@@ -153,7 +155,6 @@ def test_the_deployment_has_what_the_change_is_about() -> None:
     assert all(STRICT[key] for key in CHANGED), "what was a struggle when HARD was correct is one now"
 
 
-@pytest.mark.slow
 def test_an_upgrade_never_stops_an_answer(deployment: Deployment, tmp_path: Path) -> None:
     environment = {"DATABASE_URL": deployment.url, "STRUGGLE_MODEL": deployment.current}
     with serving(tmp_path / "service.log", **environment) as service:
@@ -206,7 +207,6 @@ def answered_by(service: str, version: str) -> None:
     pytest.fail(f"the service does not answer with {version}")
 
 
-@pytest.mark.slow
 def test_the_setting_can_be_changed_and_changed_back(deployment: Deployment) -> None:
     deployment.again()
     train = ("--models-dir", str(deployment.models), "--as-of", NOW, "--jobs", "1", "--json", "--difficulty-only")

@@ -18,6 +18,8 @@ from ml.places import HOUSE
 from scripts.benchmarks.monitor import PREDICTION_FIELDS
 from tests.commands.test_monitor import certain_rows
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = os.path.join(HOUSE, "scripts", "weekly_retrain.sh")
 
 
@@ -41,7 +43,6 @@ def steps(models: Path) -> list[str]:
     return [line.partition("Z ")[2] for line in lines if " ended with " in line]
 
 
-@pytest.mark.slow
 def test_a_quiet_week_ends_with_zero_and_says_nothing(store: str, tmp_path: Path) -> None:
     done = weekly(tmp_path / "models", store)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -49,7 +50,6 @@ def test_a_quiet_week_ends_with_zero_and_says_nothing(store: str, tmp_path: Path
     assert steps(tmp_path / "models") == [f"{script} ended with 0" for script in scripts]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("blank", ["", " ", '""'])
 def test_without_a_database_nothing_is_run(tmp_path: Path, blank: str) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=file:/nonexistent/app.db\n")
@@ -59,7 +59,6 @@ def test_without_a_database_nothing_is_run(tmp_path: Path, blank: str) -> None:
     assert "set DATABASE_URL" in done.stderr
 
 
-@pytest.mark.slow
 def test_a_file_may_name_the_database_and_a_variable_the_directory(store: str, tmp_path: Path) -> None:
     (tmp_path / "struggle.env").write_text(f"DATABASE_URL='{store}'\n")
     models = tmp_path / "models"
@@ -70,7 +69,6 @@ def test_a_file_may_name_the_database_and_a_variable_the_directory(store: str, t
     assert len(steps(models)) == 3
 
 
-@pytest.mark.slow
 def test_an_alert_ends_with_one(store: str, tmp_path: Path) -> None:
     with open_writer(store) as writer:
         rows = certain_rows(wrong=0.5, at_ms=time.time_ns() // 1_000_000 - 86_400_000)
@@ -80,7 +78,6 @@ def test_an_alert_ends_with_one(store: str, tmp_path: Path) -> None:
     assert "monitoring raised an alert" in done.stderr
 
 
-@pytest.mark.slow
 def test_an_unreachable_database_ends_with_69_and_no_secret_in_the_log(tmp_path: Path) -> None:
     done = weekly(tmp_path / "models", "postgresql://someone:s3cr3t@127.0.0.1:1/app")
     assert done.returncode == 69
@@ -89,7 +86,6 @@ def test_an_unreachable_database_ends_with_69_and_no_secret_in_the_log(tmp_path:
     assert "s3cr3t" not in done.stderr + (tmp_path / "models" / "weekly_retrain.log").read_text()
 
 
-@pytest.mark.slow
 def test_a_crash_does_not_pass_for_an_alert_and_monitoring_runs_nevertheless(store: str, tmp_path: Path) -> None:
     crashing = tmp_path / "python"
     crashing.write_text(f'#!/bin/sh\ncase "$1" in *retrain_model.py) exit 1;; esac\nexec {sys.executable} "$@"\n')

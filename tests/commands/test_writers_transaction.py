@@ -108,6 +108,7 @@ def refusing(table: str, event: str, nth: int) -> str:
         CREATE TRIGGER refuse BEFORE {event} ON app.{table} FOR EACH ROW EXECUTE FUNCTION app.refuse()"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS[1:])
 def test_a_command_writes_to_the_schema_of_its_url_alone(command: str, platform: str, tmp_path: Path) -> None:
     public, app = contents(platform, "public"), contents(platform, "app")
@@ -130,6 +131,7 @@ def test_tables_are_created_in_the_schema_of_the_url_alone(postgres_databases: D
     assert set(contents(url, "app")) == {table.name for table in TABLES.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS[1:])
 def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(
     command: str, platform: str, tmp_path: Path
@@ -140,6 +142,7 @@ def test_a_command_writes_where_only_the_schema_of_its_url_holds_the_tables(
     assert done.exit_code == 0, done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "table", "event", "nth"),
     [
@@ -162,6 +165,7 @@ def test_a_refused_row_leaves_nothing_written(
     assert contents(platform, "app") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS[1:])
 def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
     command: str, platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -179,6 +183,7 @@ def test_a_locked_table_is_waited_for_with_patience_and_no_longer(
     assert waited_s < 29  # half a second, and what a busy machine adds; without the setting it is thirty
 
 
+@pytest.mark.slow
 def test_every_transaction_of_a_writer_has_the_same_settings(platform: str) -> None:
     asked = "SELECT current_setting('lock_timeout'), current_setting('TimeZone'), current_setting('search_path')"
     with open_writer(f"{platform}?schema=app", patience_s=0.25) as writer:
@@ -188,6 +193,7 @@ def test_every_transaction_of_a_writer_has_the_same_settings(platform: str) -> N
         assert first[0][:2] == ("250ms", "UTC")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [lambda writer: None, lambda writer: writer.commit()])
 def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callable[..., None], platform: str) -> None:
     """The role's idle_in_transaction_session_timeout of a second would end its session otherwise."""
@@ -200,6 +206,7 @@ def test_a_writer_that_waits_for_its_caller_is_in_no_transaction(between: Callab
         assert writer.select("User", ("id",), "id", ["x"]) == [("x",)]
 
 
+@pytest.mark.slow
 def test_outcomes_take_long_to_read_and_the_writer_is_in_no_transaction_meanwhile(
     platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             read(str(path))
 
 
+@pytest.mark.slow
 def test_a_directory_tree_without_end_is_refused(tmp_path: Path) -> None:
     for number in range(600):
         (tmp_path / f"{number}.prisma").write_text("")
@@ -217,6 +218,7 @@ def test_a_directory_tree_without_end_is_refused(tmp_path: Path) -> None:
         read(str(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece",
     [
@@ -253,6 +255,7 @@ SIGNS = '{ } ( ) [ ] @ @@ : , . ? = "x" " // /* */ \\'
 SCHEMA_PIECES = st.sampled_from([*f"{NAMES} {SIGNS}".split(), "\n", " ", '"\\u0000"'])
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.one_of(st.text(), st.lists(SCHEMA_PIECES, max_size=40).map(" ".join)))
 @example("model A { = = }\ndatasource d { url = \n provider = \n url = env }")

@@ -52,6 +52,7 @@ def school(database: str) -> str:
     return database
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", [WIDE, Narrow(reviews=7, metrics=3, sessions=2, validations=5, exams=4, outcomes=1)])
 def test_a_stream_reads_what_single_reads_would(school: str, window: Window) -> None:
     with db.connect(school) as records:
@@ -61,12 +62,14 @@ def test_a_stream_reads_what_single_reads_would(school: str, window: Window) -> 
     assert len(streamed) == LEARNERS + 2
 
 
+@pytest.mark.slow
 def test_without_a_window_everything_before_as_of_is_read(school: str) -> None:
     with db.connect(school) as records:
         assert list(records.stream_learners(NOW_MS, None)) == list(records.stream_learners(NOW_MS, WIDE))
         assert [len(row.reviews) for row in records.stream_learners(NOW_MS, None)] == [0, 0, *range(LEARNERS)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("learners", "reviews"), [(1, 10_000), (3, 10), (500, 1), (7, 40)])
 def test_the_pages_sizes_change_nothing(
     school: str, monkeypatch: pytest.MonkeyPatch, learners: int, reviews: int
@@ -84,6 +87,7 @@ def test_the_pages_sizes_change_nothing(
         assert records.read_objectives() == objectives
 
 
+@pytest.mark.slow
 def test_only_the_learners_asked_for_and_each_once(school: str) -> None:
     asked = ["learner-09", "nobody", "learner-02", "learner-09", "bob", "\0"]
     with db.connect(school) as records:
@@ -93,6 +97,7 @@ def test_only_the_learners_asked_for_and_each_once(school: str) -> None:
         assert len(records.learner_ids()) == LEARNERS + 2
 
 
+@pytest.mark.slow
 def test_objectives_are_read_as_a_single_read_reads_them(school: str) -> None:
     insert(school, "Card", [{"id": f"more-{n}", "courseId": "calculus", "objectiveId": OBJECTIVE} for n in range(4)])
     insert(school, "ObjectivePrerequisite", [{"objectiveId": OBJECTIVE, "prerequisiteId": "series", "strength": 0.9}])
@@ -109,6 +114,7 @@ def test_objectives_are_read_as_a_single_read_reads_them(school: str) -> None:
         assert list(records.read_objectives(["series", "none"])) == ["series"]
 
 
+@pytest.mark.slow
 def test_between_pages_other_calls_may_be_made(school: str) -> None:
     with db.connect(school) as records:
         for row in records.stream_learners(NOW_MS, None):

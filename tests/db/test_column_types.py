@@ -158,6 +158,7 @@ def test_a_topic_is_found_in_json_that_is_no_jsonb(postgres_databases: Databases
             assert client.objectives_of_topic("café") == [LIMITS, "sequences"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", ['"limits"', "{}", "null", "3"])
 def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, document: str) -> None:
     url = postgres_databases.with_tables()
@@ -169,6 +170,7 @@ def test_tags_that_are_no_list_name_no_topic(postgres_databases: Databases, docu
         assert client.objectives_of_topic("limits") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stored", "skipped"),
     [

@@ -84,6 +84,7 @@ def read() -> set[tuple[str, str]]:
     return noted
 
 
+@pytest.mark.slow
 def test_every_field_of_the_rows_is_read(read: set[tuple[str, str]]) -> None:
     fields = {
         (name, field)

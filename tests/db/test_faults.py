@@ -123,6 +123,7 @@ def exclusively_locked(path: str) -> Iterator[None]:
         writer.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 def test_a_locked_file_is_waited_for_within_the_deadline(demo_copy: str) -> None:
     with db.connect(demo_copy, timeout_s=1.0) as client:
         with exclusively_locked(demo_copy.removeprefix("file:")):
@@ -190,6 +191,7 @@ def ask(sql: str) -> Iterator[list[Query]]:
     yield [query(sql)]
 
 
+@pytest.mark.slow
 def test_another_thread_may_interrupt_a_read(course: str) -> None:
     with db.connect(course, timeout_s=60) as client:
         timer = threading.Timer(0.3, client.interrupt)
@@ -223,6 +225,7 @@ def test_threads_take_turns(course: str) -> None:
     assert found == [50] * 8
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_never_answers_costs_no_more_than_the_deadline() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -373,6 +376,7 @@ def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(
         execute(postgres_course, "DROP OWNED BY predictor_reader", "DROP ROLE predictor_reader")
 
 
+@pytest.mark.slow
 def test_a_server_in_another_encoding_is_read(postgres_databases: Databases) -> None:
     server = postgres_databases.server
     for encoding in ("LATIN1", "SQL_ASCII"):

@@ -61,6 +61,7 @@ def answered(database: str) -> str:
     return database
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(
     answered: str, monkeypatch: pytest.MonkeyPatch
@@ -79,12 +80,14 @@ async def test_feedback_comes_oldest_first_with_what_the_prediction_stored(
     assert found[2].learningObjectiveId == "series"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("since_minutes", "expected"), [(60, ["h2", "h3"]), (59.9999, ["h3"]), (1, ["h3"]), (0, [])])
 def test_since_is_inclusive(answered: str, since_minutes: float | int, expected: list[object] | list[str]) -> None:
     since = NOW - timedelta(minutes=since_minutes)
     assert [row.id for row in asyncio.run(db.get_feedback_data(since, url=answered))] == expected
 
 
+@pytest.mark.slow
 def test_a_naive_moment_is_local_time(answered: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
@@ -97,11 +100,13 @@ def test_a_naive_moment_is_local_time(answered: str, monkeypatch: pytest.MonkeyP
         time.tzset()
 
 
+@pytest.mark.slow
 def test_without_the_table_there_is_no_feedback(answered: str) -> None:
     execute(answered, 'DROP TABLE "prediction_feedbacks"')
     assert asyncio.run(db.get_feedback_data(NOW - timedelta(days=9), url=answered)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_get_prisma_client_is_connected_and_closes_as_prismas_does(
     demo_database: str, monkeypatch: pytest.MonkeyPatch

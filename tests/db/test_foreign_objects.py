@@ -313,6 +313,7 @@ def predictions(url: str) -> int:
         return len(writer.select("StrugglePrediction", ("id",)))
 
 
+@pytest.mark.slow
 def test_nothing_planted_runs_where_plans_are_explained(beset: str) -> None:
     before = runs(beset)
     assert {access.table for access in accesses(beset, LEARNER, OBJECTIVE, NOW_MS)} >= {"reviews", "cards"}

@@ -44,6 +44,7 @@ def shared(postgres_databases: Databases) -> Iterator[str]:
             cursor.execute(f"DROP ROLE {role}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", OURS)
 def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role: str, shared: str) -> None:
     name = OURS[role]
@@ -69,6 +70,7 @@ def test_a_schema_of_our_role_s_name_that_another_made_is_not_searched(role: str
     assert runs(shared) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made_by", ["itself", "a superuser", "the owner of the database"])
 def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by: str, postgres_databases: Databases) -> None:
     url = str(postgres_databases.empty())
@@ -94,6 +96,7 @@ def test_a_schema_of_our_role_s_name_that_is_ours_is_searched(made_by: str, post
             cursor.execute(f"DROP ROLE owns_all; DROP ROLE {role}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["(x text)", f"ENUM ('{LEARNER}')"], ids=["of several fields", "of some values"])
 @pytest.mark.parametrize("columns", ['"userId" {}', '"userId" text, objectives {}[]', '"userId" text, status {}'])
 def test_a_table_whose_types_have_casts_of_another_s_does_not_count(columns: str, kind: str, shared: str) -> None:

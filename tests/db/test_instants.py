@@ -97,6 +97,7 @@ NO_INSTANTS: tuple[object, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nothing", NO_INSTANTS, ids=repr)
 def test_what_is_no_instant_is_no_row(course: str, nothing: bytes | float | int | str) -> None:
     store(course, [nothing, NOW_MS - 5])
@@ -115,6 +116,7 @@ def test_a_text_that_sqlites_own_functions_would_take_for_an_instant_is_none() -
     assert [in_sqlite(text) for text in ("now", "2460000.5", "12:00", "1741000000")] == [None] * 4
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ms=st.integers(EARLIEST_MS + 86_400_000, LATEST_MS - 86_400_000), offset=offsets)
 def test_the_expression_agrees_with_python_over_ten_thousand_years(ms: int, offset: int) -> None:
@@ -178,6 +180,7 @@ def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_pyth
     assert [row.reviewed_at_ms for row in found] == [NOW_MS - 7, NOW_MS - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["timestamptz", "date", "bigint"])
 def test_postgresql_may_keep_instants_in_another_type(postgres_databases: Databases, kind: str) -> None:
     url = postgres_databases.with_tables()

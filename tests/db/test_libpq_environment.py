@@ -158,6 +158,7 @@ def test_a_variable_about_safety_holds_and_is_named_where_it_refuses(
         open_writer(here, patience_s=2)
 
 
+@pytest.mark.slow
 def test_a_root_certificate_holds_where_the_connection_is_encrypted(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLROOTCERT", "/nonexistent/root.crt")
     with pytest.raises(errors.DatabaseUnavailable, match="PGSSLROOTCERT"):

@@ -77,6 +77,7 @@ def test_a_renamed_value_is_no_data_and_is_named_with_its_column(course: str, co
     assert "--schema" in report["missing_costs"][named]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "value"), [("complexity", "schwer"), ("masteryLevel", "anfaenger")])
 def test_a_renamed_level_is_no_level(course: str, column: str, value: str) -> None:
     run(course, f"UPDATE learning_objectives SET \"{column}\" = '{value}'")
@@ -87,6 +88,7 @@ def test_a_renamed_level_is_no_level(course: str, column: str, value: str) -> No
     assert {row.mastery_level is None for row in rows.learner.masteries} == {column == "masteryLevel"}
 
 
+@pytest.mark.slow
 def test_several_values_are_named_together_and_not_without_end(course: str) -> None:
     for place, value in enumerate(("gut", "x" * 500, "\x1b[31mrot", "schlecht", "mittel")):
         add(course, "Review", {"cardId": "limits-1", "rating": value, "reviewedAt": NOW_MS - 9 + place})
@@ -96,6 +98,7 @@ def test_several_values_are_named_together_and_not_without_end(course: str) -> N
     assert told.isprintable()
 
 
+@pytest.mark.slow
 def test_the_app_s_schema_makes_a_renamed_value_known(course: str, tmp_path: os.PathLike[str]) -> None:
     add(course, *RENAMED["reviews.rating"])
     schema = os.path.join(tmp_path, "schema.prisma")

@@ -51,6 +51,7 @@ DOCUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_json_columns_may_hold_any_json(course: str, document: str) -> None:
     pattern = {"patternType": "X", "patternData": {}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
@@ -101,6 +102,7 @@ def test_lists_of_texts_in_any_guise(course: str) -> None:
     assert sorted(found) == sorted([("a", "ü")] + [()] * (len(stored) - 1))
 
 
+@pytest.mark.slow
 def test_null_in_every_column_that_may_be_null(course: str) -> None:
     from db.tables.ddl import TABLES
 
@@ -151,6 +153,7 @@ def test_a_card_whose_id_is_no_utf8_still_has_its_objective(course: str) -> None
     assert [(review.card_id, review.objective_id) for review in found] == [("caf\ufffd", OBJECTIVE)] * 2
 
 
+@pytest.mark.slow
 def test_a_huge_text_is_cut_and_a_huge_document_is_none(course: str) -> None:
     execute(course, ('UPDATE "courses" SET "name" = ?', ("y" * 5_000_000,)))
     huge = {"patternType": "X", "patternData": {"a": "z" * 5_000_000}, "confidence": 1.0, "lastSeenAt": NOW_MS - 1}
@@ -172,6 +175,7 @@ anything = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(anything)
 def test_no_reading_raises_whatever_the_driver_hands_over(value: object) -> None:

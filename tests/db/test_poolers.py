@@ -15,6 +15,8 @@ from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, Ran, ran
 from tests.support.study_database import NOW_MS, WIDE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def app(postgres_databases: Databases) -> str:

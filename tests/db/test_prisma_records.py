@@ -160,6 +160,7 @@ def test_every_source_reads_as_through_our_own_client(url: str, read: Read, as_o
         assert all(field not in ((), []) for name, field in fields.items() if name != "unknown_values")
 
 
+@pytest.mark.slow
 def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
     with connect(url) as client:
         earlier = client.now()
@@ -169,6 +170,7 @@ def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
     assert rows.learner.profile.content_preferences == EXAMPLES["Json"]
 
 
+@pytest.mark.slow
 def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Read) -> None:
     with connect(demo_copy) as client:
         ours = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
@@ -176,6 +178,7 @@ def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Re
     assert ours.as_of_ms == demo.NOW_MS
 
 
+@pytest.mark.slow
 def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, read: Read) -> None:
     forms = [
         "2025-03-01T12:34:56.789+00:00",
@@ -213,6 +216,7 @@ def test_who_is_unknown_is_unknown(url: str, read: Read, absent: str) -> None:
         read(url, "learner", absent, NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", ["c", "a text", "heart", ODD_ID, "nothing", ""])
 def test_a_topic_has_the_same_objectives(url: str, through_prisma: Callable[..., Any], topic: str) -> None:
     with connect(url) as client:
@@ -258,6 +262,7 @@ def test_a_disconnected_client_is_an_unavailable_database(client_class: ClientCl
         records.read("learner", "objective", NOW, WINDOW)
 
 
+@pytest.mark.slow
 def test_a_database_without_the_tables_is_refused(read: Read, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     with pytest.raises(RequiredTableAbsent):

@@ -209,6 +209,7 @@ def declared(
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", PARSERS)
 def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed: dict[str, Any], file: str) -> None:
     with open(os.path.join(ROOT, "db", file), encoding="utf-8") as stream:
@@ -254,6 +255,7 @@ def test_our_own_reader_finds_in_the_schema_what_the_queries_expect(parsed: dict
         assert all(column == field for field, column in names.models[model].columns.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", ["a renamed one", "db/schema.prisma", "tests/nextjs/prisma/schema.prisma"])
 def test_our_own_reader_finds_the_names_that_prismas_parser_finds(
     prismas_reading: Reading, tmp_path: Path, schema: str

@@ -61,11 +61,13 @@ def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course: st
     assert [card.id for card in found.cards] == ["limits-1", "limits-2"]
 
 
+@pytest.mark.slow
 def test_cards_are_those_of_the_objective_only(course: str) -> None:
     insert(course, "Card", [{"id": "stray", "courseId": "calculus", "objectiveId": None}])
     assert {card.id for card in read(course).objective.cards} == {"limits-1", "limits-2"}
 
 
+@pytest.mark.slow
 def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(course: str) -> None:
     reviews(course, [NOW_MS - 5], id="r1", rating="AGAIN", sessionId="order-only:9")
     reviews(course, [NOW_MS - 4], id="r2", cardId="gone")
@@ -117,6 +119,7 @@ SOURCE_OF = {
 }
 
 
+@pytest.mark.slow
 def test_what_is_dated_at_or_after_as_of_does_not_exist(course: str) -> None:
     for offset_ms in (-1, 0, 1, DAY_MS):
         for model, row in dated_rows(NOW_MS + offset_ms).items():
@@ -129,6 +132,7 @@ def test_what_is_dated_at_or_after_as_of_does_not_exist(course: str) -> None:
     assert {len(getattr(later, source)) for source in SOURCE_OF.values()} == {2}
 
 
+@pytest.mark.slow
 def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(course: str) -> None:
     for minutes in (3, 1, 4, 2, 5):
         for model, row in dated_rows(NOW_MS - minutes * 60_000).items():
@@ -148,6 +152,7 @@ def test_every_source_keeps_its_newest_rows_and_hands_them_on_oldest_first(cours
     assert all(found == newest for found in instants.values())
 
 
+@pytest.mark.slow
 def test_rows_of_one_instant_come_in_the_order_of_their_ids(course: str) -> None:
     for identifier in ("b", "C", "a", "Ä", "B"):
         reviews(course, [NOW_MS - 9], id=identifier, cardId=identifier)
@@ -155,6 +160,7 @@ def test_rows_of_one_instant_come_in_the_order_of_their_ids(course: str) -> None
     assert [row.card_id for row in read(course, window=Narrow(reviews=2)).learner.reviews] == ["b", "Ä"]
 
 
+@pytest.mark.slow
 def test_another_learners_rows_are_not_read(course: str) -> None:
     for model, row in dated_rows(NOW_MS - 1).items():
         insert(course, model, [{**row, "userId": "bob"}])
@@ -162,6 +168,7 @@ def test_another_learners_rows_are_not_read(course: str) -> None:
     assert not any(getattr(learner, source) for source in SOURCE_OF.values())
 
 
+@pytest.mark.slow
 def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course: str) -> None:
     insert(course, "ValidationPrompt", [{"id": "p", "objectiveId": "series", "conceptName": "sums"}])
     rows = [
@@ -171,6 +178,7 @@ def test_a_validation_names_its_objective_and_a_skipped_one_is_none(course: str)
     assert [tuple(row) for row in read(course).learner.validations] == [("series", "calculus", 0.8, NOW_MS - 9)]
 
 
+@pytest.mark.slow
 def test_plans_are_read_from_both_sides_of_as_of_the_nearest_first_to_stay(course: str) -> None:
     days = (-200, -3, 1, 2, 300)
     insert(
@@ -207,6 +215,7 @@ def prediction(**more: object) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(course: str) -> None:
     insert(course, "StrugglePrediction", [prediction(actualOutcome=True, actualOutcomeRecordedAt=NOW_MS - 500)])
     answer = {"predictionId": "g", "feedbackType": "INACCURATE"}
@@ -224,6 +233,7 @@ def test_a_learners_own_answer_outranks_the_recorded_outcome_once_it_is_given(co
     assert not read(course, NOW_MS - 500).learner.outcomes
 
 
+@pytest.mark.slow
 def test_an_answer_counts_where_no_outcome_was_recorded(course: str) -> None:
     insert(course, "StrugglePrediction", [prediction()])
     insert(
@@ -234,6 +244,7 @@ def test_an_answer_counts_where_no_outcome_was_recorded(course: str) -> None:
     assert [row.struggled for row in read(course).learner.outcomes] == [True]
 
 
+@pytest.mark.slow
 def test_masteries_are_of_the_objectives_that_the_learner_owns(course: str) -> None:
     masteries = read(course).learner.masteries
     assert [(row.objective_id, row.mastery_level) for row in masteries] == [
@@ -245,6 +256,7 @@ def test_masteries_are_of_the_objectives_that_the_learner_owns(course: str) -> N
     assert len(read(course, window=Narrow(masteries=2)).learner.masteries) == 2
 
 
+@pytest.mark.slow
 def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course: str) -> None:
     execute(course, 'DROP INDEX "lectures_userId_idx"', 'ALTER TABLE "lectures" DROP COLUMN "userId"')
     found = read(course)
@@ -252,6 +264,7 @@ def test_a_lecture_without_an_owner_belongs_to_its_courses_owner(course: str) ->
     assert len(found.learner.masteries) == 3
 
 
+@pytest.mark.slow
 def test_consent_switches_are_read_and_are_on_where_nobody_asked(course: str) -> None:
     execute(course, ('UPDATE "users" SET "behavioralAnalysisEnabled" = ? WHERE "id" = ?', (False, LEARNER)))
     assert read(course).learner.learner.behavioral_analysis_enabled is False
@@ -289,6 +302,7 @@ def test_a_missing_optional_table_is_no_data_and_is_named(course: str, absent: l
         assert client.objectives_of_topic("nothing") == []
 
 
+@pytest.mark.slow
 def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_is_null(course: str) -> None:
     reviews(course, [NOW_MS - 1])
     execute(course, 'ALTER TABLE "reviews" DROP COLUMN "sessionId"')
@@ -300,6 +314,7 @@ def test_a_source_that_lacks_a_needed_column_is_missing_and_an_optional_column_i
     assert found.missing_sources == ("reviews.rating", "reviews.sessionId")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["users", "learning_objectives"])
 def test_a_missing_required_table_is_a_matter_of_configuration(course: str, table: str) -> None:
     execute(course, f'DROP TABLE "{table}"')
@@ -466,6 +481,7 @@ def test_whole_numbers_and_uuids_serve_as_ids(course: str) -> None:
             read(course, learner="42", objective="no uuid")
 
 
+@pytest.mark.slow
 def test_topics_are_course_ids_course_names_and_tags(course: str) -> None:
     with db.connect(course) as client:
         assert client.objectives_of_topic("calculus") == [OBJECTIVE, "sequences", "series"]
@@ -474,6 +490,7 @@ def test_topics_are_course_ids_course_names_and_tags(course: str) -> None:
         assert client.objectives_of_topic("anal") == []
 
 
+@pytest.mark.slow
 def test_as_of_is_now_where_none_is_given(course: str) -> None:
     reviews(course, [NOW_MS - 1])
     with db.connect(course) as client:
@@ -485,6 +502,7 @@ def test_as_of_is_now_where_none_is_given(course: str) -> None:
         assert not client.read(LEARNER, OBJECTIVE, before_ms - 1, WIDE).is_now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_of_ms", [-(2**62), -62_135_596_800_001, 0, 253_402_300_800_000, 2**62])
 def test_any_as_of_is_answered(course: str, as_of_ms: int) -> None:
     reviews(course, [NOW_MS - 1])
@@ -492,6 +510,7 @@ def test_any_as_of_is_answered(course: str, as_of_ms: int) -> None:
     assert len(found.learner.reviews) == (as_of_ms > NOW_MS)
 
 
+@pytest.mark.slow
 def test_a_cycle_of_prerequisites_and_ten_thousand_of_them(course: str) -> None:
     insert(course, "ObjectivePrerequisite", [{"objectiveId": OBJECTIVE, "prerequisiteId": OBJECTIVE}])
     insert(course, "ObjectivePrerequisite", [{"objectiveId": "sequences", "prerequisiteId": OBJECTIVE}])

@@ -20,6 +20,8 @@ from ml.study.history import DAY_MS
 from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, PREDICT, ran
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(PREDICT).parent
 ROLES = ("struggle_reader", "struggle_writer")
 OURS = ("struggle_predictions", "struggle_indicators", "prediction_feedbacks")

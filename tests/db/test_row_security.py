@@ -71,6 +71,7 @@ def test_what_is_shown_is_read(shielded: str) -> None:
         assert found.missing_sources == client.missing_sources() == ()
 
 
+@pytest.mark.slow
 @on("reviews", HIDDEN)
 def test_a_hidden_table_is_missing(shielded: str) -> None:
     with db.connect(shielded) as client:
@@ -80,6 +81,7 @@ def test_a_hidden_table_is_missing(shielded: str) -> None:
         assert client.row_security()
 
 
+@pytest.mark.slow
 @on("reviews", {"no policy": HIDDEN["no policy"], "a condition that fails": HIDDEN["a condition that fails"]})
 def test_the_answer_and_the_doctor_say_so(shielded: str) -> None:
     assert ran(url=shielded).answer()["missing_sources"] == ["reviews"]
@@ -88,6 +90,7 @@ def test_the_answer_and_the_doctor_say_so(shielded: str) -> None:
     assert ["reviews"] in report["row_security"].values()
 
 
+@pytest.mark.slow
 @on("lectures", HIDDEN)
 def test_a_hidden_table_that_is_only_joined_is_missing_too(shielded: str) -> None:
     with db.connect(shielded) as client:
@@ -114,6 +117,7 @@ def test_a_required_table_that_is_hidden_is_a_configuration_error(app: str, tabl
             cursor.execute(f"DROP POLICY IF EXISTS p ON {table}; ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
 
 
+@pytest.mark.slow
 @on("users", {"some": f"CREATE POLICY p ON {{}} USING (\"id\" = '{LEARNER}')"})
 def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded: str) -> None:
     ran(url=shielded).is_whole()

@@ -65,6 +65,7 @@ def test_a_learner_s_own_rows_are_all_that_is_looked_at(large: str, learner: int
     assert not any(found.values())
 
 
+@pytest.mark.slow
 def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large: str) -> None:
     found = rows_by_index(large, CROWD, "objective-3-1")
     assert found.pop("reviews_userId_idx") <= 2 * GATE + 2 * WINDOW.reviews < CROWD_REVIEWS
@@ -74,6 +75,7 @@ def test_of_a_learner_with_very_many_reviews_few_are_looked_at(large: str) -> No
     assert not any(found.values())
 
 
+@pytest.mark.slow
 def test_no_table_is_read_whole_for_very_many_prerequisites(large: str) -> None:
     assert (
         rows_by_index(large, f"learner-{TIERS[0]}", HUB).keys()
@@ -134,6 +136,7 @@ def test_the_large_platform_has_the_apps_indexes_and_no_other(large: str, postgr
     assert indexes(large) == indexes(postgres_databases.with_tables())
 
 
+@pytest.mark.slow
 def test_learners_have_hundreds_of_reviews_far_apart(large: str) -> None:
     with contextlib.closing(psycopg2.connect(large)) as connection, connection.cursor() as cursor:
         cursor.execute(

@@ -148,6 +148,7 @@ def test_sqlite_streams_past_an_odd_byte(sqlite_url: str) -> None:
     assert [each.learner_id for each in found if each.id == "p3000"] == ["a\ufffdz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
 def test_a_service_keeps_its_plans_in_such_a_database(apps: dict[str, str], encoding: str) -> None:
     with db.connect(apps[encoding], keeps_plans=True) as client:

@@ -35,17 +35,20 @@ def own(app: str) -> int:
     return int(app.rpartition(":")[2].partition("/")[0])
 
 
+@pytest.mark.slow
 def test_a_round_trip_of_a_quarter_of_a_second(app: str) -> None:
     with far_away(own(app), 0.25) as port:
         ran(url=at(app, port)).is_whole()
 
 
+@pytest.mark.slow
 def test_a_server_whose_accept_queue_is_full_for_over_a_second(app: str) -> None:
     """The kernel sends the lost SYN again after one second; until then the socket is not ready, and not polled."""
     with full_queue(own(app), opens_after_s=1.2) as port:
         ran(LEARNER, OBJECTIVE, "--timeout", "9", url=at(app, port)).is_whole()
 
 
+@pytest.mark.slow
 def test_the_commands_wait_for_such_a_server_too(app: str) -> None:
     with full_queue(own(app), opens_after_s=1.2) as port:
         report = ran("--doctor", "--timeout", "9", url=at(app, port))
@@ -54,6 +57,7 @@ def test_the_commands_wait_for_such_a_server_too(app: str) -> None:
         assert writer.existing_tables()
 
 
+@pytest.mark.slow
 def test_a_silent_server_is_passed_over(app: str) -> None:
     with full_queue() as silent:
         result = ran(url=at(app, silent, own(app)))
@@ -62,11 +66,13 @@ def test_a_silent_server_is_passed_over(app: str) -> None:
         ran(url=at(app, 1, silent, own(app))).is_whole()
 
 
+@pytest.mark.slow
 def test_a_server_that_accepts_and_says_nothing_is_passed_over(app: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         ran(url=at(app, mute.getsockname()[1], own(app))).is_whole()
 
 
+@pytest.mark.slow
 def test_connect_timeout_is_each_servers_own(app: str) -> None:
     with full_queue() as silent:
         began = time.monotonic()
@@ -75,6 +81,7 @@ def test_connect_timeout_is_each_servers_own(app: str) -> None:
         assert 0.9 < time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_connect_timeout_of_the_only_server(app: str) -> None:
     with full_queue() as silent:
         began = time.monotonic()
@@ -83,6 +90,7 @@ def test_connect_timeout_of_the_only_server(app: str) -> None:
         assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_all_servers_silent_end_at_the_deadline(app: str) -> None:
     with full_queue() as silent, full_queue() as other:
         began = time.monotonic()
@@ -91,6 +99,7 @@ def test_all_servers_silent_end_at_the_deadline(app: str) -> None:
         assert 0.9 < time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["prefer-standby", "read-write", "primary", "any"])
 def test_the_kind_of_server_that_the_url_asks_for_is_found_past_a_silent_one(app: str, wanted: str) -> None:
     """With prefer-standby libpq goes through the list twice, and comes back to the one primary."""
@@ -104,6 +113,7 @@ def test_a_server_of_the_wrong_kind_is_told_in_libpqs_words(app: str) -> None:
     assert "standby" in ran(url=f"{app}?target_session_attrs=standby").degraded()
 
 
+@pytest.mark.slow
 def test_a_name_whose_first_address_is_silent(app: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As localhost where ::1 is filtered: the name's other addresses are tried."""
     resolve = socket.getaddrinfo
@@ -118,11 +128,13 @@ def test_a_name_whose_first_address_is_silent(app: str, monkeypatch: pytest.Monk
             client.now()
 
 
+@pytest.mark.slow
 def test_the_writer_passes_a_silent_server_over(app: str) -> None:
     with full_queue() as silent, open_writer(at(app, silent, own(app)), patience_s=4) as writer:
         assert writer.existing_tables()
 
 
+@pytest.mark.slow
 def test_a_batch_passes_a_silent_server_over(app: str, tmp_path: Path) -> None:
     with full_queue() as silent:
         words = [

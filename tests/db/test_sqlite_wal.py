@@ -164,6 +164,7 @@ def test_a_database_that_nobody_has_open_is_left_as_it_was(home: Path, reader: i
     as_user(APP, lambda: str(written(home / "app.db", MORE)))
 
 
+@pytest.mark.slow
 def test_a_writable_directory_gets_no_files_of_another_account(home: Path) -> None:
     home.chmod(0o777)
     before = listing(home)
@@ -267,6 +268,7 @@ def test_predict_py_and_a_batch_leave_nothing_behind(home: Path, tmp_path: Path)
         assert listing(home) == before
 
 
+@pytest.mark.slow
 def test_a_reader_that_stays_sees_what_the_app_writes_later(home: Path) -> None:
     with db.connect(f"file:{home}/app.db") as client:
         assert counted(client) == 2
@@ -277,6 +279,7 @@ def test_a_reader_that_stays_sees_what_the_app_writes_later(home: Path) -> None:
     assert {each.stat().st_uid for each in home.iterdir()} == {APP}
 
 
+@pytest.mark.slow
 def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
     reads: list[int] = []
 
@@ -293,6 +296,7 @@ def test_what_was_read_while_the_app_wrote_is_read_again(home: Path) -> None:
     assert reads == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_stream_that_was_overtaken_says_so(home: Path) -> None:
     def ask(_opened: object) -> list[Query]:
         return [Query("SELECT id FROM courses", {}, 1)]

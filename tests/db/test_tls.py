@@ -48,6 +48,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["", "?sslmode=require", "?sslmode=no-verify", "?sslaccept=accept_invalid_certs"])
 def test_a_home_that_may_not_be_looked_into(app: str, home: Path, query: str) -> None:
     """As under another user with HOME=/root left in the environment: libpq alone gives up."""
@@ -55,6 +56,7 @@ def test_a_home_that_may_not_be_looked_into(app: str, home: Path, query: str) ->
     ran(url=app + query, env=environment, preexec_fn=without_roots_privilege).is_whole()
 
 
+@pytest.mark.slow
 def test_the_server_is_still_verified_there(
     app: str, home: Path, certificate: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -87,6 +89,7 @@ def stranger(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "HOME": str(tmp_path)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["sslmode=no-verify", "ssl=no-verify", "sslmode=require&sslaccept=accept_invalid_certs"]
 )
@@ -95,6 +98,7 @@ def test_no_verification_is_asked_for(app: str, stranger: dict[str, str], query:
     assert "certificate verify failed" in ran(url=f"{app}?sslmode=require", env=stranger).degraded()
 
 
+@pytest.mark.slow
 def test_no_verification_is_asked_for_by_the_environment(app: str, stranger: dict[str, str]) -> None:
     ran(url=app, env={**stranger, "PGSSLMODE": "no-verify"}).is_whole()
     strict = ran(url=f"{app}?sslmode=verify-full", env={**stranger, "PGSSLMODE": "no-verify"})

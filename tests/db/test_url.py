@@ -264,6 +264,7 @@ QUERY_WORDS = "schema=a host=/x port=1 sslmode=require sslcert=x ssl=1 password=
 URL_PIECES = st.sampled_from([*f"{URL_WORDS} {QUERY_WORDS}".split(), "\0", "\udcff", "\n", " "])
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.lists(URL_PIECES, max_size=25).map("".join)))
 @example("postgresql://" + "%" * 4000)
 @example("postgresql://" + "," * 8000 + "/")

@@ -54,6 +54,7 @@ def test_sqlite_holds_what_prisma_would_have_stored(sqlite_url: str) -> None:
     assert found == [("2025-03-03T11:06:40.007+00:00", '{"a": [1, null, "\\u00fc"]}', 1)]
 
 
+@pytest.mark.slow
 def test_an_exception_undoes_everything_and_its_absence_keeps_it(database: str) -> None:
     with pytest.raises(errors.WriteRefused), open_writer(database) as writer:
         writer.insert("User", ("id",), [("x",), ("x",)])
@@ -130,6 +131,7 @@ def test_the_demo_database_is_no_place_to_write_by_default() -> None:
         open_writer()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_says_so(tmp_path: Path, demo_copy: str, postgres_databases: Databases) -> None:
     with pytest.raises(errors.DatabaseUnavailable):
         open_writer(f"file:{tmp_path}/missing.db")
@@ -146,6 +148,7 @@ def test_what_cannot_be_written_says_so(tmp_path: Path, demo_copy: str, postgres
             writer.insert("User", ("id",), [("x",)])
 
 
+@pytest.mark.slow
 def test_thirty_thousand_rows_are_stored_from_an_iterator(database: str) -> None:
     rows = ((f"r{n}", LEARNER, "limits-1", "GOOD", NOW_MS - n) for n in range(30_000))
     with open_writer(database) as writer:

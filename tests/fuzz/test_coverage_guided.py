@@ -55,6 +55,7 @@ def fuzz(target: str, finds: os.PathLike[str], *options: str) -> subprocess.Comp
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", RUNS)
 def test_a_short_run_finds_nothing_and_reaches_more_than_the_seeds(target: str, tmp_path: Path) -> None:
     ran = fuzz(target, tmp_path, f"--runs={RUNS[target]}")
@@ -64,6 +65,7 @@ def test_a_short_run_finds_nothing_and_reaches_more_than_the_seeds(target: str, 
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["features", "url", "difficulty"])
 def test_a_planted_fault_is_found(target: str, tmp_path: Path) -> None:
     ran = fuzz(target, tmp_path, "--runs=20000", "--planted")
@@ -82,6 +84,7 @@ def test_what_once_broke_holds(find: str, targets: dict[str, fuzz_targets.Target
         targets[find.partition("-")[0]].try_on(file.read())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["argv", "features", "difficulty", "feedback"])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())

@@ -8,6 +8,8 @@ import pytest
 
 from tests.fuzz import seeded
 
+pytestmark = pytest.mark.slow
+
 BROKE = {924: "--timeout nan", 7026: "--timeout nan"}
 """Numbers of inputs of seed 1, and what was wrong with them."""
 

@@ -10,6 +10,8 @@ from tests.fuzz.fault_kinds import KINDS, Trial
 from tests.fuzz.seeded import SECRET, Ended
 from tests.support.running_predict import LOADED_S
 
+pytestmark = pytest.mark.slow
+
 WHOLE = b'{"error": {"code": "usage", "message": ""}}\n'
 
 

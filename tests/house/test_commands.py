@@ -154,6 +154,7 @@ def test_every_command_has_both_spellings_of_help(name: str) -> None:
     assert "Exit codes:" in short.stdout or " " in name or isinstance(command_of(name), Group)
 
 
+@pytest.mark.slow
 def test_predict_has_both_spellings_of_help_and_two_arguments_are_ids() -> None:
     short, long = (run("predict.py", way) for way in ("-h", "--help"))
     assert (short.returncode, short.stderr, short.stdout) == (0, "", long.stdout)
@@ -216,6 +217,7 @@ def test_an_error_is_one_line_without_escape_codes(name: str) -> None:
     assert not ESCAPES.search(done.stderr)
 
 
+@pytest.mark.slow
 def test_nothing_but_sentences_is_written_outside_a_terminal(tmp_path: Path) -> None:
     log = tmp_path / "log.tsv"
     log.write_text("user_id\titem_id\ttimestamp\tcorrect\tskill_id\na\tb\t1\t1\tc\n")
@@ -233,6 +235,7 @@ def test_nothing_but_sentences_is_written_outside_a_terminal(tmp_path: Path) -> 
     assert "1 learner " in run("scripts/import_history.py", str(log), "--database-url", url).stdout
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_a_closed_pipe_are_exit_74() -> None:
     with open("/dev/full", "w") as full:
         argv = [sys.executable, "scripts/create_database.py", "--sql", "sqlite"]

@@ -21,6 +21,8 @@ from yamllint.config import YamlLintConfig
 from tests.support.ports import free_port
 from tests.support.service_process import AS_OF, PAIR, ROOT, printed
 
+pytestmark = pytest.mark.slow
+
 DEPLOY = ROOT / "scripts" / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile.ml-service"
 COMPOSE = DEPLOY / "docker-compose.yml"
@@ -132,7 +134,6 @@ def copy_of(stage: list[Instruction], directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.slow
 def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tmp_path: Path) -> None:
     packages, final = stages()
     venv = tmp_path / "packages"

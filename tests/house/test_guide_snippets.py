@@ -38,6 +38,7 @@ def run(*command: str, cwd: Path, root: Path = ROOT, **environment: str) -> subp
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("objective", "level"), [(OBJECTIVE, "HIGH"), (MASTERED, "LOW")])
 def test_the_guides_predict_py_prints_the_json_its_route_stores(
     demo_database: str, tmp_path: Path, objective: str, level: str
@@ -60,6 +61,7 @@ def test_the_guides_predict_py_prints_the_json_its_route_stores(
     }
 
 
+@pytest.mark.slow
 def test_the_guides_integration_test_passes(tmp_path: Path) -> None:
     test = tmp_path / "test_integration.py"
     test.write_text(snippet("python", "from tests.fixtures import create_test_db"))
@@ -120,6 +122,7 @@ def test_every_python_block_of_the_guide_is_accounted_for() -> None:
         assert sum(mark in block for mark in run_here + told_in_readme) == 1, block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [("scripts/example_usage.py",), ("-m", "scripts.example_usage")])
 def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]) -> None:
     assert "python example_usage.py" in snippet("bash", "pip install -r requirements.txt")
@@ -130,6 +133,7 @@ def test_the_example_shows_every_objective_of_the_topic(way: tuple[str, ...]) ->
     assert "prerequisites" in ran.stdout
 
 
+@pytest.mark.slow
 def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
     example = str(ROOT / "scripts" / "example_usage.py")
     cases = {66: ("--user", "nobody"), 69: ("--database-url", "file:absent.db"), 78: ("--database-url", "mysql://x")}
@@ -140,6 +144,7 @@ def test_the_example_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
         assert ran.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(snippet("python", "app = FastAPI()", "class PredictionRequest(BaseModel)"))
     assert "uvicorn main:app" in snippet("bash", "uvicorn main:app")

@@ -155,6 +155,7 @@ def calls() -> list[tuple[str, list[str]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", pages())
 def test_every_call_knows_its_options(page: str) -> None:
     for _, call in [each for each in calls() if each[0] == page]:

@@ -115,6 +115,7 @@ def test_the_extra_of_every_command_is_said() -> None:
     assert {command: extra for command, extra in rows if extra} == {name: extra for name, (extra, _) in NEEDING.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", CLICKED)
 def test_every_option_of_a_command_is_explained(command: str) -> None:
     """Held to --help: an option that a command gains, loses or renames must be on the page of commands, or leave it."""
@@ -122,6 +123,7 @@ def test_every_option_of_a_command_is_explained(command: str) -> None:
     assert options_of(f"scripts/{command}") - explained == set()
 
 
+@pytest.mark.slow
 def test_every_option_that_the_page_explains_exists() -> None:
     known = {option for name in CLICKED for option in options_of(f"scripts/{name}")}
     known |= options_of("predict.py") | {"--help", "--version", "--extra"}
@@ -139,6 +141,7 @@ def test_the_issue_form_asks_for_what_the_doctor_says() -> None:
     assert (ran.returncode, json.loads(ran.stdout)["database"]["reachable"]) == (0, True)
 
 
+@pytest.mark.slow
 def test_the_glossarys_terms_are_names_of_the_code() -> None:
     names: set[str] = set()
     for path in tracked("predict.py", "ml/*.py", "db/*.py", "scripts/*.py"):

@@ -46,6 +46,7 @@ def tracked() -> list[Path]:
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_room_has_tests_that_are_not_slow(room: str) -> None:
     quick = [name for path in sorted((ROOT / "tests" / room).glob("test_*.py")) for name in quick_tests(path)]

@@ -105,6 +105,7 @@ def contracts(directory: Path) -> tuple[int, str]:
     return ran.returncode, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", MADE_UP)
 def test_a_change_that_breaks_a_contract_is_named(said_of_changes: str, change: str) -> None:
     _, _, told = MADE_UP[change]

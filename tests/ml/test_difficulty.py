@@ -72,6 +72,7 @@ def seen(difficulty: object) -> object:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LEARNERS)
 def test_deleting_a_learners_own_rows_changes_nothing_of_what_that_learner_sees(
@@ -191,6 +192,7 @@ def test_the_same_learners_give_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
+@pytest.mark.slow
 def test_every_damaged_byte_is_refused_or_harmless(tmp_path: Path) -> None:
     learners = built([(str(n), [("a", "AGG", 3), ("b", "GGA", 2)]) for n in range(5)])
     table_of(tmp_path, learners).close()
@@ -248,6 +250,7 @@ def test_opening_writes_nothing_even_under_an_odd_name(tmp_path: Path) -> None:
     assert os.listdir(odd) == ["table.sqlite3"]
 
 
+@pytest.mark.slow
 def test_what_a_prediction_reads_does_not_grow_with_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[float] = []
     monkeypatch.setattr(difficulty_file, "STEPS_BETWEEN_LOOKS", 50)

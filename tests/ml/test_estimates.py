@@ -37,6 +37,7 @@ def test_any_rows_give_named_numbers_from_0_to_1(rows: dict[str, object]) -> Non
     assert all(value is None or 0 <= value <= 1 for value in found.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(REVIEWS, REVIEWS)
 def test_flipping_every_later_outcome_changes_no_feature(earlier: list[ReviewRow], later: list[ReviewRow]) -> None:

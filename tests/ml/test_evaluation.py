@@ -136,6 +136,7 @@ def test_impossible_rows_are_refused(labels: list[int], probabilities: list[floa
         evaluate(labels, probabilities, learners)
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything() -> None:
     y, p, who = learners_visits(2, 60, 5, 0.5)
     once = evaluate(y, p, who)
@@ -144,6 +145,7 @@ def test_the_same_rows_give_the_same_answer_and_ids_may_be_anything() -> None:
     assert once.to_dict() == named.to_dict()
 
 
+@pytest.mark.slow
 def test_a_learners_repeated_rows_are_no_new_evidence() -> None:
     y, p, who = learners_visits(4, 200)
     once, tenfold = evaluate(y, p, who), evaluate(np.tile(y, 10), np.tile(p, 10), np.tile(who, 10))
@@ -152,6 +154,7 @@ def test_a_learners_repeated_rows_are_no_new_evidence() -> None:
         assert repeated.high - repeated.low == pytest.approx(first.high - first.low, rel=0.15), name
 
 
+@pytest.mark.slow
 def test_thirty_thousand_rows_are_no_more_python_than_three_thousand() -> None:
     """What is done for every row is numpy's, and what is done for every learner is little."""
 

@@ -137,6 +137,7 @@ def test_walking_a_history_gives_what_a_prediction_at_each_moment_gives(
     table.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(REVIEWS, st.integers(0, 40))
 def test_flipping_every_later_outcome_changes_no_features_of_an_example(reviews: list[ReviewRow], days: int) -> None:

@@ -71,6 +71,7 @@ def test_minus_zero_is_printed_as_zero() -> None:
         assert str(vector.ability) == "0.0"
 
 
+@pytest.mark.slow
 @given(KNOWN, KNOWN)
 def test_joining_is_of_both_the_later_value_outranking(first: dict[str, float], second: dict[str, float]) -> None:
     stated = {name: value for name, value in second.items() if value is not None and value == value}
@@ -125,6 +126,7 @@ def test_the_dictionary_holds_every_feature_then_what_retraining_needs() -> None
     assert list(vector.to_dict()) == list(expected)
 
 
+@pytest.mark.slow
 @given(KNOWN, st.sampled_from(["", "timed out"]), st.sampled_from([None, ("v7", "rules")]))
 def test_the_way_to_json_and_back_loses_nothing(
     known: dict[str, float], degraded: str, judge: tuple[str, str] | None

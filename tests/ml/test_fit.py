@@ -40,6 +40,7 @@ def boundary_rows(model: Additive) -> np.ndarray:
     return np.array([np.full(len(model.pieces), v) for v in (0.0, 1.0, 0.5, np.nan)] + rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_boosting_equals_its_tables_at_every_edge_and_without_data(seed: int) -> None:
     given = labels(seed=seed)
@@ -54,6 +55,7 @@ def test_a_boosting_equals_its_tables_at_every_edge_and_without_data(seed: int) 
     check_parity(tables.logits(rows), np.log(p / (1 - p)))
 
 
+@pytest.mark.slow
 def test_a_boosting_with_interactions_is_refused() -> None:
     given = labels()
     estimator = HistGradientBoostingClassifier(max_iter=5).fit(given.x[:, [RISING, FALLING]], given.y)
@@ -61,6 +63,7 @@ def test_a_boosting_with_interactions_is_refused() -> None:
         of_boosting(estimator, np.array([RISING, FALLING]), len(FEATURE_NAMES))
 
 
+@pytest.mark.slow
 def test_a_scorecard_says_what_the_fit_says_at_every_edge() -> None:
     given = labels()
     result = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)])
@@ -75,6 +78,7 @@ def test_parity_that_is_lost_is_an_error() -> None:
         check_parity(np.array([0.0]), np.array([np.nan]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("boosting", [False, True])
 def test_the_fit_keeps_every_features_direction(boosting: bool) -> None:
     given = labels()
@@ -87,6 +91,7 @@ def test_the_fit_keeps_every_features_direction(boosting: bool) -> None:
             assert (direction * np.diff(piece.at(grid))).min() >= -1e-9
 
 
+@pytest.mark.slow
 def test_a_correction_keeps_the_direction_of_prior_and_correction_together() -> None:
     given = labels()
     prior = fit(given, stated_tables(given.x), [Candidate("regression", BASE, knots=3)]).model
@@ -106,6 +111,7 @@ def test_below_a_hundred_labels_the_prior_is_left_alone() -> None:
     assert (result.chosen, result.model, result.calibration) == ("prior", prior, (1.0, 0.0))
 
 
+@pytest.mark.slow
 def test_a_good_prior_is_kept_until_labels_contradict_it() -> None:
     teacher = labels(6000, seed=1)
     prior = fit(teacher, stated_tables(teacher.x), [Candidate("regression", BASE, knots=3)]).model
@@ -128,6 +134,7 @@ def test_a_learner_left_out_is_left_out_whole() -> None:
         assert len(set(folds[given.learners == learner])) == 1
 
 
+@pytest.mark.slow
 def test_features_without_any_data_or_spread_play_no_part() -> None:
     given = labels()
     given.x[:, 30] = 0.4
@@ -137,6 +144,7 @@ def test_features_without_any_data_or_spread_play_no_part() -> None:
     assert np.isfinite(result.model.logits(given.x)).all()
 
 
+@pytest.mark.slow
 def test_the_same_labels_give_the_same_bytes() -> None:
     given = labels(400)
     first, second = (fit(given, stated_tables(given.x), candidates_for(400)) for _ in range(2))
@@ -165,6 +173,7 @@ def test_a_feature_that_the_rows_inform_is_not_stated() -> None:
     assert stated_tables(x).pieces[workload].stated
 
 
+@pytest.mark.slow
 def test_own_labels_outweigh_a_stated_table() -> None:
     draw = np.random.default_rng(5)
     n, gap = 3000, FEATURE_NAMES.index("prerequisite_gap_count")
@@ -208,6 +217,7 @@ def test_a_polygon_is_level_beyond_its_ends() -> None:
     assert at == pytest.approx([1, 1, 2, 3, 3, -1])
 
 
+@pytest.mark.slow
 def test_a_regression_is_the_sum_of_its_tables() -> None:
     given = labels()
     regression = Regression(given.x, DIRECTIONS, knots=4)

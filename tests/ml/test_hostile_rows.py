@@ -27,6 +27,8 @@ from ml.study.degraded import SENTENCES
 from tests.support.postgres_server import Databases
 from tests.support.trained_models import save_model
 
+pytestmark = pytest.mark.slow
+
 Stored = dict[str, list[dict[str, Any]]]
 """Rows by model."""
 

@@ -17,6 +17,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=30)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_the_text_is_what_json_would_write(value: object) -> None:
     assert dumps(value) == json.dumps(value)
@@ -37,6 +38,7 @@ def test_what_json_cannot_hold_is_refused() -> None:
         dumps({"probability": object()})
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_a_json_column_reads_as_json_reads_it(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False)

@@ -43,6 +43,7 @@ def share_promoted(seed: int, **how: float | int | None) -> float:
     return sum(verdict.promote for verdict in verdicts) / RUNS
 
 
+@pytest.mark.slow
 def test_an_equal_challenger_is_promoted_at_most_one_time_in_ten() -> None:
     assert share_promoted(1, champion_noise=0.3, challenger_noise=0.3) <= 0.10
 

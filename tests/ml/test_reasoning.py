@@ -30,6 +30,7 @@ def one_sentence(text: str) -> bool:
     return text[0].isupper() and text.endswith(".") and ". " not in text and "\n" not in text and "?" not in text
 
 
+@pytest.mark.slow
 @given(VECTORS, CONTRIBUTIONS, st.floats(0.001, 0.999), st.sampled_from(["", "timed out after 4.0 s. Really!\nYes."]))
 def test_a_reasoning_is_one_sentence_with_one_to_three_reasons(
     features: FeatureVector, parts: list[float], probability: float, degraded: str
@@ -46,6 +47,7 @@ def test_a_reasoning_is_one_sentence_with_one_to_three_reasons(
     assert named == 0 if degraded or too_little else 1 <= named <= 3
 
 
+@pytest.mark.slow
 @given(VECTORS, CONTRIBUTIONS, st.floats(0.001, 0.999))
 def test_what_is_not_known_is_never_given_as_a_reason(
     features: FeatureVector, parts: list[float], probability: float
@@ -59,6 +61,7 @@ def test_what_is_not_known_is_never_given_as_a_reason(
             assert factor.text.startswith("there is no record of")
 
 
+@pytest.mark.slow
 @given(VECTORS, CONTRIBUTIONS)
 def test_factors_keep_every_contribution_and_run_from_the_strongest(
     features: FeatureVector, parts: list[float]
@@ -71,6 +74,7 @@ def test_factors_keep_every_contribution_and_run_from_the_strongest(
         assert factor.value == features.known(factor.feature)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(feature=st.sampled_from(FEATURES), value=st.floats(0, 1), raises=st.booleans())
 def test_a_clause_is_one_line_without_marks_of_its_pattern(feature: Feature, value: float, raises: bool) -> None:
@@ -81,6 +85,7 @@ def test_a_clause_is_one_line_without_marks_of_its_pattern(feature: Feature, val
     assert len(text) < 130
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(feature=st.sampled_from(FEATURES), value=st.floats(0, 1), raises=st.booleans())
 def test_only_is_said_of_little_alone_and_never_against_the_sign(feature: Feature, value: float, raises: bool) -> None:

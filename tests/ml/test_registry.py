@@ -44,6 +44,7 @@ def test_a_day_with_several_trainings_numbers_its_versions_and_overwrites_none(r
     assert not os.access(registry.path(names[0]), os.W_OK) or os.geteuid() == 0
 
 
+@pytest.mark.slow
 def test_versions_sort_by_date_and_number_not_by_text(registry: Registry) -> None:
     for _ in range(11):
         registry.add(model(), DATE)
@@ -91,6 +92,7 @@ def test_two_writers_do_not_hold_the_lock_at_once(registry: Registry) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_the_command_lists_shows_promotes_and_rolls_back(registry: Registry) -> None:
     versions = [registry.add(model(), DATE, {"purpose": "a test"}) for _ in range(2)]
 
@@ -121,6 +123,7 @@ def forked(work: Callable[[], object]) -> int:
     return child
 
 
+@pytest.mark.slow
 def test_two_hundred_kills_tear_nothing_and_lose_no_version(registry: Registry) -> None:
     chance = random.Random(20261123)
     seen: dict[str, bytes] = {}
@@ -195,6 +198,7 @@ def test_what_a_killed_process_left_in_the_making_is_swept_and_a_living_ones_wor
     assert os.listdir(registry.directory) == [".lock"]
 
 
+@pytest.mark.slow
 def test_sweeping_while_files_are_put_takes_none_of_them(tmp_path: Path) -> None:
     sweeper = forked(lambda: atomic_files.sweep(str(tmp_path)))
     try:

@@ -67,6 +67,7 @@ def test_each_rule_at_its_mark(name: str, value: float, level: str) -> None:
     assert rules.predict(vector({**FINE, name: value})).risk_level == level
 
 
+@pytest.mark.slow
 @given(KNOWN)
 def test_the_probability_lies_in_the_rules_own_level(known: dict[str, float | None]) -> None:
     features = vector(known)
@@ -111,6 +112,7 @@ def test_a_defaulted_feature_triggers_no_rule(feature: object) -> None:
     assert rules.level_of(vector({**FINE, feature.name: None})) == ("LOW", {})
 
 
+@pytest.mark.slow
 @given(KNOWN)
 def test_contributions_and_intercept_sum_to_the_logit(known: dict[str, float | None]) -> None:
     prediction = rules.predict(vector(known))
@@ -118,6 +120,7 @@ def test_contributions_and_intercept_sum_to_the_logit(known: dict[str, float | N
     assert total == pytest.approx(math.log(prediction.probability / (1 - prediction.probability)), abs=1e-12)
 
 
+@pytest.mark.slow
 @given(
     KNOWN,
     st.sampled_from([feature for feature in PLATFORM_FEATURES if feature.direction]),
@@ -246,6 +249,7 @@ class TestConfidence:
         assert few < 0.55 < many
 
 
+@pytest.mark.slow
 @given(KNOWN)
 def test_the_confidence_is_a_share(known: dict[str, float | None]) -> None:
     assert 0 < rules.predict(vector(known)).confidence < 1

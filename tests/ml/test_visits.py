@@ -213,6 +213,7 @@ def test_rows_about_different_things_run_side_by_side() -> None:
     assert runs_of([], int) == []
 
 
+@pytest.mark.slow
 def test_no_other_place_cuts_or_judges_a_visit() -> None:
     """The gap and the counts of a judgement have one user; PERFORMANCE_BELOW is shown and compared elsewhere."""
     own = {"VISIT_GAP_MS", "FEWEST_ANSWERS", "JUDGED_ANSWERS", "VALIDATION_BELOW"}

@@ -37,6 +37,7 @@ def predict(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, check=False, timeout=20, env=clean | environment)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -77,6 +78,7 @@ def test_no_refusal_of_a_script_forges_a_line_either(words: tuple[str, ...]) -> 
     assert not set(ran.stderr[:-1]) & {*range(32), *range(127, 256)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
 def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to: str) -> None:
     os.mkfifo(tmp_path / "pipe")
@@ -100,6 +102,7 @@ def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_
     assert predict(*ASKED, "--model", str(tmp_path / "up.pkl")).returncode == 78
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["?mode=rwc", "?vfs=unix-none&mode=rwc", "%3fmode=rwc", "#?mode=rwc", "?mode=memory"])
 def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail: str) -> None:
     ran = predict(*ASKED, "--database-url", f"file:{tmp_path}/new.sqlite3{tail}", "--strict")

@@ -49,6 +49,7 @@ def app(postgres_databases: Databases) -> str:
     return with_demo(postgres_databases.empty())
 
 
+@pytest.mark.slow
 @JUMPS
 def test_the_deadline_is_neither_later_nor_earlier(app: str, by_s: float) -> None:
     with reviews_locked(app):
@@ -59,6 +60,7 @@ def test_the_deadline_is_neither_later_nor_earlier(app: str, by_s: float) -> Non
     assert connections_left(app) == 0
 
 
+@pytest.mark.slow
 @JUMPS
 def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s: float) -> None:
     """Features from a stdin on which nothing comes: nobody but the deadline itself ends that."""
@@ -71,6 +73,7 @@ def test_the_deadline_of_what_no_database_hurries(demo_copy: str, by_s: float) -
     os.close(writing)
 
 
+@pytest.mark.slow
 @JUMPS
 def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app: str, by_s: float) -> None:
     with contextlib.closing(psycopg2.connect(app)) as connection:
@@ -82,6 +85,7 @@ def test_a_wait_that_is_within_the_deadline_ends_with_an_answer(app: str, by_s: 
         finished(process).is_whole()
 
 
+@pytest.mark.slow
 @JUMPS
 def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s: float) -> None:
     held = threading.Event()
@@ -100,6 +104,7 @@ def test_a_locked_sqlite_file_is_waited_for_all_the_same(demo_copy: str, by_s: f
     holding.join()
 
 
+@pytest.mark.slow
 @JUMPS
 def test_a_reader_that_never_reads_is_given_up(demo_copy: str, by_s: float) -> None:
     reading, writing = filled_pipe()
@@ -108,6 +113,7 @@ def test_a_reader_that_never_reads_is_given_up(demo_copy: str, by_s: float) -> N
     os.close(writing)
 
 
+@pytest.mark.slow
 def test_rows_later_than_a_clock_that_was_set_back_are_not_used(demo_copy: str) -> None:
     """They were written before the clock was set back two days: they neither count nor crash."""
     altered(demo_copy, f'DROP TABLE "{DEMO_CLOCK}"')  # from here on the host's clock counts

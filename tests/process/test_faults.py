@@ -78,6 +78,7 @@ def app(server: ScratchServer) -> str:
     return with_demo(server.new_database())
 
 
+@pytest.mark.slow
 def test_postgresql_answers_and_no_connection_is_left(app: str) -> None:
     ran(url=app).is_whole()
     assert connections_left(app) == 0
@@ -98,6 +99,7 @@ def test_the_database_is_down(strict: bool) -> None:
         assert "cannot be reached" in ran(url=url).degraded()
 
 
+@pytest.mark.slow
 def test_a_wrong_password(server: ScratchServer, app: str) -> None:
     with admitted(app, "guarded", "host all guarded 127.0.0.1/32 scram-sha-256"):
         url = app.replace("postgres@", f"guarded:{SECRET}@")
@@ -164,6 +166,7 @@ def test_a_server_that_accepts_and_never_answers() -> None:
         finished(impatient).degraded()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rubbish", [b"", b"N", b"S", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"E\0\0\0\5\0", b"\xff" * 999]
 )
@@ -316,6 +319,7 @@ def test_sqlite_damaged_at_sampled_bytes(demo_copy: str) -> None:
     assert sum(codes.values()) == 12
 
 
+@pytest.mark.slow
 def test_sqlite_whose_schema_is_no_text(demo_copy: str) -> None:
     """SQLite quotes the broken statement in its message, which is then no text either."""
     path = Path(demo_copy.removeprefix("file:"))
@@ -382,6 +386,7 @@ def test_a_database_that_may_not_be_read(guarded: Path) -> None:
     ran(url=f"file:{path}", preexec_fn=without_roots_privilege).degraded()
 
 
+@pytest.mark.slow
 def test_an_optional_table_is_missing(demo_copy: str) -> None:
     altered(demo_copy, "DROP TABLE missions")
     answer = ran(url=demo_copy).answer()
@@ -512,6 +517,7 @@ def test_a_model_replaced_while_it_is_read(model: Path) -> None:
 # The streams
 
 
+@pytest.mark.slow
 def test_stdout_is_closed() -> None:
     process = started(preexec_fn=lambda: os.close(1), stdout=None)
     result = finished(process)
@@ -519,6 +525,7 @@ def test_stdout_is_closed() -> None:
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_disk_is_full() -> None:
     with open("/dev/full", "wb") as full:
         result = finished(started(stdout=full))
@@ -526,6 +533,7 @@ def test_the_disk_is_full() -> None:
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_reader_of_stdout_is_gone() -> None:
     reading, writing = os.pipe()
     process = started(stdout=writing)
@@ -536,6 +544,7 @@ def test_the_reader_of_stdout_is_gone() -> None:
     assert b"Traceback" not in result.stderr
 
 
+@pytest.mark.slow
 def test_the_reader_goes_away_half_way() -> None:
     reading, writing = filled_pipe()
     process = started(stdout=writing)
@@ -610,6 +619,7 @@ def test_stdout_does_not_block(is_read: bool) -> None:
     Ran(result.code, stdout, result.stderr, result.seconds).is_whole()
 
 
+@pytest.mark.slow
 def test_a_reader_that_never_reads_stderr() -> None:
     reading, writing = filled_pipe()
     process = started("nobody", OBJECTIVE, stderr=writing)
@@ -741,10 +751,12 @@ def test_any_environment(environment: dict[str, object] | dict[str, str]) -> Non
     assert result.stderr == b"predict.py: DATABASE_URL is not set, so the embedded demo database was read\n"
 
 
+@pytest.mark.slow
 def test_without_home_postgresql_is_reached_all_the_same(app: str) -> None:
     ran(env={"DATABASE_URL": app}).is_whole()
 
 
+@pytest.mark.slow
 def test_an_id_beyond_ascii_is_found_in_any_locale(demo_copy: str) -> None:
     altered(demo_copy, f"UPDATE users SET id = 'Zoë' WHERE id = '{LEARNER}'")
     for environment in ({"PYTHONUTF8": "1"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):

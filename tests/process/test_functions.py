@@ -80,6 +80,7 @@ def test_without_an_answer_of_predict_pyz_the_function_says_so(
     assert (found, answer["error"]["code"]) == (status, code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_a_truncated_predict_pyz_is_500(functions: ModuleType, tmp_path: Path, archive: Path, share: float) -> None:
     whole = archive.read_bytes()
@@ -170,6 +171,7 @@ def vercel(functions: ModuleType) -> Iterator[int]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_vercels_handler_answers_json_to_whatever_is_wrong(
     functions: ModuleType, tmp_path: Path, vercel: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, Ran, ran
 from tests.support.trained_models import save_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 200
 EVERY_S = 0.1

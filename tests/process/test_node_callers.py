@@ -117,6 +117,7 @@ def only_object(stdout: str) -> dict[str, object]:
     return printed
 
 
+@pytest.mark.slow
 def test_exec_and_execfile_give_the_route_its_answer_within_its_timeout() -> None:
     calls = guides_command(LEARNER, OBJECTIVE), predicting(LEARNER, OBJECTIVE)
     by_shell, by_file = through_node(*calls, database_url=f"file:{DEMO}")
@@ -129,6 +130,7 @@ def test_exec_and_execfile_give_the_route_its_answer_within_its_timeout() -> Non
         assert printed["degraded"] == ""
 
 
+@pytest.mark.slow
 def test_a_template_string_lets_an_id_run_a_command_and_execfile_does_not(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     hostile = f"nobody; touch {marker} #"
@@ -147,6 +149,7 @@ def test_a_template_string_lets_an_id_run_a_command_and_execfile_does_not(tmp_pa
     assert not marker.exists()
 
 
+@pytest.mark.slow
 def test_hostile_ids_through_execfile_are_unknown_and_nothing_worse() -> None:
     calls = [predicting(hostile, OBJECTIVE) for hostile in HOSTILE_IDS]
     calls += [predicting(LEARNER, hostile) for hostile in HOSTILE_IDS]
@@ -166,6 +169,7 @@ def test_execfile_itself_refuses_a_nul() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_database_that_never_answers_is_a_degraded_answer_before_the_route_gives_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts, and says nothing
         url = f"postgresql://nobody:secret@127.0.0.1:{silent.getsockname()[1]}/silent"
@@ -177,6 +181,7 @@ def test_a_database_that_never_answers_is_a_degraded_answer_before_the_route_giv
     assert "secret" not in result["stdout"] + result["stderr"]
 
 
+@pytest.mark.slow
 def test_a_child_that_exec_gave_up_on_ends_by_itself() -> None:
     """exec's timeout kills the shell only; predict.py's own deadline ends what was left running."""
     own_id = f"left-behind-{os.getpid()}"
@@ -203,6 +208,7 @@ any_bytes = st.binary(max_size=60).filter(lambda octets: b"\0" not in octets)
 hostile_starts = st.tuples(st.sampled_from([b"-", b"--", b"--as-of=", b"'", b"$(", b"@"]), any_bytes).map(b"".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.one_of(ids, any_bytes, hostile_starts), st.booleans())
 @example(b"\xff\xfe", True)
@@ -218,6 +224,7 @@ def test_any_bytes_as_an_id_are_one_object_and_exit_code_66(octets: bytes, as_le
     assert ran.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 @pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8"])
 def test_no_locale_and_no_encoding_changes_what_is_printed(locale: str, encoding: str) -> None:

@@ -93,6 +93,7 @@ def test_the_demo_is_there_for_who_asks(script: str) -> None:
     assert "DATABASE_URL" not in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [("record_outcomes", ()), ("forget_learner", (LEARNER,)), ("predict_batch", ("--store",))],
@@ -113,6 +114,7 @@ def test_a_model_of_the_demo_is_made_only_in_a_directory_that_is_named(script: s
     assert "--models-dir" in ran.stderr
 
 
+@pytest.mark.slow
 def test_predict_py_keeps_the_demo_and_says_so() -> None:
     named = run("predict.py", LEARNER, OBJECTIVE, DATABASE_URL=f"file:{DEMO}")
     by_default = run("predict.py", LEARNER, OBJECTIVE, DATABASE_URL="''")
@@ -127,6 +129,7 @@ def test_predict_py_keeps_the_demo_and_says_so() -> None:
     assert (report["database"]["chosen_by"], report["database"]["why"]) == ("default", NOT_NAMED)
 
 
+@pytest.mark.slow
 def test_the_example_keeps_the_demo_and_says_so_once() -> None:
     known, unknown = run("example_usage"), run("example_usage", "--user", "nobody")
     assert (known.returncode, known.stderr) == (0, f"{NOT_NAMED}.\n")
@@ -163,6 +166,7 @@ def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Pa
     assert "POSTGRES_URL, which is not set" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_url_that_stands_in_the_schema_is_used_where_no_variable_is_set(demo_copy: str, tmp_path: Path) -> None:
     schema = str(a_schema(tmp_path, f'url = "file:./{os.path.basename(demo_copy)}"'))
     ran = run("predict_batch", "--quiet", "--schema", schema)
@@ -397,6 +401,7 @@ def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: s
     assert version in page.read_text()
 
 
+@pytest.mark.slow
 def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp_path: Path) -> None:
     model = save_model(str(tmp_path))
     named = json.loads(run("predict.py", "--doctor", STRUGGLE_MODEL=model).stdout)["model"]
@@ -411,6 +416,7 @@ def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp
     assert run("models", "--models-dir", "", "list", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "said"),
     [("STRUGGLE_MODELS_DIR", "names no directory: /nonexistent"), ("STRUGGLE_MODEL", "/nonexistent")],

@@ -46,6 +46,7 @@ def run(*command: str | Path, given: bytes = b"", **environment: str) -> subproc
     return subprocess.run([*map(str, command)], input=given, capture_output=True, cwd="/", env=environment, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", [OBJECTIVE, MASTERED])
 def test_bare_python_prints_what_predict_py_prints(archive: Path, objective: str) -> None:
     ran = run(*BARE, archive, LEARNER, objective)
@@ -54,6 +55,7 @@ def test_bare_python_prints_what_predict_py_prints(archive: Path, objective: str
     assert ran.stdout == printed(LEARNER, objective)
 
 
+@pytest.mark.slow
 def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_copy: str) -> None:
     elsewhere = {"DATABASE_URL": demo_copy}
     assert run(*BARE, archive, LEARNER, OBJECTIVE, **elsewhere).stdout == printed(LEARNER, OBJECTIVE, **elsewhere)
@@ -66,6 +68,7 @@ def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_cop
     assert told.stdout == run(sys.executable, ROOT / "predict.py", *features, given=given).stdout
 
 
+@pytest.mark.slow
 def test_it_reads_postgresql_where_psycopg2_is_installed(archive: Path, demo_database: str) -> None:
     asked = ("--as-of", AS_OF, LEARNER, OBJECTIVE)
     ran = run(sys.executable, "-I", archive, *asked, DATABASE_URL=demo_database)
@@ -83,6 +86,7 @@ def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path
     assert (no_model.returncode, json.loads(no_model.stdout)["error"]["code"]) == (78, "model_not_found")
 
 
+@pytest.mark.slow
 def test_the_model_named_goes_in_and_answers(tmp_path: Path) -> None:
     model = tmp_path / "mine.pkl"
     model_file.write(a_model("mine", 1.0), str(model))
@@ -95,6 +99,7 @@ def test_the_model_named_goes_in_and_answers(tmp_path: Path) -> None:
     assert json.loads(doctor.stdout)["model"]["version"] == "mine"
 
 
+@pytest.mark.slow
 def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: str) -> None:
     model = save_model(str(tmp_path), difficulty_of=demo_copy, as_of_ms=NOW_MS)
     expected = printed("--model", model, LEARNER, OBJECTIVE)
@@ -115,6 +120,7 @@ def test_a_model_that_must_not_be_used_is_not_packed(tmp_path: Path) -> None:
     assert not (tmp_path / "predict.pyz").exists()
 
 
+@pytest.mark.slow
 def test_equal_sources_give_equal_bytes(archive: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.pyz"
     command = [sys.executable, "-m", "scripts.build_zipapp", "--output", str(again), "--json"]
@@ -140,6 +146,7 @@ def test_it_holds_the_inference_path_alone(archive: Path) -> None:
     assert all(f"{name}c" in names for name in names if name.endswith(".py"))
 
 
+@pytest.mark.slow
 def test_another_python_takes_the_source(archive: Path, tmp_path: Path) -> None:
     """Bytecode of another version, here a spoiled magic number, is passed over."""
     foreign = tmp_path / "foreign.pyz"
@@ -163,6 +170,7 @@ def functions(archive: Path, tmp_path: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_a_lambda_function_answers_the_same_json(functions: ModuleType) -> None:
     expected = printed(LEARNER, OBJECTIVE).decode()
     body = json.dumps(PAIR)
@@ -191,6 +199,7 @@ def vercel(functions: ModuleType) -> Iterator[http.client.HTTPConnection]:
     server.server_close()
 
 
+@pytest.mark.slow
 def test_a_vercel_function_answers_the_same_json(vercel: http.client.HTTPConnection) -> None:
     vercel.request("POST", "/api/predict", json.dumps(PAIR))
     response = vercel.getresponse()

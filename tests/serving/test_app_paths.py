@@ -161,6 +161,7 @@ def test_a_prediction_of_another_learner_takes_no_word(app: tuple[httpx.Client, 
     assert open_rows(url) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -191,6 +192,7 @@ def test_what_makes_no_sense_is_422(app: tuple[httpx.Client, str], method: str, 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.slow
 def test_a_learner_who_is_not_tracked_gets_no_predictions_and_keeps_none_open(app: tuple[httpx.Client, str]) -> None:
     caller, url = app
     generated(caller)

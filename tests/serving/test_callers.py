@@ -45,6 +45,7 @@ def test_bearer_is_understood_in_any_case_and_spacing(guarded: httpx.Client, sho
     assert guarded.post("/predict", json=PAIR, headers={"authorization": shown}).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shown",
     [
@@ -185,6 +186,7 @@ def unread(port: int) -> float:
         return time.monotonic() - began
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_service_while_requests_are_half_sent(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(partial(ends_after_sigterm, tmp_path), ("1", "2")))

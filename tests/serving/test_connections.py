@@ -28,6 +28,8 @@ from tests.support.pgbouncer import pgbouncer
 from tests.support.postgres_server import Databases
 from tests.support.service_process import AS_OF, OBJECTIVE, PAIR, printed, serving
 
+pytestmark = pytest.mark.slow
+
 ASKED = {**PAIR, "as_of": AS_OF}
 
 

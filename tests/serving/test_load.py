@@ -24,6 +24,8 @@ from tests.support.altered_service import BATCHES_NEVER_END, altered, prediction
 from tests.support.service_process import DEMO_URL, PAIR, serving
 from tests.support.study_database import DAY_MS, MINUTE_MS, NOW_MS
 
+pytestmark = pytest.mark.slow
+
 ANSWERS, OBJECTIVES, CALLERS = 30_000, 500, 16
 AS_OF = "2025-03-03T11:06:40Z"
 

@@ -17,6 +17,8 @@ from ml.training.difficulty_build import build_difficulty_table
 from scripts.serving.model import LOOK_AGAIN_S
 from tests.support.service_process import DEMO_URL, PAIR, a_model, serving
 
+pytestmark = pytest.mark.slow
+
 TABLE = "difficulty.sqlite3"
 
 

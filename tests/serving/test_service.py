@@ -69,6 +69,7 @@ def test_the_service_answers_the_bytes_that_predict_py_prints(
     assert batch == {"predictions": [of_the_batch, of_the_batch]}
 
 
+@pytest.mark.slow
 def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client) -> None:
     expected = printed(LEARNER, OBJECTIVE)  # the demo database's clock stands still
     answered = service.post("/predict", json=PAIR)
