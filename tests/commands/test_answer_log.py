@@ -16,8 +16,8 @@ from scripts.importing.answer_log import (
     LONGEST_ID_BYTES,
     ORDER_STEP_MS,
     START_OF_COUNT_MS,
-    Answer,
     AnswerLog,
+    LoggedAnswer,
     MalformedLog,
     read_log,
 )
@@ -47,10 +47,10 @@ def test_one_row_of_each_kind(log: ReadLog) -> None:
         "ann\ti1\t1447727794\t0\ts\t\n"
     )
     assert log(rows).answers == [
-        Answer(2, "ann", "i1", "s", 1447727791000, True, "practice"),
-        Answer(3, "ann", "i1", "s", 1447727792250, False, "posttest"),
-        Answer(4, "ann", "i1", "s", 1447727793000, None, "study"),
-        Answer(5, "ann", "i1", "s", 1447727794000, False, "practice"),
+        LoggedAnswer(2, "ann", "i1", "s", 1447727791000, True, "practice"),
+        LoggedAnswer(3, "ann", "i1", "s", 1447727792250, False, "posttest"),
+        LoggedAnswer(4, "ann", "i1", "s", 1447727793000, None, "study"),
+        LoggedAnswer(5, "ann", "i1", "s", 1447727794000, False, "practice"),
     ]
 
 
