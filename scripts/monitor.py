@@ -28,7 +28,7 @@ from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
 from scripts.cli.extras import Extras
-from scripts.cli.options import as_of_option, correct_from_option, json_option
+from scripts.cli.options import Number, as_of_option, correct_from_option, json_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.cli.streams import printable
 
@@ -75,7 +75,7 @@ class MonitorOptions(NamedTuple):
     }
 )
 @extras.required
-@click.option("--days", default=7.0, type=click.FloatRange(0.04, 3660), help="The length of the period in days.")
+@click.option("--days", default=7.0, type=Number(0.04, 3660), help="The length of the period in days.")
 @as_of_option("The end of the period.")
 @click.option("--weeks", default=8, type=click.IntRange(1, 520), help="The length of the trend in weeks.")
 @database_options()
@@ -87,12 +87,12 @@ class MonitorOptions(NamedTuple):
     help="Slice by a column of users or learning_objectives, such as users.cohort; may be repeated.",
 )
 @click.option("--minimum", default=100, type=click.IntRange(20), help="The fewest rows on which anything is judged.")
-@click.option("--accuracy", default=0.75, type=click.FloatRange(0, 1), help="An accuracy below this raises an alert.")
-@click.option("--recall", default=0.70, type=click.FloatRange(0, 1), help="A recall below this raises an alert.")
+@click.option("--accuracy", default=0.75, type=Number(0, 1), help="An accuracy below this raises an alert.")
+@click.option("--recall", default=0.70, type=Number(0, 1), help="A recall below this raises an alert.")
 @click.option(
     "--degraded",
     default=0.05,
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="A larger share of degraded predictions raises an alert.",
 )
 @json_option

@@ -36,6 +36,7 @@ from scripts.benchmarks.processes import (
 )
 from scripts.benchmarks.report import Goal, Record, Report, reported, spread
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
+from scripts.cli.options import Number
 
 OURS, GUIDE = "service", "guide-shaped reference"
 STARTS_WITHIN_S = 120.0
@@ -46,7 +47,7 @@ LEAST_THROUGHPUT, MOST_P99 = 3.0, 1.0
 
 @click.command()
 @reported
-@click.option("--seconds", type=click.FloatRange(0.2, 600), default=5.0, show_default=True, help="Length of a turn.")
+@click.option("--seconds", type=Number(0.2, 600), default=5.0, show_default=True, help="Length of a turn.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Turns of each service.")
 @click.option("--connections", type=click.IntRange(1, 5000), default=16, show_default=True, help="At the same time.")
 @click.option(

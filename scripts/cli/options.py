@@ -37,6 +37,17 @@ class Instant(click.ParamType):  # type: ignore[type-arg]  # older releases of c
             self.fail(f"{error}.", param, ctx)
 
 
+class Number(click.FloatRange):
+    """A number within bounds; NaN lies within none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. Fails outside the bounds."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
 class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above
     """A file of learners' ids, one per line in UTF-8; "-" is stdin. The ids come sorted, each once."""
 
@@ -91,7 +102,7 @@ def struggle_below_option(command: Command) -> Command:
     """--struggle-below: a share, or None for the platform's own definition."""
     return click.option(
         "--struggle-below",
-        type=click.FloatRange(0, 1),
+        type=Number(0, 1),
         metavar="SHARE",
         help="A visit is a struggle below this share of correct answers. Default: the platform's definition.",
     )(command)

@@ -25,7 +25,7 @@ from scripts.cli.exits import (
     Usage,
     told,
 )
-from scripts.cli.options import as_of_option, correct_from_option, model_option
+from scripts.cli.options import Number, as_of_option, correct_from_option, model_option
 from scripts.cli.request import TIMEOUT_S, Request
 
 MAX_FEATURES_BYTES = 1 << 20
@@ -76,16 +76,6 @@ def parse_request(argv: Sequence[str], version: str) -> Request:
     return request
 
 
-class _Seconds(click.FloatRange):
-    """A range that NaN is not in, either."""
-
-    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        seconds = super().convert(value, param, ctx)
-        if seconds != seconds:
-            self.fail(f"{value} is no number of seconds.", param, ctx)
-        return seconds
-
-
 def _command(version: str) -> click.Command:
     @click.command(epilog=EPILOG, context_settings=CONTEXT)
     @click.argument("user_id", required=False)
@@ -97,7 +87,7 @@ def _command(version: str) -> click.Command:
     @click.option("--features", metavar="FILE|-", help="Predict from a JSON object of features; open no database.")
     @click.option(
         "--timeout",
-        type=_Seconds(0.05, 3600),
+        type=Number(0.05, 3600),
         default=TIMEOUT_S,
         metavar="SECONDS",
         help="Answer from default features where the database takes longer.",

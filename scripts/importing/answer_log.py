@@ -81,7 +81,7 @@ def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
     with open(handle, "rb") as plain:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("is no regular file, and a log is read from one")
+            raise OSError("it is not a regular file, as a log must be")
         compressed = plain.peek(2)[:2] == _GZIP_MAGIC
         if not compressed:
             yield plain

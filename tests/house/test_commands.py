@@ -202,6 +202,24 @@ def test_a_time_that_is_none_is_refused_as_usage(name: str, arguments: tuple[str
     assert "write 2026-11-16 or 2026-11-16T03:00:00Z" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        *(
+            (name, option.opts[0])
+            for name, command in every_command()
+            for option in command.params
+            if isinstance(option.type, click.types.FloatParamType)
+        ),
+    ],
+)
+def test_what_is_not_a_number_is_refused_as_usage(name: str, option: str) -> None:
+    script, *subcommand = name.split()
+    done = invoked(script, *subcommand, option, "nan")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert f"'{option}'" in done.stderr
+
+
 def test_predict_refuses_such_a_time_in_the_same_words() -> None:
     done = run("predict.py", "--as-of", "yesterday", "a", "b")
     assert done.returncode == 2
