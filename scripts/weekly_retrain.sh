@@ -14,6 +14,7 @@
 # configuration); 71 the lock cannot be had for another reason than another run; 74 every step did its work, but the log
 # could not be written. Without outcomes nothing is retrained; monitoring runs in any case.
 set -uo pipefail
+shopt -s lastpipe # what into_log keeps is read after its pipe
 
 say() {
     echo "weekly_retrain: $*" >&2
@@ -92,20 +93,21 @@ first_failure=0
 
 log_failed=0
 
-# Every line for the log comes through here. Where the disk is full the rest is read and dropped, so that no step stops.
+# Every line for the log comes through here, and `sentence` keeps the last in which a step says why it failed. Where the
+# disk is full the rest is read and dropped, so that no step stops.
 into_log() {
-    cat >>"$log" 2>/dev/null || { cat >/dev/null && return 1; }
-}
-
-# The sentence in which a step said why it failed, out of what it added to the log behind so many bytes.
-sentence_after() {
-    [[ ! -f $log ]] || tail -c "+$(($1 + 1))" -- "$log" 2>/dev/null | sed -n 's/^Error: //p' | tail -n 1
+    local line failed=0
+    sentence=
+    while IFS= read -r line || [[ -n $line ]]; do
+        [[ $line == 'Error: '* ]] && sentence=${line#Error: }
+        ((failed)) || { printf '%s\n' "$line" >>"$log"; } 2>/dev/null || failed=1
+    done
+    return "$failed"
 }
 
 # A command's own codes are kept; 1 becomes 70, lest it pass for an alert, which only monitoring raises.
 run() {
-    local code before=0 sentence
-    [[ ! -f $log ]] || before=$(wc -c <"$log")
+    local code
     {
         printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"
         "$python" "$house/scripts/$1" "${@:2}" 2>&1
@@ -118,7 +120,6 @@ run() {
     code=${ends[0]}
     ((ends[1])) && log_failed=1
     if ((code)); then
-        sentence=$(sentence_after "$before")
         if ((code == 1)); then say "monitoring raised an alert, see $log"; else say "$1 ended with $code, see $log${sentence:+: $sentence}"; fi
         ((first_failure)) || first_failure=$code
     fi
