@@ -1,55 +1,20 @@
 #!/usr/bin/env python3
 """Will this learner struggle with this objective?  `predict.py USER_ID OBJECTIVE_ID` prints one JSON object."""
 
-# No `from __future__`: it would be the first import, and might be another's file (see leave_out_callers_directory).
-import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
-import gc
+# No `from __future__`: it would be the first import, and might be another's file (scripts/cli/starting.py).
 import os
 import sys
 import time
 
 BEGAN = time.monotonic()  # the route's deadline counts from here: under load the imports below may take a second
 
-
-def stop(signum: int, _frame: object) -> None:
-    """SIGINT and SIGTERM: one JSON object still, then the exit code a shell expects (130, 143)."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)  # a second one must not print a second object
-    signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + signum))  # nor may a full pipe keep us
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    name = b"SIGINT" if signum == signal.SIGINT else b"SIGTERM"
-    try:
-        os.write(1, b'{"error": {"code": "interrupted", "message": "stopped by %s"}}\n' % name)
-    finally:  # also when stdout is gone
-        os._exit(128 + signum)
-
-
-def leave_out_callers_directory(named: str) -> None:
-    """An empty or relative entry of PYTHONPATH may mean wherever the caller stands, whose files are no modules of ours.
-
-    named: the variable's value. A directory that it names in full stays.
-    """
-    entries = named.split(os.pathsep)
-    if not named or all(entry.startswith("/") for entry in entries):
-        return
-    try:
-        here = os.getcwd()
-    except OSError:  # it has been removed
-        here = ""
-    there = [entry for entry in entries if not entry.startswith("/")]
-    unwanted = {"", here, *(entry for entry in there if os.path.normpath(os.path.join(here, entry)) == (here or "."))}
-    unwanted.difference_update(entry for entry in entries if entry.startswith("/"))
-    sys.path[1:] = [entry for entry in sys.path[1:] if entry not in unwanted]
-
-
 if __name__ == "__main__":  # before the imports below, which take half of a prediction's time
-    gc.disable()  # the process ends with its one answer, before there is anything to collect
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    if sys.flags.safe_path:  # python -I and -P leave out the directory that ml and db lie in
+    BY_NAME = __spec__ is not None  # python -m predict
+    if BY_NAME or sys.flags.safe_path:  # else the directory that ml and db lie in is the first
         sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    leave_out_callers_directory(os.environ.get("PYTHONPATH", ""))
+    from scripts.cli.starting import begin
+
+    begin(BY_NAME)
 
 from db import errors as database
 from ml import errors
@@ -112,15 +77,18 @@ def respond(request: Request) -> dict[str, object]:
     return response
 
 
-def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int:
-    """Exactly two arguments are the ids, never parsed; any other list has options. Exit codes: scripts/cli/exits.py."""
+def main(argv: "Sequence[str] | None" = None, began: float | None = None, called: str = "predict.py") -> int:
+    """Exactly two arguments are the ids, never parsed; any other list has options. Exit codes: scripts/cli/exits.py.
+
+    began: when the deadline started to count, on time.monotonic's clock; None means now. called: the command's name.
+    """
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
         return INPUT_OUTPUT
     keep_stderr_free()
     code, pretty, warning = DONE, False, ""
     try:
-        request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv)
+        request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv, called)
         pretty, warning = request.pretty, request.warning
         response, code = examine(request) if request.doctor else (respond(request), DONE)
         text = dumps(response)
@@ -135,11 +103,11 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None) -> int
     return code if write(indented(text) if pretty else text) else INPUT_OUTPUT
 
 
-def parse(argv: "Sequence[str]") -> Request:
+def parse(argv: "Sequence[str]", called: str) -> Request:
     """The options; click is imported only here, so that the route's two arguments do not pay for it."""
     from scripts.cli.predict_options import parse_request
 
-    return parse_request(argv, __version__)
+    return parse_request(argv, __version__, called)
 
 
 def examine(request: Request) -> tuple[dict[str, object], int]:

@@ -47,6 +47,7 @@ OF_SCRIPTS = (
     "cli/options",
     "cli/predict_options",
     "cli/request",
+    "cli/starting",
     "cli/streams",
 )
 NO_PREDICTION = {"__pycache__", "evaluation", "training"}

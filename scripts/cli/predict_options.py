@@ -45,12 +45,15 @@ ENDS = {
 EPILOG = told(ENDS) + "\n\nExactly two arguments are always the two ids, whatever they look like."
 
 
-def parse_request(argv: Sequence[str], version: str) -> Request:
-    """The request that argv asks for. Raises Usage, InvalidFeatures; SystemExit after --help and --version."""
+def parse_request(argv: Sequence[str], version: str, called: str = "predict.py") -> Request:
+    """The request that argv asks for. called: the command's name, for its help.
+
+    Raises Usage, InvalidFeatures; SystemExit after --help and --version.
+    """
     command = _command(version)
     try:
         # standalone_mode would print usage errors on its own and end the process with click's exit codes
-        options = command.main(list(argv), prog_name="predict.py", standalone_mode=False)
+        options = command.main(list(argv), prog_name=called, standalone_mode=False)
     except click.ClickException as error:
         raise Usage(error.format_message()) from None
     except click.exceptions.Exit as finished:

@@ -18,10 +18,8 @@ LINTER = Path(sys.executable).with_name("lint-imports")
 MOST_MODULES = {"tests": 40}
 MOST_MODULES_ELSEWHERE = 25
 PREDICT_IMPORTS = {
-    "_signal",
     "collections.abc",
     "db.errors",
-    "gc",
     "json",
     "ml.answer",
     "ml.deadline",
@@ -36,6 +34,7 @@ PREDICT_IMPORTS = {
     "scripts.cli.exits",
     "scripts.cli.predict_options",
     "scripts.cli.request",
+    "scripts.cli.starting",
     "scripts.cli.streams",
     "sys",
     "time",

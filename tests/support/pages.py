@@ -98,6 +98,8 @@ def our_call(words: list[str]) -> list[str] | None:
     for place, word in enumerate(words):
         if word == "-m" and re.match(r"(scripts|tests)\.", "".join(words[place + 1 : place + 2])):
             return [words[place + 1].replace(".", "/") + ".py", *words[place + 2 :]]
+        if word == "-m":  # another's module, which may be told the names of our files
+            return None
         if re.fullmatch(r"(\S*/)?(predict|scripts/\w+)\.py", word):
             return [re.sub(r"^.*?(predict|scripts/\w+)\.py$", r"\1.py", word), *words[place + 1 :]]
     return None
