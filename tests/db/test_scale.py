@@ -165,7 +165,7 @@ def test_sizes_are_what_was_asked_for_or_a_little_more(reviews: int, crowd: int)
 def test_the_command_says_how_many_and_refuses_what_is_no_postgresql(postgres_url: str, sqlite_url: str) -> None:
     done = CliRunner().invoke(generate_reviews, ["--database-url", postgres_url, "--reviews", "1500"])
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("1500 reviews in ")
+    assert done.stdout.startswith("1,500 reviews in ")
     again = CliRunner().invoke(generate_reviews, ["--database-url", postgres_url])
     assert again.exit_code == 69  # tables are there already
     open_writer(sqlite_url, create=True).__exit__(None, None, None)
