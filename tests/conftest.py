@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from db import connecting
 from db.demo import load_demo
@@ -21,6 +22,11 @@ SETTINGS = (
     "STRUGGLE_CORRECT_FROM",
 )
 OUTSIDE = ("DATABASE_URL", *SETTINGS, "PGUSER", "PGPASSWORD", "PGPASSFILE", *WITHOUT_EFFECT, *SAFETY)
+
+
+# How long an example takes says something about the machine, and nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def need(tool: str) -> str:

@@ -143,6 +143,7 @@ def test_a_malformed_row_is_named_by_its_line(log: ReadLog, content: bytes | str
         assert raised.value.line == line
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused_by_line(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
@@ -161,6 +162,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows)
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, int, bool]]) -> None:
     path = tmp_path_factory.mktemp("log") / "log"

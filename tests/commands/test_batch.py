@@ -367,6 +367,7 @@ def test_exit_codes(arguments: tuple[str, ...], code: int) -> None:
     assert batch(*arguments, expected=code).count("\n") <= 3
 
 
+@pytest.mark.slow
 def test_no_json_number_that_is_none(sqlite_platform: str, tmp_path: Path) -> None:
     out = tmp_path / "o.jsonl"
     batch("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--output", str(out))

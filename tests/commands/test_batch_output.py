@@ -41,6 +41,7 @@ def part(output: Output, text: bytes = b"{}\n") -> None:
     output.add(text, Tally(), "learner")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["o.jsonl", "o.parquet"])
 def test_under_umask_077_every_file_of_a_batch_is_private(url: str, tmp_path: Path, name: str) -> None:
     out = tmp_path / "private" / name
@@ -70,6 +71,7 @@ def test_what_lies_beside_is_no_more_open_than_the_output(tmp_path: Path) -> Non
     assert out.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", ".partial", ".progress", ".converting"])
 def test_a_planted_link_is_not_written_through(url: str, tmp_path: Path, end: str) -> None:
     (tmp_path / "others").write_text("precious")
@@ -108,6 +110,7 @@ def test_a_parquet_file_to_a_pipe_is_a_sentence_and_74(url: str, tmp_path: Path)
     assert "cannot be a pipe" in batch(*arguments(url, tmp_path / "o.parquet"), expected=74)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["platform.sqlite3", "platform.sqlite3-wal", "link", "other.db"])
 def test_a_database_is_not_written_over(url: str, tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "platform.sqlite3")
@@ -182,6 +185,7 @@ def test_a_pipe_in_progress_place_is_not_waited_for(tmp_path: Path) -> None:
         assert not output.resumed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
 def test_a_list_with_a_byte_order_mark_finds_its_learners(url: str, tmp_path: Path, encoding: str) -> None:
     batch(*arguments(url, tmp_path / "all.jsonl"))

@@ -45,6 +45,7 @@ def with_value(place: tuple[Any, ...], value: object) -> dict[str, Any]:
     return card
 
 
+@pytest.mark.slow
 def test_no_value_of_a_card_becomes_a_tag_or_ends_the_page(model: StrugglePredictionModel) -> None:
     odd = [None, [], {}, float("nan"), float("inf"), -1, 2**70, True, "9" * 100_000]
     for turn, place in enumerate(places_in({name: CARD[name] for name in ("evaluation", "how_measured")})[1:]):
@@ -73,6 +74,7 @@ def test_a_cards_name_is_a_bare_one() -> None:
     assert _card_name("pretrained/../../x") == "pretrained.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "directory", "zero", "endless", "nested"])
 def test_what_is_no_card_is_none_and_nobody_waits_for_it(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "card.json"

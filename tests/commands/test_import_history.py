@@ -129,6 +129,7 @@ def test_a_log_becomes_the_rows_of_the_platform(database: str, imported: Import)
     assert read(database, "bob", "t").learner.reviews[0].rating == "AGAIN"
 
 
+@pytest.mark.slow
 def test_nobody_but_the_logs_learners_is_a_learner(database: str, imported: Import) -> None:
     imported(database, row("ann", T0), row("bob", T0))
     assert len(contents(database)["users"]) == 2

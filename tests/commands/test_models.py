@@ -227,6 +227,7 @@ def test_a_table_named_by_a_model_that_is_refused_today_stays(registry: Registry
     assert set(registry.prune(0)) == {f"{version}.pkl", name}
 
 
+@pytest.mark.slow
 def test_odd_version_names_are_no_versions(two: tuple[Registry, str, str]) -> None:
     registry, first, _ = two
     for name in (first + "\n", first + ".\u0661", first + "." + "9" * 5000, "../" + first, "", "\udcff"):
@@ -237,6 +238,7 @@ def test_odd_version_names_are_no_versions(two: tuple[Registry, str, str]) -> No
     assert "\x1b" not in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", [".lock"])
 def test_a_link_in_the_locks_place_is_not_followed(two: tuple[Registry, str, str], tmp_path: Path, where: str) -> None:
     registry, first, _ = two

@@ -168,6 +168,7 @@ def test_an_unknown_group_is_refused_in_a_sentence(database: str, column: str) -
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_period_holds_its_start_and_not_its_end(database: str) -> None:
     start = UNTIL_MS - 7 * DAY_MS
     rows = list(certain_rows(5))

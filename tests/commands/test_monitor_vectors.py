@@ -39,6 +39,7 @@ def test_a_vector_as_the_route_stores_it_is_not_parsed(
         assert _found(text) == expected
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from([",", ", "]), st.integers(0, 60), st.sampled_from(["answers", "learner", "}", "{", '"degraded":'])
 )

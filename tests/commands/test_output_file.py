@@ -77,6 +77,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_says_why(tmp_path: Path, monk
     assert os.listdir(tmp_path) == ["out.json"]
 
 
+@pytest.mark.slow
 def test_a_packed_predictor_is_as_private_as_other_files_and_replaces_no_database(tmp_path: Path) -> None:
     """It holds the difficulty table, which counts learners."""
     output, kept = tmp_path / "predict.pyz", tmp_path / "kept"

@@ -120,6 +120,7 @@ def test_no_number_is_parted_from_its_unit_and_plurals_are_right(pages: dict[str
     assert "\N{MINUS SIGN}0.000" not in seen
 
 
+@pytest.mark.slow
 def test_a_single_prediction_is_told_in_the_singular(pages: dict[str, Path]) -> None:
     assert "1 prediction for 1 learner. " in texts(pages["small"])
 
@@ -247,6 +248,7 @@ def without_jinja(code: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, cwd=HOUSE, env={**kept, **environment}, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "arguments"), [("monitor", ["--demo", "--html"]), ("explain_model", ["--out"])])
 def test_a_command_that_lacks_the_engine_names_the_extra_and_writes_nothing(
     tmp_path: Path, script: str, arguments: list[str]
@@ -260,6 +262,7 @@ def test_a_command_that_lacks_the_engine_names_the_extra_and_writes_nothing(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_the_services_page_names_the_services_extra() -> None:
     code = (
         "import asyncio, httpx; from scripts.service import create_app\n"

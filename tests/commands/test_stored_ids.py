@@ -206,6 +206,7 @@ def test_batches_at_once_make_one_row_where_the_database_makes_the_ids(postgres_
     assert len(rows) == len(set(rows)) > 2
 
 
+@pytest.mark.slow
 def test_an_id_column_that_nobody_fills_is_said_before_any_row(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     retyped(url, "bigint", "bigint")
@@ -353,6 +354,7 @@ def test_a_row_that_sqlite_refuses_is_counted_and_the_others_are_stored(sqlite_u
     assert "CHECK" in counts["failures"][0]
 
 
+@pytest.mark.slow
 def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     fill(url)
@@ -365,6 +367,7 @@ def test_an_indicator_that_is_refused_is_counted_and_its_prediction_stored(postg
     assert counts["indicators"] >= 1
 
 
+@pytest.mark.slow
 def test_where_every_row_is_refused_the_batch_does_not_end_well(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     fill(url)

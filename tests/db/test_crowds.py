@@ -116,6 +116,7 @@ def giant(database: str) -> str:
     return database
 
 
+@pytest.mark.slow
 def test_of_forty_thousand_reviews_few_more_are_looked_at_than_the_three_thousand_wanted(
     giant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

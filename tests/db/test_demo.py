@@ -9,6 +9,8 @@ import stat
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 import db
 from db import connecting, demo
 from db.tables.ddl import TABLES
@@ -43,6 +45,7 @@ def test_without_a_url_the_demo_database_is_read_and_its_clock_stands_still() ->
     assert rows.missing_sources == ()
 
 
+@pytest.mark.slow
 def test_both_databases_hold_the_same_scenario(demo_database: str) -> None:
     with db.connect(demo_database) as other, db.connect() as embedded:
         for objective in demo.OBJECTIVES:

@@ -74,6 +74,7 @@ def test_sqlite_leaves_no_file_beside_the_database(demo_copy: str, tmp_path: Pat
     assert os.listdir(tmp_path) == ["demo.sqlite3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", WRITES)
 def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_databases: Databases, sql: str) -> None:
     where, _ = located(postgres_databases.with_tables())
@@ -134,6 +135,7 @@ def test_a_locked_file_is_waited_for_within_the_deadline(demo_copy: str) -> None
         assert client.now()
 
 
+@pytest.mark.slow
 def test_a_short_lock_is_waited_out(demo_copy: str) -> None:
     path = demo_copy.removeprefix("file:")
     held, release = threading.Event(), threading.Event()
@@ -213,6 +215,7 @@ def test_a_closed_client_says_so(course: str) -> None:
         read(client)
 
 
+@pytest.mark.slow
 def test_threads_take_turns(course: str) -> None:
     reviews(course, range(NOW_MS - 50, NOW_MS))
     found: list[int] = []
@@ -278,6 +281,7 @@ def terminate_all(url: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_after_a_broken_connection_the_next_read_connects_anew(postgres_course: str) -> None:
     with db.connect(postgres_course, timeout_s=20) as client:
         read(client)
@@ -310,6 +314,7 @@ def open_transactions(url: str) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_no_transaction_and_no_setting_is_left_behind(postgres_course: str) -> None:
     with db.connect(postgres_course) as client:
         read(client)
@@ -323,6 +328,7 @@ def test_no_transaction_and_no_setting_is_left_behind(postgres_course: str) -> N
         assert cursor.fetchone() == ("on", "0")
 
 
+@pytest.mark.slow
 def test_all_of_a_read_is_one_snapshot(postgres_course: str) -> None:
     reviews(postgres_course, [NOW_MS - 2])
     with db.connect(postgres_course) as client:
@@ -337,6 +343,7 @@ def test_all_of_a_read_is_one_snapshot(postgres_course: str) -> None:
         assert len(read(client).learner.reviews) == 2
 
 
+@pytest.mark.slow
 def test_a_schema_of_its_own_and_one_with_a_strange_name(postgres_databases: Databases) -> None:
     url = postgres_databases.empty()
     for schema in ("app", 'we"ird %s'):
@@ -359,6 +366,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO predictor_reader
 """
 
 
+@pytest.mark.slow
 def test_a_role_that_may_only_read_suffices_and_what_it_may_not_read_is_missing(postgres_course: str) -> None:
     execute(postgres_course, READER, "REVOKE SELECT ON behavioral_events, missions FROM predictor_reader")
     execute(postgres_course, 'REVOKE SELECT ON "reviews" FROM predictor_reader')

@@ -320,6 +320,7 @@ def test_nothing_planted_runs_where_plans_are_explained(beset: str) -> None:
     assert runs(beset) == before
 
 
+@pytest.mark.slow
 def test_a_table_of_anybody_s_is_not_written_to(beset: str) -> None:
     before = runs(beset)
     for role in ("writer", "superuser"):
@@ -346,6 +347,7 @@ def test_tables_in_public_are_found_whatever_the_role_s_path(path: str, postgres
         assert writer.delete("StrugglePrediction", "userId", [LEARNER]) > 0
 
 
+@pytest.mark.slow
 def test_a_url_s_schema_is_the_only_one_searched(postgres_databases: Databases) -> None:
     url = str(postgres_databases.with_tables())
     with connected(url) as cursor:

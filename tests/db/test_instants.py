@@ -82,6 +82,7 @@ def test_mixed_forms_are_compared_ordered_and_limited_as_instants(
     assert [(row.reviewed_at_ms, row.card_id) for row in ada.reviews][-limit:] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", sorted({**FORMS, **WHOLE_SECONDS}))
 def test_each_form_to_the_millisecond_at_as_of(course: str, form: str) -> None:
     step_ms = 1000 if form in WHOLE_SECONDS else 1
@@ -125,6 +126,7 @@ def test_the_expression_agrees_with_python_over_ten_thousand_years(ms: int, offs
     assert in_sqlite(ms) == ms
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(value=st.one_of(st.text(), st.binary(), st.floats(), st.integers(-(2**63), 2**63 - 1), st.none()))
 def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(
@@ -137,6 +139,7 @@ def test_the_expression_yields_null_or_an_instant_of_these_ten_thousand_years(
     assert found is None or (isinstance(found, int) and EARLIEST_MS - 366 * 86_400_000 <= found <= LATEST_MS)
 
 
+@pytest.mark.slow
 @given(ms=st.integers(EARLIEST_MS, LATEST_MS), span_ms=st.integers(1, 10**12), offset=offsets)
 def test_the_local_dates_enclose_every_text_of_an_instant_in_the_range(ms: int, span_ms: int, offset: int) -> None:
     first, last = local_dates(ms, ms + span_ms)
@@ -165,6 +168,7 @@ def test_a_range_has_a_day_and_two_hours_to_spare_before_it_and_a_day_more_after
     assert range_of(EARLIEST_MS - 5, at_ms)["floor"] == EARLIEST_MS
 
 
+@pytest.mark.slow
 def test_postgresql_rounds_down_and_knows_neither_infinity_nor_years_beyond_python(
     postgres_databases: Databases,
 ) -> None:

@@ -126,6 +126,7 @@ def test_the_command_is_not_led_away_either(here: str, elsewhere: ScratchServer,
     finished(started(env={**ours, **misleading, "DATABASE_URL": here})).is_whole()
 
 
+@pytest.mark.slow
 def test_options_of_the_url_itself_stay(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
     with open_writer(f"{here}?options=-c%20work_mem%3D7MB") as writer:
@@ -165,6 +166,7 @@ def test_a_root_certificate_holds_where_the_connection_is_encrypted(here: str, m
         db.connect(f"{here}?sslmode=verify-full", timeout_s=5)
 
 
+@pytest.mark.slow
 def test_the_url_outranks_a_variable_about_safety(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     with db.connect(f"{here}?sslmode=disable", timeout_s=5) as client:

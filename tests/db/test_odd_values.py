@@ -28,6 +28,7 @@ def read(url: str) -> StudyRows:
 NUMBERS = [math.inf, -math.inf, -5.0, 7.5, 1e308, 0.1 + 0.2]
 
 
+@pytest.mark.slow
 def test_scores_are_as_stored_and_none_where_they_measure_nothing(course: str) -> None:
     numbers = [*NUMBERS, math.nan] if course.startswith("postgresql") else NUMBERS
     insert(
@@ -89,6 +90,7 @@ def test_broken_json_text_is_none(course: str, broken: str) -> None:
     assert pattern_row.pattern in (None, {"a": None})
 
 
+@pytest.mark.slow
 def test_lists_of_texts_in_any_guise(course: str) -> None:
     if course.startswith("postgresql"):
         stored = ["ARRAY['a', NULL, 'ü']::text[]", "'{}'::text[]", "NULL"]
@@ -125,6 +127,7 @@ def test_null_in_every_column_that_may_be_null(course: str) -> None:
     assert found.objective.cards == []
 
 
+@pytest.mark.slow
 def test_an_unknown_rating_is_neither_right_nor_wrong_and_is_named(course: str) -> None:
     if course.startswith("postgresql"):
         execute(course, 'ALTER TABLE "reviews" ALTER COLUMN "rating" TYPE text')

@@ -36,6 +36,7 @@ def kept(client: Client) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
+@pytest.mark.slow
 def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url: str) -> None:
     with db.connect(demo_url) as plain, db.connect(demo_url, keeps_plans=True) as keeping:
         for _ in range(OFTEN):
@@ -55,6 +56,7 @@ def test_what_is_asked_often_is_prepared_and_answered_the_same(demo_url: str) ->
         assert keeping.read(LEARNER, OBJECTIVE, None, WINDOW).learner.reviews
 
 
+@pytest.mark.slow
 def test_ids_that_are_numbers_and_uuids_fit_a_plan(postgres_databases: Databases) -> None:
     url = postgres_databases.with_tables()
     lay_out(url)
@@ -75,6 +77,7 @@ def test_a_pooler_that_says_so_gets_no_plans(demo_url: str) -> None:
         assert not kept(client)
 
 
+@pytest.mark.slow
 def test_plans_that_are_lost_are_noticed_once_and_not_made_again(demo_url: str) -> None:
     connections = Connections(demo_url, None, 1, 10.0)
     try:
@@ -115,6 +118,7 @@ def test_a_statement_that_the_server_will_not_prepare_is_asked_as_it_is(
         assert not kept(client)
 
 
+@pytest.mark.slow
 def test_a_table_locked_while_it_prepares_costs_the_deadline_and_no_later_read(demo_url: str) -> None:
     with db.connect(demo_url, keeps_plans=True, timeout_s=1) as client, open_writer(demo_url) as writer:
         for _ in range(postgres_plans.PREPARED_FROM):

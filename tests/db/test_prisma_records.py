@@ -28,6 +28,8 @@ from ml.study.history import DAY_MS, HOUR_MS, WINDOW
 from tests.conftest import need
 from tests.support.prisma_clients import SCHEMA, engine, generated_client
 
+pytestmark = pytest.mark.slow
+
 ClientClass = Callable[[str, str], Any]  # a provider and an interface -> a generated class
 Read = Callable[[str, str, str, int | None], StudyRows]
 
@@ -148,7 +150,6 @@ def read(through_prisma: Callable[..., Any], interface: str) -> Read:
     return read
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("as_of_ms", [NOW, NOW - DAY_MS, NOW - 30 * DAY_MS, 0, -(10**17), 10**17])
 def test_every_source_reads_as_through_our_own_client(url: str, read: Read, as_of_ms: int) -> None:
     with connect(url) as client:
@@ -160,7 +161,6 @@ def test_every_source_reads_as_through_our_own_client(url: str, read: Read, as_o
         assert all(field not in ((), []) for name, field in fields.items() if name != "unknown_values")
 
 
-@pytest.mark.slow
 def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
     with connect(url) as client:
         earlier = client.now()
@@ -170,7 +170,6 @@ def test_without_a_moment_it_is_now(url: str, read: Read) -> None:
     assert rows.learner.profile.content_preferences == EXAMPLES["Json"]
 
 
-@pytest.mark.slow
 def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Read) -> None:
     with connect(demo_copy) as client:
         ours = client.read(demo.LEARNER, "action-potentials", None, WINDOW)
@@ -178,7 +177,6 @@ def test_the_demo_databases_clock_and_rows_are_the_same(demo_copy: str, read: Re
     assert ours.as_of_ms == demo.NOW_MS
 
 
-@pytest.mark.slow
 def test_every_stored_form_of_an_instant_is_the_same_instant(tmp_path: Path, read: Read) -> None:
     forms = [
         "2025-03-01T12:34:56.789+00:00",
@@ -207,7 +205,6 @@ def test_ids_reach_the_database_as_they_are(url: str, read: Read) -> None:
     assert (rows.learner.learner.id, rows.objective.objective.id) == (ODD_ID, ODD_ID)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("absent", ["", "nobody", "learner'", "\0", "a\udcff", "$1", "x" * 10_000])
 def test_who_is_unknown_is_unknown(url: str, read: Read, absent: str) -> None:
     with pytest.raises(UnknownLearner):
@@ -216,7 +213,6 @@ def test_who_is_unknown_is_unknown(url: str, read: Read, absent: str) -> None:
         read(url, "learner", absent, NOW)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("topic", ["c", "a text", "heart", ODD_ID, "nothing", ""])
 def test_a_topic_has_the_same_objectives(url: str, through_prisma: Callable[..., Any], topic: str) -> None:
     with connect(url) as client:
@@ -262,7 +258,6 @@ def test_a_disconnected_client_is_an_unavailable_database(client_class: ClientCl
         records.read("learner", "objective", NOW, WINDOW)
 
 
-@pytest.mark.slow
 def test_a_database_without_the_tables_is_refused(read: Read, tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "empty.db").close()
     with pytest.raises(RequiredTableAbsent):
@@ -280,7 +275,6 @@ def test_an_object_of_another_kind_is_refused() -> None:
         as_records(Other())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["uuid", "integer", "bigint"])
 def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read: Read, kind: str) -> None:
     """Prisma binds text to a text parameter only; the stand-in for its engine is as strict."""
@@ -300,7 +294,6 @@ def test_postgresqls_ids_may_be_of_another_type(postgres_url: str, read: Read, k
         read(postgres_url, "no such form", given[1], NOW)
 
 
-@pytest.mark.slow
 def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute(";".join(ddl("postgresql")).replace('"reviewedAt" TIMESTAMP(3)', '"reviewedAt" TIMESTAMPTZ(3)'))
@@ -313,7 +306,6 @@ def test_the_servers_time_zone_moves_no_instant(postgres_url: str, read: Read) -
             assert read(postgres_url, "learner", "objective", NOW - hours * HOUR_MS) == ours
 
 
-@pytest.mark.slow
 def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) -> None:
     with psycopg2.connect(postgres_url) as connection, connection.cursor() as cursor:
         cursor.execute('CREATE SCHEMA "the app"')
@@ -324,7 +316,6 @@ def test_a_url_with_a_schema_reads_that_schema(postgres_url: str, read: Read) ->
     assert read(fill(url), "learner", "objective", NOW).learner.learner.id == "learner"
 
 
-@pytest.mark.slow
 def test_the_schema_a_client_was_generated_from_names_the_tables(client_class: ClientClass, tmp_path: Path) -> None:
     with open(SCHEMA, encoding="utf-8") as stream:
         text = stream.read()

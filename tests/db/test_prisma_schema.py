@@ -217,6 +217,7 @@ def test_prismas_own_parser_accepts_the_file_as_it_is_written(parsed: dict[str, 
     assert parsed[file]["warnings"] == []
 
 
+@pytest.mark.slow
 def test_the_schema_declares_what_sqlite_has(parsed: dict[str, Any], sqlite_catalogue: Catalogue) -> None:
     assert declared(parsed["schema.prisma"], SQLITE_TYPES, "JSONB", lambda _: "TEXT") == sqlite_catalogue
 
@@ -234,6 +235,7 @@ def test_the_schemas_enums_are_postgresqls(parsed: dict[str, Any], postgres: psy
     assert dict(postgres.fetchall()) == {enum["name"]: [value["name"] for value in enum["values"]] for enum in enums}
 
 
+@pytest.mark.slow
 def test_the_python_clients_schema_declares_what_both_databases_have(
     parsed: dict[str, Any], sqlite_catalogue: Catalogue, postgres_catalogue: Catalogue
 ) -> None:

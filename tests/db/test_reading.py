@@ -322,6 +322,7 @@ def test_a_missing_required_table_is_a_matter_of_configuration(course: str, tabl
         read(course)
 
 
+@pytest.mark.slow
 def test_a_renamed_required_column_is_named(course: str) -> None:
     execute(course, 'ALTER TABLE "users" RENAME COLUMN "id" TO "user_id"')
     with pytest.raises(errors.RequiredTableAbsent, match=r"'users' has no readable column 'id'.*--schema"):
@@ -351,6 +352,7 @@ enum Grade {
 """
 
 
+@pytest.mark.slow
 def test_an_apps_own_names_are_followed(course: str, tmp_path: Path) -> None:
     path = os.path.join(tmp_path, "schema.prisma")
     with open(path, "w", encoding="utf-8") as schema:

@@ -88,6 +88,7 @@ def test_every_edge_is_read(site: str) -> None:
     assert read == needed
 
 
+@pytest.mark.slow
 def test_objectives_in_and_behind_cycles_are_predicted(site: str) -> None:
     rows, needed = exercises(), needs()
     behind = [name for name in needed if reached(needed, name) & IN_CYCLES]

@@ -132,6 +132,7 @@ def indexes(url: str) -> set[str]:
         return {definition for (definition,) in cursor.fetchall()}
 
 
+@pytest.mark.slow
 def test_the_large_platform_has_the_apps_indexes_and_no_other(large: str, postgres_databases: Databases) -> None:
     assert indexes(large) == indexes(postgres_databases.with_tables())
 

@@ -124,6 +124,7 @@ def test_an_odd_byte_in_one_value_is_replaced(apps: dict[str, str], encoding: st
     assert said in ("a\ufffdz", ("a\ufffdz",))
 
 
+@pytest.mark.slow
 def test_the_writer_reads_past_an_odd_byte(apps: dict[str, str]) -> None:
     for encoding in ("SQL_ASCII", "UTF8"):
         store(apps[encoding], 'UPDATE "users" SET "name" = CAST(%s AS text)', b"a\xe9z", encoding)
@@ -131,6 +132,7 @@ def test_the_writer_reads_past_an_odd_byte(apps: dict[str, str]) -> None:
             assert {row[0] for row in writer.select("User", ("name",))} <= {"a\ufffdz", None}
 
 
+@pytest.mark.slow
 def test_sqlite_streams_past_an_odd_byte(sqlite_url: str) -> None:
     """Not only PostgreSQL: a row that was read before the odd one is not read twice."""
     rows = [(f"p{n}", LEARNER, "o", 0.5, 0.5, NOW_MS + n, NOW_MS) for n in range(5000)]

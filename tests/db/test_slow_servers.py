@@ -109,6 +109,7 @@ def test_the_kind_of_server_that_the_url_asks_for_is_found_past_a_silent_one(app
             client.now()
 
 
+@pytest.mark.slow
 def test_a_server_of_the_wrong_kind_is_told_in_libpqs_words(app: str) -> None:
     assert "standby" in ran(url=f"{app}?target_session_attrs=standby").degraded()
 

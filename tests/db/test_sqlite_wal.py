@@ -222,6 +222,7 @@ def test_an_index_that_may_not_be_read_is_done_without(crashed: Path) -> None:
     assert listing(crashed) == before
 
 
+@pytest.mark.slow
 def test_a_log_that_may_not_be_read_is_an_error_and_no_half_answer(crashed: Path) -> None:
     (crashed / "app.db-wal").chmod(0o600)
     (crashed / "app.db-shm").chmod(0o600)

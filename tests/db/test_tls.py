@@ -69,6 +69,7 @@ def test_the_server_is_still_verified_there(
     assert "root certificate" in reason or "home directory" in reason
 
 
+@pytest.mark.slow
 def test_a_client_certificate_that_may_not_be_read_is_done_without(app: str, tmp_path: Path) -> None:
     """libpq would have taken it by default; one that the URL names must be there."""
     if not permissions_hold(tmp_path):
@@ -110,6 +111,7 @@ def test_without_verification_there_is_still_no_plain_connection(postgres_databa
     assert "SSL" in ran(url=f"{url}?sslmode=no-verify").degraded()
 
 
+@pytest.mark.slow
 def test_the_writer_does_the_same(app: str, stranger: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", stranger["HOME"])
     with open_writer(f"{app}?ssl=no-verify") as writer:

@@ -280,6 +280,7 @@ def test_only_an_unsupported_url_is_ever_raised(text: str) -> None:
 SECRET = "s3cr3t"
 
 
+@pytest.mark.slow
 @given(
     st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6),
     st.booleans(),

@@ -67,6 +67,7 @@ def test_an_exception_undoes_everything_and_its_absence_keeps_it(database: str) 
         assert sorted(writer.select("User", ("id",))) == [("y",), ("z",)]
 
 
+@pytest.mark.slow
 def test_conflicts_fail_or_are_passed_over_or_overwrite(database: str) -> None:
     fields = ("id", "email", "name")
     with open_writer(database) as writer:
@@ -95,6 +96,7 @@ def test_what_was_refused_is_not_committed_in_silence(postgres_databases: Databa
         assert writer.select("User", ("id",)) == []
 
 
+@pytest.mark.slow
 def test_select_update_and_delete_by_any_number_of_ids(database: str) -> None:
     ids = [f"u{n}" for n in range(2500)]
     with open_writer(database) as writer:
@@ -115,6 +117,7 @@ def test_statements_take_question_marks_outside_of_quotes(database: str) -> None
         assert writer.execute(f'DELETE FROM {writer.table("User")} WHERE "id" LIKE ?', ("%",)) == 0
 
 
+@pytest.mark.slow
 def test_the_apps_own_names_are_written(database: str, tmp_path: Path) -> None:
     path = tmp_path / "schema.prisma"
     path.write_text('model User {\n id String @id\n name String? @map("full name")\n @@map("people")\n}\n')
@@ -186,6 +189,7 @@ def test_the_command_fails_in_one_sentence(url: str, code: int) -> None:
     assert CliRunner().invoke(create_database, []).exit_code == 78
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
 def test_the_command_prints_its_statements(dialect: str, postgres_url: str) -> None:
     printed = CliRunner().invoke(create_database, ["--sql", dialect])

@@ -86,7 +86,9 @@ def test_what_once_broke_holds(find: str, targets: dict[str, fuzz_targets.Target
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["argv", "features", "difficulty", "feedback"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.data())
 def test_any_pieces_of_real_inputs_hold(
     targets: dict[str, fuzz_targets.Target], target: str, data: st.DataObject

@@ -20,6 +20,7 @@ def test_killed_trainings_tear_nothing_and_predictions_go_on(tmp_path: Path) -> 
     assert int(str(found["models loaded"])) > 1
 
 
+@pytest.mark.slow
 def test_what_a_kill_must_not_leave_is_noticed(tmp_path: Path) -> None:
     trainings = Trainings(str(tmp_path))
     assert list(trainings.faults()) == []

@@ -116,6 +116,7 @@ def test_the_function_of_the_cloud_knows_the_same_codes() -> None:
             assert STATUS_OF_EXIT[code] == status_of_name[name], kind
 
 
+@pytest.mark.slow
 def test_nobody_else_turns_a_failure_into_a_number() -> None:
     """No exit with a number of its own, and no code of the table spelled out."""
     codes = {exits.UNKNOWN, exits.UNAVAILABLE, exits.INPUT_OUTPUT, exits.UNDER_WAY, exits.CONFIGURATION, 130, 143}
@@ -220,6 +221,7 @@ def test_what_is_not_a_number_is_refused_as_usage(name: str, option: str) -> Non
     assert f"'{option}'" in done.stderr
 
 
+@pytest.mark.slow
 def test_predict_refuses_such_a_time_in_the_same_words() -> None:
     done = run("predict.py", "--as-of", "yesterday", "a", "b")
     assert done.returncode == 2
@@ -270,6 +272,7 @@ def test_a_full_disk_and_a_closed_pipe_are_exit_74() -> None:
     assert "Exception" not in closed.stderr
 
 
+@pytest.mark.slow
 def test_a_bug_is_one_line_without_what_it_quotes() -> None:
     broken = "import scripts.create_database as c; c.ddl = lambda sql: {}['a secret']; c.create_database()"
     done = run("-c", broken, "--sql", "sqlite")

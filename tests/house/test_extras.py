@@ -48,6 +48,7 @@ def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_environment_is_as_plain_as_it_says(plain: str) -> None:
     for package in ("numpy", "tqdm", "fastapi", "pyarrow", "joblib"):
         assert "ModuleNotFoundError" in run(plain, "-c", f"import {package}").stderr

@@ -76,6 +76,7 @@ def test_options_import_click_and_still_no_numerical_library() -> None:
     assert not roots(imported) & HEAVY
 
 
+@pytest.mark.slow
 @pytest.mark.stopwatch
 def test_postgresql_adds_its_driver_and_nothing_heavy(postgres_url: str) -> None:
     create = [sys.executable, "-m", "scripts.create_database", "--database-url", postgres_url, "--demo"]

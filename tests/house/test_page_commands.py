@@ -139,6 +139,7 @@ def test_no_command_hides_in_an_indented_block() -> None:
         assert [line for line in indented if our_call(line.split()) or line.startswith(("pip ", "python"))] == [], page
 
 
+@pytest.mark.slow
 def test_no_reason_for_not_running_a_block_is_left_over() -> None:
     used = {start for block in EVERY_BLOCK for start in NOT_RUN if block.body.startswith(start)}
     assert used == NOT_RUN.keys()

@@ -132,6 +132,7 @@ def test_every_option_that_the_page_explains_exists() -> None:
     assert {option for row in rows for option in re.findall(r"--[a-z][\w-]*", row)} <= known
 
 
+@pytest.mark.slow
 def test_the_issue_form_asks_for_what_the_doctor_says() -> None:
     form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "problem.yml").read_text(encoding="utf-8"))
     (doctor,) = [field for field in form["body"] if field.get("id") == "doctor"]

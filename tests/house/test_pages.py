@@ -51,6 +51,7 @@ def test_a_sample_with_another_value_does_not_agree() -> None:
 JSON_SAMPLES = [block for page in pages() for block in blocks(page, "json")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", JSON_SAMPLES, ids=[f"{b.page}: {b.mark or 'prediction'}" for b in JSON_SAMPLES])
 def test_every_json_sample_is_the_real_output(block: Block) -> None:
     named = re.fullmatch(r"prints: (.*)", block.mark)

@@ -68,6 +68,7 @@ def test_the_hooks_run_tools_that_the_lock_pins() -> None:
         assert f"\n{package}==" in lock
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hook", ["trailing-whitespace", "end-of-file"])
 def test_no_tracked_text_is_refused_by_a_hook(hook: str) -> None:
     (wanted,) = [each for each in hooks() if each["id"] == hook]

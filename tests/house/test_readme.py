@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.cli.predict_options import ENDS
 from tests.support.pages import ROOT, anchors, blocks, our_calls, pages, sections, text_of
 
@@ -29,6 +31,7 @@ def test_the_first_two_blocks_are_the_two_commands() -> None:
     assert "pytest" in second.body.rpartition("&&")[2]
 
 
+@pytest.mark.slow
 def test_every_field_of_the_answer_is_explained() -> None:
     asked = [sys.executable, "predict.py", "demo-learner", "action-potentials"]
     printed = json.loads(subprocess.run(asked, cwd=ROOT, capture_output=True, check=True).stdout)

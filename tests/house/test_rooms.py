@@ -147,6 +147,7 @@ def test_predict_imports_what_is_on_the_list() -> None:
     assert found == PREDICT_IMPORTS
 
 
+@pytest.mark.slow
 def test_every_room_is_installed() -> None:
     """A package that setuptools does not find would be missing from an installation, and only from there."""
     import tomllib

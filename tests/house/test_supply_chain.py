@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LOCK = os.path.join(ROOT, "requirements-lock.txt")
 PACKAGE = "click==8.1.7 --hash=sha256:" + "0" * 64 + "\nidna==3.7 --hash=sha256:" + "1" * 64 + "\n"

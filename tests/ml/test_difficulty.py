@@ -73,7 +73,9 @@ def seen(difficulty: object) -> object:
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(LEARNERS)
 def test_deleting_a_learners_own_rows_changes_nothing_of_what_that_learner_sees(
     tmp_path: Path, pairs: list[tuple[str, list[tuple[str, str, int]]]]

@@ -165,6 +165,7 @@ def test_the_command_refuses_it_at_once_and_in_little_memory(model: Path, kind: 
     assert (code, json.loads(output)["error"]["code"]) == (78, "model_refused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["another", "longer", "shorter"])
 def test_a_table_that_is_not_the_one_named_is_told_by_its_size_and_first_page(registry: Registry, kind: str) -> None:
     put_in_place(kind, table_path(registry))
@@ -182,6 +183,7 @@ def test_the_doctor_and_promote_refuse_it_too(registry: Registry, kind: str) -> 
         assert limited(os.path.join(HOUSE, command[0]), *command[1:])[0] == 78
 
 
+@pytest.mark.slow
 def test_a_changed_byte_that_only_the_hash_can_tell_is_refused_where_the_model_is_kept(registry: Registry) -> None:
     path = table_path(registry)
     content = bytearray(path.read_bytes())

@@ -106,7 +106,9 @@ HISTORIES = st.tuples(
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(HISTORIES)
 @pytest.mark.parametrize("narrow", [False, True])
 def test_walking_a_history_gives_what_a_prediction_at_each_moment_gives(

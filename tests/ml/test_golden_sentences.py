@@ -43,6 +43,7 @@ def test_no_text_has_a_slip_of_number_or_grammar(slip: str) -> None:
     assert not found
 
 
+@pytest.mark.slow
 def test_no_value_at_all_brings_a_slip() -> None:
     texts = {
         feature.clause(step / 300, raises) for feature in FEATURES for step in range(301) for raises in (True, False)

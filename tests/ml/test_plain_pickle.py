@@ -7,6 +7,7 @@ import pytest
 from ml.storage.plain_pickle import NotPlain, loads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("octets", "said"),
     [

@@ -10,6 +10,8 @@ from ml.evaluation.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, decide
 from scripts.benchmarks.promotion import GAIN, SOME, STRONG, Clustering, error_of, power
 from scripts.benchmarks.promotion import rivals as clustered_rivals
 
+pytestmark = pytest.mark.slow
+
 RUNS = 150
 
 
@@ -43,7 +45,6 @@ def share_promoted(seed: int, **how: float | int | None) -> float:
     return sum(verdict.promote for verdict in verdicts) / RUNS
 
 
-@pytest.mark.slow
 def test_an_equal_challenger_is_promoted_at_most_one_time_in_ten() -> None:
     assert share_promoted(1, champion_noise=0.3, challenger_noise=0.3) <= 0.10
 

@@ -155,6 +155,7 @@ def test_two_hundred_kills_tear_nothing_and_lose_no_version(registry: Registry) 
             seen = {}
 
 
+@pytest.mark.slow
 def test_a_prediction_while_current_is_switched_reads_one_whole_model(registry: Registry) -> None:
     first, second = registry.add(model(1.0), DATE), registry.add(model(2.0), DATE)
     registry.promote(first, WHEN, "start")

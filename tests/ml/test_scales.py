@@ -66,6 +66,7 @@ def test_a_number_of_answers_comes_back_from_its_feature() -> None:
     assert told.tolist()[9:] == [FULL_HISTORY, 0]
 
 
+@pytest.mark.slow
 def test_no_other_place_spells_the_logistic_function_its_inverse_or_the_scale_of_a_history() -> None:
     """Whoever calls exp or expit, or divides by 1 - x inside a log, writes one of them anew."""
     found = []

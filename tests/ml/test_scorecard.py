@@ -33,6 +33,7 @@ def scorecards(draw: st.DrawFn) -> Scorecard:
 vectors = st.dictionaries(st.sampled_from(FEATURE_NAMES), st.floats(0, 1)).map(lambda known: FeatureVector.of(known, 0))
 
 
+@pytest.mark.slow
 @given(scorecards(), vectors)
 def test_contributions_and_intercept_sum_to_the_logit_of_the_probability(
     scorecard: Scorecard, features: FeatureVector
@@ -99,6 +100,7 @@ def test_what_is_stated_is_told_apart_from_what_was_learned() -> None:
     assert card.stated_part([3.0, 100.0, -4.0]) == 5.0
 
 
+@pytest.mark.slow
 @given(st.floats(-800, 800))
 def test_the_logistic_function_never_overflows(logit: float) -> None:
     assert 0.0 <= probability_of(logit) <= 1.0

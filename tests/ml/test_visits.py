@@ -177,6 +177,7 @@ gaps = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(gaps, st.sampled_from(("GOOD", "HARD")))
 def test_estimates_imports_and_labels_cut_and_judge_the_same_visits(
     rows: list[tuple[int, str, str]], correct_from: str

@@ -88,6 +88,7 @@ def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to
     assert b"root:" not in ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_path: Path) -> None:
     import pickle
 
@@ -143,6 +144,7 @@ def test_a_label_of_prometheus_ends_where_its_value_ends() -> None:
     assert _labels(value='a"} 1\nforged{x="\\') == '{value="a\\"} 1\\nforged{x=\\"\\\\"}'
 
 
+@pytest.mark.slow
 def test_product_code_starts_no_shell() -> None:
     rules = "S602,S604,S605,S606,S607"
     command = [sys.executable, "-m", "ruff", "check", "--isolated", "--ignore-noqa", f"--select={rules}"]
@@ -191,6 +193,7 @@ def test_no_module_of_the_callers_directory_is_imported_through_an_empty_entry_o
     assert options or (done.returncode, '"probability"' in done.stdout) == (0, True), done.stderr
 
 
+@pytest.mark.slow
 def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise SystemExit(33)\n")
     command = [sys.executable, os.path.join(ROOT, "predict.py"), "--pretty", *ASKED]
@@ -198,6 +201,7 @@ def test_a_directory_that_the_path_names_in_full_stays_on_it(tmp_path: Path) -> 
     assert subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False).returncode == 33
 
 
+@pytest.mark.slow
 def test_a_value_of_a_gigabyte_made_out_of_nothing_is_never_made(tmp_path: Path) -> None:
     """An app's table may be a view to us; what it makes is bounded, for readers and writers alike."""
     path = tmp_path / "app.sqlite3"

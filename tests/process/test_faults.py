@@ -90,6 +90,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return self_signed(tmp_path_factory.mktemp("certificate"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True])
 def test_the_database_is_down(strict: bool) -> None:
     url = f"postgresql://app:{SECRET}@127.0.0.1:1/app"
@@ -110,10 +111,12 @@ def test_a_wrong_password(server: ScratchServer, app: str) -> None:
         assert SECRET.encode() not in report.stdout + report.stderr
 
 
+@pytest.mark.slow
 def test_tls_is_asked_for_and_the_server_has_none(app: str) -> None:
     assert "SSL" in ran(url=app.replace("postgres@", f"postgres:{SECRET}@") + "?sslmode=require").degraded()
 
 
+@pytest.mark.slow
 def test_a_role_that_the_server_lets_in_over_tls_only(app: str) -> None:
     rules = "hostssl all over_tls 127.0.0.1/32 trust", "host all over_tls 127.0.0.1/32 reject"
     with admitted(app, "over_tls", *rules):
@@ -208,6 +211,7 @@ def test_a_server_frozen_in_the_middle_of_a_query(app: str) -> None:
     assert connections_left(app) == 0
 
 
+@pytest.mark.slow
 def test_a_connection_cut_in_the_middle_of_a_query(app: str) -> None:
     with reviews_locked(app):
         process = started(env={**os.environ, "DATABASE_URL": app})

@@ -162,6 +162,7 @@ def test_hostile_ids_through_execfile_are_unknown_and_nothing_worse() -> None:
         assert result["stderr"].count("\n") == 1
 
 
+@pytest.mark.slow
 def test_execfile_itself_refuses_a_nul() -> None:
     assert through_node(predicting("a\0b", OBJECTIVE), predicting(LEARNER, "\0")) == [
         {"thrown": "ERR_INVALID_ARG_VALUE"},

@@ -75,6 +75,7 @@ def test_it_reads_postgresql_where_psycopg2_is_installed(archive: Path, demo_dat
     assert ran.stdout == printed(*asked, DATABASE_URL=demo_database)
 
 
+@pytest.mark.slow
 def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path) -> None:
     unknown = run(*BARE, archive, "nobody", OBJECTIVE)
     assert (unknown.returncode, json.loads(unknown.stdout)["error"]["code"]) == (66, "unknown_learner")

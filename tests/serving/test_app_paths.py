@@ -211,6 +211,7 @@ def test_a_learner_who_is_not_tracked_gets_no_predictions_and_keeps_none_open(ap
         )
 
 
+@pytest.mark.slow
 def test_an_unknown_learner_is_404(app: tuple[httpx.Client, str]) -> None:
     caller, _ = app
     answer = caller.post("/predictions/generate", json={"user_id": "nobody-of-that-name"})

@@ -65,12 +65,14 @@ def test_another_token_or_scheme_is_refused(guarded: httpx.Client, shown: str | 
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
 
 
+@pytest.mark.slow
 def test_two_tokens_are_refused_whichever_is_right(guarded: httpx.Client) -> None:
     for given in (("Bearer s3cret", "Bearer x"), ("Bearer x", "Bearer s3cret")):
         headers = [("authorization", each) for each in given]
         assert guarded.post("/predict", json=PAIR, headers=headers).status_code == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "content"),
     [
@@ -97,6 +99,7 @@ def test_without_the_token_every_wrong_request_is_401_first(
     assert guarded.request(method, url, content=content, headers=shown).status_code != 401
 
 
+@pytest.mark.slow
 def test_probes_metrics_and_schema_are_open_and_answer_head(guarded: httpx.Client) -> None:
     for path in ("/health", "/ready"):
         head, whole = guarded.head(path), guarded.get(path)

@@ -78,6 +78,7 @@ def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client) ->
     assert service.post("/predict/batch", json={"pairs": [PAIR]}).json()["predictions"] == [json.loads(expected)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
