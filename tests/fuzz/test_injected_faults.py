@@ -10,11 +10,10 @@ from tests.fuzz.fault_kinds import KINDS, Trial
 from tests.fuzz.seeded import SECRET, Ended
 from tests.support.running_predict import LOADED_S
 
-pytestmark = pytest.mark.slow
-
 WHOLE = b'{"error": {"code": "usage", "message": ""}}\n'
 
 
+@pytest.mark.slow
 def test_one_fault_of_every_kind_leaves_nothing_to_count() -> None:
     need("postgres")
     found = inject_faults.run(range(7000, 7000 + len(KINDS)), seed=1, margin_s=LOADED_S)

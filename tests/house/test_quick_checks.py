@@ -50,7 +50,7 @@ def tracked() -> list[Path]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_room_has_tests_that_are_not_slow(room: str) -> None:
     quick = [name for path in sorted((ROOT / "tests" / room).glob("test_*.py")) for name in quick_tests(path)]
-    assert len(quick) >= 3
+    assert quick
 
 
 def test_every_folder_of_tests_is_a_room_or_is_imported_by_tests() -> None:
