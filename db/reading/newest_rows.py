@@ -93,7 +93,7 @@ class Repeating(PerLearner):
         narrow = (key, *others[self._described :])
         self._place = narrow.index(AT)
         bare, _, _ = key.partition(":")
-        each = f"(SELECT DISTINCT {bare}}} FROM {mine}) AS {self.alias}"
+        each = f"{bare}:each_own}} FROM {mine}{bare}:each_end}}"
         things = (key, *others[: self._described])
         self.described_by_learner = Template(self.source, things, f"FROM {each} {self.joins}")
         self.described_by_key = Template(self.source, things, f"FROM {bare}:each_key}} {self.joins}")
