@@ -96,13 +96,13 @@ def train(url: str, models: Path, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def in_the_midst(client: Client, command: subprocess.Popen[bytes]) -> int:
-    """The process id of a worker that has a bench and parts to do, stopped so that it cannot finish them."""
+    """The process id of a worker that keeps a connection and has parts to do, stopped so that it cannot finish them."""
     deadline = time.monotonic() + 120
-    benches = lambda: (os.getpid(), bool(getattr(sys.modules.get("scripts.workers.kept"), "_benches", ())))  # noqa: E731
+    kept = lambda: (os.getpid(), bool(getattr(sys.modules.get("scripts.workers.kept"), "_kept", ())))  # noqa: E731
     while True:
         assert command.poll() is None, "it ended before a worker could be killed"
         assert time.monotonic() < deadline
-        at_work = {worker: process for worker, (process, has_one) in client.run(benches).items() if has_one}
+        at_work = {worker: process for worker, (process, has_one) in client.run(kept).items() if has_one}
         for worker, process in at_work.items():
             os.kill(process, signal.SIGSTOP)
             if client.processing().get(worker):
