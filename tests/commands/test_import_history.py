@@ -359,7 +359,7 @@ def test_a_visit_ends_after_an_hour(database: str, imported: Import) -> None:
 def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log.tsv")
     for path in (tmp_path / "log.tsv", "/dev/zero"):
-        assert "no regular file" in invoke(path, f"file:{tmp_path}/d.db", expected=2)
+        assert "not a regular file" in invoke(path, f"file:{tmp_path}/d.db", expected=2)
     assert not (tmp_path / "d.db").exists()
 
 
