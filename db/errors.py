@@ -15,7 +15,7 @@ No message ever holds a password: messages name a host and database, never the U
 
 
 class DatabaseError(Exception):
-    """Base of every expected failure; its text is fit for a person to read."""
+    """Base of every expected failure; its text is written for people."""
 
 
 class UnknownLearner(DatabaseError):

@@ -1,6 +1,8 @@
-"""Predicts whether a learner will struggle with an objective. The public names load on first use: importing ml is free.
+"""Predicts whether a learner will struggle with an objective.
 
-from ml import StruggleFeatureExtractor, StrugglePredictionModel
+The public names are loaded on first use, so importing ml costs nothing.
+
+    from ml import StruggleFeatureExtractor, StrugglePredictionModel
 """
 
 from __future__ import annotations

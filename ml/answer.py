@@ -1,4 +1,4 @@
-"""The one JSON object: what predict.py prints and the service answers, for a prediction and for a failure."""
+"""The JSON object that predict.py prints and the service returns, for a prediction or a failure."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def answer(
     missing_sources: Sequence[str] = (),
     occasion: Occasion | None = None,
 ) -> dict[str, object]:
-    """The answer's fields in the order people read them; `features` is stored by the route as it is.
+    """Returns the answer's fields in the order in which people read them; the route stores `features` unchanged.
 
-    occasion: the day that the prediction is about; None where no plans were read, which makes it the day of as_of.
+    occasion: the day that the prediction is about; None where no plans were read, and it is then the day of as_of.
     """
     if occasion is None:
         occasion = Occasion(user_id, objective_id, features.extracted_at_ms // DAY_MS)

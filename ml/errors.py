@@ -6,7 +6,7 @@
     ├── ModelNotFound       the path names no model (exit 78)
     ├── InvalidSetting      an environment variable or option holds a value that it cannot have (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
-    ├── NotEnoughExamples   training was asked of too little data
+    ├── NotEnoughExamples there is too little data to train on
     ├── UnsupportedClient   the object handed to the extractor is not a database client
     └── UnknownTopic        no objective belongs to the topic asked for
 
@@ -15,7 +15,7 @@ predict.py holds the one table from class to exit code. This module imports noth
 
 
 class PredictorError(Exception):
-    """Base of every expected failure; its text is fit for a person to read."""
+    """Base of every expected failure; its text is written for people."""
 
 
 class ModelRefused(PredictorError):
@@ -23,9 +23,9 @@ class ModelRefused(PredictorError):
 
 
 class ModelUnsuited(ModelRefused):
-    """Raised when a whole model file is of another format, for other features, or trained under another setting.
+    """Raised when an intact model file is of another format, for other features, or trained under another setting.
 
-    `why` says it in two or three words, fit for a model's version.
+    `why` gives the reason in two or three words, short enough for a model's version.
     """
 
     def __init__(self, message: str, why: str) -> None:
@@ -54,4 +54,4 @@ class UnsupportedClient(PredictorError):
 
 
 class UnknownTopic(PredictorError):
-    """Raised when a topic area names no course and no topic tag, so that there is no objective to look at."""
+    """Raised when a topic area is neither a course nor a topic tag, so that no objective belongs to it."""

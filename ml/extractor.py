@@ -1,4 +1,4 @@
-"""StruggleFeatureExtractor: from two ids to the FeatureVector that a model judges."""
+"""StruggleFeatureExtractor: from two ids to the FeatureVector from which a model predicts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OF_CURRENT_MODEL = "current"
 
 
 class ObjectiveWindow(Window):
-    """For reading another objective of a learner who has been read already: one row of each of the sources."""
+    """The limits for reading another objective of a learner who has already been read: one row of each source."""
 
     __slots__ = ()
     reviews = metrics = sessions = validations = patterns = events = exams = missions = outcomes = masteries = 1
@@ -37,10 +37,10 @@ class StruggleFeatureExtractor:
     """Reads a learner's records and turns them into features.
 
     `db` is a client of the db package, or a connected Prisma client, async or sync. `difficulty` is the deployment's
-    table of what other learners made of each objective; by default the one that models/current.pkl names, read at the
-    first extraction. None, or no such table: those features have no data. `correct_from` says which answers count as
-    correct, GOOD or HARD; None is the deployment's setting, from the environment.
-    Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
+    table of how other learners did on each objective; by default it is the one that models/current.pkl names, read at
+    the first extraction. If it is None, or there is no such table, the features that need it have no data.
+    `correct_from` says which answers count as correct, GOOD or HARD; None is the deployment's setting, from the
+    environment. Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class StruggleFeatureExtractor:
     async def extract_features_for_objective(
         self, user_id: str, objective_id: str, as_of: datetime | int | None = None
     ) -> FeatureVector:
-        """The features of one learner facing one objective, from rows strictly before as_of.
+        """Computes the features of one learner facing one objective, from rows strictly before as_of.
 
         as_of: a datetime (a naive one is UTC) or milliseconds since 1970; None is the client's now.
         """
@@ -64,7 +64,7 @@ class StruggleFeatureExtractor:
         return self.features_of(StudyHistory.before(rows, self._correct_from))
 
     def extract(self, user_id: str, objective_id: str, as_of_ms: int | None = None) -> FeatureVector:
-        """The same for callers without an event loop."""
+        """Does the same for callers without an event loop."""
         rows = self._records.read(user_id, objective_id, as_of_ms, WINDOW)
         return self.features_of(StudyHistory.before(rows, self._correct_from))
 
@@ -91,7 +91,7 @@ class StruggleFeatureExtractor:
         return _mean(vectors)
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
-        """The features of a history that has been read; they are the same in training, batch and prediction."""
+        """Computes the features of a history that has been read, in the same way for training, batch and prediction."""
         return features_of_all([history], self._difficulty())[0]
 
     def _create_default_feature_vector(

@@ -1,4 +1,4 @@
-"""StrugglePredictionModel: the one object callers hold, whichever model answers behind it."""
+"""StrugglePredictionModel: the one object that callers use, whichever model answers."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class StrugglePredictionModel:
 
     `StrugglePredictionModel()` answers with the platform's rules; `load` with a trained model. `source` is "rules" or
     "model", `model_version` names the file's training. `correct_from` is the deployment's setting (GOOD or HARD) under
-    which a history must be read for this model; None: the environment's. `refused` is the model in whose place this
-    one answers.
+    which a history must be read for this model; None means the environment's. `refused` is the model that this one
+    replaces because it could not be used.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class StrugglePredictionModel:
         is absent, pretrained.pkl beside it answers, else the model that the repository ships, else the rules. Any other
         absent path, and a directory that is not there, raises ModelNotFound; a file that must not be used raises
         ModelRefused. "rules" in place of a path means the rules. A current.pkl of another format, for other features,
-        or trained under another setting than correct_from never stops an answer: what answers where it is absent
-        answers, and `instead` and `model_version` say so.
+        or trained under another setting than correct_from never prevents an answer: the model that would answer without
+        that file answers, and `instead` and `model_version` say so.
         """
         if path == RULES:
             return cls(correct_from=correct_from)
@@ -112,7 +112,7 @@ class StrugglePredictionModel:
 
     @property
     def model_version(self) -> str:
-        """The version that answers are marked with, and why where another model answers in place of current.pkl."""
+        """The version with which answers are marked; it also says why where another model replaces current.pkl."""
         if self._saved is not None:
             return self._marked(self._saved.model_version)
         from ml.scoring.rules import MODEL_VERSION
@@ -126,7 +126,7 @@ class StrugglePredictionModel:
 
     @property
     def instead(self) -> str:
-        """Why another model than current.pkl answers, as one sentence; empty where the model asked for does."""
+        """Why a model other than current.pkl answers, as one sentence; empty where the requested model answers."""
         if self._refused is None:
             return ""
         return f"{self._refused}. Until then {os.path.basename(self._path) if self._path else 'the rules'} answers."
@@ -156,22 +156,22 @@ class StrugglePredictionModel:
 
     @property
     def difficulty_path(self) -> str | None:
-        """Where the difficulty table that the model names should lie; None where it names none."""
+        """The path at which the difficulty table that the model names should be; None where it names none."""
         if self._saved is None or self._saved.difficulty is None:
             return None
         return os.path.join(os.path.dirname(self._path or current()), self._saved.difficulty[0])
 
     def check(self) -> None:
-        """Checks the whole model: its difficulty table must be sound, and the one whose hash the model names.
+        """Checks the whole model: its difficulty table must be intact and have the hash that the model names.
 
-        It reads the whole table, and is for processes that keep a model. Raises ModelRefused.
+        It reads the whole table, so it is meant for processes that keep a model for long. Raises ModelRefused.
         """
         table = self.difficulty
         if table is not None and self._saved is not None and self._saved.difficulty is not None:
             table.check(self._saved.difficulty[1])
 
     def predict(self, features: FeatureVector) -> Prediction:
-        """The probability that the learner struggles, with its confidence, interval, and the factors it is made of."""
+        """Predicts the probability that the learner struggles, with its confidence, its interval, and its factors."""
         if self._saved is None:
             from ml.scoring import rules
 
@@ -191,7 +191,7 @@ class StrugglePredictionModel:
         return self._learn(list(examples))
 
     def update_model(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
-        """Corrects the present model by new outcomes; the figures are those of learners left out of each fit.
+        """Corrects the present model by new outcomes; the figures are measured on learners left out of each fit.
 
         Few examples, or examples of one outcome, change nothing, and the metrics' note says so. Needs the extra
         `train`.
@@ -237,7 +237,7 @@ class StrugglePredictionModel:
         return target
 
     def get_model_performance(self) -> dict[str, object]:
-        """What is known of the model's quality: the figures in its file, and previous_accuracy.
+        """Returns what is known about the model's quality: the figures in its file, and previous_accuracy.
 
         previous_accuracy is that of the model before the last update, on the examples of that update; before any
         update it is the accuracy the model was saved with (0.0 where there is none).
@@ -254,8 +254,10 @@ class StrugglePredictionModel:
 
 
 def suited(path: str, correct_from: str) -> SavedModel:
-    """The model at path, fit to answer under the setting. Raises ModelNotFound, ModelRefused; ModelUnsuited where it
-    was trained under the other setting."""
+    """The model at path, if it may answer under the setting.
+
+    Raises ModelNotFound, ModelRefused, and ModelUnsuited where it was trained under the other setting.
+    """
     saved = model_file.read(path)
     if not suits(saved.correct_from, correct_from):
         raise ModelUnsuited(
@@ -267,11 +269,11 @@ def suited(path: str, correct_from: str) -> SavedModel:
 
 
 def load(name: str | None, correct_from: str | None = None) -> StrugglePredictionModel:
-    """What --model names: a path, "rules", or nothing for what STRUGGLE_MODEL names, else for the default order
-    (current, pretrained, rules).
+    """The model that --model names: a path, or "rules".
 
-    A relative path that a person types starts where that person stands; failing that, at predict.py's directory.
-    correct_from: the deployment's setting, GOOD or HARD; None is the environment's.
+    Without a name, STRUGGLE_MODEL names it; without that, the order is current.pkl, pretrained.pkl, the rules. A
+    relative path that a person types starts in the working directory or, if there is no such file, in predict.py's
+    directory. correct_from: the deployment's setting, GOOD or HARD; None is the environment's.
     """
     name = name or setting(MODEL)
     return StrugglePredictionModel.load(

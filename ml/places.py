@@ -1,4 +1,4 @@
-"""Where models lie, for the prediction path, and how their files are opened."""
+"""Where models are kept, as far as a prediction needs to know, and how their files are opened."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def setting(variable: str) -> str | None:
 
 
 def current() -> str:
-    """The absolute path of the model that answers where nobody names one."""
+    """The absolute path of the model that answers when nobody names one."""
     return os.path.join(models_directory(), CURRENT)
 
 
 def answers_by_default(path: str) -> bool:
-    """Whether a model at this absolute path answers where nobody names one, in this deployment or in the checkout."""
+    """Whether a model at this absolute path answers when nobody names one, in this deployment or in the checkout."""
     return path in (current(), resolve(os.path.join(MODELS, CURRENT)))
 
 
 def models_directory() -> str:
-    """Where this deployment's models are kept; a relative STRUGGLE_MODELS_DIR starts where the caller stands."""
+    """The directory of this deployment's models; a relative STRUGGLE_MODELS_DIR starts in the working directory."""
     directory = setting(MODELS_DIR)
     return os.path.abspath(directory) if directory else resolve(MODELS)
 
@@ -50,7 +50,7 @@ def resolve(path: str | os.PathLike[str]) -> str:
 def opened(path: str) -> int:
     """A descriptor of the regular file at path, open for reading; the caller closes it. Raises OSError.
 
-    A pipe would make the opening wait for its writer, and a device may never end: neither is a model.
+    Pipes and devices are refused: opening a pipe would wait for its writer, and a device may never end.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -69,7 +69,7 @@ def content_of(path: str, most: int) -> bytes:
 
 
 def archived(path: str) -> bytes:
-    """The bytes of a file inside predict.pyz, where no path leads to a file. Raises FileNotFoundError.
+    """The bytes of a file inside predict.pyz, which has no path of its own. Raises FileNotFoundError.
 
     scripts/build_zipapp.py makes such an archive; a program that runs from files has none.
     """

@@ -1,7 +1,7 @@
-"""The records ml reads, as Protocols: what any database client must hand over, named nowhere in db.
+"""The records that ml reads, as Protocols: what any database client must provide. db does not refer to them.
 
 Imported for type checking only. Instants are integers, milliseconds since 1970-01-01T00:00:00Z. db/reading/rows.py
-satisfies these shapes without importing them; mypy --strict proves it where predict.py joins the two.
+satisfies these shapes without importing them; mypy --strict checks this where predict.py joins the two.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Objective(Protocol):
 
 
 class Review(Protocol):
-    """One answer: rating AGAIN, HARD, GOOD or EASY. order_only: its time is only a place in an order."""
+    """One answer, rated AGAIN, HARD, GOOD or EASY. order_only: its time says only where it comes in the order."""
 
     @property
     def card_id(self) -> str: ...
@@ -88,7 +88,7 @@ class Prerequisite(Protocol):
 
 
 class Card(Protocol):
-    """A card of the objective; every field but id is a state of now."""
+    """A card of the objective; every field except id is as it is now."""
 
     @property
     def id(self) -> str: ...
@@ -151,7 +151,7 @@ class Event(Protocol):
 
 
 class Profile(Protocol):
-    """The learner's profile, a state of now; the three JSON columns decoded."""
+    """The learner's profile as it is now; its three JSON columns are decoded."""
 
     @property
     def learning_style(self) -> object: ...
@@ -195,7 +195,7 @@ class Outcome(Protocol):
 
 
 class Mastery(Protocol):
-    """The learner's own mastery of an objective he or she owns, a state of now."""
+    """The learner's mastery of an objective of his or her own, as it is now."""
 
     @property
     def objective_id(self) -> str: ...
@@ -206,7 +206,7 @@ class Mastery(Protocol):
 
 
 class LearnerRows(Protocol):
-    """Everything read once per learner. Time-ordered sources run oldest first."""
+    """Everything that is read once per learner. Sources ordered by time begin with the oldest row."""
 
     @property
     def learner(self) -> Learner: ...
@@ -235,7 +235,7 @@ class LearnerRows(Protocol):
 
 
 class ObjectiveRows(Protocol):
-    """Everything read once per objective."""
+    """Everything that is read once per objective."""
 
     @property
     def objective(self) -> Objective: ...
@@ -246,7 +246,7 @@ class ObjectiveRows(Protocol):
 
 
 class StudyRows(Protocol):
-    """One learner and one objective as of one moment; is_now: as_of was the client's now."""
+    """One learner and one objective as of one moment. is_now: whether as_of was the client's present moment."""
 
     @property
     def as_of_ms(self) -> int: ...
@@ -264,10 +264,10 @@ class StudyRecords(Protocol):
     """A connected database, as the extractor needs it."""
 
     def now(self) -> int:
-        """The client's clock: milliseconds since 1970; read anew at every call."""
+        """The client's clock in milliseconds since 1970, read anew at every call."""
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
-        """One learner's rows before as_of (None: the client's now), each source cut to its newest window rows."""
+        """One learner's rows before as_of (None: the client's now); no source has more rows than the window shows."""
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """The same for callers inside an event loop."""

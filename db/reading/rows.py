@@ -80,7 +80,7 @@ class ObjectiveRow(NamedTuple):
 
 
 class ReviewRow(NamedTuple):
-    """One answer: rating AGAIN, HARD, GOOD or EASY. order_only: its time is only a place in an order."""
+    """One answer, rated AGAIN, HARD, GOOD or EASY. order_only: its time says only where it comes in the order."""
 
     card_id: str
     objective_id: str | None
@@ -108,7 +108,7 @@ class PrerequisiteRow(NamedTuple):
 
 
 class CardRow(NamedTuple):
-    """A card of the objective; every field but id is a state of now."""
+    """A card of the objective; every field except id is as it is now."""
 
     id: str
     next_review_at_ms: int | None
@@ -152,7 +152,7 @@ class EventRow(NamedTuple):
 
 
 class ProfileRow(NamedTuple):
-    """The learner's profile, a state of now; the three JSON columns decoded."""
+    """The learner's profile as it is now; its three JSON columns are decoded."""
 
     learning_style: object
     content_preferences: object
@@ -184,7 +184,7 @@ class OutcomeRow(NamedTuple):
 
 
 class MasteryRow(NamedTuple):
-    """The learner's own mastery of an objective he or she owns, a state of now."""
+    """The learner's mastery of an objective of his or her own, as it is now."""
 
     objective_id: str
     course_id: str | None
@@ -192,7 +192,7 @@ class MasteryRow(NamedTuple):
 
 
 class LearnerRows(NamedTuple):
-    """Everything read once per learner. Time-ordered sources run oldest first.
+    """Everything that is read once per learner. Sources ordered by time begin with the oldest row.
 
     unknown_values: enum columns that held a value of no meaning to us, as (column, value); such a value is no data.
     """
@@ -213,7 +213,7 @@ class LearnerRows(NamedTuple):
 
 
 class ObjectiveRows(NamedTuple):
-    """Everything read once per objective; unknown_values as in LearnerRows."""
+    """Everything that is read once per objective; unknown_values as in LearnerRows."""
 
     objective: ObjectiveRow
     prerequisites: Sequence[PrerequisiteRow]
@@ -222,7 +222,7 @@ class ObjectiveRows(NamedTuple):
 
 
 class StudyRows(NamedTuple):
-    """One learner and one objective as of one moment; is_now: as_of was the client's now.
+    """One learner and one objective as of one moment. is_now: whether as_of was the client's present moment.
 
     missing_sources: what the answer had to do without, in the words of db/sql/catalogue.py.
     """

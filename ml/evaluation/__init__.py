@@ -1,1 +1,1 @@
-"""How good predictions are: figures with their intervals, and a challenger against the champion."""
+"""How good predictions are: figures with their intervals, and the comparison of a challenger with the champion."""

@@ -82,7 +82,7 @@ def _unit_error(draws: Floats, influence: Floats) -> Floats:
 def auc_difference_interval(
     labels: Floats, before: Floats, after: Floats, learners: Learners, level: float
 ) -> Interval | None:
-    """Bootstrap-t interval of AUC(after) - AUC(before) on the same rows; None in one class."""
+    """Bootstrap-t interval of AUC(after) - AUC(before) on the same rows; None if all rows have one outcome."""
     struggles, others = learners.totals(labels), learners.totals(1.0 - labels)
     if learners.units < 2 or not struggles.any() or not others.any():
         return None

@@ -49,7 +49,7 @@ class Learners:
 
     @property
     def draws(self) -> Floats:
-        """How often each resample (row) holds each unit (column)."""
+        """How often each resample (row) contains each unit (column)."""
         return draws(self.units, self.resamples, self.seed)
 
 
@@ -64,7 +64,7 @@ def numbered(ids: npt.NDArray[Any]) -> Integers:
 
 @lru_cache(maxsize=4)
 def draws(units: int, resamples: int, seed: int) -> Floats:
-    """[resample, unit]: how often it is drawn; as many draws as units, with replacement."""
+    """[resample, unit]: how often the unit is drawn; there are as many draws as units, with replacement."""
     rng = np.random.default_rng([seed, 2])
     drawn = rng.multinomial(units, np.full(units, 1.0 / units), size=resamples).astype(np.float64)
     drawn.flags.writeable = False

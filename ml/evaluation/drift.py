@@ -1,10 +1,10 @@
-"""Has what the model sees changed between two periods, beyond what chance does, and by enough to matter?
+"""Have the features changed between two periods by more than chance explains, and by enough to matter?
 
 The distance of two distributions is sum((p - q)^2 / mean(p, q)) over their bins, with a bin of their own for missing
 values. To second order it is the population stability index, but it is finite where a bin is empty. A fixed limit on it
-means nothing (PSI exceeds 0.1 without any drift in 87 % of runs at n = 50), so each distance is compared with what the
-same learners show by chance: a centred learner bootstrap, of which the largest distance over all features counts. A
-whole panel of features without drift then raises a false alarm in one report out of twenty.
+means nothing (PSI exceeds 0.1 without any drift in 87 % of runs at n = 50), so each distance is compared with the
+distances that the same learners show by chance. These come from a centred learner bootstrap, in which the largest
+distance over all features counts. Where no feature has drifted, one report out of twenty then raises a false alarm.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class FeatureCounts:
 
     @property
     def units(self) -> int:
-        """The number of the last unit that holds rows, plus one."""
+        """The number of the last unit that has rows, plus one."""
         return self._units
 
 

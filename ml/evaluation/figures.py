@@ -1,8 +1,8 @@
-"""How good a set of predictions was: every figure with its interval, the rows it rests on, or why there is none.
+"""How good a set of predictions was: each figure with its interval and number of rows, or the reason why it is absent.
 
-scripts/evaluate_model.py, scripts/monitor.py and ml/evaluation/promotion.py share it. The figures stand in metrics.py,
-their intervals in proportion_intervals.py, auc_intervals.py and calibration_intervals.py, all by the learner bootstrap
-of bootstrap.py.
+scripts/evaluate_model.py, scripts/monitor.py and ml/evaluation/promotion.py share it. The figures are computed in
+metrics.py, their intervals in proportion_intervals.py, auc_intervals.py and calibration_intervals.py, all by the
+learner bootstrap of bootstrap.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNBOUNDED = Interval(-np.inf, np.inf)
 
 
 class Figure(NamedTuple):
-    """One figure: low..high is its interval, n and learners what it rests on, reason why something is None."""
+    """One figure. low..high: its interval. n, learners: what it rests on. reason: why any of these is None."""
 
     value: float | None
     low: float | None
@@ -93,7 +93,7 @@ def evaluate(
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
 ) -> Evaluation:
-    """Judge predictions against outcomes. Row i: labels[i] 0 or 1 (bool will do), probabilities[i] 0..1, learners[i].
+    """Compare predictions with outcomes. Row i: labels[i] 0 or 1 (bool will do), probabilities[i] 0..1, learners[i].
 
     The same input and seed give the same answer. bootstrap=0 gives figures without intervals. Empty, one-class and
     one-learner inputs give None with a reason. Raises ValueError where lengths differ or values are out of range.
@@ -117,7 +117,10 @@ def evaluate(
 
 
 def forecast(labels: Sequence[float] | Floats, probabilities: Sequence[float] | Floats) -> tuple[Floats, Floats]:
-    """Both as arrays of floats. Raises ValueError where a label is not 0 or 1 or a probability not in 0..1."""
+    """Returns labels and probabilities as arrays of floats.
+
+    Raises ValueError where a label is not 0 or 1 or a probability not in 0..1.
+    """
     y = np.asarray(labels, dtype=np.float64)
     p = np.asarray(probabilities, dtype=np.float64)
     if y.ndim != 1 or y.shape != p.shape:
@@ -164,7 +167,7 @@ def _decision_figures(y: Floats, flagged: Floats, who: Learners, level: float) -
 
 
 def mean_figure(values: Floats, who: Learners, level: float = LEVEL, possible: Interval = UNBOUNDED) -> Figure:
-    """The mean over all rows with its interval, cut to what is possible."""
+    """The mean over all rows with its interval, which is cut off at the possible values."""
     every = np.ones_like(values)
     interval = ratio_interval(values, every, who, level) if who.resamples else None
     figure = _figure(metrics.share(values, every), interval, who, len(values), "no predictions")
@@ -178,7 +181,7 @@ def mean_figure(values: Floats, who: Learners, level: float = LEVEL, possible: I
 def proportion_figure(
     hits: Floats, rows: Floats, who: Learners, level: float = LEVEL, nothing: str = "no predictions"
 ) -> Figure:
-    """sum(hits) / sum(rows), each 0 or 1 per row, with its interval, its n, and the learners who have such rows."""
+    """sum(hits) / sum(rows), both 0 or 1 per row, with its interval, n, and the number of learners with such rows."""
     interval = proportion_interval(hits, rows, who, level) if who.resamples else None
     among = int(np.count_nonzero(np.bincount(who.code, weights=rows))) if who.count else 0
     figure = _figure(metrics.share(hits, rows), interval, who, int(rows.sum()), nothing)

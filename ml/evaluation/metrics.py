@@ -1,7 +1,8 @@
 """The figures of a probabilistic forecast, each a pure function of labels (0 or 1) and probabilities (0..1).
 
-Every figure that scikit-learn has too equals its value to 1e-12 (tests/ml/test_evaluation.py). A figure that the labels
-cannot determine is None: no AUC in one class, no recall without struggles, no calibration line through one point.
+Figures that scikit-learn also computes equal its values to within 1e-12 (tests/ml/test_evaluation.py). A figure that
+the labels cannot determine is None: there is no AUC with one outcome, no recall without struggles, and no calibration
+line through one point.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _STEEPEST = 1e3
 
 
 class ReliabilityBin(NamedTuple):
-    """One bin of the reliability diagram: mean probability against the share that struggled."""
+    """One bin of the reliability diagram: the mean probability and the share that struggled."""
 
     low: float
     high: float
@@ -52,7 +53,7 @@ def logit(probabilities: Floats) -> Floats:
 
 
 def logistic(logits: Floats, bound: float = 700.0) -> Floats:
-    """1 / (1 + e^-x) of every logit, none of them taken to lie further than `bound` from 0."""
+    """1 / (1 + e^-x) of every logit; logits further than `bound` from 0 are cut to it."""
     return np.asarray(expit(np.clip(logits, -bound, bound)))
 
 
@@ -63,7 +64,7 @@ def log_losses(labels: Floats, probabilities: Floats) -> Floats:
 
 
 def logit_losses(labels: Floats, logits: Floats) -> Floats:
-    """The same of logits, exact however far from 0 they lie."""
+    """The same from logits; it is exact however far from 0 they are."""
     return np.asarray(np.logaddexp(0.0, logits) - labels * logits)
 
 
@@ -73,7 +74,7 @@ def squared_errors(labels: Floats, probabilities: Floats) -> Floats:
 
 
 def roc_auc(labels: Floats, probabilities: Floats) -> float | None:
-    """Probability that a struggle is ranked above a non-struggle, ties counting half; None in one class."""
+    """Probability that a struggle is ranked above a non-struggle, ties counting half; None if all have one outcome."""
     struggles = float(labels.sum())
     others = len(labels) - struggles
     if not struggles or not others:
@@ -85,7 +86,7 @@ def roc_auc(labels: Floats, probabilities: Floats) -> float | None:
 
 
 def reliability(labels: Floats, probabilities: Floats, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
-    """Equal-count bins between quantiles; equal probabilities share a bin, so that fewer bins may come back."""
+    """Equal-count bins between quantiles; equal probabilities share a bin, so there may be fewer bins."""
     if not len(labels):
         return ()
     edges = np.percentile(probabilities, np.linspace(0.0, 100.0, bins + 1))
@@ -152,6 +153,6 @@ def calibration_line(labels: Floats, probabilities: Floats) -> CalibrationLine |
 
 
 def share(numerator: Floats, denominator: Floats) -> float | None:
-    """sum / sum; None over nothing."""
+    """The ratio of the two sums; None where the divisor is 0."""
     over = float(denominator.sum())
     return float(numerator.sum()) / over if over else None

@@ -44,7 +44,7 @@ def paired_difference(
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
 ) -> Difference:
-    """How the challenger's figure differs from the champion's on the same rows (probabilities 0..1 of both).
+    """How the challenger's figure differs from the champion's on the same rows. Both give probabilities in 0..1.
 
     metric: log_loss, brier, accuracy, recall, auc or ece. `upper < 0` on log_loss is the one-sided proof that the
     challenger is better; `lower > -margin` on recall, that it is not worse beyond the margin. Raises ValueError for

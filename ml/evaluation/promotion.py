@@ -1,9 +1,10 @@
-"""Champion against challenger: whether a newly trained model may answer in place of the present one.
+"""Champion against challenger: whether a newly trained model may replace the present one.
 
-Both judge the same rows, which are newer than the training of either. The challenger must be better with one-sided 95 %
+Both predict the same rows, which are newer than either training. The challenger must be better with one-sided 95 %
 confidence (paired bootstrap over learners, log-loss), better than the constant and than the rules, and not worse in
 recall or calibration beyond a margin. Over all rows, the figure itself must stay within the margin. In a slice, only
-proven harm counts, since among many small slices one always looks bad by chance. Anything else keeps the champion.
+proven harm counts, since among many small slices one always looks bad by chance. In every other case the champion
+stays.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class Check(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """outcome: PROMOTED, INCONCLUSIVE or INSUFFICIENT. gain: challenger minus champion in log-loss, below 0 better."""
+    """outcome: PROMOTED, INCONCLUSIVE or INSUFFICIENT.
+
+    gain: the challenger's log-loss minus the champion's; below 0 is better.
+    """
 
     outcome: str
     checks: tuple[Check, ...]
@@ -74,10 +78,10 @@ def decide(
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
 ) -> Verdict:
-    """Judge the challenger on rows newer than both trainings.
+    """Compare the challenger with the champion on rows newer than both trainings.
 
-    Row i: labels[i] 0 or 1, three probabilities, learners[i], and its value in each dimension of groups.
-    Raises ValueError where lengths differ or values are out of range.
+    Row i has labels[i] (0 or 1), three probabilities, learners[i], and a value in each dimension of groups. Raises
+    ValueError where lengths differ or values are out of range.
     """
     y, after = forecast(labels, challenger)
     _, before = forecast(labels, champion)

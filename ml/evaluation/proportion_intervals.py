@@ -1,7 +1,7 @@
 """Intervals of proportions and means over rows that belong to learners.
 
-Proportions: Wilson's interval at the effective sample size that the learners leave (Korn & Graubard 1998), sound near
-0 and 1 too, where a bootstrap has nothing to resample. Means: the studentised learner bootstrap.
+Proportions: Wilson's interval at the effective sample size that the learners leave (Korn & Graubard 1998), which also
+holds near 0 and 1, where a bootstrap has nothing to resample. Means: the studentised learner bootstrap.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _TINY = 1e-12
 
 
 def proportion_interval(numerator: Floats, denominator: Floats, learners: Learners, level: float) -> Interval | None:
-    """Wilson's interval of sum(numerator) / sum(denominator), both 0 or 1 per row; None over nothing.
+    """Wilson's interval of sum(numerator) / sum(denominator), both 0 or 1 per row; None where the denominator is 0.
 
     The clustering shrinks n to p(1-p) / variance, never beyond n itself; the quantile is Student's at the effective
-    number of learners. Where all rows agree no clustering can be seen, and a learner counts as one row.
+    number of learners. Where all rows agree, no clustering can be seen, and each learner counts as one row.
     """
     hits = np.bincount(learners.code, weights=numerator, minlength=learners.count)
     rows = np.bincount(learners.code, weights=denominator, minlength=learners.count)

@@ -43,7 +43,7 @@ def history_band(answers: int | None) -> str:
 
 
 def answers_told(shares: Floats) -> Floats:
-    """The whole answers that values of answers_of_history stand for; NaN without data, FULL_HISTORY for more too.
+    """The numbers of answers that values of answers_of_history stand for; NaN without data, at most FULL_HISTORY.
 
     >>> answers_told(np.array([0.0, log1p(20) / log1p(FULL_HISTORY), 1.0])).tolist()
     [0.0, 20.0, 2000.0]
@@ -62,9 +62,9 @@ def slices(
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
 ) -> tuple[Slice, ...]:
-    """Evaluate each value of each dimension: groups[dimension][i] is row i's value; None is "(not recorded)".
+    """Evaluate each value of each dimension: groups[dimension][i] is row i's value; None is shown as "(not recorded)".
 
-    Values run in their natural order; beyond the twelve most frequent they are joined as "(others)".
+    Values are in their natural order; all but the twelve most frequent are joined as "(others)".
     """
     y, p, who = (np.asarray(each) for each in (labels, probabilities, learners))
     found = []

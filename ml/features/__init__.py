@@ -1,1 +1,1 @@
-"""Works out a FeatureVector from a StudyHistory."""
+"""Computes a FeatureVector from a StudyHistory."""

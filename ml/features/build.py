@@ -24,7 +24,7 @@ def features_of(
     Args:
         history: What the learner did before the moment of prediction.
         estimates: What follows from the learner's answers as of that moment.
-        of_learner: The features that depend on the learner alone, where the caller has worked them out already.
+        of_learner: The features that depend on the learner alone, if the caller has computed them already.
     """
     known = platform.features_of_objective(history, estimates)
     known.update(estimated.features_of_objective(history, estimates))
@@ -32,7 +32,7 @@ def features_of(
 
 
 def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | None) -> list[FeatureVector]:
-    """The features of one learner who faces several objectives; what depends on the learner alone is worked out once.
+    """The features of one learner who faces several objectives; those of the learner alone are computed once.
 
     Args:
         histories: The same learner's history before each objective.
@@ -57,7 +57,7 @@ def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | Non
 def features_facing(
     past: LearnerHistory, objectives: Sequence[ports.ObjectiveRows], table: Difficulties | None
 ) -> list[FeatureVector]:
-    """As `features_of_all`, for the rows of the objectives."""
+    """Does the same as `features_of_all`, from the rows of the objectives."""
     return features_of_all([StudyHistory(past, rows) for rows in objectives], table)
 
 

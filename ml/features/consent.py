@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def teaches(learner: ports.Learner) -> bool:
-    """Whether the learner's records may be learned from: for models, for difficulty tables, for monitoring."""
+    """Whether the learner's records may be used for models, difficulty tables and monitoring."""
     return learner.include_in_analytics and learner.performance_tracking_enabled
 
 

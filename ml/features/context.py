@@ -46,7 +46,7 @@ STYLE_OF_CONTENT = (
 
 
 def content_type_mismatch(past: LearnerHistory) -> float | None:
-    """How far the formats of recent material lie from what the learner likes best.
+    """How far the formats of recent material differ from what the learner likes best.
 
     It is the mean, over the newest twenty events whose format the learner has rated, of 1 - rating / best rating, from
     0 (the favourite alone) to 1; a higher value raises the risk. None without a profile or without such events.
@@ -70,8 +70,8 @@ def content_type_mismatch(past: LearnerHistory) -> float | None:
 def cognitive_load_indicator(past: LearnerHistory) -> float | None:
     """The study load of the last 24 hours as a share of a full day: 300 answers, 4 hours or 60 new cards.
 
-    The fullest of the three measures counts, from 0 to 1; a higher value raises the risk. None for a learner without
-    answers and sessions, and where the answers' times only tell their order. Sources: reviews, and study_sessions that
+    The largest of the three measures counts, from 0 to 1; a higher value raises the risk. None for a learner without
+    answers and sessions, and where the answers' times only give their order. Sources: reviews, and study_sessions that
     had ended before as_of.
     """
     if past.order_only or not (past.reviews or past.sessions):

@@ -1,6 +1,6 @@
 """Turns a learner's estimates into features: numbers from 0 to 1, None where there is nothing to estimate from.
 
-What each feature means, its direction and its source stand in expectation_table.py and record_table.py.
+Each feature's meaning, direction and source are in expectation_table.py and record_table.py.
 """
 
 from __future__ import annotations

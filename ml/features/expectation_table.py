@@ -1,4 +1,4 @@
-"""Estimated features, first part: what other learners' results and this learner's ability let one expect.
+"""Estimated features, first part: what is expected from other learners' results and this learner's ability.
 
 ml/features/estimated.py computes them, from the deployment's difficulty table and from dated answers.
 """

@@ -1,8 +1,8 @@
-"""What a feature is: its name, its number and its words in one record; and how amounts are said in words.
+"""What a feature is: its name, its number and its words in one record; and how amounts are put into words.
 
-The records stand in platform_table.py, expectation_table.py and record_table.py. Everything else follows from them:
-the order of a vector, the sentences of an answer, the features' names on pages, and the section on features in
-ml/README.md (`python -m tests.features_page` writes it).
+The records are in platform_table.py, expectation_table.py and record_table.py. Everything else follows from them: the
+order of a vector, the sentences of an answer, the features' names on pages, and the section on features in ml/README.md
+(`python -m tests.features_page` writes it).
 
 To add a feature, append its record to its table and its value to the module that computes the table's features; accept
 the new sentences (`python -m tests.golden_sentences > tests/golden_sentences.txt`) and the new page. Models that were
@@ -41,16 +41,16 @@ LITTLE_COUNT = 10
 
 
 class Feature:
-    """One feature: a number in 0..1, what it means, and the clauses in which an answer speaks of it.
+    """One feature: a number in 0..1, what it means, and the clauses in which an answer mentions it.
 
     neutral: the value without data. direction: +1 where a higher value raises the risk, -1 where it lowers it, 0 where
     training may find either. meaning: the quantity as a noun phrase. unit: what the number counts. ends: what 0 and 1
     stand for. source: where the number comes from, and for a platform feature how it differs from the app's own.
 
-    subject: what the clause is about; one sentence names one feature of each subject. amount: how the value is said.
-    sentence: the clause, with "#" for the amount; "[+only ]" is said where the amount is little and the feature raises
-    the risk, "[-only ]" where it is little and lowers it. at_0, at_1: the whole clause at the ends of the scale, where
-    "#" would not do. missing: what there is no record of, where the feature has no data.
+    subject: what the clause is about; one sentence names at most one feature of each subject. amount: how the value is
+    put into words. sentence: the clause, with "#" for the amount; "[+only ]" appears where the amount is small and the
+    feature raises the risk, "[-only ]" where it is small and the feature lowers it. at_0, at_1: the whole clause at the
+    ends of the scale, where "#" would not do. missing: what there is no record of, where the feature has no data.
 
     A clause states a fact that is true for either sign of the contribution: a trained model may have learned that a
     value lowers the risk although the words would lead one to expect the opposite.
@@ -137,7 +137,7 @@ def _is_little(amount: str, raises: bool) -> bool:
 
 
 def grows(amount: float, full: float) -> float:
-    """An amount on a logarithmic scale: 0 for none, 1 from `full` on."""
+    """An amount on a logarithmic scale: 0 for none, 1 for `full` and more."""
     return min(1.0, log1p(amount) / log1p(full))
 
 

@@ -208,9 +208,9 @@ def historical_struggle_score(history: StudyHistory, topic: Topic) -> float | No
 def days_since_last_study(history: StudyHistory, topic: Topic) -> float | None:
     """The days since the course was last studied, divided by 30, at most 1.
 
-    A higher value raises the risk. None where the course was never studied, and where the answers' times only tell
-    their order. Source: reviews and performance_metrics; without any, lastStudiedAt of an own objective (where as_of
-    is now).
+    A higher value raises the risk. None where the course was never studied, and where the answers' times only give
+    their order. Source: reviews and performance_metrics; without any, lastStudiedAt of an own objective (where as_of is
+    now).
     """
     past, objective = history.past, history.objective
     last_ms = topic.last_studied_ms

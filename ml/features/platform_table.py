@@ -1,4 +1,4 @@
-"""The platform's own fifteen features, in the order in which a vector carries them.
+"""The platform's own fifteen features, in the order in which a vector has them.
 
 Their names and one line on each come from the platform; ml/features/platform.py and context.py compute them.
 """

@@ -1,6 +1,6 @@
 """Estimated features, second part: what this learner's own record shows.
 
-ml/features/estimated.py computes them from dated answers. Shares of few answers are drawn towards the usual rate.
+ml/features/estimated.py computes them from dated answers. Shares of few answers are shrunk towards the usual rate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The FeatureVector, which carries the features from the extractor to the model, and the features' order.
+"""The FeatureVector, which takes the features from the extractor to the model, and the order of the features.
 
 Every feature is a number from 0 to 1. A feature without data holds its neutral value and is named in `defaulted`; the
 model treats it as missing, which is not the same as average.
@@ -62,8 +62,8 @@ class FeatureVector:
         """A vector of the known features, bounded to 0..1; those absent or None are neutral and named as defaulted.
 
         Args:
-            known: Values by name; names that are no feature are passed over.
-            extracted_at_ms: The moment that the features speak of, in milliseconds since 1970.
+            known: Values by name; names that are not features are ignored.
+            extracted_at_ms: The moment that the features describe, in milliseconds since 1970.
             degraded: Why the features are defaults; empty where extraction worked.
         """
         values, defaulted = [], []
@@ -102,7 +102,7 @@ class FeatureVector:
         return None if name in self.defaulted else self.values[_POSITION[name]]
 
     def marked_with(self, model_version: str, source: str) -> FeatureVector:
-        """The same vector, marked with the model that answered, which retraining and monitoring read back."""
+        """The same vector, marked with the model that answered; retraining and monitoring read the mark."""
         return FeatureVector(self.values, self.defaulted, self.extracted_at_ms, self.degraded, model_version, source)
 
     def to_dict(self) -> dict[str, object]:
@@ -125,10 +125,11 @@ class FeatureVector:
         Args:
             stored: What to_dict gave, or a bare mapping of names to numbers when extracted_at_ms is given. Names that
                 are absent, null or listed in `defaulted` have no data.
-            extracted_at_ms: The moment that the features speak of, where `stored` has no extracted_at.
+            extracted_at_ms: The moment that the features describe, where `stored` has no extracted_at.
 
         Raises:
-            InvalidFeatures: A name is unknown, a value is no number from 0 to 1, or the metadata are of the wrong kind.
+            InvalidFeatures: A name is unknown, a value is not a number from 0 to 1, or the metadata are of the wrong
+                kind.
         """
         unknown = stored.keys() - _POSITION.keys() - _METADATA
         if unknown:

@@ -1,1 +1,1 @@
-"""Works out a Prediction from a FeatureVector: by a trained scorecard or the platform's rules, and in words."""
+"""Computes a Prediction from a FeatureVector, by a trained scorecard or the platform's rules, and puts it into words."""

@@ -1,8 +1,9 @@
 """Signs of struggle by the platform's own names and thresholds; each becomes one row of struggle_indicators.
 
-The app alerts by counting severities: HIGH where two signs are HIGH, or one is HIGH and two are MEDIUM; MEDIUM where
-one is HIGH or two are MEDIUM. It does not count CRITICAL. So the signs of a prediction are no severer than its own risk
-level, and a HIGH prediction has at least two HIGH signs: the alert finds every learner at high risk, and nobody else.
+The app decides on alerts by counting severities: HIGH where two signs are HIGH, or one is HIGH and two are MEDIUM;
+MEDIUM where one is HIGH or two are MEDIUM. It does not count CRITICAL. So the signs of a prediction are no more severe
+than its own risk level, and a HIGH prediction has at least two HIGH signs: the alert finds every learner at high risk,
+and nobody else.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def indicators_of(features: FeatureVector, prediction: Prediction) -> list[Indic
     """The signs behind a prediction.
 
     Returns:
-        The signs of a MEDIUM or HIGH risk, HIGH before MEDIUM and then by their contribution. None for a LOW risk, and
-        none where the features are mere defaults.
+        The signs of a MEDIUM or HIGH risk, HIGH before MEDIUM and then by their contribution. The list is empty for a
+            LOW risk, and where the features are only defaults.
     """
     level = prediction.risk_level
     if level == "LOW" or features.degraded:

@@ -123,8 +123,8 @@ def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[
 def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = "") -> str:
     """One English sentence: the level, the probability, and the strongest reasons that rest on data.
 
-    A high or medium risk is explained by what raises it, a low one by what lowers it; where nothing does, what speaks
-    against the level is named as such. degraded: why the study records could not be read.
+    A high or medium risk is explained by what raises it, a low one by what lowers it. Where nothing does, the sentence
+    names what points the other way, and says so. degraded: why the study records could not be read.
     """
     level = risk_level(probability)
     share = _share(probability)

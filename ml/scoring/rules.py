@@ -1,4 +1,4 @@
-"""The platform's rule-based model, which answers until a trained model exists, and which a trained one must beat.
+"""The platform's rule-based model. It answers until a trained model exists, and a trained model must beat it.
 
 The rules decide the level; within it the logit moves with all fifteen features:
 
@@ -6,8 +6,9 @@ The rules decide the level; within it the logit moves with all fifteen features:
 
 where risk(f) is the feature turned so that 1 is worst, and the typical learner's where there is no data. Attribution,
 fixed so that intercept + contributions = logit: the intercept is the logit of a LOW learner who is typical in
-everything; each feature contributes reach(level) * share(f) * (risk(f) - typical(f)); and what lifts the typical
-learner from LOW to the level is divided among the features that triggered it, by how far they went past their mark.
+everything; each feature contributes reach(level) * share(f) * (risk(f) - typical(f)); and the rise of the typical
+learner from LOW to the level is divided among the features that triggered it, by how far they exceeded their
+thresholds.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
     """The platform's risk level, and the features that triggered it.
 
     Returns:
-        The level, and per feature how far it went past its threshold, as a share of the way that was left. Features
+        The level, and for each feature that triggered it how far it exceeded its threshold, as a share of the remaining
+            range. Features
         without data trigger nothing.
     """
     high = _triggered(features, HIGH_THRESHOLDS)
@@ -129,12 +131,12 @@ def _triggered(features: FeatureVector, thresholds: Mapping[str, tuple[float, fl
 
 
 def confidence_of(features: FeatureVector, triggered: int = 0) -> float:
-    """How much of what the rules weigh rests on data, from 0.1 to 0.95.
+    """The share of the rules' total weight that rests on data, from 0.1 to 0.95.
 
     Args:
         features: The features that the prediction rests on. Without any record of study the confidence is at most
             0.35, which rises to 0.75 at twenty answers; it is at most 0.2 where the features are defaults.
-        triggered: How many features triggered the level; two or more that agree take away some of the doubt.
+        triggered: How many features triggered the level; two or more that agree raise the confidence.
     """
     known = sum(share for name, (share, _) in STRAIN.items() if name not in features.defaulted)
     confidence = max(LEAST_CONFIDENCE, FULL_CONFIDENCE * sqrt(known))

@@ -1,8 +1,8 @@
 """The additive model: one small table per feature turns a FeatureVector into a logit and its exact contributions.
 
-logit = intercept + sum of contributions, and each contribution depends on one feature alone, so that what the model
-says of a feature can be read off its table, and drawn. ml/training makes the tables, ml/storage/model_file.py keeps
-them in files, and this module only reads them.
+logit = intercept + sum of contributions, and each contribution depends on one feature alone, so that the effect of a
+feature can be read from its table, and drawn. ml/training makes the tables, ml/storage/model_file.py keeps them in
+files, and this module only reads them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ LOGIT_BOUND = 12.0
 class Table:
     """One feature's part of the logit: values[i] + slopes[i] * x where edges[i-1] < x <= edges[i]; else `missing`.
 
-    edges: strictly increasing, n of them; values: n + 1; slopes: n + 1, or none at all for a step function.
-    `stated` tables come from the platform's rules, not from learners' answers.
+    edges: strictly increasing, n of them; values: n + 1; slopes: n + 1 of them, or empty for a step function. `stated`
+    tables come from the platform's rules, not from learners' answers.
     """
 
     __slots__ = ("edges", "missing", "slopes", "stated", "values")
@@ -56,7 +56,7 @@ class Table:
 
 
 class Deviations:
-    """How far each of the bagged models departs from the main one, by the segment in which one feature's value lies.
+    """How far each bagged model departs from the main one, for each segment of one feature's values.
 
     rows: len(edges) + 2 rows of one number per bag, one after the other; the last row is for "no data".
     """
@@ -123,12 +123,12 @@ class Scorecard:
 
 
 class SavedModel:
-    """A scorecard, and what is known of its training.
+    """A scorecard, and what is known about its training.
 
-    sources: one sentence per training source. figures: what was measured on learners kept out, and counts. until_ms:
-    the training cut-off, None where the sources have no common clock. struggle_below: the label's threshold.
-    difficulty: (file name beside the model, its sha256) of the objectives' difficulties, or None. correct_from: the
-    setting it was trained under, GOOD or HARD, or ANY (ml/study/correctness.py).
+    sources: one sentence per training source. figures: what was measured on learners left out of the training, and
+    counts. until_ms: the training cut-off, None where the sources have no common clock. struggle_below: the label's
+    threshold. difficulty: (file name beside the model, its sha256) of the difficulty table, or None. correct_from: the
+    setting that it was trained under, GOOD or HARD, or ANY (ml/study/correctness.py).
     """
 
     __slots__ = (

@@ -62,13 +62,13 @@ def _without_absences(features: FeatureVector, score: Score) -> tuple[float, lis
 
 
 def confidence_of(probability: float, spread: float, features: FeatureVector) -> float:
-    """How far the answer can be relied on, from 0 to 1: the chance that its side of 0.5 is right, less its doubts.
+    """How far the answer can be relied on, from 0 to 1: the chance that its side of 0.5 is right, less deductions.
 
     Args:
         probability: The model's.
-        spread: The standard deviation of the bagged logits; it is turned into a doubt of the probability.
-        features: The features that the prediction rests on. An objective of unknown difficulty is a doubt too; a
-            history of fewer than 20 answers caps the confidence; mere defaults hold it to at most 0.2.
+        spread: The standard deviation of the bagged logits, from which a deduction is computed.
+        features: The features that the prediction rests on. An objective of unknown difficulty causes a deduction too;
+            a history of fewer than 20 answers caps the confidence; where all features are defaults it is at most 0.2.
     """
     sureness = max(probability, 1.0 - probability)
     doubt = probability * (1.0 - probability) * spread

@@ -1,7 +1,8 @@
-"""Files that are whole or absent: a reader sees the old content or the new one, whenever a crash comes.
+"""Files that are whole or absent: a reader sees the old content or the new one, whenever a crash occurs.
 
-An unfinished file or directory has a name of its own and is locked by the process that makes it. The kernel takes the
-lock away with the process, so that whatever nobody holds was left behind by a killed process; `sweep` removes it.
+An unfinished file or directory has a name of its own and is locked by the process that makes it. The kernel releases
+the lock when the process ends, so an unfinished file without a lock was left behind by a killed process; `sweep`
+removes it.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ def put(path: str, content: bytes, replace: bool = True, executable: bool = Fals
     """Puts content at path by one rename, so that it outlasts a power cut.
 
     Args:
-        path: where the file is to stand; a link in its place is replaced, not followed.
+        path: where the file is written; a link in its place is replaced, not followed.
         content: the bytes of the file.
         replace: without it, the file is made read-only, and an existing one is left alone.
-        executable: whoever may read the file may also run it.
-        most: the most permissions that the file has. It has those of the file before it, else those that the umask
-            gives a new file.
+        executable: everybody who may read the file may also run it.
+        most: the upper limit of the file's permissions. It gets those of the file that it replaces, else those that the
+            umask gives a new file.
 
     Raises:
         FileExistsError: there is a file at path, and `replace` is false.
@@ -64,9 +65,9 @@ def put(path: str, content: bytes, replace: bool = True, executable: bool = Fals
 
 
 def mode_of(path: str) -> int:
-    """The permissions for a file that is to stand at path: those of the file there, else a new file's under the umask.
+    """The permissions for a file to be written to path: those of the file there, else a new file's under the umask.
 
-    A file of somebody else's may make the new one more private, but not less.
+    A file that belongs to somebody else may make the new one more private, but not less.
     """
     mask = os.umask(0o077)
     os.umask(mask)
@@ -83,7 +84,7 @@ def mode_of(path: str) -> int:
 
 @contextmanager
 def workshop(directory: str) -> Iterator[str]:
-    """A new directory for unfinished files, which is removed at the end."""
+    """A new directory for unfinished files, which is removed at the end of the block."""
     handle, path = _held(lambda: _opened(tempfile.mkdtemp(prefix=WORKSHOP, dir=directory)))
     try:
         yield path
@@ -93,7 +94,7 @@ def workshop(directory: str) -> Iterator[str]:
 
 
 def sweep(directory: str) -> list[str]:
-    """Removes what killed processes left unfinished, and returns the names; what a living process holds stays."""
+    """Removes what killed processes left unfinished, and returns the names; files of running processes stay."""
     removed = []
     for name in _names(directory):
         path = os.path.join(directory, name)

@@ -1,8 +1,8 @@
-"""The difficulty table as a file that anybody may have put there: what is checked before a row of it is trusted.
+"""The checks of a difficulty table before any row is trusted, since anybody may have put the file there.
 
-It must be a regular file of bounded size, hold exactly the tables of SCHEMA (a view would run a query that its writer
-chose), and be the file that the model names. Every opening checks as much of that as costs nothing: the size and the
-first page, whose checksum is part of the file's name. Processes that live long hash the whole file (`checksum`).
+It must be a regular file of bounded size, contain exactly the tables of SCHEMA (a view would run a query that its
+writer chose), and be the file that the model names. Every opening checks what can be checked at no cost: the size and
+the first page, whose checksum is part of the file's name. Long-lived processes hash the whole file (`checksum`).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _TABLE_LEAF = 13
 
 
 def name_of(content: bytes, sha256: str) -> str:
-    """The name of a table beside its model: its hash, which is for people, its size and its first page's crc32."""
+    """The file name of a table: its hash, which is for people, its size, and the crc32 of its first page."""
     return f"difficulty-{sha256[:16]}-{len(content):x}-{crc32(content[:PAGE_BYTES]):08x}.sqlite3"
 
 
 def connection_to(path: str) -> sqlite3.Connection:
-    """A connection to the file, which has been checked. Raises ModelRefused."""
+    """Checks the file and returns a connection to it. Raises ModelRefused."""
     try:
         handle = opened(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,6 @@
-"""The difficulty table beside a model, open for reading: the rows one history needs, without the learner's own fold.
+"""The difficulty table beside a model, open for reading: the rows that a history needs, without the learner's own fold.
 
-Every row keeps its counts for everybody and for each fold of learners that contributed. The learner's own fold is
+Every row holds counts for everybody and for each fold of learners that contributed. The learner's own fold is
 subtracted when a row is read (exactly, since counts are integers), in training and in prediction alike.
 """
 
@@ -42,7 +42,7 @@ def fold_of(learner_id: str) -> int:
 
 
 def row_checksum(row_id: str, content: bytes) -> int:
-    """The crc32 that stands beside a row."""
+    """The crc32 that is stored with a row."""
     return crc32(content, crc32(row_id.encode()))
 
 
@@ -74,11 +74,11 @@ class DifficultyTable:
         return table
 
     def about(self) -> dict[str, object]:
-        """The table's own description: its cut-off and how it was counted."""
+        """The table's own description: its cut-off, and how its answers were counted."""
         return dict(self._rows("SELECT name, value FROM about LIMIT 100"))
 
     def answers(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        """What was counted for everybody: (answers, wrong, learners) per objective and (answers, wrong) per card.
+        """The counts over everybody: (answers, wrong, learners) per objective and (answers, wrong) per card.
 
         The keys are (table, row id). These counts only grow as long as nobody leaves. Raises ModelRefused.
         """
@@ -92,7 +92,7 @@ class DifficultyTable:
         return found
 
     def check(self, sha256: str) -> None:
-        """Compares the hash of the whole file with this one. Raises ModelRefused where they differ."""
+        """Compares the hash of the whole file with the given one. Raises ModelRefused where they differ."""
         if difficulty_file.checksum(self.path) != sha256:
             raise ModelRefused(f"the difficulty table {self.path} does not match its checksum")
 

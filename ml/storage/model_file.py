@@ -1,8 +1,8 @@
-"""The saved form of a model: plain builtins in a pickle, checked before use, so that no file can run code.
+"""The file format of a model: a pickle of plain builtins, checked before use, so that no file can run code.
 
 The file is a pickled dict of `format`, `sha256` and `payload`; the payload is a pickled dict whose keys are those of
 `_payload_of` below. Reading accepts only plain builtins (ml/storage/plain_pickle.py), then checks every type, length
-and number: any bytes give a SavedModel or ModelRefused.
+and number: whatever the bytes are, the result is a SavedModel or ModelRefused.
 """
 
 from __future__ import annotations
@@ -104,7 +104,10 @@ def dump(model: SavedModel) -> bytes:
 
 
 def write(model: SavedModel, path: str) -> None:
-    """Writes the whole model to path: a reader sees the old file or the new one, and a crash leaves the old one."""
+    """Writes the whole model to path.
+
+    A reader sees the old file or the new one, and after a crash the old one is there.
+    """
     from ml.storage import atomic_files
 
     content = dump(model)

@@ -1,4 +1,4 @@
-"""promotions.jsonl: what replaced what, when and why; one JSON object per line, and lines are only appended."""
+"""promotions.jsonl: which version replaced which, when and why. It has one JSON object per line; lines are only added."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Promotions:
             os.close(handle)
 
     def entries(self) -> list[Mapping[str, str | None]]:
-        """All promotions, oldest first; a line that is damaged is passed over. Raises ModelRefused as `append` does."""
+        """All promotions, oldest first; a damaged line is skipped. Raises ModelRefused as `append` does."""
         try:
             with open(opened(self.path), "rb") as file:
                 skipped = max(0, os.fstat(file.fileno()).st_size - MOST_BYTES)
@@ -62,7 +62,7 @@ class Promotions:
         return [entry for line in lines if (entry := _entry(line)) is not None]
 
     def before(self, version: str) -> str | None:
-        """The version that answered before `version` was last promoted (rollbacks apart); None where none did."""
+        """The version that answered before `version` was last promoted (rollbacks do not count); None where none did."""
         for entry in reversed(self.entries()):
             if entry["to"] == version != entry["from"] and not str(entry["why"]).startswith(ROLLBACK):
                 return entry["from"]

@@ -1,10 +1,9 @@
 """The model directory: immutable versions, and current.pkl, which is always one of them, whole.
 
     models/struggle_prediction_v1.0_2026-11-23.pkl     a version; .2, .3 ... when a day has several
-    models/struggle_prediction_v1.0_2026-11-23.json    its card
-    models/difficulty-<hash>-<size>-<stamp>.sqlite3    objective difficulties that versions name by their hash
-    models/current.pkl                                 a copy of the version that answers
-    models/promotions.jsonl                            what replaced what, when and why; rollback reads it
+    models/struggle_prediction_v1.0_2026-11-23.json    its card models/difficulty-<hash>-<size>-<stamp>.sqlite3
+    objective difficulties that versions name by their hash models/current.pkl                                 a copy of
+    the version that answers models/promotions.jsonl which version replaced which, when and why; rollback reads it
 
 A version is written once and never touched again. current.pkl is replaced by one rename, so that a prediction
 started at any moment reads the old model or the new one. The line in promotions.jsonl is written before the rename:
@@ -41,7 +40,7 @@ _MOST_BYTES_OF_A_CARD = 4 * 1024 * 1024
 
 
 class Registry:
-    """The versions in one directory. Reading needs no lock; whoever writes holds `locked()`."""
+    """The versions in one directory. Reading needs no lock; whoever writes must hold `locked()`."""
 
     def __init__(self, directory: str) -> None:
         self.directory = os.path.abspath(directory)
@@ -58,10 +57,10 @@ class Registry:
 
     @contextmanager
     def locked(self, wait: bool = True) -> Iterator[None]:
-        """Holds the right to write, which one process has at a time and loses even when it is killed.
+        """Holds the lock for writing, which one process has at a time and which is released even if it is killed.
 
-        With wait=False it raises BlockingIOError while another process holds the lock. It is not reentrant. Whoever
-        takes the lock removes what killed processes left unfinished. Raises ModelRefused where the directory cannot be
+        With wait=False it raises BlockingIOError while another process holds the lock. It is not reentrant. Taking the
+        lock also removes what killed processes left unfinished. Raises ModelRefused where the directory cannot be
         written to.
         """
         self.prepare()
@@ -90,7 +89,7 @@ class Registry:
         return self._path(version + ".pkl")
 
     def read(self, version: str) -> SavedModel:
-        """A version's model. Raises ModelNotFound, ModelRefused."""
+        """Reads a version's model. Raises ModelNotFound, ModelRefused."""
         return model_file.read(self.path(version))
 
     def card(self, version: str) -> Mapping[str, object]:
@@ -112,7 +111,7 @@ class Registry:
             return None
 
     def add(self, saved: SavedModel, date: str, card: Mapping[str, object] | None = None) -> str:
-        """Keeps a new version under the date (YYYY-MM-DD) with the next free number, and returns its name."""
+        """Saves a new version under the date (YYYY-MM-DD) with the next free number, and returns its name."""
         number = 1
         while True:
             version = PREFIX + date + (f".{number}" if number > 1 else "")
@@ -129,7 +128,7 @@ class Registry:
         return version
 
     def add_difficulty(self, content: bytes) -> tuple[str, str]:
-        """Keeps a difficulty table under its hash, and returns how a model names it: (file name, sha256)."""
+        """Saves a difficulty table under its hash, and returns how a model refers to it: (file name, sha256)."""
         digest = model_file.sha256(content)
         name = name_of(content, digest)
         self._put(name, content, replace=True)
@@ -138,8 +137,8 @@ class Registry:
     def promote(self, version: str, at: str, why: str) -> str | None:
         """Makes a version answer from now on, and returns the version that answered before.
 
-        at: when, as ISO 8601. The version is read and checked first, with the difficulty table that it names. Raises
-        ModelNotFound, ModelRefused.
+        at: the time of the promotion, in ISO 8601. The version is read and checked first, with the difficulty table
+        that it names. Raises ModelNotFound, ModelRefused.
         """
         saved = self.read(version)
         if saved.difficulty is not None:
@@ -159,15 +158,15 @@ class Registry:
         self._put(CURRENT, model_file.dump(saved), replace=True)
 
     def promotions(self) -> list[Mapping[str, str | None]]:
-        """What replaced what, oldest first; a damaged line is passed over. Raises ModelRefused."""
+        """All promotions, oldest first; a damaged line is skipped. Raises ModelRefused."""
         return self._promotions.entries()
 
     def rollback(self, at: str, why: str) -> str | None:
-        """Returns to the version that answered before; where there is none before it, current.pkl is removed.
+        """Switches back to the version that answered before; where there was none, current.pkl is removed.
 
         It returns the version that answers now (None: the shipped model, or the rules). Two rollbacks go two versions
-        back, not back and forth; a version that is gone or damaged is passed over. Raises ModelNotFound where there is
-        no current.pkl.
+        back, not back and forth; a version that no longer exists or is damaged is skipped. Raises ModelNotFound where
+        there is no current.pkl.
         """
         if not os.path.lexists(self._path(CURRENT)):
             raise ModelNotFound(f"there is no current model in {self.directory} to roll back from")
@@ -188,7 +187,7 @@ class Registry:
         return next((version for version in self._earlier() if self._is_sound(version)), None)
 
     def remove(self, version: str) -> list[str]:
-        """Removes a version for good, with its card and the table that no other model names.
+        """Removes a version for good, with its card and, if no other model names it, its difficulty table.
 
         It returns the files' names. Raises ModelNotFound, and ModelRefused for the version that answers.
         """

@@ -1,1 +1,1 @@
-"""What a learner did, as records, and what follows from it: visits, estimates, difficulty, plans."""
+"""What a learner did, as records, and what is computed from it: visits, estimates, difficulty, plans."""

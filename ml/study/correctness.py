@@ -1,9 +1,9 @@
 """Which ratings count as a correct answer: one setting for a whole deployment, and the functions that apply it.
 
-GOOD (the platform's own rule): GOOD and EASY are correct, AGAIN and HARD are not. HARD (platforms that schedule by
-recall, such as FSRS and Anki, count it as a pass): every grade but AGAIN is correct. The setting is read once, where a
-command or a service begins, and is handed on from there; a history, the estimates and a difficulty table each keep
-theirs.
+GOOD (the platform's own rule): GOOD and EASY are correct, AGAIN and HARD are not. HARD (for platforms that schedule by
+recall, such as FSRS and Anki, which count it as a pass): every grade but AGAIN is correct. The setting is read once,
+when a command or a service starts, and is passed on from there; a history, the estimates and a difficulty table each
+store the setting under which they were made.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def is_correct(rating: str, correct_from: str = GOOD) -> bool:
 
 
 def correct_setting(given: str | None = None) -> str:
-    """The deployment's setting: what is given, else $STRUGGLE_CORRECT_FROM, else GOOD. Raises InvalidSetting."""
+    """The deployment's setting: the given one, else $STRUGGLE_CORRECT_FROM, else GOOD. Raises InvalidSetting."""
     found = given or setting(VARIABLE) or GOOD
     if found.upper() not in _CORRECT:
         raise InvalidSetting(f"{VARIABLE} and --correct-from are GOOD or HARD, not {found[:40]!r}")

@@ -1,4 +1,4 @@
-"""Why an answer rests on default features, in words that a learner may read: no host, path or name is in them."""
+"""Why an answer rests on default features, in sentences that a learner may read: they contain no host, path or name."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ SENTENCES = {
 
 
 def code_of(sentence: str) -> str:
-    """The code of one of the sentences above; "other" for a caller's own words."""
+    """The code that belongs to one of the sentences above; "other" for any other sentence."""
     return next((code for code, known in SENTENCES.items() if known == sentence), "other")

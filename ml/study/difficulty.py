@@ -1,4 +1,4 @@
-"""How hard objectives and cards were for OTHER learners, as one learner may see it: smoothed rates from counts.
+"""How hard objectives and cards were for OTHER learners than the one who is predicted: smoothed rates from counts.
 
 The counts come from the table beside the model (ml/storage/difficulty_table.py), without those of the learner's own
 fold, so that no learner's own outcome ever reaches that learner's features.
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Difficulties(Protocol):
-        """Where difficulties are looked up; ml.storage.difficulty_table.DifficultyTable has this shape."""
+        """The interface through which difficulties are looked up; ml.storage.difficulty_table.DifficultyTable has it."""
 
         def facing(
             self,
@@ -142,7 +142,7 @@ class ObjectiveDifficulty:
 
 
 class Relations:
-    """Which objectives' results predict this one's, learned from other learners.
+    """The objectives whose results predict this one's, as learned from other learners.
 
     weights: (objective id, 0..1) pairs. predecessors: ids of the objectives that most learners meet before it.
     """
@@ -155,7 +155,7 @@ class Relations:
 
 
 class LearnerDifficulty:
-    """The table as one learner may see it: read once, for the objectives and cards of one history."""
+    """What one learner's predictions may use of the table: read once, for the objectives and cards of one history."""
 
     __slots__ = ("_cards", "_of_card", "objectives", "relations", "totals")
 
@@ -175,7 +175,7 @@ class LearnerDifficulty:
     def of_card(self, objective_id: str | None, card_id: str) -> tuple[float, float]:
         """(How likely others are to answer this card wrong, as a logit; how likely they are to answer it right, 0..1).
 
-        Both are smoothed towards the rate of the card's objective.
+        Both are shrunk towards the rate of the card's objective.
         """
         key = objective_id, card_id
         known = self._of_card.get(key)
@@ -187,7 +187,7 @@ class LearnerDifficulty:
         return known
 
     def card_error_rate(self, objective_id: str | None, card_id: str) -> float | None:
-        """Others' error rate on the card, smoothed as above, or None where nobody else has answered it."""
+        """Others' error rate on the card, shrunk in the same way, or None where nobody else has answered it."""
         counts = self._cards.get(card_id)
         if counts is None or not counts[0]:
             return None

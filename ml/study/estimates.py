@@ -1,10 +1,10 @@
 """Estimates from a learner's dated answers: ability, retention, recency and visits; one pass, O(1) per answer.
 
-Every estimate is a running state: training walks a history once, a prediction replays its window, and both give the
-same numbers to the last bit. Ability follows the Rasch model, P(correct) = logistic(ability + offset on the objective -
-difficulty). Its posterior is tracked by assumed-density filtering (a Gaussian mean and variance updated answer by
-answer), so that early answers move it far and later ones little. Retention is the power law of FSRS-4.5, R = (1 + 19/81
-t/S)^-1/2.
+Every estimate is a running state: training goes through a history once, a prediction replays its window, and both give
+the same numbers to the last bit. Ability follows the Rasch model, P(correct) = logistic(ability + offset on the
+objective - difficulty). Its posterior is tracked by assumed-density filtering (a Gaussian mean and variance updated
+answer by answer), so that early answers change it a lot and later ones little. Retention is the power law of FSRS-4.5,
+R = (1 + 19/81 t/S)^-1/2.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Strength:
 
 
 def learn(ability: Strength, offset: Strength | None, hardness: float, correct: float) -> None:
-    """One step of the filter: an answer of correctness 0..1 to a question of that hardness (a logit)."""
+    """One step of the filter, for an answer of correctness 0..1 to a question of the given difficulty (a logit)."""
     ability_variance = ability.variance + ABILITY_DRIFT
     if offset is None:
         expected = logistic(ability.logit - hardness)
@@ -67,11 +67,12 @@ def learn(ability: Strength, offset: Strength | None, hardness: float, correct: 
 
 
 class ObjectiveTrace:
-    """One learner on one objective so far.
+    """The state of one learner on one objective so far.
 
-    offset, opening_offset: how much better here than the general ability says, over all answers and over those that
-    open a visit. fast: recency-weighted accuracy. residual: sum of (correct - expected by others' difficulty).
-    visit: the newest one, with its outcome so far (None while it labels nothing). judged: visits that label something.
+    offset, opening_offset: how much better the learner does here than the general ability suggests, over all answers
+    and over those that open a visit. fast: recency-weighted accuracy. residual: sum of (correct - expected by others'
+    difficulty). visit: the newest one, with its outcome so far (None while it has none). judged: the number of visits
+    with an outcome.
     """
 
     __slots__ = (
@@ -110,14 +111,14 @@ class ObjectiveTrace:
         self.wrong_streak = 0
 
     def retention(self, as_of_ms: int) -> float:
-        """Expected recall at as_of, 0..1, from the gap since the last answer and the stability built so far."""
+        """Expected recall at as_of, 0..1, from the time since the last answer and the stability reached so far."""
         return 1.0 / sqrt(1.0 + 19.0 / 81.0 * (as_of_ms - self.last_ms) / DAY_MS / self.stability_days)
 
 
 class LearnerEstimates:
-    """The running state; `observe` takes the learner's answers oldest first.
+    """The running state; `observe` takes the learner's answers, oldest first.
 
-    correct_from: the setting that says which answers are correct; difficulty must have been counted under the same.
+    correct_from: the setting that says which answers are correct; difficulty must have been counted under the same one.
     """
 
     def __init__(self, difficulty: LearnerDifficulty = NO_DIFFICULTY, correct_from: str = GOOD) -> None:
@@ -152,7 +153,7 @@ class LearnerEstimates:
 
     @classmethod
     def facing(cls, histories: Sequence[StudyHistory], table: Difficulties | None) -> LearnerEstimates:
-        """All of a learner's answers, against what other learners made of what was answered and of what is faced.
+        """Replays all of a learner's answers, with the difficulty of what was answered and of what is faced.
 
         Args:
             histories: one learner's history before each objective that is faced; at least one.
@@ -167,7 +168,7 @@ class LearnerEstimates:
         return cls(difficulty, past.correct_from).replay(past)
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
-        """Observes a whole history, answers and validation scores in the order of their time."""
+        """Observes a whole history: its answers and validation scores, in the order of their times."""
         waiting = list(past.validations)
         waiting.reverse()
         observe = self.observe
@@ -180,7 +181,7 @@ class LearnerEstimates:
         return self
 
     def observe(self, review: ports.Review) -> None:
-        """Takes the next answer; a row whose rating is not a grade is passed over."""
+        """Takes the next answer; a row whose rating is not a grade is ignored."""
         if review.rating not in GRADES:
             return
         correct = 1.0 if review.rating in self._correct else 0.0
@@ -213,7 +214,7 @@ class LearnerEstimates:
             trace.last_position = self.answers
 
     def observe_validation(self, validation: ports.Validation) -> None:
-        """Takes a validation score as one more answer of that correctness; it opens no visit."""
+        """Takes a validation score as one more answer of that correctness; it does not start a visit."""
         objective_id, score = validation.objective_id, validation.score
         if objective_id is None or score is None:
             return
@@ -274,16 +275,17 @@ def difficulty_facing(
     table: Difficulties | None,
     correct_from: str,
 ) -> LearnerDifficulty:
-    """What the table says of every objective and card that a learner's predictions touch.
+    """Looks up every objective and card that a learner's predictions need.
 
-    The difficulty of one objective does not depend on the others, so that many may be looked up at once.
+    The difficulty of one objective does not depend on the others, so many may be looked up at once.
 
     Args:
         rows: the learner, with the answers and validation scores that are replayed.
         targets: ids of the objectives that are faced.
         cards: cards of those objectives that are due.
         table: the deployment's difficulties; None gives NO_DIFFICULTY.
-        correct_from: the setting under which answers are judged; the table must have been counted under the same.
+        correct_from: the setting that says which answers are correct; the table must have been counted under the same
+            one.
 
     Raises:
         ModelRefused: the table is damaged, or was counted under another setting.

@@ -1,8 +1,8 @@
-"""StudyHistory: what one learner had done up to one moment, and the one place that keeps out everything later.
+"""StudyHistory: what one learner had done up to one moment, and the one place where everything later is removed.
 
 Every prediction, training row and batch score passes through `StudyHistory.before`. It drops each row dated at or after
-`as_of`, cuts every source to the same window, and blanks the columns that describe the present when `as_of` is past. It
-is also told here what plans mean: how long an exam lasts, what it covers, and which objectives a mission names.
+`as_of`, cuts every source to the same window, and blanks the columns that describe the present when `as_of` is past.
+This module also says what plans mean: how long an exam lasts, what it covers, and which objectives a mission names.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNDER_WAY = ("PENDING", "IN_PROGRESS")
 
 
 class Window:
-    """The newest rows of each source that one prediction sees; the same in training, batch and prediction."""
+    """How many of the newest rows of each source one prediction uses; the same in training, batch and prediction."""
 
     __slots__ = ()
     reviews = 3000
@@ -51,7 +51,7 @@ WINDOW = Window()
 
 
 class LearnerHistory:
-    """What one learner had done before `as_of_ms`, oldest first; nothing in it changes once it is made.
+    """What one learner had done before `as_of_ms`, oldest first; it is immutable.
 
     `is_now` tells whether as_of is the present: only then do columns without a date (mastery levels, card
     schedules, the profile, pending missions) describe the learner at as_of, and only then are they kept.
@@ -106,14 +106,14 @@ class LearnerHistory:
         self._derived: dict[object, object] = {}
 
     def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
-        """derive(self), worked out once and kept, because what depends on the learner alone serves every objective."""
+        """Computes derive(self) once and keeps it, because what depends on the learner alone serves every objective."""
         if derive not in self._derived:
             self._derived[derive] = derive(self)
         return self._derived[derive]  # type: ignore[return-value]
 
     @property
     def order_only(self) -> bool:
-        """Whether the answers' times are mere places in an order, so that no gap between them means anything."""
+        """Whether the answers' times only give their order, so that the gaps between them mean nothing."""
         return bool(self.reviews) and self.reviews[-1].order_only
 
 
@@ -131,7 +131,7 @@ class StudyHistory:
 
     @classmethod
     def before(cls, rows: ports.StudyRows, correct_from: str = GOOD) -> StudyHistory:
-        """The history as of rows.as_of_ms, whatever later rows the client handed over."""
+        """The history as of rows.as_of_ms, even if the client returned later rows."""
         return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, correct_from), rows.objective)
 
 
@@ -162,7 +162,7 @@ def objectives_of(mission: ports.Mission) -> list[str]:
 
 
 def objective_named(entry: object) -> str | None:
-    """The objective that a mission's entry names, as `objectiveId`, `objective.id` or `id`; None once completed."""
+    """The objective that a mission's entry names, as `objectiveId`, `objective.id` or `id`; None if it is completed."""
     if not isinstance(entry, dict) or entry.get("completed") is True:
         return None
     nested = entry.get("objective")

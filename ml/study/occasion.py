@@ -36,14 +36,15 @@ class Occasion:
 
     @property
     def date_ms(self) -> int:
-        """The day's last millisecond, so that an app that looks for predictions from now on finds today's all day."""
+        """The day's last millisecond. An app that looks for predictions dated from now on finds today's until midnight."""
         return (self.day + 1) * DAY_MS - 1
 
     @property
     def prediction_id(self) -> str:
         """The id of the prediction for this day, however often it is made.
 
-        A UUID of version 7 that begins with the day: a day's rows lie together, and can be a partition by id.
+        It is a UUID of version 7 that begins with the day, so that the rows of a day are adjacent and can form a
+        partition by id.
         """
         name = dumps(["prediction", self.learner_id, self.objective_id, self.day]).encode()
         named = sha1(NAME_SPACE + name, usedforsecurity=False)
@@ -58,8 +59,8 @@ class Occasion:
 def occasion_of(past: LearnerHistory, objective: ports.Objective) -> Occasion:
     """The day of the next mission that names the objective, else of the next exam that covers it, else of as_of.
 
-    Missions are known now only; one of today counts although its hour may be over. The plans are those of
-    ml/study/upcoming.py, however far ahead they lie.
+    Missions are known only where as_of is now; one of today counts even if its hour is over. The plans are those of
+    ml/study/upcoming.py, however far ahead they are.
     """
     day = past.once(_mission_days).get(objective.id)
     if day is None:

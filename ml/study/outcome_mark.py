@@ -1,8 +1,8 @@
 """Who decided the outcome of a stored prediction, and by which rule: a mark inside its featureVector, under "outcome".
 
-The platform's tables have no column for it, and in the current app a learner's own word and an outcome worked out
-from answers lie in the same column, actualOutcome. An outcome without a mark was recorded before marks were made, or
-by the app; `record_outcomes --again` finds out which.
+The platform's tables have no column for it, and the current app keeps a learner's own report and an outcome computed
+from answers in the same column, actualOutcome. An outcome without a mark was recorded before marks existed, or by the
+app; `record_outcomes --again` finds out which.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ ANSWERS, VALIDATION, LEARNER, APP = "answers", "validation", "learner", "app"
 
 
 def marked(features: object, by: str, correct_from: str, struggled: bool) -> object:
-    """The stored features with the mark; features that are no JSON object are returned as they are."""
+    """The stored features with the mark; features that are not a JSON object are returned unchanged."""
     if features is not None and not isinstance(features, dict):
         return features
     return {**(features or {}), KEY: {"by": by, "correct_from": correct_from, "struggled": struggled}}
 
 
 def by_of(features: object, struggled: bool | None) -> str | None:
-    """Who decided the outcome that is stored; None without a mark.
+    """Who decided the stored outcome; None without a mark.
 
-    Where the mark speaks of another outcome, the app has written this one since: a learner's word, most likely.
+    Where the mark gives another outcome, the app has overwritten it since, most likely with the learner's report.
     """
     mark = features.get(KEY) if isinstance(features, dict) else None
     if not isinstance(mark, dict) or mark.get("by") not in (ANSWERS, VALIDATION, LEARNER, APP):
@@ -31,11 +31,11 @@ def by_of(features: object, struggled: bool | None) -> str | None:
 
 
 def in_force(features: object, correct_from: str, struggled: bool | None) -> bool:
-    """Whether the outcome that is stored stands under the deployment's setting.
+    """Whether the stored outcome is valid under the deployment's setting.
 
-    An outcome decided by answers stands under the setting by which they were judged. A validation score, a learner's
-    word and the app's own decision do not depend on the setting. An outcome without a mark does not stand, since nobody
-    knows the rule that decided it.
+    An outcome decided by answers is valid under the setting by which they were judged. A validation score, a learner's
+    report and the app's own decision do not depend on the setting. An outcome without a mark is not valid, since the
+    rule that decided it is unknown.
     """
     by = by_of(features, struggled)
     if by != ANSWERS:

@@ -1,4 +1,4 @@
-"""The scales that numbers stand on: the platform's levels, shares of 0..1, and logits."""
+"""The scales of numbers: the platform's levels, shares from 0 to 1, and logits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _INFINITY = float("inf")
 
 
 def mean(scores: list[float]) -> float | None:
-    """The mean, or None of nothing."""
+    """The mean, or None where there are no values."""
     return sum(scores) / len(scores) if scores else None
 
 
 def bounded(score: object) -> float | None:
-    """A stored score held to 0..1; None where it is not a finite number."""
+    """A stored score cut to 0..1; None where it is not a finite number."""
     if isinstance(score, bool) or not isinstance(score, (int, float)) or score != score or abs(score) == _INFINITY:
         return None
     return float(min(1, max(0, score)))
@@ -41,9 +41,9 @@ def logistic(x: float) -> float:
 
 
 def probability_of(logit: float) -> float:
-    """The probability of a trained model's logit: `logistic`, which a few last digits of small ones differ from.
+    """The probability for a trained model's logit: `logistic` in a form whose last digits differ for small values.
 
-    Answers are kept and compared with later ones to the last digit, so that this spelling is not changed.
+    Stored answers are compared with later ones to the last digit, so this form must not be changed.
     """
     if logit >= 0:
         return 1.0 / (1.0 + exp(-logit))

@@ -1,7 +1,7 @@
-"""What depends on the learner alone and not on the objective faced, gathered once per LearnerHistory.
+"""What depends on the learner alone and not on the objective faced, computed once per LearnerHistory.
 
-Mastery is worked out here too. masteryLevel is a column without a date that describes the objective's owner; any other
-learner's mastery, and any mastery in the past, follows from that learner's dated rows.
+Mastery is computed here too. masteryLevel is a column without a date that describes the objective's owner; any other
+learner's mastery, and any mastery in the past, is computed from that learner's dated rows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCORE_WEIGHT = 3
 
 
 class LearnerSummary:
-    """The learner's graded answers by objective, and a Topic per course, each worked out when first asked for."""
+    """The learner's graded answers by objective, and a Topic per course; each is computed when it is first used."""
 
     __slots__ = ("_by_objective", "_retention", "_topics", "_validation", "past")
 
@@ -104,7 +104,7 @@ def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSumma
     """How well the learner masters the prerequisite, 0..1; a prerequisite that was never started is 0.
 
     Where as_of is now, the owner's masteryLevel is used. For anybody else, for the past, and where the level is unknown
-    or still at its default NOT_STARTED, mastery follows from the dated rows.
+    or still at its default NOT_STARTED, mastery is computed from the dated rows.
     """
     past = summary.past
     if past.is_now and prerequisite.owner_id == past.learner.id:
@@ -117,7 +117,7 @@ def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSumma
 def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
     """Mastery 0..1 as the newest answers and validation scores on an objective show it; 0 without any.
 
-    One wrong answer is added to what was seen, so that two correct answers are not yet mastery and three are. Where
+    One wrong answer is added to those on record, so that two correct answers are not yet mastery and three are. Where
     there are neither answers nor scores, daily retention is used in their place.
     """
     answers = summary.reviews_of(objective_id)[-MASTERY_ANSWERS:]
@@ -132,11 +132,11 @@ def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
 class Topic:
     """The learner's work in one topic area. Scores are 0..1, None without data.
 
-    retention: mean daily retention of the last 30 days, else the share of answers in them that were correct.
-    decline: how much lower the newer half of those measurements is than the older half.
-    level: share of the newest hundred answers that were correct, else mean mastery of what was started (now).
-    struggles: for each of the newest twenty visits that say anything, whether it was a struggle (of 300 answers).
-    last_studied_ms: the last answer, or the end of the last day with a metric, before as_of.
+    retention: mean daily retention of the last 30 days, else the share of answers in them that were correct. decline:
+    how much lower the newer half of those measurements is than the older half. level: share of the newest hundred
+    answers that were correct, else the mean present mastery of what was started. struggles: whether each of the newest
+    twenty visits with an outcome was a struggle (from the newest 300 answers). last_studied_ms: the last answer, or the
+    end of the last day with a metric, before as_of.
     """
 
     __slots__ = ("decline", "last_studied_ms", "level", "retention", "struggles")

@@ -1,11 +1,11 @@
 """Which objectives a learner meets next: those planned in missions and exams, else those not mastered yet.
 
-Planned are the objectives of missions that are PENDING or IN_PROGRESS and dated from today to the end of the horizon,
-without those marked completed; no mission is known where as_of is past. Planned too are the objectives that an exam
-within the horizon covers: those of its course, and, among the learner's own objectives and those already met, those
-whose topic tags it names. Where nothing is planned, the learner's own objectives and those already met are taken, as
-far as their mastery is below 0.7. "Own" are the objectives of the learner's own courses and lectures (known now only),
-"met" are those with an answer, a prompt or a daily metric.
+The objectives of a mission are planned if it is PENDING or IN_PROGRESS and dated from today to the end of the horizon,
+except those marked completed; missions are not known where as_of is past. The objectives that an exam within the
+horizon covers are planned too: those of its course, and, among the learner's own objectives and those already met,
+those whose topic tags it names. Where nothing is planned, the learner's own objectives and those already met are taken
+if their mastery is below 0.7. A learner's own objectives are those of his or her courses and lectures (known only where
+as_of is now); those met have an answer, a prompt or a daily metric.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_OBJECTIVES = 200
 
 
 class Plans:
-    """What lies ahead of one learner within the horizon: ids in missions' order, and exams in the order of date."""
+    """What one learner has ahead within the horizon: ids in the order of the missions, and exams in the order of date."""
 
     __slots__ = ("exams", "named")
 
@@ -42,7 +42,7 @@ class Plans:
 
     @property
     def courses(self) -> list[str]:
-        """Courses whose objectives must be known to tell what the exams cover."""
+        """The courses whose objectives must be known in order to tell what the exams cover."""
         return [exam.course_id for exam in self.exams if exam.course_id is not None]
 
     @property
@@ -87,7 +87,7 @@ def upcoming(
 
 
 def unmastered(past: LearnerHistory) -> list[str]:
-    """Ids of own and met objectives with a mastery below 0.7: the one stated for the owner, else what the rows show."""
+    """Ids of own and met objectives whose mastery is below 0.7: the owner's as it is stored, else what the rows show."""
     summary = past.once(LearnerSummary)
     stated = {row.objective_id: MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries}
     return [each for each in own_and_met(past) if (stated.get(each) or shown_mastery(each, summary)) < MASTERED_FROM]

@@ -1,8 +1,8 @@
-"""Visits: one learner's answers on one objective with no gap over an hour, and what the platform says of each.
+"""Visits: one learner's answers on one objective with no gap over an hour, and whether each was a struggle.
 
 The definition is the platform's own and is written here once. Estimates, difficulty tables, labelled examples, imported
-sessions and recorded outcomes all cut their rows here and judge a visit through `Visit.struggled`; which answers are
-correct is the business of ml/study/correctness.py.
+sessions and recorded outcomes all divide their rows into visits here and decide about a visit by `Visit.struggled`;
+ml/study/correctness.py decides which answers are correct.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ VALIDATION_BELOW = 0.60
 
 
 class Visit:
-    """A visit of one objective, or a run of validation prompts on it that stands outside any visit.
+    """A visit to one objective, or a run of validation prompts on it outside any visit.
 
-    answers: graded answers in all (none in a run of prompts). judged, wrong: the first up-to-five of them; which
-    answers are wrong is the setting's to say (ml/study/correctness.py). scores: validation scores 0..1 given during
-    the visit. repeat: the learner had met the objective before.
+    answers: the number of graded answers (0 in a run of prompts). judged, wrong: the number of the first answers, up to
+    five, and of the wrong ones among them; the setting says which answers are wrong (ml/study/correctness.py). scores:
+    validation scores 0..1 given during the visit. repeat: the learner had met the objective before.
     """
 
     __slots__ = ("answers", "judged", "last_ms", "objective_id", "repeat", "scores", "started_ms", "wrong")
@@ -53,7 +53,7 @@ class Visit:
         self.scores: list[float] = []
 
     def is_over(self, at_ms: int) -> bool:
-        """Whether a row of that instant begins another visit."""
+        """Whether a row at that instant begins another visit."""
         return at_ms - self.last_ms > VISIT_GAP_MS
 
     def take(self, at_ms: int, correct: float) -> None:
@@ -80,11 +80,11 @@ class Visit:
         return self.answers == 0
 
     def struggled(self, below: float | None = None) -> bool | None:
-        """The platform's outcome, or None where the visit labels nothing.
+        """Whether the visit was a struggle by the platform's definition, or None where it is too short to tell.
 
-        Where a validation score was given, the mean of them decides (below 60 %); else performance over the first
-        up-to-five answers does (below 65 %). `below` replaces both thresholds. The platform's third rule, three AGAIN,
-        is counted among the same five answers and adds nothing: three wrong of five are 40 %.
+        Where there are validation scores, their mean decides (below 60 %); else the share of the first answers, up to
+        five, that were right does (below 65 %). `below` replaces both thresholds. The platform's third rule, three
+        AGAIN, is applied to the same five answers and adds nothing: with three wrong of five, 40 % are right.
         """
         score = self.validation if self.scores else None
         if score is not None:
@@ -111,7 +111,7 @@ def are_apart(earlier_ms: int, later_ms: int) -> bool:
 def runs_of(
     rows: Iterable[Row], at_ms: Callable[[Row], int], of: Callable[[Row], Hashable] = lambda row: None
 ) -> list[list[Row]]:
-    """The rows, oldest first, cut wherever more than an hour passes; the runs are in the order of their start.
+    """The rows, oldest first, cut wherever more than an hour passes; the runs are in the order in which they start.
 
     at_ms: a row's instant in milliseconds. of: what a row is about; rows about different things are in different runs.
 
@@ -133,11 +133,11 @@ def runs_of(
 def visits_of(
     reviews: Sequence[ports.Review], validations: Sequence[ports.Validation] = (), correct_from: str = GOOD
 ) -> list[Visit]:
-    """Every visit in the order of its start; both sources run oldest first.
+    """All visits in the order in which they start; both sources must begin with the oldest row.
 
-    A validation given between two answers of a visit belongs to that visit; any other opens or extends a run of
-    prompts of its own (a test that follows the last answer is a question asked anew). Rows without an objective or
-    a score belong to no visit.
+    A validation between two answers of a visit belongs to that visit; any other one starts or extends a run of prompts
+    of its own (a test after the last answer is a new question). Rows without an objective or a score belong to no
+    visit.
     """
     correct = correct_ratings(correct_from)
     visits: list[Visit] = []

@@ -42,7 +42,7 @@ class OutputPath(click.Path):
 def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
     """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises InputOutput.
 
-    executable: whoever may read the file may also run it.
+    executable: everybody who may read the file may also run it.
     """
     content = text.encode() if isinstance(text, str) else text
     try:
