@@ -1,8 +1,8 @@
-"""The platform's database, read: `connect`, and the guide's `get_prisma_client` and `get_feedback_data`.
+"""Reads the platform's database: `connect`, and the guide's `get_prisma_client` and `get_feedback_data`.
 
-Whatever else a command needs of how rows are read is named here too: Batch, Opened and Template for queries of its own
-(Client.converse), the rows' types, and decoded and with_unknown for what they hold. Names are loaded on first use, so
-that importing the package costs nothing.
+Other names that commands need for reading rows are here too: Batch, Opened and Template for queries of their own
+(Client.converse), the types of the rows, and decoded and with_unknown for their content. Names are loaded on first use,
+so importing the package costs nothing.
 """
 
 from __future__ import annotations

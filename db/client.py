@@ -1,4 +1,4 @@
-"""The connected database client: reads what a prediction needs, knows what time it is, and never writes."""
+"""The connected database client: reads what a prediction needs, knows the time, and never writes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ IDS_AT_ONCE = 500
 
 
 class Client:
-    """A connection to the platform's database. One read at a time: a second thread waits for the first.
+    """A connection to the platform's database. It does one read at a time: a second thread waits for the first.
 
-    timeout_s bounds each call, not their sum; None stands for an hour. A call raises DatabaseUnavailable when the
-    database cannot be reached or the time is up, and RequiredTableAbsent when it lacks what every prediction needs.
-    origin: what named this database.
+    timeout_s limits each call, not their sum; None means an hour. A call raises DatabaseUnavailable when the database
+    cannot be reached or the time is up, and RequiredTableAbsent when it lacks what every prediction needs. origin:
+    where the database's URL came from.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Client:
 
     @property
     def label(self) -> str:
-        """The file, or host:port/database; no secret."""
+        """The file, or host:port/database; it contains no secret."""
         return self._connection.label
 
     @property
@@ -58,7 +58,7 @@ class Client:
         return self._connection.dialect.name
 
     def now(self) -> int:
-        """The database's clock, in milliseconds since 1970; the demo database's stands still."""
+        """The database's clock, in milliseconds since 1970; the demo database's always shows the same time."""
         return self.converse(_moment)
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
@@ -79,7 +79,7 @@ class Client:
         return self.converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """Reads as `read` does, for an event loop, which goes on meanwhile."""
+        """Reads as `read` does, in a thread, so that the event loop is not blocked."""
         import asyncio
 
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
@@ -136,24 +136,25 @@ class Client:
             page = self.converse(partial(following, after=page[-1]))
 
     def missing_sources(self) -> tuple[str, ...]:
-        """Default names of the optional tables and columns that the database lacks or does not let us read.
+        """Default names of the optional tables and columns that the database lacks or that our role may not read.
 
-        Also those of which policies let us see no row at all; RequiredTableAbsent where that is the learners' table.
+        Tables whose policies hide every row from us are included; RequiredTableAbsent is raised where that is the
+        learners' table.
         """
         return self.converse(_missing)
 
     def row_security(self) -> dict[str, list[str]]:
-        """Default names of the tables of which row-level security hides all rows from us, and perhaps some."""
+        """Default names of the tables whose rows row-level security hides from us: all of them, or perhaps some."""
         return self.converse(_row_security)
 
     def unknown_values(self) -> list[tuple[str, str]]:
-        """Stored enum values that mean nothing to us, as (column, value), found in a sample of each table's rows."""
+        """Stored enum values that the app does not define, as (column, value), from a sample of each table's rows."""
         from db.reading.vocabulary import unknown_values
 
         return self.converse(unknown_values)
 
     def converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
-        """Holds a conversation of db/reading/study.py within one snapshot."""
+        """Runs a conversation of db/reading/study.py within one snapshot."""
         with self._lock:
             if self._closed:
                 raise DatabaseUnavailable("The database client has been closed.")
@@ -175,7 +176,7 @@ class Client:
                     raise _restless(connection)
 
     def stream(self, ask: Callable[[Opened], Sequence[Query]], rows: int) -> Iterator[Sequence[Sequence[object]]]:
-        """The rows of some queries, one query after the other, at most so many rows at a time, in one snapshot."""
+        """Yields the rows of some queries, one query after another, at most so many at a time, in one snapshot."""
         with self._lock:
             if self._closed:
                 raise DatabaseUnavailable("The database client has been closed.")
@@ -230,10 +231,10 @@ class Client:
         self.close()
 
     async def connect(self) -> None:
-        """Nothing to do: the client is connected. Prisma's clients are connected so."""
+        """Does nothing, because the client is already connected; Prisma's clients have this method."""
 
     async def disconnect(self) -> None:
-        """Closes the connection, as Prisma's clients are closed."""
+        """Closes the connection; Prisma's clients have this method."""
         self.close()
 
     def is_connected(self) -> bool:

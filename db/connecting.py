@@ -42,15 +42,15 @@ def connect(
         url: The database; None looks for it in env_file, the environment and the schema.
         schema_path: The app's schema.prisma, for its names of tables and columns.
         env_file: A .env file to take DATABASE_URL from.
-        timeout_s: Seconds that connecting, and every later call, may take; None allows 30 s and an hour.
-        keeps_plans: Whether PostgreSQL prepares what is asked again and again (never where the URL says
-            pgbouncer=true).
+        timeout_s: Seconds that connecting, and every later call, may take; None allows 30 s for connecting and an hour
+            per call.
+        keeps_plans: Whether PostgreSQL prepares frequent queries (never where the URL says pgbouncer=true).
 
     Raises:
-        UnsupportedURL: The URL has a form or scheme that this package does not speak.
+        UnsupportedURL: The URL has a form or scheme that this package does not support.
         SchemaUnreadable: The schema cannot be read or followed.
         DatabaseConfiguration: A file does not name what it should, or a driver is missing.
-        DatabaseUnavailable: The database cannot be reached, refuses us, or is too late.
+        DatabaseUnavailable: The database cannot be reached, refuses the connection, or does not answer in time.
     """
     where, mapping = located(url, schema_path, env_file)
     give_up_at = time.monotonic() + (CONNECT_WITHIN_S if timeout_s is None else timeout_s)
@@ -72,7 +72,7 @@ def located(
 
 
 def surroundings(schema_path: str | None, env_file: str | None) -> tuple[str | None, Origin]:
-    """The URL that a caller's env_file, the environment or the schema names; None where `connect` takes the demo.
+    """The URL that a caller's env_file, the environment or the schema names; None where `connect` would open the demo.
 
     Raises SchemaUnreadable, and DatabaseConfiguration where a file does not name what it should.
     """
@@ -80,7 +80,10 @@ def surroundings(schema_path: str | None, env_file: str | None) -> tuple[str | N
 
 
 def beside(schema_path: str | None, passed_over: Callable[[str], object]) -> tuple[str | None, Origin]:
-    """The URL in the first .env beside the schema or in the project; passed_over hears of files that are not read."""
+    """The URL in the first .env beside the schema or in the project.
+
+    Passed_over is called for files that are not read.
+    """
     from db.env_file import find
 
     names = _names(schema_path)
@@ -140,7 +143,7 @@ def _set(variable: str) -> str | None:
 
 
 async def get_prisma_client(url: str | None = None, *, schema_path: str | None = None) -> Client:
-    """Connects as `connect` does, for callers with an event loop, which goes on meanwhile."""
+    """Connects as `connect` does, in a thread, so that the caller's event loop is not blocked."""
     import asyncio
 
     return await asyncio.to_thread(connect, url, schema_path=schema_path)

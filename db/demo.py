@@ -1,9 +1,9 @@
-"""The demo learner: six weeks of study that any version of the predictor must read rightly.
+"""The demo learner: six weeks of study from which every version of the predictor must predict correctly.
 
 Strong in anatomy (85 % retention), weak in physiology (30 %); an exam in physiology in seven days; and the ADVANCED
-objective `action-potentials` ahead, whose only prerequisite `membrane-transport` was never started. Its struggle is
-HIGH, that of the mastered `anatomy-upper-limb` LOW. Everything is made from the constants below, so that
-db/demo.sqlite3 can be made again at any time: `python -m scripts.create_database --demo`.
+objective `action-potentials` ahead, whose only prerequisite `membrane-transport` was never started. The risk of a
+struggle is HIGH there, and LOW for the mastered `anatomy-upper-limb`. Everything is made from the constants below, so
+that db/demo.sqlite3 can be made again at any time: `python -m scripts.create_database --demo`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _CLASS_ANSWERS = {
 
 
 def load_demo(writer: Writer) -> None:
-    """Fills the empty tables with the demo learner and makes the database's clock stand at NOW_MS."""
+    """Fills the empty tables with the demo learner and sets the database's clock to NOW_MS for good."""
     _load_content(writer)
     _load_own_study(writer)
     _load_circumstances(writer)

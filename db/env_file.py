@@ -1,9 +1,9 @@
-"""The database variable out of a .env file, as Prisma reads such files; nothing else is taken from one.
+"""Reads the database variable from a .env file, as Prisma reads such files; nothing else is taken from it.
 
-Values may be bare, or stand in single quotes, double quotes or backticks; `export` before a name and comments are
-allowed, and the last of several lines with one name counts. `${NAME}` stands for another variable, of the process
-before that of the file, and `\\${` for itself; a bare `$NAME` is text. This is what the `dotenv` package and Prisma's
-own expansion do, but for one thing: a name that is set nowhere is refused here, where Prisma puts nothing in its place.
+Values may be bare, or in single quotes, double quotes or backticks; `export` before a name and comments are allowed,
+and the last of several lines with one name counts. `${NAME}` stands for another variable, of the process before that of
+the file, and `\\${` for itself; a bare `$NAME` is text. This is what the `dotenv` package and Prisma's own expansion
+do, with one exception: a name that is set nowhere is refused here, where Prisma replaces it by an empty text.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ _REFERENCE = re.compile(r"(\\?)\$\{(\w+)\}")
 
 
 def read(path: str, variable: str) -> str:
-    """The variable's value in the file that somebody named. Raises DatabaseConfiguration, also where it has none."""
+    """The variable's value in a file that somebody named.
+
+    Raises DatabaseConfiguration, also where the file does not set it.
+    """
     try:
         value = _value(_text(path), variable)
     except OSError as failure:
@@ -47,11 +50,11 @@ def read(path: str, variable: str) -> str:
 
 
 def find(variable: str, schema_path: str | None, passed_over: Callable[[str], object]) -> tuple[str, str] | None:
-    """(path, value) of the first .env that sets the variable, or None: nobody named one.
+    """(path, value) of the first .env that sets the variable, or None; it is used where nobody named a file.
 
-    Looked for beside the schema, then in the working directory and above it up to the first .git; without a .git only
-    in the working directory. A file that cannot be used, or that another user owns or linked here, is passed over, and
-    the callback is told why in a sentence.
+    It is looked for beside the schema, then in the working directory and above it up to the first .git; without a .git
+    only in the working directory. A file that cannot be used, or that another user owns or linked here, is skipped, and
+    the callback gets a sentence that says why.
     """
     for path in _candidates(schema_path):
         try:

@@ -1,4 +1,4 @@
-"""Every way reading the platform's database can fail, one class per cause.
+"""Every way in which reading the platform's database can fail, one class per cause.
 
     DatabaseError
     ├── UnknownLearner         no such row in users (exit 66)
@@ -6,7 +6,7 @@
     ├── DatabaseUnavailable    cannot be reached, refused us, or broke off (exit 69)
     ├── WriteRefused           the database would not store what a script wrote
     ├── DatabaseConfiguration  the URL, driver or schema cannot work as configured (exit 78)
-    │   ├── UnsupportedURL     a scheme this package does not speak
+    │   ├── UnsupportedURL     a scheme this package does not support
     │   ├── RequiredTableAbsent a table or column that every prediction needs is missing
     │   └── SchemaUnreadable   the app's schema.prisma cannot be followed
 
@@ -29,8 +29,9 @@ class UnknownObjective(DatabaseError):
 class DatabaseUnavailable(DatabaseError):
     """Raised when the database cannot be reached, refuses the connection, or stops answering.
 
-    Its text names host, database or file, and is for the operator. `code` says the same to anybody, learners included:
-    "database_unreachable", "database_late", "database_broke_off", "database_locked" or "database_unreadable".
+    Its text names host, database or file, and is for the operator. `code` says the same in a form that anybody may see,
+    including learners: "database_unreachable", "database_late", "database_broke_off", "database_locked" or
+    "database_unreadable".
     """
 
     def __init__(self, text: str, code: str = "database_unreachable") -> None:
@@ -39,11 +40,14 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class WriteRefused(DatabaseError):
-    """Raised when a table cannot be made or a row not be stored: a constraint, a full or read-only disk, no right."""
+    """Raised when a table cannot be made or a row cannot be stored.
+
+    Reasons are a constraint, a full or read-only disk, or a missing privilege.
+    """
 
 
 class RowRefused(WriteRefused):
-    """Raised when it is the row that the database refuses: a foreign key, a check, a length; another may be stored."""
+    """Raised when the database refuses the row itself (a foreign key, a check, a length); other rows may be stored."""
 
 
 class DatabaseConfiguration(DatabaseError):
@@ -51,7 +55,7 @@ class DatabaseConfiguration(DatabaseError):
 
 
 class UnsupportedURL(DatabaseConfiguration):
-    """Raised when DATABASE_URL has a form or scheme this package does not speak."""
+    """Raised when DATABASE_URL has a form or scheme that this package does not support."""
 
 
 class RequiredTableAbsent(DatabaseConfiguration):

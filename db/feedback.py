@@ -1,4 +1,4 @@
-"""What learners answered about earlier predictions: what retraining and monitoring start from."""
+"""Learners' feedback on earlier predictions, which retraining and monitoring use."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ else:
 
 
 class Feedback(NamedTuple):
-    """One answer and the prediction it is about.
+    """One learner's feedback and the prediction that it is about.
 
-    feature_vector: what the prediction stored (FeatureVector.to_dict), an empty dict where it stored none.
-    submittedAt is aware, UTC. Spelled as in the guide's retraining script, whose rows have these attributes.
+    feature_vector: what the prediction stored (FeatureVector.to_dict), an empty dict where it stored none. submittedAt
+    is an aware datetime in UTC. The attributes have the names that the guide's retraining script uses.
     """
 
     id: str
@@ -44,7 +44,7 @@ async def get_feedback_data(
 ) -> list[Feedback]:
     """The feedback submitted at or after `since`, oldest first, over a connection of its own.
 
-    A naive datetime is local time. url and schema_path as in `connect`, whose errors it raises.
+    A naive datetime is local time. url and schema_path are those of `connect`, whose errors it raises.
     """
     import asyncio
 
@@ -56,7 +56,7 @@ async def get_feedback_data(
 
 
 def feedback_since(client: Client, since: datetime) -> list[Feedback]:
-    """Reads the answers as get_feedback_data does, blocking, over a client that is already connected."""
+    """Reads the feedback as get_feedback_data does, but blocking, through a client that is already connected."""
     since_ms = int(since.timestamp() * 1000)
     return client.converse(lambda opened: _feedback(opened, since_ms))
 

@@ -1,4 +1,4 @@
-"""What a PostgreSQL URL's query means to libpq: its own words kept, Prisma's translated, pool settings dropped.
+"""Translates a PostgreSQL URL's parameters for libpq: its own are kept, Prisma's translated, pool settings dropped.
 
 libpq: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
@@ -36,8 +36,8 @@ _WHOLE_NUMBERS = ("connect_timeout", "keepalives", "keepalives_count", "keepaliv
 def keywords(place: dict[str, str], query: dict[str, str], relative_to: str) -> dict[str, str]:
     """Arguments of psycopg2.connect for the URL's place (host, port, dbname, user, password) and its query.
 
-    The query outranks the place, as in libpq's own URLs. Relative certificate files start at relative_to. Raises
-    UnsupportedURL.
+    The query takes precedence over the place, as in libpq's own URLs. Relative certificate files start at relative_to.
+    Raises UnsupportedURL.
     """
     words = {**place, **{word: value for word, value in query.items() if word in WORDS}}
     words.update(_encryption(query, relative_to))

@@ -1,8 +1,8 @@
 """Which of libpq's environment variables count where a URL names the database, and which have no effect.
 
-What chooses a server, a database or a service, and what sets up the session, comes from the URL alone. What is about
-safety holds where the URL says nothing. The user's name, the password and its file are taken from the environment as
-ever. https://www.postgresql.org/docs/current/libpq-envars.html
+Only the URL chooses the server, the database or the service, and configures the session. Variables about safety apply
+where the URL says nothing. The user's name, the password and its file are taken from the environment as usual.
+https://www.postgresql.org/docs/current/libpq-envars.html
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SAFETY = {
 
 
 def overriding(keywords: Mapping[str, str]) -> dict[str, str]:
-    """The keywords, and neutral ones above each variable that would choose a place or a session instead of the URL."""
+    """Adds neutral keywords that override each variable that would choose a place or a session instead of the URL."""
     words = dict(keywords)
     for variable, (word, value, since) in _OVERRIDDEN.items():
         if variable in os.environ and word not in keywords:
@@ -71,7 +71,7 @@ def overriding(keywords: Mapping[str, str]) -> dict[str, str]:
 
 
 def in_force(keywords: Mapping[str, str]) -> list[str]:
-    """The variables about safety that are set, were it to nothing, and that the URL does not outrank."""
+    """The variables about safety that are set, even to an empty text, and that the URL does not override."""
     outranked = set(keywords)
     if os.environ.get("PGSSLMODE") == NO_VERIFY and keywords.get("sslrootcert") == NOWHERE:
         outranked.discard("sslmode")  # db/libpq.py has written libpq's words for it
@@ -79,7 +79,7 @@ def in_force(keywords: Mapping[str, str]) -> list[str]:
 
 
 class SetAside:
-    """A block in which the variables that no keyword outranks are not in the process's environment.
+    """A block in which the variables that no keyword can override are not in the process's environment.
 
     Several threads may be in such blocks at once: the last one to leave puts the variables back.
     """

@@ -66,9 +66,9 @@ class DatabaseURL:
     """Where the database is. Its repr and its label hold no secret; `keywords` does.
 
     kind: "sqlite" or "postgresql". path: the SQLite file, absolute; None for PostgreSQL. keywords: arguments of
-    psycopg2.connect, all text; empty for SQLite. schema: PostgreSQL's search_path, one unquoted identifier, None
-    where the URL names none. pooled: whether it says pgbouncer=true, so that every transaction may meet another
-    session. label: host:port/database, or the file, fit for messages. origin: what named this database.
+    psycopg2.connect, all text; empty for SQLite. schema: PostgreSQL's search_path, one unquoted identifier, None where
+    the URL names none. pooled: whether it says pgbouncer=true, so that every transaction may meet another session.
+    label: host:port/database, or the file, fit for messages. origin: where the database's URL came from.
     """
 
     __slots__ = ("keywords", "kind", "label", "origin", "path", "pooled", "schema")

@@ -1,1 +1,1 @@
-"""SQLite, PostgreSQL, and a connected Prisma client: each holds the conversations of db.reading."""
+"""SQLite, PostgreSQL, and a connected Prisma client: each runs the queries of db.reading."""

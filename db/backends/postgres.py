@@ -1,6 +1,6 @@
 """PostgreSQL through psycopg2: one connection, and one read-only snapshot per read.
 
-Nothing is set for the session, and nothing by start-up options, so that PgBouncer may pool by transaction.
+No settings are made for the session or by start-up options, so that PgBouncer may pool by transaction.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _NO_SUCH_PLAN = "26000"
 
 
 class PostgreSQLConnection(WaitedConnection):
-    """One connection, made anew by the next read when it broke; not to be used by two threads at once."""
+    """One connection; when it has broken, the next read makes a new one. Two threads must not use it at once."""
 
     dialect = POSTGRESQL
 
@@ -48,7 +48,7 @@ class PostgreSQLConnection(WaitedConnection):
         Args:
             url: Which database, as whom.
             give_up_at: The deadline, on time.monotonic's clock.
-            keeps_plans: Whether batches that are asked often are prepared (db/backends/postgres_plans.py).
+            keeps_plans: Whether frequent batches are prepared (db/backends/postgres_plans.py).
         """
         self._begun = False
         self._keeps_plans = keeps_plans
@@ -64,7 +64,7 @@ class PostgreSQLConnection(WaitedConnection):
         return connection
 
     def abandon(self) -> None:
-        """Drops the connection and all that belongs to its session."""
+        """Drops the connection and everything that belongs to its session."""
         super().abandon()
         self._plans = None
         self._begun = False
@@ -78,7 +78,7 @@ class PostgreSQLConnection(WaitedConnection):
         return cursor
 
     def begin(self, give_up_at: float) -> None:
-        """Starts a snapshot that must be done by give_up_at; the server hears of it with the first queries."""
+        """Starts a snapshot that must end by give_up_at; the server is told with the first queries."""
         self._give_up_at = give_up_at
         self._interrupted = False
         if self._connection is None or self._connection.closed:
@@ -111,7 +111,7 @@ class PostgreSQLConnection(WaitedConnection):
             raise self._failure(error) from None
 
     def run(self, batch: Sequence[Query]) -> list[list[tuple[object, ...]]]:
-        """The rows of each query; one round trip, however many queries."""
+        """Returns the rows of each query, in one round trip however many queries there are."""
         if not batch or self._connection is None:
             return []
         import psycopg2
@@ -135,7 +135,7 @@ class PostgreSQLConnection(WaitedConnection):
             raise
 
     def batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
-        """The rows of a query through a server-side cursor, at most so many at a time."""
+        """Yields the rows of a query through a server-side cursor, at most so many at a time."""
         if self._connection is None:
             return
         import psycopg2
@@ -173,7 +173,7 @@ class PostgreSQLConnection(WaitedConnection):
         self._wait()
 
     def end(self) -> None:
-        """Ends the snapshot, so that neither a pooler nor the server's clean-up waits for us."""
+        """Ends the snapshot, so that neither a pooler nor the server's vacuum waits for us."""
         if not self._begun or self._connection is None:
             return
         import psycopg2
@@ -185,11 +185,11 @@ class PostgreSQLConnection(WaitedConnection):
         self._begun = False
 
     def overtaken(self) -> bool:
-        """Never: the server gives each read a snapshot."""
+        """Returns False, because the server gives each read a snapshot."""
         return False
 
     def clock_ms(self) -> int:
-        """Unused: the server's clock comes with the catalogue."""
+        """Not used, because the server's clock comes with the catalogue."""
         return time.time_ns() // 1_000_000
 
     def _why_it_hung_up(self) -> str:

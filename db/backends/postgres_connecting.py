@@ -1,7 +1,7 @@
 """Connecting to PostgreSQL and waiting for it: every wait ends at the deadline.
 
-The connection is psycopg2's asynchronous kind, waited for with poll(): a server that hangs, or a network that
-swallows packets, costs no more than the deadline (only the look-up of a host name cannot be hurried).
+The connection is an asynchronous one of psycopg2, which is waited for with poll(): a server that hangs, or a network
+that drops packets, costs no more time than the deadline (only the look-up of a host name cannot be cut short).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _load_driver() -> None:
 
 
 class WaitedConnection:
-    """A connection of psycopg2's that is waited for until a deadline, and can be interrupted by another thread."""
+    """A psycopg2 connection that is waited for until a deadline, and that another thread can interrupt."""
 
     def __init__(self, url: DatabaseURL, give_up_at: float) -> None:
         """Connects. Raises DatabaseUnavailable, DatabaseConfiguration.
@@ -161,13 +161,16 @@ class WaitedConnection:
                 return False
 
     def abandon(self) -> None:
-        """Drops the connection in whatever state it is; the server notices, or its statement_timeout does."""
+        """Drops the connection, whatever its state.
+
+        The server notices this, or its statement_timeout ends the query.
+        """
         if self._connection is not None:
             self._connection.close()
         self._connection = None
 
     def interrupt(self) -> None:
-        """Makes a read in another thread fail soon."""
+        """Makes a read that runs in another thread fail soon."""
         self._interrupted = True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What is said where PostgreSQL, libpq or a pooler refuses something; read only once something has failed."""
+"""The messages for what PostgreSQL, libpq or a pooler refuses; this module is imported only after a failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def failure(label: str, code: str, said: str) -> DatabaseConfiguration | Databas
     Args:
         label: The database's name for people.
         code: The SQLSTATE; "" where the connection broke.
-        said: The server's sentence.
+        said: The server's message.
     """
     if code.startswith(_MISCONFIGURED):
         return DatabaseConfiguration(
@@ -36,9 +36,9 @@ def failure(label: str, code: str, said: str) -> DatabaseConfiguration | Databas
 
 
 def last_words(error: psycopg2.Error, connection: psycopg2.extensions.connection | None) -> str:
-    """Returns what the server, or a pooler, said of an error.
+    """Returns the message of the server, or of a pooler, about an error.
 
-    Where it hung up after saying it, libpq alone remembers.
+    Where it then closed the connection, only libpq has it.
     """
     if error.diag and error.diag.message_primary:
         return str(error.diag.message_primary)
@@ -50,9 +50,9 @@ def last_words(error: psycopg2.Error, connection: psycopg2.extensions.connection
 
 
 def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
-    """Returns what the server or libpq said when no connection came about, without the password.
+    """Returns what the server or libpq said when no connection could be made, without the password.
 
-    Variables of the environment that may be the cause are named.
+    It names environment variables that may be the cause.
     """
     said = in_one_line(str(error))
     secret = url.keywords.get("password")
@@ -64,12 +64,12 @@ def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
 
 
 def with_rights(said: str) -> str:
-    """The sentence, and where a right is missing, where to read which ones the role needs."""
+    """The sentence and, if a privilege is missing, a pointer to the page that lists the privileges of the role."""
     return f"{said} {_RIGHTS}" if _NOT_ALLOWED in said else said
 
 
 def in_one_line(text: str) -> str:
-    """The lines of a message as sentences of one line.
+    """Joins the lines of a message to sentences on one line.
 
     >>> in_one_line("Connection refused\\n\\tIs the server running on that host?\\n")
     'Connection refused. Is the server running on that host?'
@@ -80,5 +80,5 @@ def in_one_line(text: str) -> str:
 
 
 def sentence(said: str) -> str:
-    """The words with a full stop, unless they end in punctuation already."""
+    """The words with a full stop, unless they already end in punctuation."""
     return said if said.endswith((".", "?", "!", ":", ";", ",")) or not said else said + "."

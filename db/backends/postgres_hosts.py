@@ -1,6 +1,6 @@
 """Servers that do not answer: which ones are left to try, and how long each may take.
 
-A name may stand for several addresses (`localhost` for ::1 and 127.0.0.1), each a server of its own here.
+A name may have several addresses (`localhost` has ::1 and 127.0.0.1); each counts as a server here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def without_the_silent(keywords: Mapping[str, str], at: psycopg2.extensions.ConnectionInfo) -> dict[str, str] | None:
-    """The keywords without the server that the connection waits for; None where there is no other.
+    """The keywords without the server for which the connection is waiting; None where there is no other server.
 
-    Servers that refused before stay: with target_session_attrs=prefer-standby libpq comes back to them.
+    Servers that refused before stay in the list, because with target_session_attrs=prefer-standby libpq returns to
+    them.
     """
     places = _places(keywords)
     silent = next(
@@ -35,7 +36,7 @@ def without_the_silent(keywords: Mapping[str, str], at: psycopg2.extensions.Conn
 
 
 def servers(keywords: Mapping[str, str]) -> int:
-    """Returns how many servers libpq will try, one after the other; each address of a name is one."""
+    """Returns how many servers libpq will try, one after the other; each address of a name counts."""
     return sum(max(1, len(_addresses(place))) for place in _places(keywords))
 
 

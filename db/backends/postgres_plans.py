@@ -1,8 +1,8 @@
-"""Plans that a long-lived session keeps: a batch of queries seen often is prepared on the server and then executed.
+"""Plans that a long-lived session keeps: a frequent batch of queries is prepared on the server and then executed.
 
 Parsing and planning a prediction's queries costs the server more than answering them. A process that asks once gains
-nothing; a service does. Not for a pooler that lends another session with every transaction (PgBouncer's transaction
-mode): the prepared batch would be in the session before.
+nothing; a service does. It must not be used behind a pooler that gives each transaction another session (PgBouncer's
+transaction mode), because the prepared batch would be in an earlier session.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TYPES = {int: "bigint", str: "unknown"}  # of an unknown the server infers the 
 
 
 class Plans:
-    """Counts what one session has been asked, and knows which batches are prepared there."""
+    """Counts the batches that one session has been asked, and knows which of them are prepared there."""
 
     def __init__(self) -> None:
         self._asked: dict[Key, int] = {}
@@ -34,7 +34,7 @@ class Plans:
         self._names: dict[Key, str | None] = {}
 
     def call(self, cursor: psycopg2.extensions.cursor, batch: Sequence[Query]) -> str | None:
-        """The EXECUTE of a batch that is prepared, else None; what is asked often is prepared for the next time."""
+        """The EXECUTE of a prepared batch, else None; a batch that is asked often is marked for preparation."""
         key = tuple(query.sql for query in batch)
         name = self._names.get(key)
         if name is not None:
@@ -48,11 +48,11 @@ class Plans:
         return None
 
     def waiting(self) -> Iterator[tuple[Key, str]]:
-        """Each PREPARE still to be sent, between transactions; what came of it is told to `settle`."""
+        """Each PREPARE that is still to be sent, between transactions; `settle` must be called with its result."""
         yield from list(self._waiting.items())
 
     def settle(self, key: Key, prepared: bool) -> None:
-        """The server took the statement, or refused it, and is not asked again."""
+        """Notes that the server accepted the statement, or refused it; it is not sent again."""
         statement = self._waiting.pop(key)
         self._names[key] = statement.split(" ", 2)[1].partition("(")[0] if prepared else None
 

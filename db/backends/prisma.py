@@ -1,8 +1,8 @@
-"""Study records through a connected Prisma Client Python, async or sync: the same conversations, over `query_raw`.
+"""Study records through a connected Prisma Client Python, async or sync: the same queries, over `query_raw`.
 
-The queries of one batch go out as one statement, so that they see one snapshot, and each comes back as one JSON text:
-what the engine makes of a database's types on the way (64-bit integers as text, dates, decimals) never matters.
-Prisma Client Python is an extra, archived, and its engine a download: nothing here imports it.
+The queries of one batch are sent as one statement, so that they see one snapshot, and each result comes back as one
+JSON text, so the engine's conversions of a database's types (64-bit integers as text, dates, decimals) do not matter.
+Prisma Client Python is an extra, is archived, and downloads its engine, so nothing here imports it.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from db.sql.templates import Answer, Conversation, Opened
 
     class PrismaClient(Protocol):
-        """A connected `prisma.Prisma`, of either interface."""
+        """A connected `prisma.Prisma`, with the sync or the async interface."""
 
         def query_raw(self, query: str, *parameters: object) -> Any: ...
 
 
 def as_records(client: PrismaClient, schema_path: str | None = None) -> PrismaRecords:
-    """Study records read through a connected Prisma client; connecting and disconnecting stay with its owner.
+    """Study records that are read through a connected Prisma client; its owner connects and disconnects it.
 
-    schema_path: the app's schema.prisma; without it the schema that the client was generated from names the tables.
+    schema_path: the app's schema.prisma; without it, the schema from which the client was generated names the tables.
     Raises DatabaseConfiguration, SchemaUnreadable.
     """
     # These two are set by the generator, and the package is archived: they will not move.
@@ -48,7 +48,7 @@ def as_records(client: PrismaClient, schema_path: str | None = None) -> PrismaRe
 
 
 class PrismaRecords:
-    """One Prisma client, read from; it never writes.
+    """Reads through one Prisma client; it never writes.
 
     Calls raise DatabaseUnavailable when the engine does not answer, RequiredTableAbsent, UnknownLearner and
     UnknownObjective as every client does, and DatabaseConfiguration where an async client is called synchronously.
@@ -64,17 +64,20 @@ class PrismaRecords:
         self._is_async = iscoroutinefunction(client.query_raw)
 
     def now(self) -> int:
-        """The database's clock where it can be asked without an event loop, else this host's; ms since 1970."""
+        """The database's clock if it can be asked without an event loop, else this host's.
+
+        In milliseconds since 1970.
+        """
         return _host_clock_ms() if self._is_async else self._finished(self._converse(_moment))
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """Reads what the learner had done before as_of_ms (None: now), and the objective; for a sync client."""
+        """Reads what the learner had done before as_of_ms (None: now), and the objective, through a sync client."""
         return self._finished(
             self._converse(lambda opened: study.study_rows(opened, user_id, objective_id, as_of_ms, window))
         )
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> rows.StudyRows:
-        """Reads as `read` does, for an event loop, with either client."""
+        """Reads as `read` does, in an event loop, through a sync or an async client."""
         if not self._is_async:
             import asyncio
 

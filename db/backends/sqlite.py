@@ -95,7 +95,10 @@ class SQLiteConnection:
                 raise sqlite3.OperationalError("interrupted")
 
     def overtaken(self) -> bool:
-        """Tells whether the file was written to since it was opened for us alone: what was read may then be torn."""
+        """Tells whether the file has been written to since we opened it as immutable.
+
+        What was read may then be inconsistent.
+        """
         if self._stamp is None:
             return False
         from db.backends.sqlite_wal import stamp_of
@@ -136,7 +139,7 @@ class SQLiteConnection:
         return time.monotonic() > self._give_up_at
 
     def begin(self, give_up_at: float) -> None:
-        """Starts a snapshot that must be done by give_up_at."""
+        """Starts a snapshot that must end by give_up_at."""
         self._give_up_at = give_up_at
         if self.overtaken():
             self.close()
@@ -172,7 +175,7 @@ class SQLiteConnection:
             self._connection.text_factory = str
 
     def batches(self, query: Query, rows: int) -> Iterator[list[tuple[object, ...]]]:
-        """The rows of a query, at most so many at a time; for readings too long for the memory."""
+        """Yields the rows of a query, at most so many at a time, for results that do not fit into memory."""
         delivered = 0
         try:
             for batch in self._batches(query, rows):
@@ -205,11 +208,11 @@ class SQLiteConnection:
             self._connection.execute("ROLLBACK")
 
     def clock_ms(self) -> int:
-        """SQLite runs on the host: its clock is the host's."""
+        """The host's clock, because SQLite runs on the host."""
         return time.time_ns() // 1_000_000
 
     def interrupt(self) -> None:
-        """Makes a read in another thread fail at once."""
+        """Makes a read that runs in another thread fail at once."""
         self._connection.interrupt()
 
     def close(self) -> None:
@@ -267,5 +270,5 @@ def _hold(path: str) -> tuple[list[int], bytes]:
 
 
 def readable(stored: bytes) -> str:
-    """A text with what is no UTF-8 replaced; sqlite3 itself gives up at the first odd byte."""
+    """A text in which bytes that are not UTF-8 are replaced; sqlite3 itself fails at the first such byte."""
     return stored.decode(errors="replace")

@@ -1,7 +1,7 @@
 """How a SQLite database with a write-ahead log is read without leaving anything behind in the app's directory.
 
 SQLite shares such a database through two files beside it, the log (-wal) and its index (-shm), and whoever opens the
-database first makes them: a reader of another account than the app's would leave files there that the app cannot
+database first creates them: a reader under another account than the app's would leave files there that the app cannot
 write. So a reader opens the database in one of three ways.
 
 shared: log and index are there, as while the app runs; the reader joins in. Where it may not write the index, SQLite
@@ -28,7 +28,7 @@ CLOCK_TICK_NS = 20_000_000
 
 
 def way_of(path: str, stamp: Stamp) -> str:
-    """SHARED, ALONE or COPIED, for a database in WAL mode whose files were found as the stamp says."""
+    """SHARED, ALONE or COPIED, for a database in WAL mode whose files are in the state that the stamp describes."""
     _, log, index, _ = stamp
     if log is None or (log[1] == 0 and index is None):
         return ALONE
@@ -41,7 +41,7 @@ def stamp_of(path: str) -> Stamp:
 
 
 def settled_stamp(path: str) -> Stamp:
-    """Waits until the clock tick of the last change has passed, so that any later change shows; returns stamp_of."""
+    """Waits until the clock tick of the last change has passed, so that a later change is visible; returns stamp_of."""
     while True:
         stamp = stamp_of(path)
         if stamp[0] is None or abs(time.time_ns() - stamp[0][2]) > CLOCK_TICK_NS:
@@ -60,7 +60,7 @@ def _mark(path: str, ending: str) -> tuple[int, ...] | None:
 
 
 def copied(path: str) -> str:
-    """A copy of database, log and journal in a private directory; its owner unlinks it. Raises OSError."""
+    """Copies database, log and journal into a private directory; the caller unlinks the copy. Raises OSError."""
     import shutil
     import tempfile
 
@@ -80,7 +80,7 @@ def copied(path: str) -> str:
 
 
 def unlinked(copy: str) -> None:
-    """Takes the copy's name away; what has it open goes on reading."""
+    """Removes the copy's name; a connection that has it open can still read it."""
     import shutil
 
     shutil.rmtree(os.path.dirname(copy), ignore_errors=True)

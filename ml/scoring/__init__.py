@@ -1,1 +1,1 @@
-"""Computes a Prediction from a FeatureVector, by a trained scorecard or the platform's rules, and puts it into words."""
+"""Computes a Prediction from a FeatureVector, by a trained scorecard or the platform's rules, and its sentences."""

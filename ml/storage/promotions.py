@@ -1,4 +1,7 @@
-"""promotions.jsonl: which version replaced which, when and why. It has one JSON object per line; lines are only added."""
+"""promotions.jsonl: which version replaced which, when and why.
+
+It has one JSON object per line; lines are only added.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ class Promotions:
         return [entry for line in lines if (entry := _entry(line)) is not None]
 
     def before(self, version: str) -> str | None:
-        """The version that answered before `version` was last promoted (rollbacks do not count); None where none did."""
+        """The version that answered before `version` was last promoted (rollbacks do not count).
+
+        None where there was none.
+        """
         for entry in reversed(self.entries()):
             if entry["to"] == version != entry["from"] and not str(entry["why"]).startswith(ROLLBACK):
                 return entry["from"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Difficulties(Protocol):
-        """The interface through which difficulties are looked up; ml.storage.difficulty_table.DifficultyTable has it."""
+        """Looks up difficulties; ml.storage.difficulty_table.DifficultyTable has this interface."""
 
         def facing(
             self,

@@ -36,7 +36,10 @@ class Occasion:
 
     @property
     def date_ms(self) -> int:
-        """The day's last millisecond. An app that looks for predictions dated from now on finds today's until midnight."""
+        """The day's last millisecond.
+
+        An app that looks for predictions dated from now on finds today's until midnight.
+        """
         return (self.day + 1) * DAY_MS - 1
 
     @property

@@ -26,7 +26,7 @@ MOST_OBJECTIVES = 200
 
 
 class Plans:
-    """What one learner has ahead within the horizon: ids in the order of the missions, and exams in the order of date."""
+    """What one learner has ahead within the horizon: ids in the order of the missions, exams in the order of date."""
 
     __slots__ = ("exams", "named")
 
@@ -87,7 +87,7 @@ def upcoming(
 
 
 def unmastered(past: LearnerHistory) -> list[str]:
-    """Ids of own and met objectives whose mastery is below 0.7: the owner's as it is stored, else what the rows show."""
+    """Ids of own and met objectives whose mastery (the owner's as stored, else what the rows show) is below 0.7."""
     summary = past.once(LearnerSummary)
     stated = {row.objective_id: MASTERY.get(row.mastery_level or "", 0.0) for row in past.masteries}
     return [each for each in own_and_met(past) if (stated.get(each) or shown_mastery(each, summary)) < MASTERED_FROM]

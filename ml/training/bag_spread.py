@@ -1,4 +1,7 @@
-"""How far bagged models depart from the main one, as small step tables, from which answers take their confidence."""
+"""How far bagged models depart from the main one, as small step tables.
+
+Confidence and interval are computed from them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def spread_of(
 ) -> tuple[list[Deviations], list[float]]:
     """(One Deviations per feature, one intercept per bag) of additive departures, averaged over the rows in each step.
 
-    prior: a scorecard whose own bags these departures are added to, bag by bag; its calibration is worked in.
+    prior: a scorecard to whose own bags these departures are added, bag by bag; its calibration is included.
     """
     bags = len(deviations)
     parts, intercepts = [], np.array([departure.intercept for departure in deviations])

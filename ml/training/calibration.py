@@ -19,8 +19,8 @@ def calibration(
 ) -> tuple[float, float]:
     """(slope, offset) of the line that fits the outcomes best; the slope is at least 0.2, so that no order is reversed.
 
-    levels: a number from 0 per row. Each level gets an offset of its own, and their mean is returned, because a
-    platform whose base rate differs from the others' says nothing about the slope.
+    levels: the number of each row's level, from 0. Each level gets an offset of its own, and the mean of them is
+    returned, because a platform whose base rate differs from the others' says nothing about the slope.
     """
     w = np.ones(len(y)) if weights is None else weights
     level = np.zeros(len(y), np.int64) if levels is None else levels

@@ -1,4 +1,4 @@
-"""Builds the difficulty file that ml/storage/difficulty_table.py reads, out of a stream of learners."""
+"""Builds the difficulty file that ml/storage/difficulty_table.py reads, from a stream of learners."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
 
 
 class TableSize(NamedTuple):
-    """What went into a difficulty file. hard: the answers rated HARD, which the two settings judge differently."""
+    """How much went into a difficulty file.
+
+    hard: the number of answers rated HARD, which the two settings judge differently.
+    """
 
     learners: int
     answers: int
@@ -103,10 +106,10 @@ def build_difficulty_table(
 ) -> TableSize:
     """Writes the file anew from everything that the learners did strictly before cutoff_ms.
 
-    Learners who keep out of analytics are left out. The same learners in the same order give the same bytes. Where
+    Learners who opted out of analytics are left out. The same learners in the same order give the same bytes. Where
     there are enough learners, the counts of a fold are those of a crowd of at least FEWEST_OF_A_CROWD learners, so that
-    no learner's whole record can be read off them. Memory holds a few counts per objective, card and contributing fold,
-    and those of the pairs of objectives that learners met in turn.
+    no learner's whole record can be derived from them. Memory holds a few counts per objective, card and contributing
+    fold, and those of the pairs of objectives that learners met one after the other.
 
     Args:
         path: where the file is written.

@@ -1,8 +1,8 @@
-"""Point-in-time labelled examples out of learners' histories: what was known when each visit began, and how it went.
+"""Point-in-time labelled examples from learners' histories: what was known when each visit began, and how it ended.
 
-Features come from the functions that serve a prediction. A history is walked once, the estimates kept running from
-one visit to the next; where a prediction's window would cut the history, the window is replayed instead, so that both
-ways give the same numbers.
+Features come from the functions that serve a prediction. A history is gone through once, and the estimates are carried
+from one visit to the next; where a prediction's window would cut the history, the window is replayed instead, so that
+training and prediction get the same numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TrainingExample(NamedTuple):
-    """One judged prediction, as the guide builds it: features as a FeatureVector or its stored mapping.
+    """One prediction with its outcome, as the guide builds it: features as a FeatureVector or its stored mapping.
 
     recorded_at: when the outcome was recorded, a datetime (naive: UTC) or milliseconds since 1970.
     """
@@ -42,7 +42,10 @@ class TrainingExample(NamedTuple):
 
 
 class LabelledVisit(NamedTuple):
-    """A visit that labels something, as the example it makes. answers: graded answers, or validation prompts."""
+    """A visit with an outcome, as a labelled example.
+
+    answers: the number of graded answers, or of validation prompts.
+    """
 
     learner_id: str
     objective_id: str
@@ -71,7 +74,7 @@ class ExampleSet(NamedTuple):
 
     @classmethod
     def of(cls, visits: Sequence[LabelledVisit], features: NDArray[np.float64]) -> ExampleSet:
-        """Joins visits with their rows of features."""
+        """Puts visits together with their rows of features."""
         return cls(
             features,
             np.array([visit.struggled for visit in visits], np.int8),
@@ -83,12 +86,12 @@ class ExampleSet(NamedTuple):
         )
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> ExampleSet:
-        """The examples under a mask or at these places."""
+        """The examples that a mask selects, or those at these positions."""
         columns: Any = (column[which] for column in self)
         return ExampleSet(*columns)
 
     def training_examples(self) -> list[TrainingExample]:
-        """The same as public records, features as FeatureVectors."""
+        """The same examples as public records, with their features as FeatureVectors."""
         return [
             TrainingExample(vector_of(row, as_of_ms), bool(struggled), str(learner), str(objective), int(as_of_ms))
             for row, struggled, learner, objective, as_of_ms in zip(
@@ -98,7 +101,7 @@ class ExampleSet(NamedTuple):
 
 
 def vector_of(row: NDArray[np.float64], as_of_ms: int) -> FeatureVector:
-    """A row of X as the FeatureVector it came from."""
+    """The FeatureVector from which a row of X was made."""
     return FeatureVector.of(dict(zip(FEATURE_NAMES, row.tolist())), int(as_of_ms))
 
 
@@ -111,7 +114,7 @@ def row_of(vector: FeatureVector) -> list[float]:
 def labelled_visits(
     rows: ports.LearnerRows, struggle_below: float | None = None, correct_from: str = GOOD
 ) -> list[LabelledVisit]:
-    """Every visit of one learner that labels something, oldest first; struggle_below as in Visit.struggled."""
+    """All visits of one learner that have an outcome, oldest first; struggle_below as in Visit.struggled."""
     found = []
     for visit in visits_of(rows.reviews, rows.validations, correct_from):
         struggled = visit.struggled(struggle_below)
@@ -132,7 +135,10 @@ def features_at(
     table: DifficultyTable | None,
     correct_from: str = GOOD,
 ) -> list[FeatureVector]:
-    """What a prediction would have seen at the start of each visit; visits run in the order of their time."""
+    """The features that a prediction would have had at the start of each visit.
+
+    The visits must be in the order of time.
+    """
     targets = sorted({visit.objective_id for visit in visits})
     difficulty = difficulty_facing(rows, targets, (), table, correct_from)
     running = _Running(rows, difficulty, correct_from)
@@ -156,7 +162,7 @@ class _Running:
         self.reviewed = self.validated = 0
 
     def until(self, past: LearnerHistory) -> LearnerEstimates:
-        """The estimates as of past.as_of_ms, which never goes back from one call to the next."""
+        """The estimates as of past.as_of_ms, which must not be earlier than in the call before."""
         as_of_ms = past.as_of_ms
         reviews, validations, estimates = self.reviews, self.validations, self.estimates
         while self.reviewed < len(reviews) and reviews[self.reviewed].reviewed_at_ms < as_of_ms:
@@ -184,8 +190,9 @@ def labelled_examples(
 ) -> ExampleSet:
     """Labelled examples of all learners who take part in analytics, in their order.
 
-    objectives: rows of each objective that a visit names; visits of others are passed over. correct_from: the setting
-    under which answers are judged, for labels and features alike; the table must have been counted under the same.
+    objectives: the rows of each objective that a visit names; visits to other objectives are ignored. correct_from: the
+    setting that says which answers are correct, for labels and features alike; the table must have been counted under
+    the same one.
     """
     visits: list[LabelledVisit] = []
     rows_of_x: list[list[float]] = []
@@ -199,6 +206,6 @@ def labelled_examples(
 
 
 def joined(parts: Iterable[ExampleSet]) -> ExampleSet:
-    """The parts, one after the other; the same as of all their learners at once."""
+    """The parts joined in their order, which equals the examples of all their learners at once."""
     columns: Any = map(np.concatenate, zip(labelled_examples((), {}, None), *parts))
     return ExampleSet(*columns)

@@ -1,10 +1,10 @@
-"""Tables stated from the platform's rules, for features that no answer log can inform.
+"""Tables stated from the platform's rules, for features that cannot be learned from any answer log.
 
-Public logs hold no exam dates, stated prerequisites, content formats or workloads. Each polygon below says in logits
-what the platform's rule model says in levels: its marks are the rules' marks (half of the prerequisites unmastered:
-HIGH; a fifth: MEDIUM; and so on), and it is 0 at what an ordinary learner shows, so that adding it leaves the
-calibration measured on the logs where it was. Without data a stated table says nothing. Own labels correct it like
-any other prior.
+Public logs contain no exam dates, stated prerequisites, content formats or workloads. Each polygon below expresses in
+logits what the platform's rule model says in levels: its corners are the rules' thresholds (half of the prerequisites
+unmastered: HIGH; a fifth: MEDIUM; and so on), and it is 0 at the value of an ordinary learner, so that adding it does
+not change the calibration measured on the logs. Without data a stated table contributes nothing. A deployment's own
+labels correct it like any other prior.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ INFORMED_SHARE = 0.005
 
 
 def stated_tables(x: npt.NDArray[np.float64]) -> Additive:
-    """The polygons of the features that the rows of x do not inform; nothing for all others."""
+    """The polygons of the features that cannot be learned from the rows of x; nothing for all others."""
     pieces = list(Additive.nothing(len(FEATURE_NAMES)).pieces)
     for column in np.flatnonzero(~informed(x)):
         if (polygon := POLYGONS.get(FEATURE_NAMES[column])) is not None:
@@ -45,7 +45,7 @@ def stated_tables(x: npt.NDArray[np.float64]) -> Additive:
 
 
 def informed(x: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Per feature, whether enough rows know it and they differ."""
+    """For each feature, whether enough rows have a value of it and the values differ."""
     known = ~np.isnan(x)
     low = np.where(known, x, np.inf).min(axis=0)
     high = np.where(known, x, -np.inf).max(axis=0)

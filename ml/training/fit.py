@@ -1,7 +1,7 @@
-"""Fits the additive model: candidates compared on learners left out, the best one refitted, calibrated and bagged.
+"""Fits the additive model: compares candidates on learners left out, and refits, calibrates and bags the best one.
 
-Every candidate is the prior plus what the labels say: a correction by ridge regression (ml/training/regression.py),
-shrunk more or less, and its average with a monotone boosting. Whichever is chosen is a sum of exact tables.
+Every candidate is the prior with a correction learned from the labels: by ridge regression (ml/training/regression.py),
+shrunk more or less, or by the average of that and a monotone boosting. Whichever is chosen is a sum of exact tables.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ SIMPLER_WITHIN = 0.0003
 class Labels(NamedTuple):
     """What is fitted: x (NaN where there is no data), y 0/1, and each row's learner as a number, weight and platform.
 
-    lacking: the features that some platform lacks. A boosting cannot fit the platforms' levels beside the features and
-    would take such a feature's absence for the platform, so it does without them.
+    lacking: the features that some platform lacks. A boosting cannot fit the platforms' base rates beside the features
+    and would recognise the platform by the absence of such a feature, so it does not use them.
     """
 
     x: Floats
@@ -56,7 +56,7 @@ class Labels(NamedTuple):
         return cls(x.astype(float), y.astype(float), learners, np.ones(len(y)))
 
     def folds(self, count: int = HELD_OUT_FOLDS) -> Integers:
-        """Each row's fold: whole learners, dealt out in an order that depends on their numbers alone.
+        """Each row's fold. Whole learners are assigned, in an order that depends on their numbers alone.
 
         A single learner cannot be left out; stretches of rows then take the place of learners.
         """
@@ -79,7 +79,7 @@ class Candidate(NamedTuple):
 
 
 class FitResult(NamedTuple):
-    """The chosen model on uncalibrated logits, its calibration, and what was measured on rows left out of each fit.
+    """The chosen model in uncalibrated logits, its calibration, and what was measured on rows left out of each fit.
 
     deviations: for each bag, how far its model departs from the correction fitted to all rows.
     """
@@ -94,7 +94,7 @@ class FitResult(NamedTuple):
 
 
 def candidates_for(labels: int) -> list[Candidate]:
-    """What is worth comparing with this many labels, simplest first."""
+    """The candidates that are worth comparing with this number of labels, simplest first."""
     if labels < FEW:
         return [Candidate("prior", None)]
     found = [Candidate("prior", None)]
@@ -115,8 +115,8 @@ def fit(
 ) -> FitResult:
     """Chooses among candidates by the log-loss of left-out folds, then fits the chosen one on all rows.
 
-    folds: the fold of each row; by default whole learners. each: called with the name of every step that is done, for a
-    progress bar.
+    folds: the fold of each row; by default whole learners. each: called with the name of every step when it is done,
+    for a progress bar.
     """
     fitter = _Fitter(labels, prior)
     folds = labels.folds() if folds is None else folds
@@ -196,7 +196,7 @@ class _Fitter:
         return fitted
 
     def averaged(self, model: Additive, weights: Floats) -> Additive:
-        """The mean of the model's logit and a boosting's; stated tables are taken over as they are."""
+        """The mean of the model's logit and a boosting's; stated tables stay as they are."""
         stated = Additive(0.0, tuple(p if s else NOTHING for p, s in zip(model.pieces, self.stated)))
         boosted = self.boosted(weights).plus(stated)
         return model.times(0.5).plus(boosted.times(0.5))
@@ -231,7 +231,7 @@ class _Fitter:
         return boosting
 
     def bags(self, shrinkage: Shrinkage, knots: int, each: Callable[[str], object]) -> tuple[Additive, ...]:
-        """Corrections refitted on learners drawn with replacement, less the one fitted to all."""
+        """Corrections refitted on learners drawn with replacement, minus the one fitted to all."""
         whole = self.correction(shrinkage, knots, self.labels.weights).model.times(-1.0)
         draw = np.random.default_rng(0)
         count = int(self.labels.learners.max()) + 1

@@ -1,4 +1,4 @@
-"""The model card: what a model is for and made of, how good it was found to be, where it must not be trusted."""
+"""The model card: what a model is for, what it was made of, how good it is, and where it must not be trusted."""
 
 from __future__ import annotations
 
@@ -44,9 +44,8 @@ def card(
     Args:
         saved: the model.
         x, y: the rows it was measured on, and 1 for each struggle.
-        probabilities: of each row, by a model that saw none of that row's learner.
-        learners: each row's learner.
-        how: a sentence that says how the probabilities were made.
+        probabilities: of each row, by a model that was not trained on that row's learner. learners: each row's learner.
+            how: a sentence that says how the probabilities were made.
         dimensions: further groups to look at, one value per row.
         more: slices of other rows.
     """
@@ -79,7 +78,7 @@ def card(
 
 
 def figures_of(evaluation: Evaluation) -> dict[str, float | None]:
-    """The figures that travel inside the model file; accuracy, precision and recall at probability 0.5."""
+    """The figures that are stored in the model file; accuracy, precision and recall at probability 0.5."""
     at_half = evaluation.decisions[THRESHOLD]
     return {
         **{name: evaluation.figures[name].value for name in _FIGURES},
@@ -89,7 +88,7 @@ def figures_of(evaluation: Evaluation) -> dict[str, float | None]:
 
 
 def answers_of(x: Floats) -> list[int]:
-    """How many answers each row's learner had given before, read back from its feature."""
+    """How many answers each row's learner had given before, computed from the feature answers_of_history."""
     return [int(answers) for answers in answers_told(np.nan_to_num(_column(x, "answers_of_history")))]
 
 

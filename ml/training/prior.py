@@ -1,10 +1,10 @@
 """From labelled examples to a model ready to save: pretrained on several platforms, or adapted to one.
 
-A model for a platform never seen must not learn which platform a row comes from. Every platform therefore weighs the
-same, less by the share of its visits that a test labelled rather than answers. Its own base rate is fitted beside the
-features and dropped. Some visits are shown again as they would look where nobody knows the objective's difficulty.
-Features that some platform lacks altogether are hidden at random on the others, so that their absence is learned from
-rows that differ in nothing else.
+A model for a new platform must not learn which platform a row comes from. Every platform therefore has the same weight,
+reduced by the share of its visits whose outcome comes from a test and not from answers. The base rate of each platform
+is fitted beside the features and then dropped. Some visits are used a second time, as they would look where the
+objective's difficulty is unknown. Features that some platform lacks altogether are hidden at random on the others, so
+that the effect of their absence is learned from rows that differ in nothing else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ HIDDEN_SHARE = 0.35
 
 
 class Source(NamedTuple):
-    """One platform's visits: as seen with its difficulty table, and without; the same visits in the same order."""
+    """One platform's visits, with its difficulty table and without it; they are the same visits in the same order."""
 
     name: str
     known: ExampleSet
@@ -55,9 +55,9 @@ class Source(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A model and the rows it was measured on: each row's held-out probability, in the order of the examples.
+    """A model and the rows on which it was measured: each row's held-out probability, in the order of the examples.
 
-    unknown: the visits that were shown a second time, as they would look where nobody knows the objective.
+    unknown: the visits that were used a second time, as they would look where the objective's difficulty is unknown.
     """
 
     saved: SavedModel
@@ -82,10 +82,10 @@ def pretrain(
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = ANY,
 ) -> Trained:
-    """A prior for platforms never seen.
+    """Trains a prior for new platforms.
 
-    Each platform in turn is left out. `probabilities` are those of the rows of the sources' known visits, source after
-    source, each predicted by a model of the other platforms.
+    Each platform in turn is left out. `probabilities` has one for each of the sources' visits with known difficulties,
+    source after source; each is predicted by a model of the other platforms.
     """
     labels, first = pooled(sources)
     candidates = [
@@ -155,11 +155,11 @@ def adapt(
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = GOOD,
 ) -> Trained:
-    """The prior, corrected by one platform's own labels as far as they carry; below 100 labels it stays as it is.
+    """Corrects the prior by one platform's own labels, as far as there are enough; below 100 labels it stays as it is.
 
     correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
-    `probabilities` of each row come from models that saw none of that row's learner. Raises NotEnoughExamples.
+    `probabilities` come from models that were not trained on the row's learner. Raises NotEnoughExamples.
     """
     refuse_too_few(y)
     labels = Labels.of(x, y, learners)
@@ -177,7 +177,7 @@ def adapt(
 
 
 def refuse_too_few(y: Floats) -> None:
-    """Raises NotEnoughExamples, which says what is missing, where the labels are too few or of one outcome."""
+    """Raises NotEnoughExamples, which says what is missing, where there are too few labels or only one outcome."""
     struggles = int(y.sum())
     if len(y) < FEWEST:
         raise NotEnoughExamples(f"{len(y)} labelled examples are too few to learn from (at least {FEWEST}): prior kept")
@@ -187,7 +187,7 @@ def refuse_too_few(y: Floats) -> None:
 
 
 def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -> Scorecard:
-    """A fit as predictions read it, read back from its saved bytes and compared with the fit on every row of x."""
+    """The fit in the form that predictions use, read from its saved bytes and compared with the fit on all of x."""
     slope, offset = result.calibration
     spread, bag_intercepts = spread_of(result.deviations, x, prior)
     plain = result.model.scorecard()

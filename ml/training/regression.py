@@ -1,8 +1,8 @@
-"""A ridge logistic regression over pieces of lines, monotone where a feature's meaning says so.
+"""A ridge logistic regression on piecewise-linear terms, monotone where a feature's meaning requires it.
 
 Each feature gives a line, a few hinges (the rise between two neighbouring knots) and an indicator of missing data; all
-are shrunk towards nothing, the hinges most. With an offset it is a correction of a prior: the penalty is then the
-Gaussian prior around the prior's tables, and few labels leave them nearly as they are.
+coefficients are shrunk towards 0, those of the hinges most. With an offset it is a correction of a prior: the penalty
+is then the Gaussian prior around the prior's tables, and few labels leave them nearly as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Shrinkage(NamedTuple):
-    """Ridge penalties per unit of squared logit, on standardised columns, in labels' worth of evidence."""
+    """Ridge penalties per unit of squared logit, on standardised columns, measured in labels."""
 
     line: float
     hinge: float
@@ -47,7 +47,7 @@ class Regression:
     """The columns made of a feature matrix; one set of them serves every fold and every bag.
 
     directions: one of +1, -1, 0 per feature. knots: the most hinges per feature. prior: what will be corrected; where a
-    table of it is stated, the hinges stand at that table's own knots, so that labels can undo each of its rises.
+    table of it is stated, the hinges are at that table's own knots, so that labels can undo each of its rises.
     """
 
     def __init__(self, x: Floats, directions: npt.NDArray[np.int64], knots: int, prior: Additive | None = None) -> None:
@@ -76,9 +76,9 @@ class Regression:
     ) -> Fitted:
         """The penalised maximum-likelihood coefficients of the rows with a weight; x is what the columns were made of.
 
-        groups: a number from 0 per row. The level of each group (a platform's own base rate) is fitted beside the
+        groups: the number of each row's group, from 0. The base rate of each group (a platform) is fitted beside the
         features and then left out, so that no feature, and no absence of one, stands for a platform. prior: the tables
-        that the offset holds, so that prior and correction together keep each feature's direction.
+        that the offset contains, so that prior and correction together keep each feature's direction.
         """
         rows = np.flatnonzero(weights)
         count = len(self.columns)
@@ -138,7 +138,7 @@ class Regression:
 
 
 class Fitted(NamedTuple):
-    """The coefficients, from which the next fit may start, and the model that they make."""
+    """The coefficients, from which the next fit may start, and the model that they define."""
 
     theta: Floats
     model: Additive
@@ -166,7 +166,7 @@ class _Problem(NamedTuple):
         return gradient, hessian
 
     def minimum(self, theta: Floats, low: Floats, high: Floats) -> Floats:
-        """Projected Newton steps (Bertsekas 1982): the coefficients held at a bound stay out of the step's system."""
+        """Projected Newton steps (Bertsekas 1982): the coefficients at a bound are left out of the step's equations."""
         theta = np.clip(theta, low, high)
         loss = self.loss(theta)
         for _ in range(_MOST_STEPS):

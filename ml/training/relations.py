@@ -1,4 +1,4 @@
-"""Which objectives' results predict another's: correlations over learners who met the one before the other."""
+"""Which objectives' results predict another's: correlations over learners who met one of them before the other."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class PairCounts:
         """(Objective id, fold left out or EVERYBODY, [[related id, weight], ...], predecessor ids), ordered by id.
 
         crowds: folds that are left out together. A fold that contributed nothing to an objective has no entry of its
-        own; everybody's serves it.
+        own, and the one of everybody is used for it.
         """
         keys, sums = self._merge()
         names = np.argsort(np.argsort(np.array(self._ids)))  # ties go by id, so that no learner's presence decides them

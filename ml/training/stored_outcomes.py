@@ -1,4 +1,4 @@
-"""Stored predictions whose outcome is known, as training examples: the features of that time, and the outcome."""
+"""Stored predictions whose outcome is known, as training examples: the features as stored, and the outcome."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TEACHING = (
 
 
 class StoredOutcome(NamedTuple):
-    """One stored prediction with its outcome, which is None as long as it is not known.
+    """One stored prediction with its outcome, which is None while it is unknown.
 
-    features: FeatureVector.to_dict as it was stored, or whatever is stored in its place. in_force: the outcome is a
-    learner's word, or was decided by the rule that the deployment counts by (ml/study/outcome_mark.py).
+    features: FeatureVector.to_dict as it was stored, or whatever is stored in its place. in_force: whether the outcome
+    is the learner's report, or was decided under the deployment's setting (ml/study/outcome_mark.py).
     """
 
     learner_id: str
@@ -40,7 +40,7 @@ class StoredOutcome(NamedTuple):
 
 
 class Usable(NamedTuple):
-    """Examples of stored predictions; left_out counts, by reason, those that are not learned from.
+    """Examples from stored predictions; left_out counts, by reason, those that are not used for training.
 
     intervened: (learner, objective, as_of in milliseconds) of the predictions after which somebody intervened.
     """
@@ -51,11 +51,11 @@ class Usable(NamedTuple):
 
 
 def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
-    """The outcomes that may be learned from.
+    """The outcomes that may be used for training.
 
-    Left out are degraded predictions (they saw nothing), those after which somebody intervened (the outcome is no
-    longer what was predicted), outcomes decided by another rule than the deployment's until `record_outcomes --again`
-    has judged them, and vectors that today's features cannot read.
+    The following are left out: degraded predictions (they saw no data), those after which somebody intervened (which
+    may have changed the outcome), outcomes decided by another rule than the deployment's until `record_outcomes
+    --again` has judged them, and vectors that do not fit today's features.
     """
     left_out: Counter[str] = Counter()
     intervened: list[tuple[str, str, int]] = []
@@ -87,9 +87,9 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
 def with_stored(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
     """Both sets of examples, without the visits of history that a stored prediction was about.
 
-    Where that prediction is learned from, the visit would count twice; where somebody intervened, neither is learned
-    from. A visit is the one that was predicted where its learner and objective are the same and it began at most
-    within_ms after the prediction.
+    Where that prediction is used for training, the visit would count twice; where somebody intervened, neither is used.
+    A visit is the one that was predicted where its learner and objective are the same and it began at most within_ms
+    after the prediction.
     """
     examples = stored.examples
     taught = zip(examples.learner.tolist(), examples.objective.tolist(), examples.as_of_ms.tolist(), strict=True)

@@ -1,7 +1,7 @@
 """Fitted estimators as exact tables, and the arithmetic of additive models made of such tables.
 
-A boosting whose trees each look at one feature, a regression over pieces of lines, and any weighted sum of the two are
-all sums of one piecewise-linear function per feature. What is saved is that sum, not an approximation of it.
+A boosting whose trees use one feature each, a piecewise-linear regression, and any weighted sum of the two are all sums
+of one piecewise-linear function per feature. What is saved is that sum, not an approximation of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Piece(NamedTuple):
     stated: bool = False
 
     def at(self, x: Floats) -> Floats:
-        """The function of every x, NaN being "no data"."""
+        """The function's value at every x, where NaN means "no data"."""
         known = ~np.isnan(x)
         found = np.full(x.shape, self.missing)
         segment = np.searchsorted(self.edges, x[known], side="left")
@@ -33,14 +33,14 @@ class Piece(NamedTuple):
         return found
 
     def on(self, edges: Floats) -> Piece:
-        """The same function with further edges among its own."""
+        """The same function with further edges added to its own."""
         finer = np.union1d(self.edges, edges)
         # A segment of the finer grid lies within one segment of the coarser: the one that holds its right end.
         within = np.append(np.searchsorted(self.edges, finer, side="left"), len(self.edges))
         return Piece(finer, self.values[within], self.slopes[within], self.missing, self.stated)
 
     def plus(self, other: Piece) -> Piece:
-        """The sum of two functions; it counts as stated only where nothing learned is in it."""
+        """The sum of two functions; it counts as stated only if neither was learned."""
         a, b = self.on(other.edges), other.on(self.edges)
         stated = (
             (self.stated or self.is_zero) and (other.stated or other.is_zero) and not (self.is_zero and other.is_zero)
@@ -52,12 +52,12 @@ class Piece(NamedTuple):
         return Piece(self.edges, factor * self.values, factor * self.slopes, factor * self.missing, self.stated)
 
     def lowered(self, by: float) -> Piece:
-        """The function less a constant, which is also taken from its value without data."""
+        """The function minus a constant, which is also subtracted from its value without data."""
         return Piece(self.edges, self.values - by, self.slopes, self.missing - by, self.stated)
 
     @property
     def is_zero(self) -> bool:
-        """Whether the feature plays no part."""
+        """Whether the function is 0 everywhere, so that the feature has no effect."""
         return not (self.values.any() or self.slopes.any() or self.missing)
 
     def least_slope(self, low: float, high: float, direction: int) -> float:
@@ -78,7 +78,7 @@ class Additive(NamedTuple):
 
     @classmethod
     def nothing(cls, features: int, intercept: float = 0.0) -> Additive:
-        """The model that knows only a base rate."""
+        """The model that gives every row the base rate."""
         return cls(intercept, (NOTHING,) * features)
 
     def contributions(self, x: Floats) -> Floats:
@@ -104,9 +104,9 @@ class Additive(NamedTuple):
         return Additive(factor * self.intercept, tuple(piece.times(factor) for piece in self.pieces))
 
     def centred(self, x: Floats, weights: Floats | None = None) -> Additive:
-        """The same model with each learned contribution at mean 0 over the rows of x, so that its sign has a meaning.
+        """The same model with each learned contribution shifted to mean 0 over the rows of x.
 
-        Stated pieces keep their own zero, since these rows tell nothing about them.
+        This gives its sign a meaning. Stated pieces keep their own zero, since these rows say nothing about them.
         """
         means = np.average(self.contributions(x), axis=0, weights=weights)
         means[[piece.stated for piece in self.pieces]] = 0.0
@@ -115,13 +115,15 @@ class Additive(NamedTuple):
         )
 
     def scorecard(self) -> Scorecard:
-        """The model as predictions read it, with the same numbers to the last bit; calibration and spread are the
-        caller's."""
+        """The model in the form that predictions use, with the same numbers to the last bit.
+
+        The caller gives calibration and spread.
+        """
         return Scorecard(self.intercept, [_table(piece) for piece in self.pieces])
 
     @classmethod
     def of(cls, scorecard: Scorecard) -> Additive:
-        """A scorecard as an additive model, its calibration worked in."""
+        """A scorecard as an additive model that includes its calibration."""
         slope, offset = scorecard.calibration
         pieces = tuple(_piece(table).times(slope) for table in scorecard.tables)
         return cls(slope * scorecard.intercept + offset, pieces)
@@ -146,7 +148,7 @@ PARITY = 1e-12
 
 
 class ParityLost(ArithmeticError):
-    """Raised when tables and the estimator that they came from differ; such a model is never saved."""
+    """Raised when tables differ from the estimator from which they were made; such a model is never saved."""
 
 
 def check_parity(tables: Floats, estimator: Floats) -> None:
@@ -157,7 +159,7 @@ def check_parity(tables: Floats, estimator: Floats) -> None:
 
 
 def of_line(xs: Floats, ys: Floats, missing: float, stated: bool = False) -> Piece:
-    """The polygon through (xs, ys), level before the first point and after the last; xs increase strictly."""
+    """The polygon through (xs, ys), constant before the first point and after the last; xs must increase strictly."""
     slopes = np.diff(ys) / np.diff(xs)
     slopes = np.concatenate([[0.0], slopes, [0.0]])
     values = np.concatenate([[ys[0]], ys[:-1] - slopes[1:-1] * xs[:-1], [ys[-1]]])

@@ -1,4 +1,4 @@
-"""update_model and train: a model corrected by examples handed in, as the guide's retraining script does."""
+"""update_model and train: a model is corrected by given examples, as in the guide's retraining script."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ml.training.tables import Additive
 
 
 class UpdateMetrics(NamedTuple):
-    """How the updated model does on examples of learners it was not fitted on; None where they cannot tell.
+    """How good the updated model is on examples of learners on whom it was not fitted.
 
-    accuracy, precision and recall are those at probability 0.5. previous_accuracy is that of the model before the
-    update, on the same examples. updated: whether anything changed. note: one sentence that says why or how.
+    None where that cannot be measured. accuracy, precision and recall are those at probability 0.5. previous_accuracy
+    is that of the model before the update, on the same examples. updated: whether anything changed. note: one sentence
+    that says why or how.
     """
 
     n: int
@@ -41,7 +42,7 @@ class UpdateMetrics(NamedTuple):
 def update(
     prior: SavedModel, examples: Sequence[TrainingExample], correct_from: str = GOOD
 ) -> tuple[UpdateMetrics, SavedModel]:
-    """(Metrics, the corrected model). Degraded predictions are not learned from and are passed over.
+    """(Metrics, the corrected model). Degraded predictions are not used.
 
     correct_from: the setting under which the examples were judged.
 
@@ -68,7 +69,7 @@ def update(
 
 
 def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: NotEnoughExamples) -> UpdateMetrics:
-    """The metrics where there is too little to learn from: those of the present model on the few examples."""
+    """The metrics where there are too few examples to learn from: those of the present model on these examples."""
     x, y, learners = columns_of(examples)
     if not len(y):
         accuracy = prior.figures.get("accuracy", 0.0)
@@ -78,7 +79,7 @@ def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: N
 
 
 def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt.NDArray[np.str_]]:
-    """(Features with NaN where defaulted, 1 for each struggle, learner ids) of the usable examples."""
+    """(Features with NaN where they are defaulted, 1 for each struggle, learner ids) of the usable examples."""
     rows, outcomes, learners = [], [], []
     for example in examples:
         vector = features_in(example)
@@ -91,7 +92,7 @@ def columns_of(examples: Sequence[TrainingExample]) -> tuple[Floats, Floats, npt
 
 
 def features_in(example: TrainingExample) -> FeatureVector:
-    """The example's features, handed in as a FeatureVector or as the mapping its to_dict made."""
+    """The example's features, given as a FeatureVector or as the mapping that its to_dict returned."""
     if isinstance(example.features, FeatureVector):
         return example.features
     if not isinstance(example.features, Mapping):

@@ -1,7 +1,7 @@
 """A trained model's answers to many feature vectors at once: the numbers of ml/scoring/trained.py, without the words.
 
-Table look-ups and the sums over bags run over whole columns. Each single operation is the one that
-ml/scoring/scorecard.py and ml/scoring/trained.py do, in their order, so that the results are equal to the last bit
+Table look-ups and the sums over bags run over whole columns. Each operation is the same as in ml/scoring/scorecard.py
+and ml/scoring/trained.py, and in the same order, so that the results are equal to the last bit
 (tests/commands/test_batch.py).
 """
 
@@ -23,7 +23,7 @@ POSITION = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
 class PlainPrediction(NamedTuple):
-    """A prediction without its words; all four are 0..1."""
+    """A prediction without its sentences; all four numbers are in 0..1."""
 
     probability: float
     confidence: float
@@ -32,7 +32,7 @@ class PlainPrediction(NamedTuple):
 
 
 class ManyAtOnce:
-    """One trained model, with its tables laid out for columns."""
+    """One trained model, whose tables are arranged for whole columns of values."""
 
     def __init__(self, saved: SavedModel) -> None:
         self._saved = saved
