@@ -82,7 +82,7 @@ def surroundings(schema_path: str | None, env_file: str | None) -> tuple[str | N
 def beside(schema_path: str | None, passed_over: Callable[[str], object]) -> tuple[str | None, Origin]:
     """The URL in the first .env beside the schema or in the project.
 
-    Passed_over is called for files that are not read.
+    `passed_over` is called for files that are not read.
     """
     from db.env_file import find
 

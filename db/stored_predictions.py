@@ -1,8 +1,8 @@
-"""Stored predictions with what became of them, as a stream: what monitoring reads.
+"""Stored predictions with their outcomes, as a stream: what monitoring reads.
 
-A period is one of predictedAt, when a prediction was made: predictionDate is the day it is about, which lies ahead. It
-is cut out on the bare column, which is what an index holds. SQLite may hold numbers and texts in that one column, and
-sorts every number before every text: there each form gets a range, and a query, of its own.
+A period selects by predictedAt, when a prediction was made; predictionDate is the day that it is about, which is later.
+The condition uses the bare column, so that an index can be used. SQLite may hold numbers and texts in that one column,
+and sorts every number before every text, so each form gets a range, and a query, of its own there.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ID_COLUMNS = {"users": "User", "learning_objectives": "LearningObjective"}
 class StoredPrediction(NamedTuple):
     """One row of struggle_predictions. features: the text of its JSON, or None.
 
-    struggled: the learner's last word on it (prediction_feedbacks), else its actualOutcome, else None. said: it is
-    the learner's word.
+    struggled: the learner's last report on it (prediction_feedbacks), else its actualOutcome, else None. said: whether
+    it is the learner's report.
     """
 
     id: str
@@ -49,7 +49,7 @@ class StoredPrediction(NamedTuple):
 
 
 class StoredReasons(NamedTuple):
-    """Why one stored prediction said what it said: the two JSON columns, decoded."""
+    """The reasons of one stored prediction: its two JSON columns, decoded."""
 
     id: str
     factors: object
@@ -61,7 +61,7 @@ def stream_predictions(
 ) -> Iterator[list[StoredPrediction]]:
     """The predictions made in [since_ms, until_ms), in batches, in no particular order.
 
-    A database without the table has none. with_features=False leaves the widest column where it is.
+    A database without the table has none. with_features=False does not read the widest column.
     """
 
     def ask(opened: Opened) -> list[Query]:
@@ -88,7 +88,7 @@ def stream_predictions(
 
 
 def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
-    """About how many predictions were made in [since_ms, until_ms): the bare column alone tells, to a day or two."""
+    """About how many predictions were made in [since_ms, until_ms), accurate to a day or two."""
 
     def ask(opened: Opened) -> list[Query]:
         field = _date_field(opened)
@@ -98,7 +98,7 @@ def count_predictions(client: Client, since_ms: int, until_ms: int) -> int:
 
 
 def opted_out(client: Client) -> frozenset[str]:
-    """Ids of the learners who left analytics, or have switched performance tracking off."""
+    """Ids of the learners who opted out of analytics, or have switched performance tracking off."""
 
     def ask(opened: Opened) -> list[Query]:
         return [opened.renderer.query(_OPTED_OUT)]

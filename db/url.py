@@ -1,6 +1,6 @@
-"""DATABASE_URL in the forms that Prisma and SQLAlchemy write, taken apart without ever repeating a secret.
+"""Parses DATABASE_URL in the forms that Prisma and SQLAlchemy write, and never repeats a secret.
 
-Parsed by hand: `import urllib.parse` brings ipaddress and costs 2.5 ms, a tenth of a whole prediction.
+It is parsed by hand, because `import urllib.parse` imports ipaddress and takes 2.5 ms, a tenth of a whole prediction.
 Prisma's forms: https://www.prisma.io/docs/orm/overview/databases/postgresql (and /sqlite).
 """
 
@@ -27,9 +27,10 @@ CALLER, VARIABLE_ITSELF, FILE, SCHEMA, DEMO_BY_DEFAULT = "caller", "variable", "
 
 
 class Origin:
-    """What named a database.
+    """Where a database's URL came from.
 
-    kind: one of the constants above. variable: the one that names databases here. path: of the file, else "".
+    kind: one of the constants above. variable: the environment variable that names databases here. path: of the file,
+    else "".
     """
 
     __slots__ = ("kind", "path", "variable")
@@ -41,11 +42,11 @@ class Origin:
 
     @property
     def is_demo_by_default(self) -> bool:
-        """Tells whether nobody named a database."""
+        """Tells whether the demo is used because nobody named a database."""
         return self.kind == DEMO_BY_DEFAULT
 
     def told(self, label: str) -> str:
-        """What a person should hear about the database so labelled; "" where it was named in plain sight."""
+        """What a person should be told about the database with this label; "" where the person named it explicitly."""
         if self.kind == DEMO_BY_DEFAULT:
             return f"{self.variable} is not set, so the embedded demo database was read"
         if self.kind == FILE:
@@ -63,11 +64,11 @@ _PRISMAS = ("schema", "sslidentity")
 
 
 class DatabaseURL:
-    """Where the database is. Its repr and its label hold no secret; `keywords` does.
+    """Where the database is. Its repr and its label contain no secret; `keywords` does.
 
     kind: "sqlite" or "postgresql". path: the SQLite file, absolute; None for PostgreSQL. keywords: arguments of
-    psycopg2.connect, all text; empty for SQLite. schema: PostgreSQL's search_path, one unquoted identifier, None where
-    the URL names none. pooled: whether it says pgbouncer=true, so that every transaction may meet another session.
+    psycopg2.connect, all text; empty for SQLite. schema: the PostgreSQL schema, one unquoted identifier, None where the
+    URL names none. pooled: whether the URL says pgbouncer=true, so that every transaction may be in another session.
     label: host:port/database, or the file, fit for messages. origin: where the database's URL came from.
     """
 

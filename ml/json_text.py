@@ -1,4 +1,4 @@
-"""JSON text without the json package, whose import (re, enum) takes as long as a whole prediction.
+"""Writes JSON text without the json package, whose import (re, enum) takes as long as a whole prediction.
 
 The C encoder is json's own; the text is the same to the byte (tests/ml/test_json_text.py).
 """

@@ -1,1 +1,1 @@
-"""What is asked of a database, and the rows that come of it; without any input or output of its own."""
+"""The queries to a database, and the rows that their results become; it does no input or output of its own."""

@@ -1,6 +1,6 @@
-"""The newest rows of a learner who has too many to sort them all: a million reviews must not take a second.
+"""Finds the newest rows of a learner who has too many to sort them all: a million reviews must not take a second.
 
-The app indexes reviews by learner and by instant, each alone.
+The app has one index on a review's learner and another one on its time, but none on both.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ INDEXED_BY_TIME = "reviews"
 
 
 class Crowded:
-    """The forms of a dated source for a learner with so many rows that sorting them all would take too long.
+    """The queries of a dated source for a learner with so many rows that sorting them all would take too long.
 
-    First a floor is found, an instant from which on there are certainly enough rows: the earliest of any `limit` of
-    the learner's rows is one, and a good one if they are late rows. Then only what lies above the floor is sorted.
+    First a floor is found, an instant after which there are certainly enough rows: the earliest of any `limit` of the
+    learner's rows is one, and a good one if these rows are recent. Then only the rows after the floor are sorted.
     """
 
     __slots__ = ("above_by_learner", "above_by_time", "early", "is_so", "late", "range_size", "walked")

@@ -1,6 +1,6 @@
 """Turns result rows into the rows of db/reading/rows.py, in the predictor's units.
 
-A row that lacks what it is for is dropped.
+A row without the values that give it its meaning is dropped.
 
 Each function takes what its query in db/reading/queries.py selects, in that order.
 """
@@ -39,8 +39,8 @@ PATTERN_TYPES = frozenset(
 class RowDecoder:
     """Decodes rows, and knows the enum values that the app's schema stores under another text.
 
-    A value that is none of the app's is no data, and is noted: without the app's schema.prisma (--schema) a renamed
-    one would otherwise pass for a wrong answer, or for a mastered objective.
+    A value that the app does not define counts as no data and is noted: without the app's schema.prisma (--schema), a
+    renamed value could otherwise be taken for a wrong answer, or for a mastered objective.
     """
 
     __slots__ = ("_complexity", "_mastery", "_pattern", "_rating", "_status", "_unknown")
@@ -54,7 +54,7 @@ class RowDecoder:
         self._status = mapping.stored_values("Mission", "status")
 
     def learner_rows(self, found: Mapping[str, Results], newest_outcomes: int | None) -> rows.LearnerRows:
-        """Decodes all that was read of one learner.
+        """Decodes everything that was read about one learner.
 
         Args:
             found: The results by source, newest first.
@@ -78,7 +78,7 @@ class RowDecoder:
         )
 
     def objective_rows(self, result: Sequence[object], prerequisites: Results, cards: Results) -> rows.ObjectiveRows:
-        """Decodes all that was read of one objective."""
+        """Decodes everything that was read about one objective."""
         self._unknown = {}
         return rows.ObjectiveRows(
             self.objective(result), self.prerequisites(prerequisites), self.cards(cards), tuple(self._unknown)
@@ -222,7 +222,7 @@ class RowDecoder:
         return sorted(planned, key=lambda mission: mission.date_ms)
 
     def outcomes(self, recorded: Results, answers: Results, newest: int | None) -> list[rows.OutcomeRow]:
-        """One outcome per prediction; the learner's own answer outranks the automatic rule."""
+        """One outcome per prediction; the learner's own report takes precedence over the automatic rule."""
         known: dict[object, rows.OutcomeRow] = {}
         for results in (recorded, answers):
             own: set[object] = set()

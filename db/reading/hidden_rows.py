@@ -1,4 +1,4 @@
-"""What is asked and said where policies hide rows from us (db/sql/row_security.py), as conversations."""
+"""The queries and errors for policies that hide rows from us (db/sql/row_security.py), as conversations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def detailed(details: str, tables: str, columns: Results) -> Conversation[Results]:
-    """The catalogue's rows with the types behind domains, and in the last place whether their table hides rows."""
+    """The catalogue's rows, with the types behind domains and, in the last column, whether the table hides rows."""
     (found,) = yield [Query(details, {"tables": tables}, 4)]
     types: dict[tuple[object, object, object], object] = {}
     for schema, table, column, told in found:
@@ -31,7 +31,7 @@ _ANY_ROW = {"User": queries.FIRST_LEARNERS, "LearningObjective": queries.FIRST_O
 
 
 def check(opened: Opened, model: str) -> Conversation[None]:
-    """Where nobody was found: raises RequiredTableAbsent if policies may be why, and not one row is to be seen."""
+    """After nobody was found: raises RequiredTableAbsent if policies may be the reason and no row at all is visible."""
     catalogue = opened.renderer.catalogue
     if model in catalogue.filtered:
         (found,) = yield [opened.renderer.query(_ANY_ROW[model], limit=1)]
@@ -57,7 +57,7 @@ _READ_AS = {
 
 
 def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
-    """Default names of the tables that policies filter and of which nothing came: it cannot be said to be empty."""
+    """Default names of the tables that policies filter and that returned no rows, so that they may not be empty."""
     from db.tables.models import MODELS
 
     objective = found["objective"][0]
@@ -75,7 +75,7 @@ def unseen(opened: Opened, found: Mapping[str, Results]) -> list[str]:
 
 
 def unseen_by_all(opened: Opened) -> Conversation[list[str]]:
-    """Returns default names of the filtered tables that show us not one row of anybody's."""
+    """Returns default names of the filtered tables that show us no row of any learner."""
     from db.sql.templates import ALIASES, Template
     from db.tables.models import MODELS
 

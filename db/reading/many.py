@@ -1,7 +1,7 @@
 """Many learners, or many objectives, at a time: what training, batch scoring and monitoring read.
 
-Pages are cut so that memory stays bounded whatever the number of learners: by how many there are and by how many
-reviews they have. A learner is never split over two pages.
+Pages are limited by the number of learners and of their reviews, so that memory is bounded however many learners there
+are. A learner is never split over two pages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MANY = {name: of_many(source) for name, source in SOURCES.items()}
 def following_ids(
     opened: Opened, first: Template, following: Template, after: str | None, limit: int
 ) -> Conversation[list[str]]:
-    """Reads the next ids in the database's own order, after the one given (None: the first ones)."""
+    """Reads the next ids in the database's own order, after the given one (None: the first ones)."""
     batch = Batch(opened.renderer)
     if after is None:
         batch.add("ids", first, limit=limit)

@@ -1,6 +1,6 @@
-"""One learner's newest rows of one source, in the forms that reading needs: of one learner, of many, of a crowded one.
+"""The newest rows of one source: the queries for one learner, for many, and for one with very many rows.
 
-Where a form joins other tables, the newest rows are cut off in the innermost SELECT, before any join, and the instant
+Where a form joins other tables, the newest rows are selected in the innermost SELECT, before any join, and the instant
 by which they are ordered is computed there once, as "__at".
 """
 
@@ -18,10 +18,10 @@ AT = '"__at"'
 class PerLearner:
     """A source of which each learner has rows of their own.
 
-    columns: what is selected; AT stands for the source's instant. dated: the rows lie before as_of (else they are
-    plans, on both sides of it, and the nearest ones are read). size: how many rows the learner has, at most the
-    parameter `crowd`. one: the newest rows of one learner. The other attributes are parts of that query, of which
-    `of_many` and db/reading/crowded_learner.py make the other forms where they are needed.
+    columns: what is selected; AT stands for the source's instant. dated: the rows are before as_of (else they are
+    plans, before and after it, and the nearest ones are read). size: the query for how many rows the learner has, at
+    most the parameter `crowd`. one: the newest rows of one learner. The other attributes are parts of that query, from
+    which `of_many` and db/reading/crowded_learner.py make the other forms where they are needed.
     """
 
     __slots__ = (
@@ -73,7 +73,7 @@ class PerLearner:
 
 
 class Repeating(PerLearner):
-    """A dated source of thousands of rows that name the same few things again and again, as reviews name cards.
+    """A dated source of thousands of rows that refer to the same few things again and again, as reviews refer to cards.
 
     The first column is the key of such a thing, and the next ones, as many as `described`, come from the tables that
     `joins` names. `one` leaves these out; `described_by_learner` reads them once for each key that the learner has, and
@@ -108,7 +108,10 @@ class Repeating(PerLearner):
         return found[first : first + limit]
 
     def described(self, newest: Results, things: Results) -> Results:
-        """The rows as `columns` has them. things: what their keys name; a key that names nothing has nulls."""
+        """The rows with the columns of `columns`.
+
+        things: the rows that their keys refer to; a key without a row gets nulls.
+        """
         known = {thing[0]: thing for thing in things}
         nothing = (None,) * self._described
         return [(known.get(row[0]) or (row[0], *nothing)) + row[1:] for row in newest]

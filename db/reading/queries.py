@@ -1,7 +1,7 @@
 """Every query, written once for both databases (db/sql/templates.py says how to read them).
 
-The newest rows are cut off by LIMIT in the innermost SELECT, before any join. The loader turns them round: all
-sources are handed on oldest first.
+The newest rows are selected by LIMIT in the innermost SELECT, before any join. The loader reverses them: all sources
+are returned oldest first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the queries return: one plain record per row, already in the predictor's units.
+"""What reading returns: one plain record per row, already in the predictor's units.
 
-Instants are integers, milliseconds since 1970-01-01T00:00:00Z. Ids are strings. JSON columns are decoded
-(None where the text is broken). Scores are as stored: ml bounds them. Nothing here knows of ml; ml/ports.py
-states the same shapes as Protocols, and mypy proves that they fit.
+Instants are integers, milliseconds since 1970-01-01T00:00:00Z. Ids are strings. JSON columns are decoded (None where
+the text is broken). Scores are as stored, and ml bounds them. This module does not use ml; ml/ports.py declares the
+same shapes as Protocols, and mypy checks that they match.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ else:
             return super().__new__(mcs, name, bases, {**body, **places, **named})
 
     class NamedTuple(tuple, metaclass=_Fields):
-        """As much of typing.NamedTuple as rows need.
+        """The part of typing.NamedTuple that rows need.
 
-        `import typing` costs a sixth of a whole prediction, and collections.namedtuple compiles code for every class.
+        `import typing` takes a sixth of the time of a whole prediction, and collections.namedtuple compiles code for
+        every class.
         """
 
         def __new__(cls, *values, **by_name):
@@ -194,7 +195,7 @@ class MasteryRow(NamedTuple):
 class LearnerRows(NamedTuple):
     """Everything that is read once per learner. Sources ordered by time begin with the oldest row.
 
-    unknown_values: enum columns that held a value of no meaning to us, as (column, value); such a value is no data.
+    unknown_values: enum values that the app does not define, as (column, value); such a value counts as no data.
     """
 
     learner: LearnerRow
@@ -224,7 +225,7 @@ class ObjectiveRows(NamedTuple):
 class StudyRows(NamedTuple):
     """One learner and one objective as of one moment. is_now: whether as_of was the client's present moment.
 
-    missing_sources: what the answer had to do without, in the words of db/sql/catalogue.py.
+    missing_sources: what was not available for the answer, named as in db/sql/catalogue.py.
     """
 
     as_of_ms: int

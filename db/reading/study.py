@@ -1,7 +1,7 @@
-"""What one prediction reads, as a conversation: a generator asks batches of queries and is sent their results.
+"""What one prediction reads, as a conversation: a generator yields batches of queries and is sent their results.
 
-It does no input or output itself, so that the same loading serves the blocking clients and Prisma's. A batch is
-answered within one snapshot of the database; `yield` gives the results of its queries in their order.
+It does no input or output itself, so that the same code serves the blocking clients and Prisma's. A batch is answered
+within one snapshot of the database; `yield` gives the results of its queries in their order.
 """
 
 from __future__ import annotations
@@ -76,8 +76,11 @@ CROWD = 3
 def opened(
     dialect: Dialect, mapping: Mapping, known: Opened | None, host_clock_ms: Callable[[], int]
 ) -> Conversation[Opened]:
-    """The first words of every conversation. known: the last answer, whose rendered queries still serve if the
-    tables are the same. Raises RequiredTableAbsent."""
+    """The first step of every conversation.
+
+    known: the result of the last one, whose rendered queries are used again if the tables are the same. Raises
+    RequiredTableAbsent.
+    """
     asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping), "schemas": named_schemas(mapping)}, 8)]
     if dialect.CLOCK is not None:
         asked.append(Query(dialect.CLOCK, {}, 2))
@@ -145,7 +148,7 @@ def check_visible(opened: Opened, model: str) -> Conversation[None]:
 
 
 def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:
-    """Adds the queries for all that is read of one learner."""
+    """Adds the queries for everything that is read about one learner."""
     batch.add("learner", queries.LEARNER, learner=user_id)
     batch.add("profile", queries.PROFILE, learner=user_id)
     batch.add("masteries", queries.MASTERIES, learner=user_id, limit=window.masteries)
@@ -162,8 +165,9 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
 def complete(
     renderer: Renderer, found: dict[str, Results], user_id: str, as_of_ms: int, window: Window
 ) -> Conversation[None]:
-    """Completes what ask_for_learner found, in place: what the rows of a Repeating source name, and the newest rows of
-    the sources that have too many to sort.
+    """Completes what ask_for_learner found, in place.
+
+    It adds what the rows of a Repeating source refer to, and the newest rows of the sources that have too many to sort.
     """
     batch = Batch(renderer)
     for name, repeating in REPEATING.items():
@@ -205,7 +209,7 @@ def _size_of(name: str) -> str:
 
 
 def newest(window: Window, name: str) -> int:
-    """Returns how many rows of a source the window shows; a prediction and the answer to it are one outcome."""
+    """Returns how many rows of a source the window shows; a prediction and its feedback count as one outcome."""
     return int(getattr(window, "outcomes" if name in ("recorded", "answered") else name))
 
 

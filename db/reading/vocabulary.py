@@ -1,4 +1,4 @@
-"""Which stored values of the app's enums mean nothing to us: a sample of each table, asked for on request."""
+"""Finds stored enum values that the app does not define, in a sample of each table, on request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SAMPLES = {
 
 
 def unknown_values(opened: Opened) -> Conversation[list[tuple[str, str]]]:
-    """(column, value) of each stored value that is none of the app's, in some ten thousand rows of each table."""
+    """(column, value) of each stored value that the app does not define, in up to ten thousand rows of each table."""
     batch = Batch(opened.renderer)
     for column, template in _SAMPLES.items():
         batch.add(column, template)

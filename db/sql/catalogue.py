@@ -1,4 +1,4 @@
-"""Which of the platform's tables and columns a database has, and lets us read."""
+"""Which of the platform's tables and columns a database has, and which of them our role may read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LEARNERS = "User"
 
 
 class Catalogue:
-    """Per model, the declared types of its fields by name; a model whose needed fields are not all there is absent.
+    """For each model, the declared types of its fields by name; a model that lacks a required field is absent.
 
     missing_sources: the default names of the absent optional tables ("missions"), and of absent columns of tables that
-    are there ("users.includeInAnalytics"). filtered: the models whose tables hide
-    rows from us, perhaps all of them. hidden: those whose tables hide all, and so are absent.
+    exist ("users.includeInAnalytics"). filtered: the models whose tables may hide rows from us, perhaps all of them.
+    hidden: those whose tables hide all rows, and which are therefore absent.
     """
 
     __slots__ = (
@@ -94,7 +94,10 @@ class Catalogue:
         return self._schemas[model]
 
     def admits(self, model: str, field: str, identifier: str) -> bool:
-        """Tells whether the column could hold the id: a uuid column cannot even be compared with another text."""
+        """Tells whether the column could hold the id.
+
+        A uuid column cannot even be compared with a text that is not a UUID.
+        """
         return admits(self.type(model, field), self._encoding, identifier)
 
 
@@ -124,7 +127,7 @@ LONGEST_VALUE = 40
 
 
 def with_unknown(missing: tuple[str, ...], unknown: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What is missing, and the columns with values that mean nothing to us: "reviews.rating (unknown value 'ok')"."""
+    """What is missing, and columns with values unknown to the app, such as "reviews.rating (unknown value 'ok')"."""
     values: dict[str, set[str]] = {}
     for column, value in unknown:
         values.setdefault(column, set()).add(ascii(value[:LONGEST_VALUE]))
@@ -169,13 +172,13 @@ class _Relations:
             self._types[where][str(column)] = str(kind)
 
     def trust_the_owner_of(self, schema: str | None, table: str) -> None:
-        """From now on what that owner made counts."""
+        """Trusts tables and types of that owner from now on."""
         self._trusted, _ = self._owners.get((schema, table), (None, False))
 
     def find(self, schema: str | None, table: str, whosever: bool = False) -> tuple[str | None, dict[str, str]]:
-        """The schema and the columns' types of a table, looked for in the schema given, else where tables are searched.
+        """The schema and the columns' types of a table, looked up in the given schema, else on the search path.
 
-        Without any columns where there is none. whosever: whoever owns it.
+        There are no columns where there is no such table. whosever: the owner does not matter.
         """
         places = self._places.get(table, {})
         schemas = sorted(places, key=places.__getitem__) if schema is None or None in places else [schema]

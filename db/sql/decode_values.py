@@ -1,5 +1,6 @@
-"""Values as drivers hand them over -> the types of db/reading/rows.py. None of these raises; what makes no sense is
-None.
+"""From the values that drivers return to the types of db/reading/rows.py.
+
+These functions never raise; an invalid value becomes None.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from db.sql.json_values import loads
 
 
 def text(value: object) -> str | None:
-    """Ids and enum values; a decimal id in an integer column is its digits."""
+    """Ids and enum values as text; an id in a numeric column becomes its digits."""
     if value is None or isinstance(value, str):
         return value
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def number(value: object) -> float | None:
-    """A finite number. PostgreSQL's NaN arrives as text; neither it nor infinity measures anything."""
+    """A finite number. NaN, which PostgreSQL sends as text, and infinity become None."""
     try:
         measured = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
@@ -39,7 +40,7 @@ def instant_ms(value: object) -> int | None:
 
 
 def flag(value: object, default: bool = False) -> bool:
-    """A boolean, stored as such, as a number or as text."""
+    """A boolean that is stored as a boolean, as a number or as text."""
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str):
@@ -56,7 +57,7 @@ _FALSE_WORDS = ("false", "f", "no", "n", "off", "0", "0.0")
 def decoded(value: object) -> object:
     """A JSON column's content, None where its text is broken; numbers that are not finite are null.
 
-    JSON that was stored as a JSON string, as JSON.stringify before Prisma's own encoding leaves it, is decoded too.
+    JSON inside a JSON string, as JSON.stringify before Prisma's own encoding produces it, is decoded too.
     """
     if isinstance(value, bytes):
         value = value.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""What differs between the two databases' SQL: instants, parameters, casts, and the question for the catalogue.
+"""What differs between the two databases' SQL: instants, parameters, casts, and the query of the catalogue.
 
 The queries are written once (db/reading/queries.py). Where they need an expression that differs, they name one of the
 methods of a dialect in a format specification: `{r.reviewedAt:before}` becomes `POSTGRESQL.before(column)`.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Column(Protocol):
-        """A column as it stands in a query: its SQL ("NULL" where the table lacks it) and its declared type."""
+        """A column in a query: its SQL ("NULL" where the table lacks it) and its declared type."""
 
         @property
         def sql(self) -> str: ...
@@ -54,11 +54,11 @@ class SQLite:
         return column.sql
 
     def words(self, column: Column) -> str:
-        """Text for people, cut to a length that any of it has."""
+        """Text for people, cut to a length that genuine texts do not exceed."""
         return f"substr({column.sql}, 1, {LONGEST_WORDS})"
 
     def document(self, column: Column) -> str:
-        """The text of a JSON column, null where it is too long to be what it should be."""
+        """The text of a JSON column; null where it is too long to be genuine."""
         return f"CASE WHEN length({column.sql}) <= {LONGEST_DOCUMENT} THEN {column.sql} END"
 
     def ms(self, column: Column) -> str:
@@ -71,7 +71,7 @@ class SQLite:
         return f"({sqlite_ms(column.sql)} >= {self.parameter('since')})"
 
     def above_floor(self, column: Column) -> str:
-        """Any stored form of an instant from floor to as_of, in terms that an index on the column serves."""
+        """Any stored form of an instant from floor to as_of, as a condition that can use an index on the column."""
         numbers = f"{column.sql} >= {self.parameter('floor')} AND {column.sql} < {self.parameter('as_of')}"
         first, last = self.parameter("floor_date"), self.parameter("as_of_date")
         return f"({numbers} OR {column.sql} >= {first} AND {column.sql} < {last})"
@@ -91,20 +91,20 @@ class SQLite:
         return f") AS {column.sql.partition('.')[0]}"
 
     def each_key(self, column: Column) -> str:
-        """A table of the texts in the parameter `keys`, which stands for the column's own."""
+        """A table of the texts in the parameter `keys`, in the type of the column."""
         alias, _, name = column.sql.partition(".")
         return f"(SELECT value AS {name} FROM json_each({self.parameter('keys')})) AS {alias}"
 
     def and_before(self, column: Column) -> str:
-        """Returns nothing: db/reading picks the newest of a few thousand rows sooner than SQLite does."""
+        """Returns an empty text: db/reading selects the newest of a few thousand rows faster than SQLite does."""
         return ""
 
     def and_limit(self, column: Column) -> str:
-        """Returns nothing for the same reason: db/reading counts the rows."""
+        """Returns an empty text for the same reason: db/reading counts the rows."""
         return ""
 
     def unindexed(self, column: Column) -> str:
-        """The column in a form that no index serves, so that another condition's index is taken."""
+        """The column in a form for which no index can be used, so that the index of another condition is chosen."""
         return f"+{column.sql}"
 
     def newest(self, column: Column) -> str:
@@ -130,7 +130,7 @@ class SQLite:
         )
 
     def true(self, column: Column) -> str:
-        """Whether a boolean is true, however it is stored; null is not."""
+        """Whether a boolean is true, however it is stored; null is not true."""
         words = f"lower(trim({column.sql})) IN ({_TRUE})"
         return f"CASE typeof({column.sql}) WHEN 'text' THEN {words} ELSE COALESCE({column.sql} <> 0, 0) END"
 
@@ -166,7 +166,7 @@ whoever made it has functions run in the reader's name. c7 is whether there is m
 
 
 class PostgreSQL:
-    """PostgreSQL, whose columns have one type each."""
+    """PostgreSQL, in which each column has one type."""
 
     name = "postgresql"
     CATALOGUE = POSTGRESQL_CATALOGUE.format(
@@ -231,7 +231,7 @@ class PostgreSQL:
         return f" LIMIT {self.parameter('limit')}"
 
     def early(self, column: Column) -> str:
-        """Compares as `before` does, in a form that an index serves."""
+        """Compares as `before` does, in a form for which an index can be used."""
         return self._compared(column, "<", "as_of")
 
     def since(self, column: Column) -> str:
@@ -296,7 +296,7 @@ class PostgreSQL:
     def selection(self, texts: Sequence[str], widths: Sequence[int]) -> str:
         """One SELECT with a value per query: the JSON list of the query's columns, each a list of its cells.
 
-        By columns, PostgreSQL writes thousands of rows in a third of the time that it takes to write them by rows.
+        PostgreSQL writes thousands of rows by columns in a third of the time that it needs to write them by rows.
         texts: the queries' SQL; widths: how many columns each has.
         """
         sources = (

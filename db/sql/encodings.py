@@ -1,4 +1,4 @@
-"""The encodings that a PostgreSQL database may have besides UTF8: what they can hold, and how Python calls them."""
+"""The encodings that a PostgreSQL database may have besides UTF8: what they can hold, and their names in Python."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ _OF_SEVERAL_BYTES = {name: name.lower() for name in ("EUC_JP", "EUC_KR", "EUC_JI
 
 
 def single_byte_codec(encoding: str | None) -> str | None:
-    """The codec by which a database's own bytes are read here, None where the server had better convert them.
+    """The codec with which a database's own bytes are decoded here; None where the server should convert them.
 
-    SQL_ASCII promises nothing about its bytes: most often they are UTF-8.
+    The bytes of an SQL_ASCII database may have any encoding; most often it is UTF-8.
     """
     return "utf-8" if encoding == "SQL_ASCII" else _CODECS.get(encoding or "")
 
 
 def can_hold(encoding: str, text: str) -> bool:
-    """Tells whether a database of that encoding can hold the text; its server refuses queries with any other."""
+    """Tells whether a database of that encoding can hold the text.
+
+    The server refuses queries with a text that it cannot.
+    """
     codec = _CODECS.get(encoding) or _OF_SEVERAL_BYTES.get(encoding)
     if codec is None or text.isascii():
         return True

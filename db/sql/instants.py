@@ -1,8 +1,8 @@
-"""Instants inside SQL, per dialect: every stored form of DateTime becomes milliseconds since 1970, or null.
+"""Instants in SQL, per dialect: every stored form of DateTime becomes milliseconds since 1970, or null.
 
-SQLite holds whatever form the writer chose, and orders any number before any text; so a form must be normalised
-before it is compared, ordered or cut off by a limit. PostgreSQL has one type, and comparisons stay on the bare
-column, which is what its indexes hold.
+SQLite holds whatever form the writer chose, and orders any number before any text, so a form must be normalised before
+it is compared, ordered or limited. PostgreSQL has one type, and comparisons use the bare column, so that its indexes
+can be used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _FARTHEST_OFFSET_MS = 26 * 3_600_000
 
 
 def bounded(instant_ms: int) -> int:
-    """The instant, or the nearest one that both dialects can hold."""
+    """The instant, or the nearest one that both dialects can represent."""
     return min(max(instant_ms, EARLIEST_MS), LATEST_MS)
 
 
@@ -28,7 +28,7 @@ def stored_text(instant_ms: int) -> str:
 
 
 def local_dates(from_ms: int, until_ms: int) -> tuple[str, str]:
-    """Two dates such that the text of every instant in [from_ms, until_ms), in whatever offset, sorts between them."""
+    """Two dates between which the text of every instant in [from_ms, until_ms) sorts, whatever its offset."""
     first = stored_text(bounded(from_ms) - _FARTHEST_OFFSET_MS)
     last = stored_text(bounded(until_ms) + _FARTHEST_OFFSET_MS + _DAY_MS)
     return first[:10], last[:10]
@@ -41,7 +41,7 @@ def range_of(floor_ms: int, as_of_ms: int) -> dict[str, object]:
 
 
 def sqlite_ms(column: str) -> str:
-    """Milliseconds since 1970 of any form in the column, null for what is no instant.
+    """Milliseconds since 1970 for any form in the column; null for a value that is not an instant.
 
     Numbers are milliseconds (Prisma's own form). Text must start with a full date: julianday() would also take
     'now', '12:00' and a bare Julian day for instants.

@@ -1,6 +1,6 @@
-"""JSON columns without the json package, whose import (re, enum) takes as long as reading a learner's rows.
+"""Decodes JSON columns without the json package, whose import (re, enum) takes as long as reading a learner's rows.
 
-The C scanner is json's own; what it takes and what it makes are the same (tests/ml/test_json_text.py).
+The C scanner is json's own; it accepts the same texts and gives the same values (tests/ml/test_json_text.py).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def loads(text: str) -> object:
 
 
 def listed(names: Iterable[str]) -> str:
-    """A JSON list of texts, without \\u: a server whose encoding is not UTF8 cannot translate that."""
+    """A JSON list of texts, without \\u escapes, which a server whose encoding is not UTF8 cannot convert."""
     return f"[{', '.join(map(_quoted, names))}]"
 
 

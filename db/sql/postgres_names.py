@@ -1,9 +1,9 @@
-"""What a name in our SQL means to PostgreSQL: one of the server's own objects, or a table of the platform's in full.
+"""Makes names in our SQL mean PostgreSQL's own objects, or one of the platform's tables named with its schema.
 
-Whoever may create objects in a schema on the search path can have theirs preferred to PostgreSQL's, by fitting an
-argument's type better: `json_agg(json)` stands above `json_agg(anyelement)`. So the path is PostgreSQL's own schema
-alone, with the session's temporary objects last, where nothing is looked for that is found before; and tables are
-named with their schemas. It is set for each transaction, since a pooler may lend another session to the next.
+Whoever may create objects in a schema on the search path can make PostgreSQL prefer theirs to its own, by fitting an
+argument's type better: `json_agg(json)` is preferred to `json_agg(anyelement)`. So the path has only PostgreSQL's own
+schema, and the session's temporary objects last, which are found only if nothing before matches; tables are named with
+their schemas. The path is set for each transaction, since a pooler may give the next one another session.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ONLY_POSTGRESQLS = "SET LOCAL search_path = pg_catalog, pg_temp;"
 
 
 def naming(schema: str | None) -> str:
-    """The statements, first in a transaction, that note where tables are looked for and then set the path.
+    """The statements, first in a transaction, that note where tables are looked up and then set the path.
 
-    schema: the URL's. Where it names none, the schemas on the role's own path but STRANGERS, and then public, which is
-    Prisma's default: a role whose path is empty finds the tables there.
+    schema: the URL's. Where the URL names none, tables are looked up in the schemas on the role's own path except
+    STRANGERS, and then in public, which is Prisma's default, so that a role whose path is empty finds the tables there.
     """
     if schema is None:
         # While these names resolve, the path is still the role's: each of them is in pg_catalog for certain.

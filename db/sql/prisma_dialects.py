@@ -1,4 +1,4 @@
-"""The two dialects as Prisma's `query_raw` wants them: numbered parameters, and one statement per batch."""
+"""The two dialects in the form that Prisma's `query_raw` requires: numbered parameters, and one statement per batch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class PrismaSQLite(SQLite):
 
 
 class PrismaPostgreSQL(PostgreSQL):
-    """PostgreSQL through Prisma's engine, whose search path is not ours to set: every name says whose it is."""
+    """PostgreSQL through Prisma's engine, whose search path we cannot set, so every name is qualified."""
 
     CATALOGUE = POSTGRESQL_CATALOGUE.format(
         # The engine sets the path to the schema of its URL; a driver adapter leaves it as the role's.

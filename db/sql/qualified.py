@@ -1,7 +1,7 @@
 """Our SQL for PostgreSQL with every function, operator, type and collation named as pg_catalog's own.
 
 Where a transaction's search_path can be set this is not needed (db/sql/postgres_names.py). Prisma's engine takes one
-statement at a time, and resolves its names on a path of its own.
+statement at a time, and resolves its names on its own search path.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ _TOKENS = re.compile(
 
 @lru_cache(maxsize=512)
 def qualified(sql: str) -> str:
-    """The same statement, whatever the search path. Arithmetic within arithmetic must stand in parentheses.
+    """The same statement in a form that means the same on any search path. Nested arithmetic must be in parentheses:
 
-    An operator named by its schema binds as tightly as any other one so named, but less than a plain + or *. A list
-    after IN stays: its items have the type of what is looked for, and for two of one type PostgreSQL's own is found.
+    all operators named with a schema have the same precedence, which is lower than that of a plain + or *. A list after
+    IN is left as it is: its items have the type of the value compared with them, and for two values of one type
+    PostgreSQL finds its own operator.
     """
     tokens = [(match.lastgroup, match.group()) for match in _TOKENS.finditer(sql)]
     written: list[str] = []

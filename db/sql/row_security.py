@@ -1,8 +1,8 @@
-"""What PostgreSQL's catalogue tells only when asked at length: policies that hide rows from us, and domains' types.
+"""What only a longer query of PostgreSQL's catalogue tells: policies that hide rows from us, and the types of domains.
 
-Row-level security makes no error of what a role may not see: a hidden table reads as an empty one, and no history
-would be taken for a fact. Whether a policy shows a role all rows, or none, can be known where its condition is plainly
-true or false; of any other condition only what it lets through tells.
+Row-level security raises no error for rows that a role may not see: a hidden table looks empty, and we would conclude
+that a learner has no history. Whether a policy shows a role all rows, or none, is known if its condition is the
+constant true or false; for any other condition, only the rows that it shows tell.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ DETAILS = (
 
 
 class RowSecurity:
-    """The tables of which this role sees no row (hidden), or perhaps not every row (filtered), by their names."""
+    """The names of the tables of which this role sees no row (hidden), or perhaps not every row (filtered)."""
 
     def __init__(self, rows: Iterable[Sequence[object]]) -> None:
         self.hidden: set[str] = set()
@@ -62,7 +62,7 @@ class RowSecurity:
 
 
 def refusal(table: str) -> RequiredTableAbsent:
-    """For a table without which there is no prediction."""
+    """The error for a hidden table without which there is no prediction."""
     return RequiredTableAbsent(
         f"Row-level security hides the table {table!r} from this role: give the role a policy that lets it read, or"
         " BYPASSRLS."

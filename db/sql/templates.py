@@ -1,9 +1,8 @@
 """Queries written once become SQL for one dialect and one database's own names, and are asked in batches.
 
-A template is a list of columns and the rest of a SELECT. `{r}` stands for a table with its alias, `{r.cardId}` for a
-column; a specification after a colon asks the dialect for an expression: `{r.reviewedAt:before}` is "dated before
-as_of". `{given:name}` is a parameter. A table that the database lacks reads as an empty one, a column it lacks as
-null.
+A template is a list of columns and the rest of a SELECT. `{r}` means a table with its alias, `{r.cardId}` a column; a
+specification after a colon asks the dialect for an expression: `{r.reviewedAt:before}` is "dated before as_of".
+`{given:name}` is a parameter. A table that the database lacks reads as an empty one, a column it lacks as null.
 """
 
 from __future__ import annotations
@@ -49,7 +48,10 @@ ALIASES = {
 
 
 class Template:
-    """A query before the dialect and the catalogue are known. source: the model without which it has no rows."""
+    """A query before the dialect and the catalogue are known.
+
+    source: the model whose absence means that there are no rows.
+    """
 
     __slots__ = ("columns", "rest", "source")
 
@@ -122,7 +124,7 @@ class _Parameters:
 
 
 class Renderer:
-    """Templates -> SQL for one dialect and one database's catalogue; each is rendered once."""
+    """Turns templates into SQL for one dialect and one database's catalogue; each is rendered once."""
 
     __slots__ = ("_names", "_rendered", "catalogue", "dialect")
 
@@ -143,7 +145,7 @@ class Renderer:
 
 
 class Batch:
-    """Queries to ask together; those whose source the database lacks are answered here, with no rows."""
+    """Queries to send together; those whose source the database lacks are answered here, with no rows."""
 
     def __init__(self, renderer: Renderer) -> None:
         self.dialect = renderer.dialect
@@ -153,7 +155,7 @@ class Batch:
         self._absent: dict[str, Results] = {}
 
     def add(self, name: str, template: Template, **parameters: object) -> None:
-        """One more query; its results will be under that name."""
+        """Adds a query, whose results will be under that name."""
         if template.source in self._renderer.catalogue:
             self._names.append(name)
             self._asked.append(self._renderer.query(template, **parameters))
@@ -161,7 +163,7 @@ class Batch:
             self._absent[name] = ()
 
     def ask(self) -> Conversation[dict[str, Results]]:
-        """The results by name; the batch is empty again."""
+        """Sends the queries and returns their results by name; the batch is empty afterwards."""
         asked, names, absent = self._asked, self._names, self._absent
         self._asked, self._names, self._absent = [], [], {}
         answered = (yield asked) if asked else ()
@@ -169,7 +171,7 @@ class Batch:
 
 
 class Opened:
-    """A snapshot at its start: what the database holds, and what time it is there."""
+    """The start of a snapshot: which tables the database has, and what time it is there."""
 
     __slots__ = ("columns", "now_ms", "renderer")
 

@@ -35,7 +35,7 @@ _REFERENCES = {
 class Model:
     """A model or view: its table, that table's PostgreSQL schema (@@schema), and each field's column and type.
 
-    keys: per other model, the single-column foreign keys that point to it.
+    keys: for each other model, the single-column foreign keys that point to it.
     """
 
     __slots__ = ("columns", "keys", "schema", "table", "types")
@@ -63,8 +63,8 @@ class SchemaNames:
     """What the app calls its tables and columns. `default` and `default_table`: the table's name in platform.md.
 
     provider: of the datasource block ("postgresql", "sqlite", "mysql", ...). url: the literal URL there, a secret;
-    url_variable: the environment variable that holds it. Each is None where the schema does not say. directory:
-    where the schema lies, from which file:./dev.db starts.
+    url_variable: the environment variable that holds it. Each is None where the schema does not say. directory: the
+    schema's directory, relative to which file:./dev.db is resolved.
     """
 
     __slots__ = ("directory", "enums", "models", "provider", "url", "url_variable")

@@ -113,7 +113,10 @@ class Table:
         self.indexes = [(index.split()[0] == "unique", tuple(index.split()[1:])) for index in indexes]
 
     def ddl(self, dialect: str, schema: str | None = None) -> list[str]:
-        """CREATE TABLE and CREATE INDEX statements; schema: PostgreSQL's, where the session's path is not to tell."""
+        """CREATE TABLE and CREATE INDEX statements.
+
+        schema: the PostgreSQL schema, None to use the session's search_path.
+        """
         types = _POSTGRES_TYPES if dialect == "postgresql" else _SQLITE_TYPES
         columns = []
         for field in self.fields.values():
@@ -155,7 +158,7 @@ def qualified(name: str, schema: str | None) -> str:
 def ddl(dialect: str, schema: str | None = None) -> list[str]:
     """Every statement that makes the empty tables; dialect is "sqlite" or "postgresql".
 
-    schema: where PostgreSQL is to make them; None: where the session's search_path says.
+    schema: the PostgreSQL schema in which they are made; None: the first one on the session's search_path.
     """
     statements = []
     if dialect == "postgresql":

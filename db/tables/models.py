@@ -1,7 +1,7 @@
-"""The platform's models: the table and columns each has by default, and what an app may call them instead.
+"""The platform's models: the table and columns that each has by default, and what an app may call them instead.
 
 A model here is a Prisma model, a field one of its fields. An app's own schema.prisma (db/tables/app_schema.py) may
-rename any table, column or enum value; every query asks a Mapping, so that nothing else knows of it.
+rename any table, column or enum value; every query uses a Mapping, so that no other code has to consider this.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """One Prisma model: its default table, the fields read, and those without which its rows say nothing."""
+    """One Prisma model: its default table, the fields that are read, and those without which its rows are useless."""
 
     __slots__ = ("fields", "needed", "table")
 
@@ -89,7 +89,7 @@ def default_table(model: str) -> str:
 
 
 class Mapping:
-    """Where one app keeps the models. Immutable; without names it holds the defaults."""
+    """The tables and columns in which one app keeps the models. Immutable; without names it has the defaults."""
 
     __slots__ = ("_names",)
 

@@ -1,7 +1,7 @@
 """The Prisma schema language, as far as names go: a text becomes blocks, a block becomes lines of lexemes.
 
-Tolerant: what it does not know it hands on, because the app's schema is checked by Prisma, not by us.
-The language: https://www.prisma.io/docs/orm/reference/prisma-schema-reference
+It is tolerant: what it does not know it passes on, because Prisma checks the app's schema, not we. The language:
+https://www.prisma.io/docs/orm/reference/prisma-schema-reference
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def argument(line: Sequence[str], sign: str, attribute: str) -> str | None:
 
 
 def foreign_key(line: Sequence[str]) -> Sequence[str]:
-    """The fields of @relation(fields: [a, b]); none where the other side of the relation holds the key."""
+    """The fields of @relation(fields: [a, b]); empty where the other side of the relation holds the key."""
     for at in range(len(line) - 3):
         if list(line[at : at + 3]) == ["fields", ":", "["]:
             end = line.index("]", at) if "]" in line[at:] else at + 3

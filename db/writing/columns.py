@@ -1,4 +1,4 @@
-"""The columns that a table has, as far as a writer must know them: what their ids are made of, and by whom."""
+"""What a writer must know about a table's columns: the types of ids, and whether the database makes them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _STAMPS = (("updatedAt", True), ("updated_at", True), ("createdAt", False), ("cr
 class Column(NamedTuple):
     """kind: "integer", "uuid" or "text". length: the most characters it takes, None for any number.
 
-    has_default: whether the database finds a value where none is given. is_key: whether no two rows can have one value
-    of it. unit_ms: of a moment, the finest milliseconds that it holds; finer ones are rounded, upwards too.
-    is_required: whether every row must be given a value.
+    has_default: whether the database makes a value where none is given. is_key: whether its values are unique. unit_ms:
+    for a time, its resolution in milliseconds; finer values are rounded, also upwards. is_required: whether every row
+    must be given a value.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Column(NamedTuple):
 
     @property
     def takes_a_uuid(self) -> bool:
-        """Tells whether the column holds a UUID in some form; else the database must make its ids."""
+        """Tells whether the column can hold a UUID in some form; otherwise the database must make its ids."""
         return self.kind != "integer" and (self.length is None or self.length >= SHORTEST)
 
     def id_of(self, uuid: str) -> str:
@@ -59,10 +59,10 @@ def column(
 
 
 def stamps(described: Mapping[str, Column], known: Collection[str], column_of: Callable[[str], str]) -> dict[str, bool]:
-    """Columns that the app's client, and no default, fills with the moment of writing: by name, whether an update moves
-    it. `@updatedAt` makes such a column.
+    """Columns that the app's client, and no default, fills with the time of writing.
 
-    described: the table's columns. known: those that are written anyway. column_of: what the app calls a field.
+    By name, whether an update does too. `@updatedAt` makes such a column. described: the table's columns. known: those
+    that are written anyway. column_of: the app's column for a field.
     """
     return {
         name: moves

@@ -1,6 +1,6 @@
-"""The writing side, for scripts: imports, outcomes, stored predictions, erasure. A prediction never comes here.
+"""Writing, for scripts: imports, outcomes, stored predictions, erasure. A prediction never uses this module.
 
-One `with` block is one transaction: committed at its end, rolled back when anything is raised.
+One `with` block is one transaction: it is committed at its end, and rolled back when anything is raised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOCK_PATIENCE_S = 30.0
 def open_writer(
     url: str | None = None, *, schema_path: str | None = None, create: bool = False, patience_s: float = LOCK_PATIENCE_S
 ) -> Writer:
-    """A writer on the database at url, else at $DATABASE_URL; the demo database is never written to by default.
+    """A writer for the database at url, else at $DATABASE_URL; the demo database is never written to by default.
 
     create: make the SQLite file if there is none. patience_s: how long to wait for a connection or a lock. Raises
     UnsupportedURL, SchemaUnreadable, DatabaseUnavailable, and DatabaseConfiguration where no database is named.

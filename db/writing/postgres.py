@@ -35,10 +35,10 @@ What a trigger raises is not among them: it may speak of more than the row.
 
 
 class PostgreSQLWriter(Writer):
-    """Ordinary transactions of the server's default isolation; each begins with its first statement.
+    """Ordinary transactions at the server's default isolation level; each begins with its first statement.
 
-    BEGIN and COMMIT are sent as text over a connection that is left in psycopg2's autocommit, so that the settings of
-    a transaction go out together with its BEGIN, and a writer that waits for its caller is in no transaction.
+    BEGIN and COMMIT are sent as text over a connection that is left in psycopg2's autocommit, so that the settings of a
+    transaction are sent together with its BEGIN, and a writer that waits for its caller is in no transaction.
     """
 
     dialect = POSTGRESQL.name

@@ -1,4 +1,4 @@
-"""Storing many rows of which the database may refuse some: those are set aside, the others are stored."""
+"""Stores many rows of which the database may refuse some: the refused ones are reported, the others are stored."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def insert_what_fits(
 ) -> tuple[int, dict[int, str]]:
     """writer.insert of the rows: (how many were stored, the database's sentence by the place of each row refused).
 
-    A refused batch is halved until the rows at fault stand alone, so that one of them costs a dozen statements more.
-    Raises WriteRefused where it is not a row that is at fault.
+    A refused batch is halved until the rows at fault are alone, so each of them costs about a dozen more statements.
+    Raises WriteRefused where the fault is not in a row.
     """
     refused: dict[int, str] = {}
     stored = 0

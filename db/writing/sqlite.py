@@ -34,7 +34,7 @@ _INSTANTS_OF_THE_APP = (("Review", "reviewedAt"), ("StudySession", "startedAt"),
 class SQLiteWriter(Writer):
     """The transaction holds the file's write lock from its start.
 
-    Instants are written in the form that the app writes: Prisma's own engine stores milliseconds, its driver adapters
+    Instants are written in the form that the app uses: Prisma's own engine stores milliseconds, its driver adapters
     texts, and SQLite orders any number before any text, so that the app would not find a row in the other form.
     """
 

@@ -1,4 +1,4 @@
-"""What a writer needs of its dialect: statements, their parameters, and what the database says of its tables."""
+"""What a writer needs from its dialect: statements, their parameters, and what the database says about its tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Statements(ABC):
-    """One transaction of one dialect: SQLiteWriter and PostgreSQLWriter fill in what is abstract here.
+    """One transaction of one dialect: SQLiteWriter and PostgreSQLWriter implement what is abstract here.
 
-    `?` stands for a parameter in both dialects.
+    `?` is a parameter in both dialects.
     """
 
     dialect: str
@@ -37,12 +37,12 @@ class Statements(ABC):
         return None
 
     def table(self, model: str) -> str:
-        """The model's table as it is named in SQL, with its schema where the database has such."""
+        """The model's table as it is named in SQL, with its schema where the database has schemas."""
         return self._table(model)
 
     @abstractmethod
     def existing_tables(self) -> list[str]:
-        """Names of the platform's default tables that are there already."""
+        """Names of the platform's default tables that already exist."""
 
     def now_ms(self) -> int:
         """The host's clock."""
@@ -107,5 +107,5 @@ class Statements(ABC):
 
 
 def quoted(name: str) -> str:
-    """An identifier in quotes; in both dialects a quote inside is doubled."""
+    """An identifier in quotes; a quote inside it is doubled, in both dialects."""
     return '"' + name.replace('"', '""') + '"'

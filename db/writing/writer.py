@@ -60,7 +60,7 @@ class Writer(Statements):
 
         on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
         with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
-        stored row holds that value). Raises WriteRefused, and RowRefused where it is a row that is at fault.
+        stored row holds that value). Raises WriteRefused, and RowRefused where the fault is in a row.
         """
         stamped = self._stamps(model)
         columns = ", ".join([*(self._column(model, field) for field in fields), *map(quoted, stamped)])
@@ -119,7 +119,7 @@ class Writer(Statements):
         ]
 
     def update(self, model: str, identifier: str, **values: object) -> int:
-        """Overwrites fields of the row with that id; returns how many rows that were, 0 or 1."""
+        """Overwrites fields of the row with that id; returns how many rows were changed, 0 or 1."""
         assignments = ", ".join(f"{self._column(model, field)} = ?" for field in values)
         stored = [
             self._stored(TABLES[model].fields[field].type, named(value, self._names(model, field)))
@@ -129,7 +129,7 @@ class Writer(Statements):
         return self.execute(sql, [*stored, identifier])
 
     def delete(self, model: str, field: str, values: Sequence[str]) -> int:
-        """Deletes the rows whose field holds one of the values; returns how many they were."""
+        """Deletes the rows whose field holds one of the values; returns their number."""
         deleted = 0
         for chunk in chunks(self._possible(model, field, values), ROWS_AT_ONCE):
             marks = ", ".join("?" * len(chunk))
@@ -144,13 +144,13 @@ class Writer(Statements):
             self.execute(statement)
 
     def commit(self) -> None:
-        """Keeps what was written so far and starts the next transaction; for long runs that may be resumed."""
+        """Commits what was written so far and starts the next transaction, for long runs that may be resumed."""
         self._end()
         self._begin()
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undoes what is written within it where something is raised; what the transaction held before stays."""
+        """A block whose writes are undone if something is raised in it; what the transaction wrote before is kept."""
         self.execute("SAVEPOINT one")
         try:
             yield
@@ -160,7 +160,7 @@ class Writer(Statements):
         self.execute("RELEASE SAVEPOINT one")
 
     def columns(self, model: str) -> dict[str, Column]:
-        """Returns what the database has of the model's fields, by field; empty where there is no such table."""
+        """Returns the database's columns for the model's fields, by field; empty where there is no such table."""
         described = self._described(model)
         names = {field: self.mapping.column(model, field) for field in TABLES[model].fields}
         return {field: described[name] for field, name in names.items() if name in described}
@@ -174,7 +174,7 @@ class Writer(Statements):
 
 
 def named(value: object, names: Dictionary[str, str]) -> object:
-    """The value under its other name, itself where it has none."""
+    """The other name of the value, or the value itself where it has none."""
     return names.get(value, value) if names and isinstance(value, str) else value
 
 
