@@ -107,13 +107,16 @@ def _upwards() -> list[str]:
 
 def _is_ours(path: str) -> bool:
     """Tells whether this user owns the file, and the link to it where it is one. Raises FileNotFoundError."""
-    return {os.lstat(path).st_uid, os.stat(path).st_uid} == {os.geteuid()}
+    owners = {os.lstat(path).st_uid, os.stat(path).st_uid}
+    return not hasattr(os, "geteuid") or owners == {os.geteuid()}  # Windows tells no owner
 
 
 def _text(path: str) -> str:
     """The whole file. Raises OSError, and ValueError with the predicate of a sentence."""
     # Without O_NONBLOCK a pipe would be waited for until somebody writes to it.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    )
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise ValueError("is not a regular file")

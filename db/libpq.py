@@ -83,14 +83,17 @@ def _may_look_for_certificates() -> bool:
         return True
     home = os.environ.get("HOME")
     if not home:
-        from pwd import getpwuid
-
+        try:
+            from pwd import getpwuid
+        except ImportError:  # Windows, where libpq looks in another place
+            return True
         try:
             home = getpwuid(os.geteuid()).pw_dir
         except KeyError:  # libpq then looks nowhere
             return True
     try:
-        os.close(os.open(os.path.join(home, ".postgresql", "postgresql.crt"), os.O_RDONLY | os.O_NONBLOCK))
+        certificate = os.path.join(home, ".postgresql", "postgresql.crt")
+        os.close(os.open(certificate, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)))
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import _thread  # threading itself costs two milliseconds to import
+import time
+
+LONGEST_WAIT_S = 0.2
+"""Windows handles signals only between two waits."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +38,11 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
             finished.release()
 
     finished.acquire()
+    give_up_at = time.monotonic() + seconds
     _thread.start_new_thread(run, ())
-    if not finished.acquire(timeout=seconds):
-        raise DeadlinePassed("the deadline passed")
+    while not finished.acquire(timeout=min(LONGEST_WAIT_S, max(0.0, give_up_at - time.monotonic()))):
+        if time.monotonic() >= give_up_at:
+            raise DeadlinePassed("the deadline passed")
     if errors:
         raise errors[0]
     return results[0]

@@ -15,6 +15,10 @@ MODELS_DIR = "STRUGGLE_MODELS_DIR"
 MODEL = "STRUGGLE_MODEL"
 """The variable that names the model to answer with, as --model does."""
 
+_READING = os.O_RDONLY
+for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+    _READING |= getattr(os, _flag, 0)  # Windows has only the last, and it alone needs it
+
 
 def setting(variable: str) -> str | None:
     """The variable's text; None where it is not set or blank, which means the default."""
@@ -52,7 +56,7 @@ def opened(path: str) -> int:
 
     Pipes and devices are refused: opening a pipe would wait for its writer, and a device may never end.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    handle = os.open(path, _READING)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(0, "it is not a regular file")

@@ -16,6 +16,7 @@ from db.libpq_environment import SetAside, overriding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     import psycopg2
@@ -148,14 +149,13 @@ class WaitedConnection:
 
         if self._connection is None:
             raise self._too_late()
-        poller = select.poll()
-        poller.register(self._connection.fileno(), select.POLLIN if state == POLL_READ else select.POLLOUT)
+        ready_within = waiter(self._connection.fileno(), state == POLL_READ)
         while True:
             now = time.monotonic()
             if now >= self._give_up_at or self._interrupted:
                 raise self._too_late()
             nap_s = min(self._give_up_at - now, until - now, _LONGEST_NAP_S)
-            if poller.poll(max(0.0, nap_s) * 1000):
+            if ready_within(max(0.0, nap_s)):
                 return True
             if now >= until:
                 return False
@@ -179,3 +179,17 @@ class WaitedConnection:
 
     def _too_late(self) -> DatabaseUnavailable:
         return DatabaseUnavailable(f"The PostgreSQL database {self.label} did not answer in time.", "database_late")
+
+
+def waiter(socket: int, to_read: bool) -> Callable[[float], bool]:
+    """What waits so many seconds and returns whether the socket can be read from, or else written to."""
+    if not hasattr(select, "poll"):  # Windows, whose select tells a refused connection by the third list
+
+        def selected(seconds: float) -> bool:
+            reading, writing = ([socket], []) if to_read else ([], [socket])
+            return any(select.select(reading, writing, [socket], seconds))
+
+        return selected
+    poller = select.poll()
+    poller.register(socket, select.POLLIN if to_read else select.POLLOUT)
+    return lambda seconds: bool(poller.poll(seconds * 1000))

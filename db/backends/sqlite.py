@@ -264,9 +264,10 @@ def _hold(path: str) -> tuple[list[int], bytes]:
         found = os.stat(path)
         held = _holding.setdefault((found.st_dev, found.st_ino), [0])
         if len(held) == 1:
-            held.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+            held.append(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)))
         held[0] += 1
-        return held, os.pread(held[1], 20, 0)
+        os.lseek(held[1], 0, os.SEEK_SET)
+        return held, os.read(held[1], 20)
 
 
 def readable(stored: bytes) -> str:

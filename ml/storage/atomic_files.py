@@ -7,12 +7,13 @@ removes it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
+
+from ml.storage.locks import HAS_LOCKS, NOTHING_BUT_A_FILE, lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ def put(path: str, content: bytes, replace: bool = True, executable: bool = Fals
         with open(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fchmod(file.fileno(), mode)  # mkstemp's 0600 would shut out the server's user
+            # mkstemp's 0600 would shut out the server's user
+            os.chmod(file.fileno() if os.chmod in os.supports_fd else unfinished, mode)
             os.fsync(file.fileno())
+            if not HAS_LOCKS:  # Windows, which renames no open file
+                file.close()
             if replace:
                 os.replace(unfinished, path)
             else:
@@ -57,11 +61,12 @@ def put(path: str, content: bytes, replace: bool = True, executable: bool = Fals
             os.unlink(unfinished)
         except FileNotFoundError:  # renamed; or, its lock gone with the handle, swept by another process
             pass
-    directory_handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(directory_handle)
-    finally:
-        os.close(directory_handle)
+    if hasattr(os, "O_DIRECTORY"):  # Windows opens no directory
+        directory_handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory_handle)
+        finally:
+            os.close(directory_handle)
 
 
 def mode_of(path: str) -> int:
@@ -79,7 +84,7 @@ def mode_of(path: str) -> int:
     if not stat.S_ISREG(there.st_mode):
         return new
     held = there.st_mode & 0o777  # no setuid: the new file is ours
-    return held if there.st_uid == os.geteuid() else held & new
+    return held if not hasattr(os, "geteuid") or there.st_uid == os.geteuid() else held & new
 
 
 @contextmanager
@@ -95,7 +100,9 @@ def workshop(directory: str) -> Iterator[str]:
 
 def sweep(directory: str) -> list[str]:
     """Removes what killed processes left unfinished, and returns the names; files of running processes stay."""
-    removed = []
+    removed: list[str] = []
+    if not HAS_LOCKS:  # nobody can tell which process holds what
+        return removed
     for name in _names(directory):
         path = os.path.join(directory, name)
         try:
@@ -103,11 +110,11 @@ def sweep(directory: str) -> list[str]:
                 os.unlink(path)  # a link or a pipe: none of our unfinished files is one
                 removed.append(name)
                 continue
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # whatever it has become meanwhile
+            handle = os.open(path, os.O_RDONLY | NOTHING_BUT_A_FILE)  # whatever it has become meanwhile
         except OSError:  # finished meanwhile, or another user's
             continue
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(handle, wait=False)
             _remove(path)
             removed.append(name)
         except OSError:
@@ -125,13 +132,15 @@ def _held(made: Callable[[], tuple[int, str]]) -> tuple[int, str]:
     """Makes a file or directory and locks it; where a sweep came between the two, it is made again."""
     while True:
         handle, path = made()
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle)
         if os.path.exists(path):
             return handle, path
         os.close(handle)
 
 
 def _opened(path: str) -> tuple[int, str]:
+    if not hasattr(os, "O_DIRECTORY"):
+        return os.open(os.devnull, os.O_RDONLY), path
     try:
         return os.open(path, os.O_RDONLY), path
     except FileNotFoundError:  # swept already: _held makes another

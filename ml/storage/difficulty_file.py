@@ -55,7 +55,7 @@ def connection_to(path: str) -> sqlite3.Connection:
         raise ModelRefused(f"the difficulty table {path} cannot be opened: {_reason(error)}") from None
     else:
         try:
-            _look_at_first_page(path, os.fstat(handle).st_size, os.pread(handle, PAGE_BYTES, 0))
+            _look_at_first_page(path, os.fstat(handle).st_size, os.read(handle, PAGE_BYTES))
             location = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
             connection = sqlite3.connect(f"file:{location}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             if not os.path.samestat(os.fstat(handle), os.stat(path)):

@@ -11,6 +11,7 @@ import stat
 
 from ml.errors import ModelRefused
 from ml.places import opened
+from ml.storage.locks import NOTHING_BUT_A_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Promotions:
     def append(self, at: str, before: str | None, after: str, why: str) -> None:
         """Adds a line that outlasts a power cut. Raises ModelRefused where the path leads to no regular file."""
         line = json.dumps({"at": at, "from": before, "to": after, "why": why}).encode() + b"\n"
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | NOTHING_BUT_A_FILE
         try:
             handle = os.open(self.path, flags, 0o644)
         except OSError as error:
@@ -40,8 +41,10 @@ class Promotions:
             found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise self._refused(OSError(0, "it is not a regular file"))
-            if found.st_size and os.pread(handle, 1, found.st_size - 1) != b"\n":
-                line = b"\n" + line  # a crash tore the last line, which must not take this one with it
+            if found.st_size:
+                os.lseek(handle, found.st_size - 1, os.SEEK_SET)
+                if os.read(handle, 1) != b"\n":
+                    line = b"\n" + line  # a crash tore the last line, which must not take this one with it
             os.write(handle, line)
             os.fsync(handle)
         except OSError as error:

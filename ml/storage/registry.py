@@ -12,7 +12,6 @@ a crash between the two leaves a line whose model never answered, which rollback
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from ml.places import CURRENT, content_of
 from ml.storage import atomic_files, model_file
 from ml.storage.difficulty_file import name_of
 from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from ml.storage.promotions import ROLLBACK, Promotions
 
 TYPE_CHECKING = False
@@ -64,13 +64,13 @@ class Registry:
         written to.
         """
         self.prepare()
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | (NOTHING_BUT_A_FILE & ~getattr(os, "O_NONBLOCK", 0))
         try:
             handle = os.open(self._path(_LOCK), flags, 0o644)
         except OSError as error:
             raise ModelRefused(f"the model directory {self.directory} cannot be locked: {error.strerror}") from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            lock(handle, wait)
             atomic_files.sweep(self.directory)
             yield
         finally:

@@ -9,7 +9,6 @@ A pipe or a device in OUTPUT's place is written to as the lines come, and cannot
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -19,6 +18,7 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple
 
 from ml.storage.atomic_files import mode_of, put
+from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from scripts.batch.part import Tally
 from scripts.cli.exits import ExtraMissing, OutputBusy
 from scripts.cli.output_file import is_stream, open_beside
@@ -65,7 +65,7 @@ class Output:
         while True:
             file = os.fdopen(open_beside(self._partial, mode), "r+b")
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file.fileno(), wait=False)
             except OSError:
                 file.close()
                 raise OutputBusy(f"another batch is writing {self.path}") from None
@@ -89,7 +89,8 @@ class Output:
         """Whether the lines so far are whole up to that size."""
         if self._file is None or size > os.fstat(self._file.fileno()).st_size:
             return False
-        return size == 0 or os.pread(self._file.fileno(), 1, size - 1) == b"\n"
+        self._file.seek(max(0, size - 1))
+        return size == 0 or self._file.read(1) == b"\n"
 
     def add(self, lines: bytes, tally: Tally, last_learner: str) -> None:
         """Takes the next part, in the order of the learners, and notes that it is done."""
@@ -155,7 +156,7 @@ class Noted(NamedTuple):
 def _noted(path: str) -> Noted | None:
     """What an earlier run noted, or None where the file is absent, damaged or not ours; the work then begins anew."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        handle = os.open(path, os.O_RDONLY | NOTHING_BUT_A_FILE)
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 return None

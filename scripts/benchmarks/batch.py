@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -217,6 +216,8 @@ def _peaks(house: str, workshop: str) -> dict[int, float]:
 
 def _cpu_s() -> float:
     """Seconds of processor time of all processes that have ended. A Dask cluster's go on, and are not among them."""
+    import resource  # Windows has none
+
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ml.storage import atomic_files
+from ml.storage.locks import NOTHING_BUT_A_FILE
 from scripts.cli.exits import InputOutput
 
 _DATABASE = b"SQLite format 3\0"
@@ -73,13 +74,13 @@ def open_beside(path: str, mode: int) -> int:
 
     mode: the most permissions that the file may have, of a new file and of one that is there.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_APPEND, mode)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NOTHING_BUT_A_FILE, mode)
     there = os.fstat(handle)
     if not stat.S_ISREG(there.st_mode) or there.st_nlink != 1:
         os.close(handle)
         raise OSError(0, "not a file of its own", path)
     if (held := stat.S_IMODE(there.st_mode)) & ~mode:
-        os.fchmod(handle, held & mode)
+        os.chmod(handle if os.chmod in os.supports_fd else path, held & mode)
     return handle
 
 

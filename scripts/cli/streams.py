@@ -67,6 +67,8 @@ def _escape(character: str) -> str:
 
 def _sent(stream: int, octets: bytes, within_s: float) -> bool:
     """Whether all of it could be written; a reader that never reads must not keep the process. Main thread only."""
+    if not hasattr(signal, "setitimer"):
+        return _sent_by_a_thread(stream, octets, within_s)
     give_up_at = time.monotonic() + within_s
     written: list[int] = []
 
@@ -84,6 +86,18 @@ def _sent(stream: int, octets: bytes, within_s: float) -> bool:
     except OSError:  # also the alarm, which rings once at most, wherever it finds us
         pass
     signal.signal(signal.SIGALRM, before or signal.SIG_IGN)
+    return sum(written) == len(octets)
+
+
+def _sent_by_a_thread(stream: int, octets: bytes, within_s: float) -> bool:
+    """The same where the system has no alarm, as on Windows: a write that its reader keeps waiting is abandoned."""
+    from ml.deadline import DeadlinePassed, within
+
+    written: list[int] = []
+    try:
+        within(within_s, lambda: _write(stream, octets, written))
+    except (OSError, DeadlinePassed):
+        pass
     return sum(written) == len(octets)
 
 

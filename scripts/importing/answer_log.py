@@ -78,7 +78,8 @@ def read_log(path: str) -> AnswerLog:
 
 @contextmanager
 def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would be waited for
+    without_waiting = getattr(os, "O_NONBLOCK", 0)  # a pipe would be waited for; Windows has none
+    handle = os.open(path, os.O_RDONLY | without_waiting | getattr(os, "O_BINARY", 0))
     with open(handle, "rb") as plain:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError("it is not a regular file, as a log must be")

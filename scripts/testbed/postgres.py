@@ -7,7 +7,6 @@ bundles. PostgreSQL refuses to run as root; there its processes get an unprivile
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -25,6 +24,8 @@ from db.url import parse
 from scripts.cli.exits import Unavailable
 
 if TYPE_CHECKING:
+    from pwd import struct_passwd
+
     import psycopg2
 
 START_WITHIN_S = 60.0
@@ -143,9 +144,11 @@ def _holds_server(path: str) -> bool:
     return all(os.access(os.path.join(path, name), os.X_OK) for name in ("initdb", "postgres"))
 
 
-def _unprivileged_user() -> pwd.struct_passwd | None:
-    if os.geteuid() != 0:
+def _unprivileged_user() -> struct_passwd | None:
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return None
+    import pwd
+
     known = {entry.pw_name: entry for entry in pwd.getpwall()}
     for name in UNPRIVILEGED_USERS:
         if name in known:
@@ -153,7 +156,7 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
     raise NoPostgres(f"PostgreSQL does not run as root, and there is no user {' or '.join(UNPRIVILEGED_USERS)}")
 
 
-def _reachable(programs: str, user: pwd.struct_passwd, directory: str) -> str:
+def _reachable(programs: str, user: struct_passwd, directory: str) -> str:
     """The directory of the programs, copied to where the user can read them if they lie in somebody's closed home."""
     try:
         _run([os.path.join(programs, "postgres"), "--version"], user, directory)
@@ -164,7 +167,7 @@ def _reachable(programs: str, user: pwd.struct_passwd, directory: str) -> str:
     return programs
 
 
-def _run(command: list[str], user: pwd.struct_passwd | None, directory: str) -> None:
+def _run(command: list[str], user: struct_passwd | None, directory: str) -> None:
     done = subprocess.run(  # noqa: S603 - our own arguments
         command,
         cwd=directory,

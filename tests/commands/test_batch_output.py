@@ -15,7 +15,6 @@ import pytest
 from db.writing.open import open_writer
 from ml.instants import iso
 from ml.places import HOUSE
-from scripts.batch import output as batch_output
 from scripts.batch.output import Output
 from scripts.batch.part import Tally
 from scripts.synthetic_platform import Size, fill
@@ -129,12 +128,12 @@ def test_a_second_run_cannot_empty_what_the_first_is_finishing(tmp_path: Path, m
     lock = fcntl.flock
 
     def late(*given: object) -> None:
-        monkeypatch.setattr(batch_output.fcntl, "flock", lock)
+        monkeypatch.setattr(fcntl, "flock", lock)
         first.finish()
         first.__exit__(None, None, None)
         lock(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(batch_output.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     with Output(str(out), MARKS, 0, 0):
         assert out.read_bytes() == b"whole\n"
         assert (tmp_path / "o.jsonl.partial").read_bytes() == b""
