@@ -52,6 +52,7 @@ class Totals:
         "first_error_rate",
         "first_shift",
         "first_struggle_rate",
+        "of_unknown_card",
         "repeat_error_rate",
         "repeat_shift",
         "repeat_struggle_rate",
@@ -79,6 +80,7 @@ class Totals:
         self.first_shift = self.repeat_shift = 0.0
         self.error_rate = (wrong + 3) / (answers + 10)
         self.error_logit = logit(self.error_rate)
+        self.of_unknown_card = self.error_logit, logistic(-self.error_logit)
         self.struggle_rate = (first_struggled + repeat_struggled + 3) / (first + repeat + 10)
         self.first_struggle_rate = (first_struggled + 1) / (first + 2)
         self.repeat_struggle_rate = (repeat_struggled + 1) / (repeat + 2)
@@ -94,6 +96,7 @@ class ObjectiveDifficulty:
         "first_shift",
         "first_struggle_rate",
         "learners",
+        "of_unknown_card",
         "repeat_error_rate",
         "repeat_shift",
         "repeat_struggle_rate",
@@ -120,6 +123,7 @@ class ObjectiveDifficulty:
         self.learners = learners
         self.error_rate = (wrong + ERROR_WEIGHT * totals.error_rate) / (answers + ERROR_WEIGHT)
         self.error_logit = logit(self.error_rate)
+        self.of_unknown_card = self.error_logit, logistic(-self.error_logit)
         self.first_error_rate = (missed + ERROR_WEIGHT * 0.5 * (self.error_rate + totals.first_error_rate)) / (
             opened + ERROR_WEIGHT
         )
@@ -177,12 +181,13 @@ class LearnerDifficulty:
 
         Both are shrunk towards the rate of the card's objective.
         """
+        counts = self._cards.get(card_id)
+        if counts is None or not counts[0]:
+            return self.objectives.get(objective_id or "", self.totals).of_unknown_card
         key = objective_id, card_id
         known = self._of_card.get(key)
         if known is None:
-            rate = self.card_error_rate(objective_id, card_id)
-            broad = self.objectives.get(objective_id or "", self.totals)
-            hardness = broad.error_logit if rate is None else logit(rate)
+            hardness = logit(self._smoothed(objective_id, counts))
             known = self._of_card[key] = hardness, logistic(-hardness)
         return known
 
@@ -191,6 +196,9 @@ class LearnerDifficulty:
         counts = self._cards.get(card_id)
         if counts is None or not counts[0]:
             return None
+        return self._smoothed(objective_id, counts)
+
+    def _smoothed(self, objective_id: str | None, counts: Sequence[int]) -> float:
         broad = self.objectives.get(objective_id or "", self.totals)
         return (counts[1] + CARD_WEIGHT * broad.error_rate) / (counts[0] + CARD_WEIGHT)
 

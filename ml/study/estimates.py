@@ -9,7 +9,8 @@ R = (1 + 19/81 t/S)^-1/2.
 
 from __future__ import annotations
 
-from math import sqrt
+from bisect import bisect_left
+from math import exp, sqrt
 
 from ml.study.correctness import GOOD, correct_ratings
 from ml.study.difficulty import NO_DIFFICULTY
@@ -57,7 +58,8 @@ def learn(ability: Strength, offset: Strength | None, hardness: float, correct: 
     else:
         faded = OFFSET_FADES * offset.logit
         offset_variance = offset.variance + OFFSET_DRIFT
-        expected = logistic(ability.logit - hardness + faded)
+        x = ability.logit - hardness + faded
+        expected = 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0  # logistic(x), without the time that a call takes
         information = expected * (1.0 - expected)
         step = (correct - expected) / (1.0 + information * (ability_variance + offset_variance))
         offset.logit = faded + offset_variance * step
@@ -124,7 +126,8 @@ class LearnerEstimates:
     def __init__(self, difficulty: LearnerDifficulty = NO_DIFFICULTY, correct_from: str = GOOD) -> None:
         self.difficulty = difficulty
         self.correct_from = correct_from
-        self._correct = correct_ratings(correct_from)
+        correct = correct_ratings(correct_from)
+        self._correctness_of = {grade: 1.0 if grade in correct else 0.0 for grade in GRADES}
         accuracy = 1.0 - difficulty.totals.error_rate
         self.prior_accuracy = accuracy
         self.objectives: dict[str, ObjectiveTrace] = {}
@@ -169,49 +172,72 @@ class LearnerEstimates:
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
         """Observes a whole history: its answers and validation scores, in the order of their times."""
-        waiting = list(past.validations)
-        waiting.reverse()
-        observe = self.observe
-        for review in past.reviews:
-            while waiting and waiting[-1].responded_at_ms <= review.reviewed_at_ms:
-                self.observe_validation(waiting.pop())
-            observe(review)
-        for validation in reversed(waiting):
-            self.observe_validation(validation)
+        self.observe_all(past.reviews, past.validations)
         return self
 
     def observe(self, review: ports.Review) -> None:
         """Takes the next answer; a row whose rating is not a grade is ignored."""
-        if review.rating not in GRADES:
-            return
-        correct = 1.0 if review.rating in self._correct else 0.0
-        at_ms = review.reviewed_at_ms
-        objective_id = review.objective_id
-        hardness, expected = self.difficulty.of_card(objective_id, review.card_id)
-        self.order_only = review.order_only
-        self.last_ms = at_ms
-        trace = None
-        if objective_id is not None:
-            trace = self.objectives.get(objective_id)
+        self._take((review,))
+
+    def observe_all(self, reviews: Sequence[ports.Review], validations: Sequence[ports.Validation]) -> None:
+        """Takes the next answers and validation scores, each oldest first; of one instant, the score comes first."""
+        taken = 0
+        for validation in validations:
+            reached = bisect_left(reviews, validation.responded_at_ms, taken, key=_reviewed_at_ms)
+            if reached > taken:
+                self._take(reviews[taken:reached])
+                taken = reached
+            self.observe_validation(validation)
+        self._take(reviews[taken:] if taken else reviews)
+
+    def _take(self, reviews: Iterable[ports.Review]) -> None:
+        """The answers between two validation scores.
+
+        This loop is most of a prediction from a full window: what every answer changes is kept in local names.
+        """
+        of_card, traces, correctness_of = self.difficulty.of_card, self.objectives, self._correctness_of
+        ability, answers, correct_answers = self.strength, self.answers, self.correct
+        fast, fast_residual, slow_residual = self.fast, self.fast_residual, self.slow_residual
+        latest = None
+        for review in reviews:
+            correct = correctness_of.get(review.rating)
+            if correct is None:
+                continue
+            latest = review
+            objective_id = review.objective_id
+            hardness, expected = of_card(objective_id, review.card_id)
+            residual = correct - expected
+            fast += FAST * (correct - fast)
+            fast_residual += FAST_RESIDUAL * (residual - fast_residual)
+            slow_residual += SLOW * (residual - slow_residual)
+            answers += 1
+            if correct:
+                correct_answers += 1
+            if objective_id is None:
+                learn(ability, None, hardness, correct)
+                continue
+            trace = traces.get(objective_id)
             if trace is None:
-                trace = self.objectives[objective_id] = ObjectiveTrace(0.5 * self.prior_accuracy + 0.5 * expected)
-        learn(self.strength, None if trace is None else trace.offset, hardness, correct)
-        self.fast += FAST * (correct - self.fast)
-        residual = correct - expected
-        self.fast_residual += FAST_RESIDUAL * (residual - self.fast_residual)
-        self.slow_residual += SLOW * (residual - self.slow_residual)
-        self.answers += 1
-        if correct:
-            self.correct += 1
-        if objective_id is not None and trace is not None:
-            self._visit(trace, objective_id, correct, at_ms, hardness)
+                trace = traces[objective_id] = ObjectiveTrace(0.5 * self.prior_accuracy + 0.5 * expected)
+            learn(ability, trace.offset, hardness, correct)
+            at_ms = review.reviewed_at_ms
+            visit = trace.visit
+            if visit is None or visit.is_over(at_ms):
+                visit = _new_visit(trace, objective_id, correct, review)
+            visit.take(at_ms, correct)
+            if visit.answers <= JUDGED_ANSWERS:
+                self._judge(trace, visit, correct, hardness)
             trace.answers += 1
             trace.correct += correct
             trace.fast += OBJECTIVE_FAST * (correct - trace.fast)
             trace.wrong_streak = 0 if correct else trace.wrong_streak + 1
             trace.residual += residual
             trace.last_ms = at_ms
-            trace.last_position = self.answers
+            trace.last_position = answers
+        self.answers, self.correct = answers, correct_answers
+        self.fast, self.fast_residual, self.slow_residual = fast, fast_residual, slow_residual
+        if latest is not None:
+            self.last_ms, self.order_only = latest.reviewed_at_ms, latest.order_only
 
     def observe_validation(self, validation: ports.Validation) -> None:
         """Takes a validation score as one more answer of that correctness; it does not start a visit."""
@@ -229,35 +255,35 @@ class LearnerEstimates:
             trace.fast += OBJECTIVE_FAST * (score - trace.fast)
             trace.residual += residual
 
-    def _visit(self, trace: ObjectiveTrace, objective_id: str, correct: float, at_ms: int, hardness: float) -> None:
-        visit = trace.visit
-        if visit is None or visit.is_over(at_ms):
-            if visit is not None and not self.order_only:
-                trace.stability_days = _stability_after(trace, correct, at_ms)
-            visit = trace.visit = Visit(objective_id, at_ms, visit is not None)
-            trace.visits += 1
-            trace.visit_struggled = None
-        opens = visit.judged < JUDGED_ANSWERS
-        visit.take(at_ms, correct)
-        if opens:
-            objective = self.difficulty.objectives.get(objective_id, self.difficulty.totals)
-            shift = objective.repeat_shift if visit.repeat else objective.first_shift
-            learn(self.opening_strength, trace.opening_offset, hardness + shift, correct)
-            struggled = visit.struggled()
-            if struggled is None:
-                return
-            if trace.visit_struggled is None:
-                trace.judged += 1
-                self.judged += 1
-                self.struggle_residual -= (
-                    objective.repeat_struggle_rate if visit.repeat else objective.first_struggle_rate
-                )
-            change = struggled - bool(trace.visit_struggled)
-            trace.visit_struggled = struggled
-            if change:
-                trace.struggled += change
-                self.struggled += change
-                self.struggle_residual += change
+    def _judge(self, trace: ObjectiveTrace, visit: Visit, correct: float, hardness: float) -> None:
+        """Learns from an answer that the visit's judgement looks at, and from what the judgement now is."""
+        objective = self.difficulty.objectives.get(visit.objective_id, self.difficulty.totals)
+        shift = objective.repeat_shift if visit.repeat else objective.first_shift
+        learn(self.opening_strength, trace.opening_offset, hardness + shift, correct)
+        struggled, before = visit.struggled(), trace.visit_struggled
+        if struggled is None or struggled is before:
+            return
+        trace.visit_struggled = struggled
+        if before is None:
+            trace.judged += 1
+            self.judged += 1
+            self.struggle_residual -= objective.repeat_struggle_rate if visit.repeat else objective.first_struggle_rate
+        change = bool(struggled) - bool(before)
+        if change:
+            trace.struggled += change
+            self.struggled += change
+            self.struggle_residual += change
+
+
+def _new_visit(trace: ObjectiveTrace, objective_id: str, correct: float, review: ports.Review) -> Visit:
+    """The visit that this answer begins; the answer itself is not taken yet."""
+    at_ms, repeat = review.reviewed_at_ms, trace.visit is not None
+    if repeat and not review.order_only:
+        trace.stability_days = _stability_after(trace, correct, at_ms)
+    visit = trace.visit = Visit(objective_id, at_ms, repeat)
+    trace.visits += 1
+    trace.visit_struggled = None
+    return visit
 
 
 def _stability_after(trace: ObjectiveTrace, correct: float, at_ms: int) -> float:
@@ -298,6 +324,10 @@ def difficulty_facing(
     card_ids = {review.card_id for review in rows.reviews}
     card_ids.update(card.id for card in cards)
     return table.facing(rows.learner.id, objectives, card_ids, targets, correct_from)
+
+
+def _reviewed_at_ms(review: ports.Review) -> int:
+    return review.reviewed_at_ms
 
 
 def _from_own_answers(past: LearnerHistory) -> LearnerEstimates:

@@ -86,12 +86,11 @@ class Visit:
         five, that were right does (below 65 %). `below` replaces both thresholds. The platform's third rule, three
         AGAIN, is applied to the same five answers and adds nothing: with three wrong of five, 40 % are right.
         """
-        score = self.validation if self.scores else None
-        if score is not None:
-            return score < (VALIDATION_BELOW if below is None else below)
+        if self.scores:
+            return sum(self.scores) / len(self.scores) < (VALIDATION_BELOW if below is None else below)
         if self.answers < FEWEST_ANSWERS:
             return None
-        return self.accuracy < (PERFORMANCE_BELOW if below is None else below)
+        return (self.judged - self.wrong) / self.judged < (PERFORMANCE_BELOW if below is None else below)
 
 
 def threshold_of(struggle_below: float) -> float | None:

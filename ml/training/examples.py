@@ -7,6 +7,7 @@ training and prediction get the same numbers.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -165,20 +166,13 @@ class _Running:
         """The estimates as of past.as_of_ms, which must not be earlier than in the call before."""
         as_of_ms = past.as_of_ms
         reviews, validations, estimates = self.reviews, self.validations, self.estimates
-        while self.reviewed < len(reviews) and reviews[self.reviewed].reviewed_at_ms < as_of_ms:
-            self._validate_until(reviews[self.reviewed].reviewed_at_ms + 1)
-            estimates.observe(reviews[self.reviewed])
-            self.reviewed += 1
-        self._validate_until(as_of_ms)
-        if self.reviewed > WINDOW.reviews or len(validations[: self.validated]) > WINDOW.validations:
+        reviewed = bisect_left(reviews, as_of_ms, self.reviewed, key=lambda review: review.reviewed_at_ms)
+        validated = bisect_left(validations, as_of_ms, self.validated, key=lambda row: row.responded_at_ms)
+        estimates.observe_all(reviews[self.reviewed : reviewed], validations[self.validated : validated])
+        self.reviewed, self.validated = reviewed, validated
+        if reviewed > WINDOW.reviews or validated > WINDOW.validations:
             return LearnerEstimates(estimates.difficulty, past.correct_from).replay(past)
         return estimates
-
-    def _validate_until(self, end_ms: int) -> None:
-        validations = self.validations
-        while self.validated < len(validations) and validations[self.validated].responded_at_ms < end_ms:
-            self.estimates.observe_validation(validations[self.validated])
-            self.validated += 1
 
 
 def labelled_examples(

@@ -140,6 +140,12 @@ def test_a_prediction_looks_up_all_that_its_history_touches(tmp_path: Path) -> N
     table.close()
 
 
+def test_nothing_of_a_learner_is_kept_where_there_is_no_table() -> None:
+    """A service without a table replays one learner after another against the same NO_DIFFICULTY."""
+    LearnerEstimates().replay(study(reviews=answers("AGA", 9, "met")).past)
+    assert not NO_DIFFICULTY._of_card
+
+
 def test_what_nobody_else_touched_is_unknown(tmp_path: Path) -> None:
     table = table_of(tmp_path, [learner("me", answers("AAA"))])
     found = table.facing("me", [OBJECTIVE, "never"], [f"{OBJECTIVE}/0"])

@@ -113,5 +113,5 @@ def test_times_as_people_write_them() -> None:
     now = moment_ms("2026-11-23T12:00:00Z", 0)
     assert moment_ms("7 days ago", now) == now - 7 * 24 * HOUR
     assert moment_ms("2026-11-22", now) == now - 36 * HOUR
-    with pytest.raises(ValueError, match="is no time"):
+    with pytest.raises(ValueError, match="is not a time"):
         moment_ms("rubbish", now)
