@@ -132,30 +132,33 @@ class RowDecoder:
         ]
 
     def reviews(self, results: Results) -> list[rows.ReviewRow]:
-        named, known, new, kind = self._rating, RATINGS, tuple.__new__, rows.ReviewRow
+        named, new, kind = self._rating, tuple.__new__, rows.ReviewRow
+        of_app = {stored: named.get(stored, stored) for stored in (*RATINGS, *named)}
+        grades = {stored: grade for stored, grade in of_app.items() if grade in RATINGS}
         reviewed: list[rows.ReviewRow] = []
         strange: list[str] = []
         for card, objective, course, rating, at, session in results:
             at_ms = at if type(at) is int and EARLIEST_MS <= at <= LATEST_MS else instant_ms(at)
             if at_ms is None or rating is None:
                 continue
-            rating = named.get(rating, rating) if isinstance(rating, str) else str(rating)
-            if rating not in known:
-                strange.append(rating)
+            grade = grades.get(rating) if type(rating) is str else None
+            if grade is None:
+                strange.append(named.get(rating, rating) if isinstance(rating, str) else str(rating))
                 continue
-            order_only = isinstance(session, str) and session.startswith(ORDER_ONLY_SESSION)
+            order_only = type(session) is str and session.startswith(ORDER_ONLY_SESSION)
             card = card if type(card) is str else text(card) or ""
             objective = objective if type(objective) is str else text(objective)
             course = course if type(course) is str else text(course)
             # By tuple itself: there may be thousands, and ReviewRow's own constructor first counts its arguments.
-            reviewed.append(new(kind, (card, objective, course, rating, at_ms, order_only)))
+            reviewed.append(new(kind, (card, objective, course, grade, at_ms, order_only)))
         reviewed.reverse()
         self._note("reviews.rating", reversed(strange), RATINGS)
         return reviewed
 
     def metrics(self, results: Results) -> list[rows.MetricRow]:
+        new, kind = tuple.__new__, rows.MetricRow
         measured = [
-            rows.MetricRow(text(objective) or "", text(course), at_ms, number(retention))
+            new(kind, (text(objective) or "", text(course), at_ms, number(retention)))
             for objective, course, date, retention in results
             if (at_ms := instant_ms(date)) is not None
         ]
