@@ -38,7 +38,7 @@ class LazyGroup(Group):
         return sorted(COMMANDS)
 
     def invoke(self, context: click.Context) -> object:
-        """The command's result. Refuses where a package is missing."""
+        """Runs the command and returns its result; refuses where a package is missing."""
         return Extras().required(super().invoke)(context)
 
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:

@@ -8,7 +8,7 @@ from scripts.workers.backends import Workers
 
 
 class BatchOptions(NamedTuple):
-    """What each means is in the command's help. learners: sorted ids, None for all. output: None for stdout."""
+    """The command's help says what each option means. learners: sorted ids, None for all. output: None for stdout."""
 
     database_url: str
     schema: str | None

@@ -1,8 +1,9 @@
 """Where a batch's lines go: a file that is whole or absent, and can be continued after an interruption.
 
-Beside OUTPUT, while the batch runs: OUTPUT.partial with the lines so far, and OUTPUT.progress, which says up to which
-learner they reach. Both go when OUTPUT appears. A line that got into the file after the last note of progress is cut
-off again, so that nothing is in it twice. All of them are as private as OUTPUT is, and no link is followed in writing.
+While the batch runs, there are two files beside OUTPUT: OUTPUT.partial with the lines so far, and OUTPUT.progress,
+which says up to which learner they reach. Both are removed when OUTPUT appears. Lines that were written after the last
+note of progress are cut off again, so that nothing is in the file twice. All of them are as private as OUTPUT is, and
+no link is followed in writing.
 
 A pipe or a device in OUTPUT's place is written to as the lines come, and cannot be continued, like stdout.
 """
@@ -30,10 +31,10 @@ LONGEST_NOTE = 1 << 20
 
 
 class Output:
-    """The lines of one batch, which come part by part. With path None they go to stdout, and cannot be continued.
+    """The lines of one batch, which come part by part.
 
-    marks: what must be the same for an earlier run's part of the work to count. as_of_ms: this run's, unless an earlier
-    one is continued, whose it takes.
+    With path None they go to stdout, and the batch cannot be continued. marks: what must be the same for an earlier run
+    to be continued. as_of_ms: the moment of this run, or of the earlier run that it continues.
     """
 
     def __init__(self, path: str | None, marks: Mapping[str, object], as_of_ms: int, youngest_ms: int) -> None:
@@ -93,7 +94,7 @@ class Output:
         return size == 0 or self._file.read(1) == b"\n"
 
     def add(self, lines: bytes, tally: Tally, last_learner: str) -> None:
-        """Takes the next part, in the order of the learners, and notes that it is done."""
+        """Writes the next part, in the order of the learners, and notes that it is done."""
         self.tally.add(tally)
         if self._file is None:
             sys.stdout.buffer.write(lines)
@@ -190,7 +191,7 @@ def _is_at(file: IO[bytes], path: str) -> bool:
 
 
 def to_parquet(lines_path: str, parquet_file: IO[bytes]) -> None:
-    """Writes the lines as a Parquet file with `interval` as two columns, a group of rows at a time."""
+    """Writes the lines as a Parquet file, a group of rows at a time; `interval` becomes two columns."""
     arrow, parquet = _parquet()
     text, number = arrow.string(), arrow.float64()
     columns = {"user_id": text, "objective_id": text, "as_of": arrow.timestamp("ms", "UTC"), "probability": number}

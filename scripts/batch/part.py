@@ -1,7 +1,7 @@
-"""One part of a batch: the rows of a range of learners are read once, and every objective ahead of them is judged.
+"""One part of a batch: the rows of a range of learners are read once, and every objective ahead of them is predicted.
 
-A part is done by whatever process it is given to, with a database connection of its own that the process keeps; doing
-it again gives the same result. Nothing is written to a database here.
+Any process can do a part, with a database connection that the process keeps; doing it again gives the same result.
+Nothing is written to a database here.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _OF_COURSE = Template(
 
 
 class BatchSettings(NamedTuple):
-    """What every part of one batch has in common. It is small enough to travel with each part.
+    """What every part of one batch has in common. It is small enough to be sent with each part.
 
-    model: as --model names it; model_mark: what the process must find there. objectives: "upcoming" or "all".
-    correct_from: the deployment's setting, not that of the machine that does the part.
+    model: the value of --model; model_mark: the mark of the model that the process must find there. objectives:
+    "upcoming" or "all". correct_from: the deployment's setting, not that of the machine that does the part.
     """
 
     database_url: str | None
@@ -59,10 +59,10 @@ class BatchSettings(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """What lies ahead of one learner: the features and the occasion of each objective, in the order of upcoming().
+    """What one learner has ahead: the features and the occasion of each objective, in the order of upcoming().
 
-    unknown: the enum values met on the way that mean nothing to us, as (column, value), for each objective.
-    tracked: False for a learner who has switched performance tracking off; nothing is judged then.
+    unknown: for each objective, the enum values in its rows that the app does not define, as (column, value). tracked:
+    False for a learner who has switched performance tracking off; nothing is predicted then.
     """
 
     learner_id: str
@@ -93,9 +93,9 @@ class Tally:
 
 
 class BatchReader:
-    """Reads the parts of a batch: a process keeps its connection, the model and the objectives it has read.
+    """Reads the parts of a batch; a process keeps its connection, the model and the objectives that it has read.
 
-    model, client: already loaded and connected, for one who has them; the client is then closed by its owner.
+    model, client: for a caller that has already loaded and connected them; the caller then closes the client.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class BatchReader:
         return {each: self._courses[each] for each in wanted}
 
     def outlooks(self, learner_ids: Sequence[str], tally: Tally) -> Iterator[Outlook]:
-        """What lies ahead of each learner, also of those ahead of whom nothing lies."""
+        """What each learner has ahead; learners who have nothing ahead are included."""
         settings = self.settings
         pages = [learner_ids[at : at + LEARNERS_OF_A_PAGE] for at in range(0, len(learner_ids), LEARNERS_OF_A_PAGE)]
         for page in pages:
@@ -190,7 +190,7 @@ def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[t
 
 
 def mark_of(model: StrugglePredictionModel) -> str:
-    """The model's version and its file's checksum, by which a process knows it again."""
+    """The model's version and its file's checksum, by which a process recognises it."""
     if model.path is None:
         return model.model_version
     from binascii import crc32

@@ -1,4 +1,4 @@
-"""A whole batch: its parts are handed out, and their lines and counts are put together in the order of the learners."""
+"""A whole batch: distributes its parts, and puts their lines and counts together in the order of the learners."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIMEOUT_S = 600
 
 
 def run(options: BatchOptions) -> dict[str, Any]:
-    """The whole batch; returns its summary. Raises UnknownLearner where none of the learners asked for is known."""
+    """Runs the whole batch and returns its summary. Raises UnknownLearner where none of the given learners is known."""
     began = time.monotonic()
     model = load_whole(options.model, options.correct_from)
     if model.instead:

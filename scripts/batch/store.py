@@ -1,9 +1,9 @@
 """A batch's predictions in the platform's own tables: one row per learner, objective and day that it is about.
 
-The row's id follows from those three (ml/study/occasion.py), or the database makes it where the column holds numbers. A
-row that is still PENDING takes the newer numbers; one that was decided, answered in the app, or dismissed, stays as it
-is, and so do its indicators. A row of that learner, objective and day under another id, which an earlier release or
-another program made, is the same row.
+The row's id is computed from those three (ml/study/occasion.py), or the database makes it where the column holds
+numbers. A row that is still PENDING gets the newer numbers; one that was decided, answered in the app, or dismissed,
+stays as it is, and so do its indicators. A row for that learner, objective and day under another id, from an earlier
+release or another program, counts as the same row.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ Key = tuple[str, str, int]
 
 
 class StoreResult(NamedTuple):
-    """How many predictions were written, rows kept as they were, rows refused, and indicators written.
+    """How many predictions and indicators were written, and how many rows were left as they were or refused.
 
-    refusals: the database's own sentence about each row that it refused.
+    refusals: the database's message about each row that it refused.
     """
 
     written: int
@@ -50,11 +50,11 @@ class StoreResult(NamedTuple):
 
 
 def store(writer: Writer, made: Sequence[Made]) -> StoreResult:
-    """Writes the predictions in the writer's transaction; committing is left to the caller.
+    """Writes the predictions in the writer's transaction, which the caller commits.
 
     What the app's tables lack (topicId, or the table of indicators) is left out. Raises DatabaseConfiguration where
-    there is no table of predictions or nobody makes the ids of a column, and WriteRefused where it is not a row that
-    is at fault.
+    there is no table of predictions or the ids of a column cannot be made, and WriteRefused where the fault is not in a
+    row.
     """
     columns = writer.columns("StrugglePrediction")
     if not columns:
@@ -74,7 +74,7 @@ def store(writer: Writer, made: Sequence[Made]) -> StoreResult:
 
 
 def dismiss(writer: Writer, learner_ids: Sequence[str]) -> int:
-    """Dismisses the open predictions of these learners, and returns how many they were."""
+    """Dismisses the open predictions of these learners, and returns their number."""
     if not learner_ids or not writer.has("StrugglePrediction"):
         return 0
     dismissed = 0

@@ -1,4 +1,4 @@
-"""A learner's stored predictions as the app's routes hand them on: rows with signs and names, and the app's alerts."""
+"""A learner's stored predictions as the app's routes pass them on: rows with signs and names, and the app's alerts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = dict[str, object]
 
 
 def stored_of(writer: Writer, user_id: str, now_ms: int, status: str | None, min_probability: float) -> list[Row]:
-    """The learner's rows about days of the last year and all days to come, the likeliest struggle first."""
+    """The learner's rows about days of the last year and all later days, the highest probability first."""
     if not writer.has("StrugglePrediction"):
         return []
     within = ("predictionDate", now_ms - LOOKED_BACK_MS, now_ms + LOOKED_AHEAD_MS)
@@ -112,7 +112,7 @@ def _factors(stored: object) -> list[Factor]:
 
 
 def severity_of(signs: Iterable[Row]) -> str | None:
-    """The app's rule: HIGH where two signs are HIGH, or one and two MEDIUM; MEDIUM where one is HIGH or two MEDIUM."""
+    """The app's rule: HIGH for two HIGH signs, or one HIGH and two MEDIUM; MEDIUM for one HIGH or two MEDIUM."""
     severities = [sign["severity"] for sign in signs]
     high, medium = severities.count("HIGH"), severities.count("MEDIUM")
     if high >= 2 or (high == 1 and medium >= 2):

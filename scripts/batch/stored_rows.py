@@ -1,7 +1,7 @@
 """The fields of struggle_predictions and struggle_indicators for a prediction that is stored.
 
-A row is one of its learner, objective and day (ml/study/occasion.py), and keeps in featureVector.earlier what it said
-before.
+There is one row per learner, objective and day (ml/study/occasion.py); it keeps its earlier states in
+featureVector.earlier.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Made(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A row that is stored already. outcome: what the app or we know to have come of it, None while nobody knows."""
+    """A row that is already stored. outcome: as the app or we recorded it, None while it is unknown."""
 
     id: str
     status: str
@@ -43,13 +43,13 @@ class Held(NamedTuple):
     outcome: object = None
 
     def takes(self, made: Made) -> bool:
-        """Whether the row takes these numbers: while it is open, unless it holds newer ones."""
+        """Whether the row is updated with these numbers: it is while it is open, unless it holds newer ones."""
         is_open = self.status == "PENDING" and self.outcome is None
         return is_open and (self.predicted_at_ms or 0) <= made.features.extracted_at_ms
 
 
 def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
-    """The prediction's fields but for its id; held: the row that it brings up to date."""
+    """The prediction's fields except its id; held: the row that it updates."""
     occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
     features = made.features.marked_with(prediction.model_version, prediction.source).to_dict()
     earlier = [] if held is None else _earlier(held, at_ms)
@@ -90,7 +90,7 @@ def _factor(factor: Factor) -> dict[str, object]:
 
 
 def indicator_values(made: Made, prediction_id: str) -> Iterator[dict[str, object]]:
-    """The fields of each sign behind the prediction, the id in the form of a UUID."""
+    """The fields of each sign behind the prediction, with the id as a UUID."""
     occasion = made.occasion
     for place, sign in enumerate(indicators_of(made.features, made.prediction)):
         yield {
@@ -106,7 +106,7 @@ def indicator_values(made: Made, prediction_id: str) -> Iterator[dict[str, objec
 
 
 def indicator_id(prediction_id: str, place: int, day: int) -> str:
-    """The id of a prediction's sign number `place`; like the prediction's it begins with the day."""
+    """The id of sign number `place` of a prediction; like the prediction's id it begins with the day."""
     named = uuid5(UUID(bytes=NAME_SPACE), dumps(["indicator", prediction_id, place])).int
     began_ms = day * DAY_MS & (1 << 48) - 1
     return str(UUID(int=began_ms << 80 | 7 << 76 | (named >> 68 & 0xFFF) << 64 | 2 << 62 | named & (1 << 62) - 1))

@@ -31,7 +31,10 @@ _TOLD = {
 
 
 def summary_of(output: Output, done_before: int, seconds: float, model_version: str) -> dict[str, Any]:
-    """The batch's counts and times as plain builtins. done_before: the predictions of the run that it continues."""
+    """The batch's counts and times as plain builtins.
+
+    done_before: the number of predictions of the run that it continues.
+    """
     counts = output.tally.counts
     made = counts["predictions"] - done_before
     return {

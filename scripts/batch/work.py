@@ -1,4 +1,4 @@
-"""What a worker does with one part of a batch: it judges the learners, writes the lines and stores the predictions."""
+"""What a worker does with one part of a batch: makes the predictions, writes them as lines, and stores them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEARNERS_AT_ONCE = 100
 
 
 class Wanted(NamedTuple):
-    """What becomes of the predictions. lines: "" for none, "short", or "full" (predict.py's whole answer)."""
+    """What is done with the predictions. lines: "" for none, "short", or "full" (predict.py's whole answer)."""
 
     lines: str
     stored: bool
@@ -41,7 +41,7 @@ class Done(NamedTuple):
 
 
 def do_part(settings: BatchSettings, wanted: Wanted, learner_ids: Sequence[str]) -> Done:
-    """Does the whole part, from rows to lines; tries again a little later where the database could not be reached."""
+    """Does the whole part, from rows to lines. If the database cannot be reached, it tries again a little later."""
     return patiently(_do_part, settings, wanted, learner_ids)
 
 
@@ -102,7 +102,7 @@ def _answer(made: Made, missing: Sequence[str]) -> dict[str, object]:
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:
-    """The numbers of model.predict for each vector: by columns for a trained model, one by one for the rules."""
+    """The numbers of model.predict for each vector, by columns for a trained model and one by one for the rules."""
     if model.saved is not None:
         return ManyAtOnce(model.saved).judge(vectors)
     predictions = (model.predict(vector) for vector in vectors)

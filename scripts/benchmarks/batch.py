@@ -1,7 +1,9 @@
-"""What a prediction costs in a batch: beside a loop over predict.py, beside the guide's shape, on one core and two.
+"""What a prediction costs in a batch on one core and on two, beside a loop over predict.py and the guide's shape.
 
-A round runs each way in turn, so that a busy minute of the machine falls on all of them alike; ratios are those of the
-medians. The batch's time is that of the whole process, start-up and output included; the others' is what each further
+A round runs each way in turn, so that a busy minute of the machine affects all of them alike; ratios are those of the
+medians.
+
+ The batch's time is that of the whole process, start-up and output included; the others' is what each further
 pair takes.
 """
 
@@ -52,7 +54,7 @@ MEMORY_BOUND = 1.2
 
 
 class Turn(NamedTuple):
-    """One turn of one way: how many predictions it made, in how many seconds."""
+    """One turn of one way: how many predictions it made in how many seconds."""
 
     predictions: int
     seconds: float

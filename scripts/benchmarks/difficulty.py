@@ -2,7 +2,7 @@
 
 Two models differ only in the platform whose answers their difficulty tables were learned from, by the real training
 command: one of a few hundred objectives, one of a hundred thousand. Both answer the same question about the same rows,
-whole processes in turn: once as they come, and once with the table's file dropped from the system's cache before each.
+in whole processes, in turn: once as usual, and once with the table's file dropped from the system's cache before each.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _check(command: Command) -> None:
 
 
 def report_of(costs: Mapping[str, Sequence[Cost]], sizes: Mapping[str, float], measured_by: Run) -> Report:
-    """Time and memory by table, and what the large table costs more; sizes are in MiB, by the same names."""
+    """Time and memory by table, and the extra cost of the large table; sizes are in MiB, by the same names."""
     wall = {name: median(cost.wall_ms for cost in measured) for name, measured in costs.items()}
     records = []
     for name, measured in costs.items():

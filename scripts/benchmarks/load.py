@@ -1,4 +1,4 @@
-"""A closed load on the service: every connection asks again as soon as it has its answer."""
+"""A closed-loop load on the service: every connection asks again as soon as it has its answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ class Round(NamedTuple):
 
 
 class Asker(asyncio.Protocol):
-    """One keep-alive connection that asks again as soon as it is answered; httpx would cost more than the service."""
+    """One keep-alive connection that asks again as soon as it has its answer.
+
+    Httpx would need more time than the service.
+    """
 
     def __init__(self, requests: Sequence[bytes], until: float, latencies_ms: list[float]) -> None:
         self.requests, self.until, self.latencies_ms = requests, until, latencies_ms
@@ -59,7 +62,7 @@ class Asker(asyncio.Protocol):
             self._end(None)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """A service that hangs up has failed."""
+        """Notes a failure, because the service must not close the connection."""
         self._end(CannotMeasure("the service closed a connection under load"))
 
     def _end(self, error: Exception | None) -> None:
@@ -69,7 +72,7 @@ class Asker(asyncio.Protocol):
 
 
 async def load(port: int, connections: int, seconds: float) -> Round:
-    """Keeps up the load for so many seconds."""
+    """Keeps up the load for the given number of seconds."""
     requests = [_request(port, LEARNER, objective) for objective in OBJECTIVES]
     loop = asyncio.get_running_loop()
     started = time.perf_counter()

@@ -89,7 +89,7 @@ def monitor(rows: int, learners: int, on_postgres: bool) -> Report:
 def simulated(
     rows: int, learners: int, until_ms: int, *, days: float = 7.0, seed: int = 0
 ) -> Iterator[tuple[object, ...]]:
-    """Rows of PREDICTION_FIELDS by a calibrated model, nine in ten in the last `days`, the others just before."""
+    """Rows of PREDICTION_FIELDS from a calibrated model, nine in ten within the last `days`, the others just before."""
     rng = np.random.default_rng(seed)
     ability = rng.normal(0, 0.8, learners)
     learner = rng.integers(0, learners, rows)

@@ -1,4 +1,4 @@
-"""Whole processes as what a benchmark measures: how they are installed, started, and timed in turn."""
+"""Installs, starts and times the whole processes that a benchmark measures, in turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE_PROCESS = os.path.join(REFERENCE, "one_process.py")
 
 
 class Command(NamedTuple):
-    """What is started; environment holds what differs from ours."""
+    """A command to start; environment holds the variables that differ from ours."""
 
     name: str
     argv: Sequence[str]
@@ -42,7 +42,7 @@ class Cost(NamedTuple):
 
 
 class CannotMeasure(Unavailable):
-    """Raised when something that is to be measured does not run on this machine."""
+    """Raised when something that should be measured does not run on this machine."""
 
 
 python_option = click.option(
@@ -64,7 +64,7 @@ reference_option = click.option(
 
 
 def chosen_python(python: str | None, workshop: str) -> str:
-    """The interpreter that --python names, else that of a plain install."""
+    """The interpreter that --python names, else the one of a plain install."""
     return os.path.abspath(python) if python else plain_install(os.path.join(workshop, "venv"))
 
 
@@ -123,12 +123,12 @@ def postgres_version(url: str) -> str:
 
 
 def create_demo(url: str) -> None:
-    """Tables and the demo learner, in a database that is there or a SQLite file that is not."""
+    """Creates the tables and the demo learner, in an existing database or a new SQLite file."""
     run([sys.executable, "-m", "scripts.create_database", "--database-url", url, "--demo"], cwd=ROOT)
 
 
 def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without what would reach into a prediction, and with these variables."""
+    """Our environment without the variables that affect a prediction, and with the given ones."""
     # PYTHONDONTWRITEBYTECODE, common in containers, would have a checkout's modules compiled in every run
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_URL", "PYTHON"))}
     ours = {name: value for name, value in ours.items() if name not in WITHOUT_EFFECT}
@@ -136,7 +136,10 @@ def environment_of(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def prediction(command: Command) -> dict[str, Any]:
-    """The answer of a prediction command, which also compiles its modules. What is timed must be no error."""
+    """Runs a prediction command and returns its answer.
+
+    This also compiles its modules, and shows that no error is timed.
+    """
     text = run(command.argv, environment_of(command.environment))
     answer: dict[str, Any] = json.loads(text)
     if "probability" not in answer or answer.get("degraded"):
@@ -145,7 +148,7 @@ def prediction(command: Command) -> dict[str, Any]:
 
 
 def cost_of(argv: Sequence[str], environment: Mapping[str, str], fine: Sequence[int] = (0,)) -> Cost:
-    """Run a process once. fine: exit codes that are no failure."""
+    """Runs a process once. fine: exit codes that are not failures."""
     launcher = [sys.executable, "-I", "-S", ONE_PROCESS, *argv]
     wall_s, peak_kib, code, cpu_s = run(launcher, environment_of(environment), cwd=ROOT).split()
     if int(code) not in fine:
@@ -174,7 +177,7 @@ def measure(
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str] | None = None, cwd: str | None = None) -> str:
-    """The standard output of a command. Raises CannotMeasure where it fails."""
+    """Runs a command and returns its standard output. Raises CannotMeasure where it fails."""
     done = subprocess.run(argv, env=environment, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise CannotMeasure(f"{_words(argv)} failed: {(done.stderr or done.stdout).strip()[-500:]}")

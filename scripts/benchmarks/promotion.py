@@ -1,9 +1,9 @@
-"""How often promotion promotes, in simulation: `python -m scripts.benchmark promotion --runs 200`.
+"""How often a challenger is promoted, in simulation: `python -m scripts.benchmark promotion --runs 200`.
 
-Champion and challenger differ by an error in their logits, part of it shared by a learner's examples; neither knows
-how far a learner is from what it expects. Both together make a learner's paired loss differences resemble each other:
-their intraclass correlation (ICC) is measured, and with m examples per learner the variance of the mean difference is
-1 + (m - 1) ICC times that of independent examples (the design effect).
+Champion and challenger differ by an error in their logits, part of which a learner's examples share; neither knows how
+far a learner is from what it expects. Both make a learner's paired loss differences resemble each other: their
+intraclass correlation (ICC) is measured, and with m examples per learner the variance of the mean difference is 1 + (m
+- 1) ICC times that of independent examples (the design effect).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ STRONG = Clustering("strong", 1.2, 1.0)
 
 
 class Rivals(NamedTuple):
-    """What one hold-out looks like: labels, the probabilities of the truer and of the spoiled model, learners."""
+    """One simulated hold-out: labels, the probabilities of the better and of the worse model, learners."""
 
     labels: Floats
     truer: Floats
@@ -75,7 +75,10 @@ class Power(NamedTuple):
 
 
 def rivals(random: np.random.Generator, n: int, each: int, clustering: Clustering, error: float) -> Rivals:
-    """n examples, `each` of them per learner. error: SD of the spoiled models' logits around the truer one's."""
+    """Simulates n examples, `each` of them per learner.
+
+    error: SD of the worse model's logits around the better one's.
+    """
     learners = np.repeat(np.arange(-(-n // each)), each)[:n]
     own = random.normal(0.0, clustering.unknown_sd, learners[-1] + 1)[learners]
     known = random.normal(0.0, 1.2, n) - 0.7
@@ -92,7 +95,7 @@ def rivals(random: np.random.Generator, n: int, each: int, clustering: Clusterin
 
 
 def error_of(clustering: Clustering) -> float:
-    """The error that costs GAIN of log-loss."""
+    """The error that raises the log-loss by GAIN."""
 
     def excess(error: float) -> float:
         found = rivals(np.random.default_rng(0), LARGE, 1, clustering, error)
@@ -111,7 +114,7 @@ def resemblance(clustering: Clustering, error: float) -> tuple[float, float]:
 
 
 def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, bootstrap: int = 300) -> Power:
-    """How often the real decision, slices and all, promotes a better, an equal and a worse challenger."""
+    """How often the real decision, including the slices, promotes a better, an equal and a worse challenger."""
     error = error_of(clustering)
     icc, spread = resemblance(clustering, error)
     promoted = np.zeros(3)

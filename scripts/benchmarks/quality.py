@@ -1,9 +1,9 @@
 """`python -m scripts.benchmark quality`: how well each method predicts struggles of learners it has never seen.
 
-Every method sees the same training learners (three quarters) and is judged on the same visits of the others, before
-the visit's first answer. What a method needs to know of objectives it learns from the training learners alone. The
-shipped model is not among them: it has seen all of these learners. In its place stands one pretrained on the other
-sets.
+Every method sees the same training learners (three quarters) and is judged on the same visits of the others, before the
+visit's first answer. A method learns what it needs to know about objectives from the training learners alone. The
+shipped model is not compared, because it was trained on all of these learners; a model pretrained on the other sets
+takes its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ELSEWHERE, UNKNOWN = "this model, trained on the other sets", "the same, difficu
 
 
 class Aim(NamedTuple):
-    """On one set: `figure` of `method`, less that of `beside` where one is named, at least (or at most) `bound`."""
+    """A goal on one set: `figure` of `method`, minus that of `beside` where named, is at least (or at most) `bound`."""
 
     name: str
     figure: str
@@ -45,7 +45,7 @@ class Aim(NamedTuple):
     at_most: bool = False
 
     def goal(self, methods: Mapping[str, Evaluation]) -> Goal | None:
-        """What was measured against the bound; None where the run lacks a method."""
+        """The measured value beside the bound; None where the run lacks a method."""
         if self.method not in methods or (self.beside and self.beside not in methods):
             return None
         value = methods[self.method].figures[self.figure].value or 0.0
@@ -128,7 +128,7 @@ def compared(task: Task, tasks: Sequence[Task], directory: str | None) -> dict[s
 
 
 def report_of(found: Mapping[str, Mapping[str, Evaluation]], measured_by: Run) -> Report:
-    """The figures of every method on every set, and the goals of which the run has the methods."""
+    """The figures of every method on every set, and the goals whose methods the run has."""
     records = chain.from_iterable(
         _records(f"{name}: {method}", evaluation)
         for name, methods in found.items()

@@ -38,7 +38,7 @@ def rules_alone(examples: ExampleSet) -> Floats:
 
 
 def this_model(train: ExampleSet, test: ExampleSet) -> Floats:
-    """This model, from the stated tables alone: the shipped prior has seen these learners."""
+    """This model, trained from the stated tables, because the shipped prior was trained on these learners."""
     labels = Labels.of(train.X, train.y.astype(float), train.learner)
     result = fit(labels, stated_tables(labels.x), candidates_for(len(train))[1:])
     slope, offset = result.calibration
@@ -72,7 +72,7 @@ def boosting(train: ExampleSet, test: ExampleSet) -> Floats:
 
 
 def pfa_columns(states: Sequence[State]) -> csr_matrix:
-    """Performance factors analysis (Pavlik et al. 2009): per skill a level, a slope for successes, one for failures."""
+    """Performance factors analysis (Pavlik et al. 2009): per skill a level and slopes for successes and failures."""
     skill = [state.skill for state in states]
     skills = max(skill) + 1
     rows = np.arange(len(states))
@@ -82,7 +82,7 @@ def pfa_columns(states: Sequence[State]) -> csr_matrix:
 
 
 def best_lr_columns(states: Sequence[State]) -> csr_matrix:
-    """Gervet et al. 2020 for a new learner and an unknown first item: skill levels, log counts in all and by skill."""
+    """Gervet et al. 2020 for a new learner and an unknown first item: skill levels, log counts overall and by skill."""
     skill = [state.skill for state in states]
     levels = csr_matrix((np.ones(len(states)), (np.arange(len(states)), skill)), shape=(len(states), max(skill) + 1))
     logs = np.log1p([[s.right, s.wrong, s.skill_right, s.skill_wrong] for s in states])

@@ -1,4 +1,4 @@
-"""Real answer logs as tasks: labelled visits of learners seen and of learners left out, and everybody's answers."""
+"""Real answer logs as tasks: labelled visits of training learners and of test learners, and everybody's answers."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ TEST_SHARE = 4
 class Task(NamedTuple):
     """One set: its labelled visits and everybody's answers in order.
 
-    examples, unknown: the same visits, with the objectives' difficulties and without. training, test: which of the
-    visits are compared, of learners seen and of learners left out.
+    examples, unknown: the same visits, with the objectives' difficulties and without. training, test: which visits
+    belong to training learners and which to test learners.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Task(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One answer, or (visit >= 0) the place where visit `visit` of the examples begins."""
+    """One answer, or (visit >= 0) a marker where visit number `visit` of the examples begins."""
 
     learner: str
     skill: str
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 
 class State(NamedTuple):
-    """Counts before an answer: right and wrong in all, and on the skill."""
+    """Counts before an answer: how many were right and wrong overall, and on the skill."""
 
     skill: int
     right: int
@@ -93,7 +93,7 @@ def is_test(learner_id: str) -> bool:
 
 
 def answers_in_order(rows: Sequence[LearnerRows], examples: ExampleSet) -> list[Answer]:
-    """Every answer, with a place for each labelled visit just before the answers from its moment on."""
+    """Every answer in order, with a marker for each labelled visit just before its first answer."""
     begins: dict[str, list[Answer]] = {}
     for visit, (learner, skill, at_ms) in enumerate(zip(examples.learner, examples.objective, examples.as_of_ms)):
         begins.setdefault(str(learner), []).append(Answer(str(learner), str(skill), 0, int(at_ms), visit))
@@ -110,7 +110,7 @@ def answers_in_order(rows: Sequence[LearnerRows], examples: ExampleSet) -> list[
 
 
 def states_of(answers: Sequence[Answer]) -> list[State]:
-    """The learner's counts before each entry; places of visits change none."""
+    """The learner's counts before each entry; markers of visits do not change them."""
     skills: dict[str, int] = {}
     total: dict[str, list[int]] = {}
     on_skill: dict[tuple[str, str], list[int]] = {}

@@ -1,4 +1,4 @@
-"""The report that every benchmark returns: its figures, its goals, and the run that they belong to.
+"""The report that every benchmark returns: its figures, its goals, and the run to which they belong.
 
 @click.command()
 @reported
@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """A value that was measured, beside the bound that it should keep; bound is None where none was set."""
+    """A measured value and the bound that it should keep; bound is None where none was set."""
 
     name: str
     value: float
@@ -69,7 +69,7 @@ class Goal(NamedTuple):
 
     @property
     def met_or_missed(self) -> str:
-        """met, MISSED, or nothing where there is no bound."""
+        """ "met", "MISSED", or an empty text where there is no bound."""
         return {None: "", True: "met", False: "MISSED"}[self.met]
 
 
@@ -134,7 +134,7 @@ class Report(NamedTuple):
 
 
 def reported(command: Callable[..., Report]) -> Callable[..., None]:
-    """The command prints the report that it returns, and writes it as JSON where --json says."""
+    """Makes a command print the report that it returns, and write it as JSON to the file that --json names."""
 
     @click.option("--json", "json_path", type=OutputPath(), metavar="FILE", help="Write the report here too, as JSON.")
     @wraps(command)
@@ -148,14 +148,14 @@ def reported(command: Callable[..., Report]) -> Callable[..., None]:
 
 
 def spread(of: str, figure: str, values: Sequence[float]) -> Record:
-    """The record of several runs; of a single one it has the value alone."""
+    """The record of several runs; for a single run it has only the value."""
     if len(values) == 1:
         return Record(of, figure, values[0])
     return Record(of, figure, median(values), min(values), max(values))
 
 
 def number(value: float) -> str:
-    """A figure as people write it: thousands separated, as many decimals as its size deserves.
+    """A figure as people write it: with commas between thousands, and as many decimals as suit its size.
 
     >>> [number(each) for each in (8348, 1226.41, 27.5, 0.78, 0)]
     ['8,348', '1,226', '27.50', '0.7800', '0']

@@ -67,7 +67,7 @@ def this_run(databases: Sequence[str] = (), python: str | None = None) -> Run:
 
 
 def commit_of(directory: str) -> str:
-    """The commit that is checked out in this directory; a directory below a checkout's root is none."""
+    """The commit that is checked out in this directory; a directory below a checkout's root does not count as one."""
     if not os.path.exists(os.path.join(directory, ".git")):
         return UNKNOWN
     command = ["git", "-C", directory, "describe", "--always", "--dirty", "--exclude=*"]

@@ -1,8 +1,8 @@
-"""What a prediction costs on a large platform beside a small one: `python -m scripts.benchmark scale`.
+"""What a prediction costs on a large platform compared with a small one: `python -m scripts.benchmark scale`.
 
 Real predict.py processes ask PostgreSQL databases that differ in size alone (scripts/generate_reviews.py), with the
-app's own indexes. Sizes and learners are asked in turn, again and again; the same learners each round, so that what
-they read is warm. Learners who stopped weeks ago and learners who are still at it come in equal parts.
+app's own indexes. Sizes and learners are asked in turn, again and again; the learners are the same in each round, so
+that their rows are in the cache. Half of them stopped studying weeks ago, and half are still studying.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Read(NamedTuple):
-    """How a prediction reads one table: the ways, and the most rows that one prediction looked at."""
+    """How a prediction reads one table: the access paths, and the most rows that one prediction read."""
 
     table: str
     ways: Sequence[str]

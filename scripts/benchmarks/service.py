@@ -1,7 +1,7 @@
-"""What load the service carries: requests per second and the time to an answer, beside a service of the guide's shape.
+"""The load that the service can carry: requests per second and the time to an answer, compared with the guide's shape.
 
 Both are real uvicorn processes on loopback over the same database; they take turns, so that a busy minute of the
-machine falls on both. The load is closed: every connection asks again as soon as it has its answer.
+machine affects both. The load is a closed loop: every connection asks again as soon as it has its answer.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: str) -> None:
 
 
 def report_of(turns: Mapping[str, Sequence[Round]], measured_by: Run) -> Report:
-    """Medians over the turns, each turn's percentiles being its own, and the goals where both services ran."""
+    """Medians of the turns' own percentiles, and the goals where both services ran."""
     records = []
     for name, found in turns.items():
         records += [

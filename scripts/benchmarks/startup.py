@@ -1,6 +1,6 @@
 """What one prediction costs a caller that starts a process for it: wall time and peak memory of the whole process.
 
-Every command is measured in turn, again and again, so that a busy minute of the machine falls on all of them alike;
+Every command is measured in turn, again and again, so that a busy minute of the machine affects all of them alike;
 ratios are those of the medians. The predictor runs from a plain install in a virtual environment of its own.
 """
 

@@ -103,7 +103,7 @@ class Alert(BaseModel):
 
 
 class StoredPredictions(BaseModel):
-    """The likeliest struggle first; alerts is null where there are none."""
+    """The predictions, the highest probability first; alerts is null where there are none."""
 
     predictions: list[StoredPrediction]
     alerts: list[Alert] | None
