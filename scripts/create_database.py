@@ -24,14 +24,14 @@ from scripts.cli.database_options import database_options
 from scripts.cli.exits import Misconfigured
 
 
-@command({0: "the tables are there"})
+@command({0: "the tables exist"})
 @database_options(
     schema=False,
     demo=False,
     needed=lambda options: not options["sql"],
 )
 @click.option("--demo", is_flag=True, help="Fill the tables with the demo learner's six weeks of study.")
-@click.option("--if-not-exists", is_flag=True, help="Do nothing where the tables are there already.")
+@click.option("--if-not-exists", is_flag=True, help="Do nothing where the tables exist already.")
 @click.option("--sql", type=click.Choice(["sqlite", "postgresql"]), help="Only print the statements for this database.")
 def create_database(database_url: str | None, demo: bool, if_not_exists: bool, sql: str | None) -> None:
     """Make the platform's tables in an empty database; a SQLite file is created where there is none."""

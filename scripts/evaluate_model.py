@@ -74,8 +74,7 @@ def evaluate_model(options: MeasuringOptions) -> None:
     """Measure a model, or the rules, on labelled visits.
 
     Figures come with 95 % intervals over learners and the number of visits they rest on. AUC: how well it ranks;
-    log-loss, Brier: how good the probabilities are; ECE and calibration slope: whether they can be taken at their
-    word.
+    log-loss, Brier: how good the probabilities are; ECE and calibration slope: whether they match what happens.
     """
     found = _found(options)
     text = json.dumps(found, indent=1)

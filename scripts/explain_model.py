@@ -36,7 +36,7 @@ from scripts.pages.model import page
 )
 @click.option("--out", required=True, type=OutputPath(), metavar="FILE.html", help="Write the page to FILE.html.")
 def explain_model(model: str | None, card_path: str | None, out: str) -> None:
-    """Draw what a model makes of each feature, and how well its probabilities matched what happened."""
+    """Draw how a model uses each feature, and how well its probabilities matched what happened."""
     judge = load(model)
     if judge.saved is None:
         raise Misconfigured("The rules answer: there is no trained model to draw.")

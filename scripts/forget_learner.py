@@ -34,7 +34,7 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
     return removed
 
 
-@command({0: "what there was is removed"})
+@command({0: "everything that was found is removed"})
 @click.argument("user_id")
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
 @json_option

@@ -123,7 +123,7 @@ def _vacuum(url: str, tables: Sequence[str]) -> None:
         connection.cursor().execute(f"VACUUM (ANALYZE) {', '.join(tables)}")
 
 
-@command({0: "the reviews are there"})
+@command({0: "the reviews exist"})
 @database_options(schema=False, demo=False, looks_for_env_file=lambda options: False)
 @click.option(
     "--reviews",

@@ -93,9 +93,7 @@ def _store(writer: Writer, table: Table, written: Counts) -> None:
     written[table.model] += stored
 
 
-@command(
-    {0: "the log is imported", 2: "the arguments make no request, or a row of FILE is malformed (its line is named)"}
-)
+@command({0: "the log is imported", 2: "the arguments are invalid, or a row of FILE is malformed (its line is named)"})
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @database_options(demo=False)
 @json_option

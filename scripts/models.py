@@ -35,9 +35,9 @@ from scripts.cli.streams import in_one_line
 @json_option
 @click.pass_context
 def models(context: click.Context, models_dir: str, as_json: bool) -> None:
-    """Say which model answers: list the versions, look at one, promote one, return to the one before, remove old ones.
+    """Manage which model answers: list the versions, show one, promote one, return to the one before, remove old ones.
 
-    The options stand before the command: models.py --models-dir DIR list.
+    The options come before the command: models.py --models-dir DIR list.
     """
     if not os.path.isdir(models_dir):
         raise ModelNotFound(f"there is no model directory {models_dir}")

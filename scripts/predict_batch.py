@@ -62,16 +62,19 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
 )
 @learners_option("--users", "Predict only for the learners whom FILE names.")
 @click.option(
-    "--days-ahead", type=click.IntRange(0, 3650), default=14, help="How many days of missions and exams count as ahead."
+    "--days-ahead",
+    type=click.IntRange(0, 3650),
+    default=14,
+    help="How many days ahead missions and exams are looked for.",
 )
 @click.option(
     "--objectives",
     type=click.Choice(["upcoming", "all"]),
     default="upcoming",
-    help="upcoming: those of missions and exams ahead, else unmastered ones; all: also each that the learner owns or"
-    " has met.",
+    help="upcoming: those of missions and exams ahead, else unmastered ones; all: also every one that the learner owns"
+    " or has met.",
 )
-@as_of_option("The moment of the predictions, which see nothing later.")
+@as_of_option("The moment of the predictions; nothing later is used.")
 @model_option()
 @click.option(
     "--output", type=OutputPath(), metavar="FILE", help="Write to *.jsonl or *.parquet. Default: JSON lines on stdout."

@@ -178,14 +178,14 @@ def record_outcomes(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Decide stored predictions by what their learners did afterwards.
+    """Record the outcomes of stored predictions, from what their learners did afterwards.
 
     A PENDING prediction is decided once its learner has studied the objective: by the first visit that the platform's
     definition can judge, or, where answers come in several short visits, by the first five of them together. The
     learner's own answer (prediction_feedbacks.actualStruggle, where the app has that table) takes precedence, also
     afterwards.
 
-    Run the command as often as you like: what is decided stays, unless the learner says otherwise. With --again,
+    Run the command as often as you like: a decided outcome stays, unless the learner says otherwise. With --again,
     outcomes that were decided by another rule than today's (before GOOD was the lowest correct grade, or under the
     other --correct-from) are decided again from the same answers, and learners' own answers stay. Open predictions of
     learners who have switched performance tracking off are dismissed.

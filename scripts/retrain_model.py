@@ -38,13 +38,13 @@ with extras:
     from scripts.training.retraining import retrain
 
 
-@command({0: "the challenger is promoted, or kept and said why", UNDER_WAY: ""})
+@command({0: "the challenger is promoted, or it is kept and the reason is printed", UNDER_WAY: ""})
 @extras.required
 @click.option(
     "--since",
     default="7 days ago",
     metavar="TIME",
-    help="What is newer judges both models: '7 days ago', 'last monday' or ISO 8601.",
+    help="Both models are compared on what is newer: '7 days ago', 'last monday' or ISO 8601.",
 )
 @database_options(models=True, looks_for_env_file=lambda options: False, needed=names_workers)
 @models_dir_option
@@ -59,7 +59,7 @@ with extras:
 @json_option
 @as_record(RetrainingOptions)
 def retrain_model(options: RetrainingOptions) -> None:
-    """Train a challenger, and let it answer where it is proven better than the model that answers now.
+    """Train a challenger, and let it answer if it is proven better than the model that answers now.
 
     The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
     known (from record_outcomes.py or from the learner), with the features that they had then. Champion and challenger

@@ -222,14 +222,14 @@ def _json(text: str) -> Response:
 )
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="The port to listen at.")
 @click.option("--workers", default=1, type=click.IntRange(1, 64), help="How many processes serve.")
-@click.option("--no-token", is_flag=True, help="Listen beyond this machine although no token is asked for.")
+@click.option("--no-token", is_flag=True, help="Listen beyond this machine without requiring a token.")
 @click.option("--demo", is_flag=True, help="Serve the embedded demo database.")
 def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> int:
     """Answer predictions over HTTP, as predict.py would print them.
 
     Settings come from the environment: DATABASE_URL or STRUGGLE_ENV_FILE (a file that sets it), STRUGGLE_SCHEMA (the
     app's schema.prisma), STRUGGLE_MODEL (a path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (callers must then
-    show it as `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8) and STRUGGLE_TIMEOUT (4 s per database call). With
+    send it as `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8) and STRUGGLE_TIMEOUT (4 s per database call). With
     STRUGGLE_TOKEN and STRUGGLE_WRITER_URL (a role that may write) the service also stores predictions and learners'
     answers, for the app's own routes.
     """

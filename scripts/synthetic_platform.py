@@ -22,7 +22,7 @@ from scripts.cli.database_options import database_options
 from scripts.testbed.synthetic_rows import Size, fill
 
 
-@command({0: "the platform is there"})
+@command({0: "the platform exists"})
 @database_options(schema=False, demo=False, looks_for_env_file=lambda options: False)
 @click.option("--learners", type=click.IntRange(min=1), default=1000, help="The number of learners.")
 @click.option(

@@ -52,9 +52,13 @@ with extras:
     "--difficulty-only", is_flag=True, help="Keep the prior's weights; learn only how hard the objectives are."
 )
 @as_of_option("Train on what had happened by then.")
-@click.option("--pretrained", is_flag=True, help="Make pretrained.pkl, its card and README.md out of all databases.")
+@click.option("--pretrained", is_flag=True, help="Make pretrained.pkl, its card and README.md from all databases.")
 @click.option(
-    "--source", "names", multiple=True, metavar="TEXT", help="With --pretrained: what each database holds, in order."
+    "--source",
+    "names",
+    multiple=True,
+    metavar="TEXT",
+    help="With --pretrained: what each database contains, in the order of the databases.",
 )
 @correct_from_option()
 @engine_options(jobs=2)

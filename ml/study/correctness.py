@@ -21,7 +21,7 @@ _CORRECT = {GOOD: frozenset(("GOOD", "EASY")), HARD: frozenset(("HARD", "GOOD", 
 IN_WORDS = {
     GOOD: "Correct: GOOD and EASY. It answers only where STRUGGLE_CORRECT_FROM is GOOD.",
     HARD: "Correct: every grade but AGAIN. It answers only where STRUGGLE_CORRECT_FROM is HARD.",
-    ANY: "Correct: what the logs call right. No answer was rated HARD, so it serves both values of"
+    ANY: "Correct: the answers that the logs mark as right. No answer was rated HARD, so it serves both values of"
     " STRUGGLE_CORRECT_FROM, GOOD and HARD.",
 }
 """What a model trained under each setting counted as a correct answer, as a sentence."""

@@ -1,8 +1,6 @@
 """What every command is made of: -h beside --help, one line for an error, and the exit code of the one table.
 
-@command({0: "the tables are there"})
-@click.option(...)
-def create_database(...) -> None: ...
+@command({0: "the tables exist"}) @click.option(...) def create_database(...) -> None: ...
 
 A command ends with 0, with the number that it returns, or with the code that scripts/cli/exits.py gives to what it
 raises. Nothing that it raises is shown as a traceback: what nobody expected is told with the places of the calls.

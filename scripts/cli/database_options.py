@@ -40,7 +40,8 @@ def declared(several: bool = False, schema: bool = True, demo: bool = True) -> C
             "urls" if several else "database_url",
             multiple=several,
             metavar="URL",
-            help="The database. Default: $DATABASE_URL, which keeps a password out of sight: others can see arguments.",
+            help="The database. Default: $DATABASE_URL, which is safer for a password, because other users can see"
+            " arguments.",
         ),
         click.option(
             "--env-file", metavar="FILE", help="A .env file that sets DATABASE_URL. Default: $STRUGGLE_ENV_FILE."

@@ -4,7 +4,7 @@ predict.py, every script and the start of the service take their exit codes from
 and ends as the table says (scripts/cli/command.py); nobody else turns a failure into a number.
 
     CommandFailed
-    ├── Usage           the arguments make no request (exit 2)
+    ├── Usage           the arguments are invalid (exit 2)
     ├── Unavailable     what the command needs cannot be reached (exit 69)
     │   └── OutputBusy  another batch is writing the same file
     ├── InputOutput     a file or stdout cannot be read or written (exit 74)
@@ -28,7 +28,7 @@ class CommandFailed(Exception):
 
 
 class Usage(CommandFailed):
-    """Raised when the arguments make no request."""
+    """Raised when the arguments are invalid."""
 
 
 class Unavailable(CommandFailed):
@@ -85,7 +85,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int, str], ...] = (
 MEANINGS = {
     DONE: "the command did what it was asked to do",
     TO_LOOK_AT: "too few labelled visits to train on; of `monitor.py`: an alert",
-    USAGE: "the arguments make no request",
+    USAGE: "the arguments are invalid",
     UNKNOWN: "the learner, the objective or the topic is unknown",
     UNAVAILABLE: "the database or the workers cannot be reached, or refuse what is asked of them",
     BUG: "a bug",

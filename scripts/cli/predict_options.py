@@ -32,7 +32,7 @@ MAX_FEATURES_BYTES = 1 << 20
 
 ENDS = {
     DONE: "a prediction (also when `degraded` says that it rests on default features)",
-    USAGE: "the arguments, or the features given, make no request",
+    USAGE: "the arguments or the given features are invalid",
     UNKNOWN: "the learner or the objective is unknown",
     UNAVAILABLE: "with --strict: the database is unreachable, or the deadline passed",
     BUG: MEANINGS[BUG],
@@ -86,7 +86,7 @@ def _command(version: str) -> click.Command:
     @declared()
     @model_option()
     @correct_from_option(decided=False)
-    @as_of_option("The moment of the prediction, which sees nothing later.")
+    @as_of_option("The moment of the prediction; nothing later is used.")
     @click.option("--features", metavar="FILE|-", help="Predict from a JSON object of features; open no database.")
     @click.option(
         "--timeout",
@@ -102,8 +102,8 @@ def _command(version: str) -> click.Command:
     def predict(**options: object) -> Mapping[str, object]:
         """Predict whether a learner will struggle with an objective; print one JSON object.
 
-        USER_ID and OBJECTIVE_ID are the platform's ids. An id that starts with a dash stands behind --,
-        unless the two ids are all there is: exactly two arguments are never options.
+        USER_ID and OBJECTIVE_ID are the platform's ids. Put -- before an id that starts with a dash, unless the two ids
+        are the only arguments: exactly two arguments are never options.
         """
         return options
 

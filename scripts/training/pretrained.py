@@ -27,8 +27,9 @@ from scripts.training.initial import PRETRAINED, measured
 from scripts.training.options import TrainingOptions
 
 HOW_MEASURED = (
-    "Each platform was predicted by a model that saw only the others: what a new platform may expect before it trains"
-    " on its own answers, given its own objective difficulties. A part of the time features was hidden at random."
+    "Each platform was predicted by a model that was trained only on the others. A new platform may expect this"
+    " before it trains on its own answers, given its own objective difficulties. Time features were hidden at random in"
+    " part of the visits."
 )
 
 

@@ -126,7 +126,7 @@ def test_only_is_said_of_little_alone_and_never_against_the_sign(feature: Featur
             True,
             "earlier visits were a struggle about as often as expected of an average learner",
         ),
-        ("time_since_any", 1.0, True, "the last answer on anything was given 60 or more days ago"),
+        ("time_since_any", 1.0, True, "the last answer on any objective was given 60 or more days ago"),
         (
             "objective_offset",
             0.6,

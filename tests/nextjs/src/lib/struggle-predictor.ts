@@ -68,7 +68,7 @@ const MAX_OUTPUT_BYTES = 1 << 20;
 const LONGEST_ID = 255;
 
 const STATUS_OF_EXIT: Readonly<Record<number, Failure['status']>> = {
-  2: 400, // the arguments make no request
+  2: 400, // the arguments are invalid
   66: 404, // learner or objective unknown
   69: 503, // database unreachable, or deadline passed
   78: 500, // configuration
