@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Packs predict.py into one file for places without an installation: serverless functions, a single scp.
 
-The archive holds the inference path, the model and the demo database, and click for the options; it runs with the
-standard library alone (`python3 -I predict.pyz USER_ID OBJECTIVE_ID`), PostgreSQL needs psycopg2 beside it. Nothing
+The archive contains the inference path, the model and the demo database, and click for the options. It runs with the
+standard library alone (`python3 -I predict.pyz USER_ID OBJECTIVE_ID`); for PostgreSQL it also needs psycopg2. Nothing
 is unpacked. Equal sources, model, click and Python version give equal bytes.
 """
 
@@ -76,7 +76,7 @@ def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
 
 
 def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
-    """The model as the archive's current one, and its difficulty table beside it; nothing for the rules."""
+    """The members of the archive for the model, as current.pkl, and for its difficulty table; nothing for the rules."""
     saved = model.saved
     if saved is None or model.path is None:
         return {}
@@ -90,7 +90,7 @@ def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
 
 
 def code_members() -> dict[str, bytes]:
-    """Every module of the inference path with its bytecode, so that a start compiles nothing, and click."""
+    """Every module of the inference path with its bytecode, so that nothing is compiled at a start, and click."""
     members = dict(_module("__main__", _bytes(os.path.join(ROOT, "predict.py"))))
     for package in ("db", "ml"):
         for folder, folders, names in os.walk(os.path.join(ROOT, package)):
@@ -127,7 +127,10 @@ def _module(name: str, source: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def write(output: str, members: dict[str, bytes]) -> int:
-    """The archive, whole or not at all; its size in bytes. Stored, not deflated: bytes differ between zlibs."""
+    """Writes the archive, whole or not at all, and returns its size in bytes.
+
+    Members are stored, not deflated, because the bytes differ between versions of zlib.
+    """
     file = io.BytesIO()
     file.write(SHEBANG)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The platform's tables in an empty database: `python -m scripts.create_database [--demo]`.
+"""Makes the platform's tables in an empty database: `python -m scripts.create_database [--demo]`.
 
 An app with a schema.prisma of its own has its tables already; this makes the ones that db/schema.prisma describes, for
-trying the predictor out, for importing answer logs and for tests. prediction_feedbacks, which the current app lacks,
-is made too: with it a learner's word can be kept beside the outcome that the answers tell.
+trying the predictor out, for importing answer logs and for tests. prediction_feedbacks, which the current app lacks, is
+made too: it keeps a learner's report beside the outcome that the answers give.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How good a model is on the history in a database: `python scripts/evaluate_model.py`.
 
-Every labelled visit is predicted as predict.py would have done at its first answer. Evaluate on learners whom the
-model was not trained on (--learners FILE): on its own it looks better than it is.
+Every labelled visit is predicted as predict.py would have done at its first answer. Evaluate on learners on whom the
+model was not trained (--learners FILE): on its own learners it looks better than it is.
 """
 
 from __future__ import annotations

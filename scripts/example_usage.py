@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The Python API in one screen: who is about to struggle, why, and what would help.
 
-Without arguments it speaks of the demo learner; `--database-url`, `--user` and `--topic` ask about your own.
+Without arguments it shows the demo learner; `--database-url`, `--user` and `--topic` show your own.
 """
 
 from __future__ import annotations

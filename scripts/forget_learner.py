@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Removes what the predictor keeps of a learner: `python scripts/forget_learner.py USER_ID`."""
+"""Removes what the predictor has stored about a learner: `python scripts/forget_learner.py USER_ID`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from scripts.cli.options import json_option
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:
-    """Removes the learner's rows in the writer's transaction; returns how many of each table, 0 where it is absent."""
+    """Removes the learner's rows in the writer's transaction.
+
+    Returns their number per table, 0 where a table is absent.
+    """
     removed = {"prediction_feedbacks": 0, "struggle_indicators": 0, "struggle_predictions": 0}
     predictions: list[str] = []
     if writer.has("StrugglePrediction"):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A platform of many reviews on PostgreSQL: `python -m scripts.generate_reviews --reviews 10000000`.
 
-Made inside the server by scripts/testbed/synthetic_rows.py, the app's own indexes afterwards. A learner has 100 to 500
-reviews, 300 on average; those with few stopped weeks ago. On demand one learner has a million, which lie among
-everybody else's, and one objective ten thousand prerequisites. The same arguments give the same rows.
+The rows are made inside the server by scripts/testbed/synthetic_rows.py, and the app's own indexes afterwards. A
+learner has 100 to 500 reviews, 300 on average; those with few stopped weeks ago. On request one learner has a million,
+stored among everybody else's, and one objective has ten thousand prerequisites. The same arguments give the same rows.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ HUB = "objective-hub"
 
 
 def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, show_progress: bool = False) -> int:
-    """Fills an empty PostgreSQL database; returns how many reviews there are: as many as asked for, or some more.
+    """Fills an empty PostgreSQL database; returns how many reviews there are: the requested number or slightly more.
 
-    crowd: how many reviews the learner CROWD has on top of them. prerequisites: how many HUB has. Raises DatabaseError.
+    crowd: how many reviews the learner CROWD has in addition. prerequisites: how many HUB has. Raises DatabaseError.
     """
     size = platform_size(reviews, crowd)
     stored = 0
@@ -65,7 +65,7 @@ def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, sho
 
 
 def platform_size(reviews: int, crowd: int) -> Size:
-    """The platform's size: a whole multiple of five learners, so that the mean holds.
+    """The platform's size: a multiple of five learners, so that the mean is exact.
 
     Where there is a crowd, the reviews of one learner in `every` are given to it instead.
     """

@@ -1,4 +1,4 @@
-"""Real answer logs into the platform's tables: `python -m scripts.import_history FILE`.
+"""Imports real answer logs into the platform's tables: `python -m scripts.import_history FILE`.
 
 Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
 become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the

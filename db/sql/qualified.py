@@ -31,11 +31,11 @@ _TOKENS = re.compile(
 
 @lru_cache(maxsize=512)
 def qualified(sql: str) -> str:
-    """The same statement in a form that means the same on any search path. Nested arithmetic must be in parentheses:
+    """The same statement in a form that means the same on any search path.
 
-    all operators named with a schema have the same precedence, which is lower than that of a plain + or *. A list after
-    IN is left as it is: its items have the type of the value compared with them, and for two values of one type
-    PostgreSQL finds its own operator.
+    Nested arithmetic must be in parentheses: all operators named with a schema have the same precedence, which is lower
+    than that of a plain + or *. A list after IN is left as it is: its items have the type of the value compared with
+    them, and for two values of one type PostgreSQL finds its own operator.
     """
     tokens = [(match.lastgroup, match.group()) for match in _TOKENS.finditer(sql)]
     written: list[str] = []

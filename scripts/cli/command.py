@@ -1,9 +1,9 @@
-"""What every command is made of: -h beside --help, one line for an error, and the exit code of the one table.
+"""What every command has: -h beside --help, one line for an error, and an exit code from the one table.
 
 @command({0: "the tables exist"}) @click.option(...) def create_database(...) -> None: ...
 
 A command ends with 0, with the number that it returns, or with the code that scripts/cli/exits.py gives to what it
-raises. Nothing that it raises is shown as a traceback: what nobody expected is told with the places of the calls.
+raises. Nothing that it raises is shown as a traceback: an unexpected error is reported with the places of the calls.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Command(click.Command):
         return _end(run) if standalone_mode else run()
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Does the work. click would end the process with 1 where nobody reads what it prints."""
+        """Does the work. Without this, click would end the process with 1 where nobody reads what it prints."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -64,7 +64,7 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """A command with commands of its own, which end in the same way."""
+    """A command with subcommands, which end in the same way."""
 
     command_class = Command
 
@@ -73,8 +73,8 @@ def command(ends: Mapping[int, str]) -> Callable[[Callable[..., Any]], Command]:
     """Makes a function a command.
 
     Args:
-        ends: What exit codes mean in this command, where that differs from MEANINGS or is not said of every command;
-            an empty text stands for what MEANINGS says.
+        ends: What exit codes mean in this command, where that differs from MEANINGS or where not every command has the
+            code; an empty text means the text of MEANINGS.
     """
 
     def made(function: Callable[..., Any]) -> Command:
@@ -86,12 +86,12 @@ def command(ends: Mapping[int, str]) -> Callable[[Callable[..., Any]], Command]:
 
 
 def group(function: Callable[..., Any]) -> Group:
-    """Makes a function a command that has commands of its own."""
+    """Makes a function a command that has subcommands."""
     return click.group(cls=Group, context_settings=CONTEXT)(function)
 
 
 def as_record(record: Callable[..., Record]) -> Callable[[Callable[[Record], Any]], Callable[..., Any]]:
-    """Hands a command its options as one record, whose fields have the options' names."""
+    """Passes a command its options as one record, whose fields have the options' names."""
 
     def made(function: Callable[[Record], Any]) -> Callable[..., Any]:
         @wraps(function)

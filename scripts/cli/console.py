@@ -1,4 +1,4 @@
-"""The command `struggle-predict` of an installed project: predict.py by another name, with the same contract."""
+"""The command `struggle-predict` of an installed project: predict.py under another name, with the same contract."""
 
 import os
 import time

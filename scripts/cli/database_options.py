@@ -1,8 +1,9 @@
-"""--database-url, --env-file, --schema and --demo: the same options, with the same rules, of every command.
+"""--database-url, --env-file, --schema and --demo: the same options, with the same rules, for every command.
 
 A command's database is the one that --database-url or --env-file names, else the variable DATABASE_URL (or the variable
 that the schema's datasource names), else STRUGGLE_ENV_FILE, else, for commands that people run by hand, a .env file
-beside the schema or in the project. Where nothing names one the command is refused: the demo is for who asks for it.
+beside the schema or in the project. Where nothing names one, the command refuses to run: the demo is used only if it is
+asked for.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ Question = Callable[[Mapping[str, Any]], bool]
 
 
 def declared(several: bool = False, schema: bool = True, demo: bool = True) -> Callable[[Command], Command]:
-    """Declares the options without deciding on a database.
+    """Declares the options without choosing a database.
 
-    several: --database-url may be repeated, and is named `urls`.
+    several: --database-url may be repeated; its parameter is then `urls`.
     """
     options = [
         click.option(
@@ -72,13 +73,13 @@ def database_options(
     looks_for_env_file: Question = lambda options: True,
     needed: Question = lambda options: True,
 ) -> Callable[[Command], Command]:
-    """Declares the options and decides on a database: the command gets `database_url` (or `urls`) and `schema`.
+    """Declares the options and chooses a database: the command gets `database_url` (or `urls`) and `schema`.
 
     several: --database-url may be repeated. schema, demo: whether these options are offered. demo_by_default: where
-    nothing names a database, database_url is None. models: whether the command makes models; with --demo it must then
-    be told where. writes: whether it would write to the database; the demo is then refused. looks_for_env_file: whether
-    a .env file that nobody named may be read. needed: whether it would open a database at all; else only what is given
-    counts. Raises Usage, Misconfigured, DatabaseError.
+    nothing names a database, database_url is None. models: whether the command makes models; with --demo, --models-dir
+    must then be given. writes: whether it would write to the database; the demo is then refused. looks_for_env_file:
+    whether a .env file that nobody named may be read. needed: whether it would open a database at all; otherwise only
+    the given options are checked. Raises Usage, Misconfigured, DatabaseError.
     """
 
     def decorated(command: Command) -> Command:
@@ -152,14 +153,14 @@ def refuse_two_databases(url: str | None, env_file: str | None, demo: bool) -> N
 
 
 def warned(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
-    """A callback for an option that names a database of a benchmark: the URL, with the warning where it is due."""
+    """A callback for an option that names a benchmark's database: returns the URL, and warns of a password in it."""
     if warning := warning_of_passwords([url]):
         note(warning)
     return url
 
 
 def warning_of_passwords(urls: Sequence[str | None]) -> str:
-    """A sentence where a URL that was given as an argument holds a password, else ""."""
+    """A warning where a URL that was given as an argument contains a password, else ""."""
     for url in urls:
         try:
             where = parse(url or "", os.curdir)

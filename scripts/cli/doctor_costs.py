@@ -33,7 +33,7 @@ _COLUMNS = {
 
 
 def costs(missing: Iterable[str]) -> dict[str, str]:
-    """For each missing source, as `missing_sources` names it, what predictions lack without it."""
+    """For each missing source, as `missing_sources` names it, a sentence on what predictions lack without it."""
     return {source: _cost(source) for source in missing}
 
 

@@ -1,7 +1,7 @@
-"""Every way a command can end, and the one table from what is raised to the exit code and the name that programs read.
+"""Every way in which a command can end, and the one table from exceptions to exit codes and to names for programs.
 
-predict.py, every script and the start of the service take their exit codes from here. A command raises what happened
-and ends as the table says (scripts/cli/command.py); nobody else turns a failure into a number.
+predict.py, every script and the start of the service take their exit codes from here. A command raises an exception and
+ends as the table says (scripts/cli/command.py); no other code turns a failure into a number.
 
     CommandFailed
     ├── Usage           the arguments are invalid (exit 2)
@@ -13,7 +13,7 @@ and ends as the table says (scripts/cli/command.py); nobody else turns a failure
     │   └── ExtraMissing  a package of an extra is not installed
     └── Interrupted     stopped by the person who started it (exit 130)
 
-The rooms of scripts derive their own classes from these; the classes of ml and db stand in the table themselves.
+The folders of scripts derive their own classes from these; the classes of ml and db are in the table themselves.
 """
 
 from db import errors as database
@@ -24,7 +24,7 @@ INPUT_OUTPUT, UNDER_WAY, CONFIGURATION, INTERRUPTED, TERMINATED = 74, 75, 78, 13
 
 
 class CommandFailed(Exception):
-    """Base of every expected failure of a command; its text is fit for a person to read."""
+    """Base of every expected failure of a command; its text is written for people."""
 
 
 class Usage(CommandFailed):
@@ -32,7 +32,7 @@ class Usage(CommandFailed):
 
 
 class Unavailable(CommandFailed):
-    """Raised when something that the command needs cannot be reached, or does not do what it is asked."""
+    """Raised when something that the command needs cannot be reached, or refuses what is asked of it."""
 
 
 class OutputBusy(Unavailable):
@@ -98,11 +98,11 @@ MEANINGS = {
 
 
 def ending(error: BaseException) -> tuple[int, str]:
-    """The exit code for what was raised, and its name for programs."""
+    """The exit code for an exception, and its name for programs."""
     return next((code, name) for kind, code, name in EXIT_CODES if isinstance(error, kind))
 
 
 def told(meanings: "dict[int, str]") -> str:
-    """The exit codes as the end of a command's help, which click must not fill."""
+    """The exit codes for the end of a command's help, in a form that click does not re-wrap."""
     lines = (f"  {code:<4} {meaning}" for code, meaning in sorted(meanings.items()))
     return "\b\nExit codes:\n" + "\n".join(lines)

@@ -34,7 +34,7 @@ class Extras:
     """The block in which a command imports what an extra brings.
 
     The first import that fails ends the block; the command must then be called through `required`, which refuses. A
-    package that no extra brings is a mistake of ours, and its ModuleNotFoundError is raised as ever.
+    package that belongs to no extra is a mistake of ours, and its ModuleNotFoundError is raised as usual.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Extras:
         return self.missing is not None
 
     def required(self, command: Callable[..., Any]) -> Callable[..., Any]:
-        """The same command, which ends with 78 and one sentence where a package is missing, then or later."""
+        """The same command; it ends with 78 and one sentence where a package is missing, at the import or later."""
 
         @wraps(command)
         def equipped(*arguments: Any, **options: Any) -> Any:
@@ -68,7 +68,10 @@ class Extras:
 
 
 def sentence(package: str, extra: str = "") -> str:
-    """What to install for a package, in the form that works from a checkout; extra stands in for EXTRA_OF's."""
+    """What to install for a package, in the form that works from a checkout.
+
+    extra: used instead of the one in EXTRA_OF.
+    """
     return f"This needs {package}: pip install '.[{extra or EXTRA_OF[package]}]'"
 
 

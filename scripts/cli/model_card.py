@@ -1,4 +1,4 @@
-"""A model's card, read as a file that anybody may have put there: numbers are numbers, and texts are short."""
+"""Reads a model's card without trusting it, since anybody may have put it there: numbers are checked, texts cut."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_BINS = 100
 
 
 def card_of(path: str) -> Mapping[str, Any]:
-    """The model's card; empty where there is none, or what lies there is none."""
+    """The model's card; empty where there is none, or where the file is not a card."""
     try:
         found = json.loads(content_of(path, MOST_BYTES_OF_A_CARD))
     except (OSError, ValueError, RecursionError):
@@ -24,7 +24,7 @@ def card_of(path: str) -> Mapping[str, Any]:
 
 
 class Bin(NamedTuple):
-    """Predictions that said much the same: the mean of what they said, and the share that came, both in 0..1."""
+    """Predictions with similar probabilities: their mean probability and the share that struggled, both in 0..1."""
 
     said: float
     came: float
@@ -32,7 +32,7 @@ class Bin(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a card says of the model's quality. figures: name -> value, low, high, each None where there is none."""
+    """What a card says about the model's quality. figures: name -> value, low, high, each None where there is none."""
 
     how: str
     bins: Sequence[Bin]
@@ -52,7 +52,7 @@ SHOWN = {
 
 
 def measured(card: Mapping[str, Any]) -> Measured:
-    """The card's figures as numbers, so that no text of a card gets into the page in their place.
+    """The card's figures as numbers, so that a card cannot put text into the page in place of a figure.
 
     Raises KeyError, TypeError or ValueError where the card does not hold them.
     """

@@ -1,7 +1,7 @@
 """The options that several commands share, each declared once: the same name, the same help, the same rules.
 
---database-url and what belongs to it are in scripts/cli/database_options.py, --jobs and what belongs to it in
-scripts/workers/options.py.
+--database-url and the options that belong to it are in scripts/cli/database_options.py, --jobs and the options that
+belong to it in scripts/workers/options.py.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Instant(click.ParamType):  # type: ignore[type-arg]  # older releases of c
 
 
 class Number(click.FloatRange):
-    """A number within bounds; NaN lies within none."""
+    """A number within bounds; NaN is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number. Fails outside the bounds."""
@@ -54,7 +54,7 @@ class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above
     name = "file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The ids; fails where the file is no list of them."""
+        """The ids; fails where the file is not a list of ids."""
         try:
             with click.open_file(value, "rb") as file:
                 octets = file.read(LONGEST_LIST + 1)
@@ -75,7 +75,7 @@ class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above
 
 
 def as_of_option(help_text: str) -> Decorator:
-    """--as-of as `as_of_ms`: milliseconds since 1970, or None where the command is to take its own now."""
+    """--as-of as `as_of_ms`: milliseconds since 1970, or None where the command should use the present."""
     written = "Written as ISO 8601, in UTC where no offset is given: 2026-11-16 or 2026-11-16T03:00:00Z."
     return click.option(
         "--as-of", "as_of_ms", type=Instant(), metavar="ISO", help=f"{help_text} {written} Default: now."
@@ -88,7 +88,7 @@ def json_option(command: Command) -> Command:
 
 
 def quiet_option(command: Command) -> Command:
-    """--quiet; a progress bar is shown on a terminal only, whether or not it is given."""
+    """--quiet. Without it, a progress bar is shown, but only on a terminal."""
     return click.option("--quiet", is_flag=True, help="Show no progress bar, not even on a terminal.")(command)
 
 
@@ -115,7 +115,7 @@ def _correct_from(_context: click.Context, _option: click.Parameter, given: str 
 def correct_from_option(decided: bool = True) -> Decorator:
     """--correct-from, GOOD or HARD, the same for every command of a deployment (ml/study/correctness.py).
 
-    decided: whether the command gets the setting in force; else only what is given, and None where nothing is.
+    decided: whether the command gets the setting in force; otherwise it gets only what was given, or None.
     """
     return click.option(
         "--correct-from",
@@ -126,7 +126,10 @@ def correct_from_option(decided: bool = True) -> Decorator:
 
 
 def model_option(rules: bool = True) -> Decorator:
-    """--model; ml.model.load reads what it names, and knows the default. rules: whether the rules can be asked for."""
+    """--model; ml.model.load reads the model that it names, and knows the default.
+
+    rules: whether the rules may be named.
+    """
     last = ", else the rules" if rules else ""
     return click.option(
         "--model",

@@ -1,7 +1,7 @@
-"""Files that people name for output: refused before the work where they cannot be written, whole or absent after it.
+"""Files that people name for output: refused before the work if they cannot be written, whole or absent after it.
 
-What is no regular file (a pipe, a device, /dev/stdout, a shell's >(...)) is written to as it is. A link that somebody
-put in an output's place is replaced by the output, never followed. A database is never written over.
+Pipes, devices and the like (/dev/stdout, a shell's >(...)) are written to directly. A link that somebody put in an
+output's place is replaced by the output, never followed. A database is never written over.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 
 
 class OutputPath(click.Path):
-    """An option that names a file to write; minutes of work are not to end in a directory that is not there."""
+    """An option that names a file to write.
+
+    It is checked first, so that minutes of work are not lost for want of a directory.
+    """
 
     def __init__(self, allow_dash: bool = False) -> None:
         super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash)
@@ -57,7 +60,7 @@ def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
 
 
 def is_stream(path: str) -> bool:
-    """Whether path is open or special already: what a rename there would replace is not the output's to replace."""
+    """Whether path is a stream that is already open, a pipe or a device, which a rename must not replace."""
     is_device = os.path.abspath(path).startswith(("/dev/", "/proc/"))
     return os.path.exists(path) and (is_device or not os.path.isfile(path))
 
@@ -70,9 +73,9 @@ def is_database(path: str) -> bool:
 
 
 def open_beside(path: str, mode: int) -> int:
-    """A handle to read and write path, made where it is not there; no link is followed. Raises OSError.
+    """A handle to read and write path, which is created if it does not exist; no link is followed. Raises OSError.
 
-    mode: the most permissions that the file may have, of a new file and of one that is there.
+    mode: the upper limit of the file's permissions, whether it is new or exists.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NOTHING_BUT_A_FILE, mode)
     there = os.fstat(handle)

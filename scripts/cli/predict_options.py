@@ -46,7 +46,7 @@ EPILOG = told(ENDS) + "\n\nExactly two arguments are always the two ids, whateve
 
 
 def parse_request(argv: Sequence[str], version: str, called: str = "predict.py") -> Request:
-    """The request that argv asks for. called: the command's name, for its help.
+    """Parses argv into a request. called: the command's name, for its help.
 
     Raises Usage, InvalidFeatures; SystemExit after --help and --version.
     """

@@ -15,13 +15,13 @@ Each = TypeVar("Each")
 
 
 def bar(label: str, length: int, quiet: bool = False, **more: Any) -> ProgressBar[int]:
-    """A progress bar on stderr, which shows nothing where stderr is no terminal or people asked for quiet."""
+    """A progress bar on stderr, which shows nothing where stderr is not a terminal or --quiet was given."""
     hidden = quiet or not sys.stderr.isatty()
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=hidden, **more)
 
 
 def shown(items: Iterable[Each], label: str, length: int, quiet: bool = False) -> Iterator[Each]:
-    """The same items, counted on a progress bar while they pass."""
+    """Yields the same items, and counts them on a progress bar."""
     with bar(label, length, quiet) as progress:
         for item in items:
             yield item

@@ -1,4 +1,4 @@
-"""A request to predict.py, and its answers where no learner's records are read."""
+"""A request to predict.py, and the answers for which no learner's records are read."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 
     began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
-    person should hear about the database that was read. on_demo: whether it is the demo because nobody named another.
-    warning: what a person should hear about the arguments.
+    person should be told about the database that was read. on_demo: whether it is the demo because nobody named
+    another. warning: what a person should be told about the arguments.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
@@ -61,16 +61,17 @@ def opened(request: Request) -> Client:
 
 
 def predict_from_features(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
-    """The last steps alone, on features the caller has computed; no database is opened."""
+    """Does only the last steps, on features that the caller has computed; no database is opened."""
     given = request.given_features() if request.given_features is not None else {}
     features = FeatureVector.from_dict(given, moment_ms(request))
     return answer(request.user_id, request.objective_id, features, model.predict(features))
 
 
 def predict_by_default(request: Request, model: StrugglePredictionModel, code: str, why: str) -> dict[str, object]:
-    """What the route still gets when the learner's rows cannot be had: neutral features, and why.
+    """The answer when the learner's rows cannot be read: it rests on neutral features, and says why.
 
-    code is one of ml.study.degraded's, for whoever reads the answer; why names host or file, for whoever reads stderr.
+    code is one of ml.study.degraded's, for readers of the answer; why names the host or the file, for readers of
+    stderr.
     """
     if request.strict:
         raise DatabaseUnavailable(why, code)
@@ -80,19 +81,22 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
 
 
 def sentence_of(code: str) -> str:
-    """Why there are no features, for whoever reads the answer; few answers need it."""
+    """Why there are no features, in a sentence for readers of the answer.
+
+    It is imported here because few answers need it.
+    """
     from ml.study.degraded import SENTENCES
 
     return SENTENCES[code]
 
 
 def in_utf8(word: str) -> str:
-    """An argument's bytes read as UTF-8, which is what callers write, also where the locale says otherwise."""
+    """Decodes an argument's bytes as UTF-8, which is what callers write, even if the locale says otherwise."""
     if sys.getfilesystemencoding() == "utf-8":
         return word
     return os.fsencode(word).decode("utf-8", "surrogateescape")
 
 
 def moment_ms(request: Request) -> int:
-    """as_of where no database client tells it."""
+    """The moment of the prediction where there is no database client to ask."""
     return request.as_of_ms if request.as_of_ms is not None else time.time_ns() // 1_000_000

@@ -1,7 +1,8 @@
 """The first steps of a predict.py process, before its own imports, which take half of a prediction's time.
 
-Only what is built into every interpreter is imported here, and nothing from a `from __future__`: a file of the caller's
-directory might stand in the place of anything else until `leave_out_callers_directory` has been called.
+Only modules that are built into every interpreter are imported here, not even `__future__`: until
+`leave_out_callers_directory` has been called, a file in the caller's directory might be imported in place of any other
+module.
 """
 
 import _signal as signal  # the C half: the enums of `signal` cost two milliseconds
@@ -16,7 +17,7 @@ GIVE_UP_S = 0.5
 
 
 def begin(by_name: bool = False) -> None:
-    """Prepares the process for its one answer. by_name: whether it was started by `python -m`."""
+    """Prepares the process to give one answer. by_name: whether it was started by `python -m`."""
     gc.disable()  # the process ends with its one answer, before there is anything to collect
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
@@ -26,7 +27,7 @@ def begin(by_name: bool = False) -> None:
 
 
 def stop(signum: int, _frame: object) -> None:
-    """SIGINT and SIGTERM: one JSON object still, then the exit code a shell expects (130, 143)."""
+    """Handles SIGINT and SIGTERM: prints one JSON object and ends with the exit code that shells expect (130, 143)."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # a second one must not print a second object
     _end_soon(128 + signum)  # nor may a full pipe keep us
@@ -52,10 +53,10 @@ def _end_soon(code: int) -> None:
 
 
 def leave_out_callers_directory(named: str, by_name: bool = False) -> None:
-    """Takes the directory in which the caller stands out of the places of modules: its files are no modules of ours.
+    """Removes the working directory from the module search path, because files there are not our modules.
 
-    named: PYTHONPATH's value, of which an empty or relative entry may mean that directory; one that it names in full
-    stays. by_name: whether `python -m` has put the directory first.
+    named: PYTHONPATH's value, in which an empty or relative entry may mean that directory; one that is absolute stays.
+    by_name: whether `python -m` has put the directory first.
     """
     entries = named.split(os.pathsep) if named else []
     there = [entry for entry in entries if not os.path.isabs(entry)]

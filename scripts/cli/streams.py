@@ -14,7 +14,10 @@ SAYING_S = 0.2
 
 
 def stdout_is_open() -> bool:
-    """Asked before anything else is opened: the database's connection would get a closed stdout's number."""
+    """Whether stdout is open.
+
+    Ask before anything else is opened: the database's connection would get a closed stdout's number.
+    """
     try:
         os.fstat(1)
     except OSError:
@@ -23,7 +26,10 @@ def stdout_is_open() -> bool:
 
 
 def keep_stderr_free() -> None:
-    """Puts /dev/null where stderr was closed: the database's connection would get its number, and our words."""
+    """Opens /dev/null as stderr if it was closed.
+
+    Otherwise the database's connection would get its number, and our messages.
+    """
     try:
         os.fstat(2)
     except OSError:
@@ -32,31 +38,34 @@ def keep_stderr_free() -> None:
 
 
 def write(text: str) -> bool:
-    """The answer and a newline on stdout, or False; from here on a signal no longer changes what is printed."""
+    """Writes the answer and a newline to stdout; returns False if it cannot.
+
+    From here on a signal does not change the output.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return _sent(1, text.encode("ascii") + b"\n", WRITING_S)
 
 
 def say(message: str) -> None:
-    """One line for people, on stderr; where there is no stderr, nobody listens."""
+    """Writes one line for people to stderr; without a stderr it does nothing."""
     _sent(2, f"predict.py: {in_one_line(message)}\n".encode("ascii"), SAYING_S)
 
 
 def in_one_line(text: str) -> str:
-    """The text with everything escaped that is no printable ASCII.
+    """The text, with everything escaped that is not printable ASCII.
 
-    A file's name may hold line ends and escape sequences: in a log they would pass for lines of others' making.
+    A file's name may contain line ends and escape sequences, which could forge lines in a log.
     """
     shown = text.translate({control: f"\\x{control:02x}" for control in (*range(32), 127)})
     return shown.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def printable(text: str) -> str:
-    """The text in its own letters, with everything escaped that would not be seen as itself.
+    """The text in its own letters, with everything escaped that is not visible as itself.
 
-    Stored texts may hold line ends, escape sequences and marks that turn the direction of writing; in a report or a log
-    they would pass for lines of ours.
+    Stored texts may contain line ends, escape sequences and marks that change the direction of writing, which could
+    forge lines in a report or a log.
     """
     return text if text.isprintable() else "".join(each if each.isprintable() else _escape(each) for each in text)
 
@@ -117,7 +126,7 @@ def _write(stream: int, octets: bytes, written: list[int]) -> None:
 
 
 def place_of(error: BaseException) -> str:
-    """Where an unexpected error arose, without its text, which may quote a learner's rows or a password."""
+    """Where an unexpected error occurred, without its text, which may quote a learner's rows or a password."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,10 +1,10 @@
 """One file for two platforms, beside predict.pyz: an AWS Lambda function, and a Python function of Vercel.
 
-POST {"user_id", "objective_id"} is answered with the very bytes that predict.pyz prints, started anew for each call:
-nothing survives in a warm function that could be another learner's. Lambda: handler `serverless.lambda_handler`
-behind a function URL, API Gateway (payload 1.0 or 2.0) or a load balancer. Vercel: this file as api/predict.py,
-predict.pyz beside it (see vercel.json). DATABASE_URL comes from the environment; for postgresql:// put psycopg2-binary
-into the function's requirements. Whatever happens, the answer is JSON.
+POST {"user_id", "objective_id"} is answered with exactly the bytes that predict.pyz prints. It is started anew for each
+call, so that a warm function keeps no data of another learner. Lambda: handler `serverless.lambda_handler` behind a
+function URL, API Gateway (payload 1.0 or 2.0) or a load balancer. Vercel: this file as api/predict.py, predict.pyz
+beside it (see vercel.json). DATABASE_URL comes from the environment; for postgresql:// put psycopg2-binary into the
+function's requirements. Whatever happens, the answer is JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def failed(status: int, code: str, message: str) -> Told:
 
 
 def predicted(body: bytes) -> Told:
-    """HTTP status and JSON for the body of one request; never raises."""
+    """Returns the HTTP status and the JSON for the body of one request; never raises."""
     try:
         asked = json.loads(body) if len(body) <= MOST_BODY_BYTES else {}
         ids = [asked["user_id"], asked["objective_id"]]
@@ -156,7 +156,7 @@ class handler(BaseHTTPRequestHandler):  # noqa: N801 - the name that Vercel look
         return self._answer(*predicted(body))
 
     def do_GET(self) -> None:
-        """Refuses what is no POST."""
+        """Refuses a request that is not a POST."""
         self.close_connection = True
         self._answer(*failed(405, "usage", "only POST is answered"))
 
@@ -173,7 +173,10 @@ class handler(BaseHTTPRequestHandler):  # noqa: N801 - the name that Vercel look
         self.do_GET()
 
     def send_error(self, code: int, _message: str | None = None, _explain: str | None = None) -> None:
-        """What http.server itself refuses: other methods, and what is no request; it would answer with HTML."""
+        """Answers with JSON what http.server itself refuses (other methods, malformed requests).
+
+        It would answer with HTML.
+        """
         self.close_connection = True
         if code == 501:
             return self._answer(*failed(405, "usage", "only POST is answered"))
