@@ -20,6 +20,38 @@ say() {
     echo "weekly_retrain: $*" >&2
 }
 
+# Without this, asking for help would retrain.
+if [[ $# -eq 1 && ($1 == -h || $1 == --help) ]]; then
+    cat <<'HELP' || exit 74
+Usage: weekly_retrain.sh
+
+  Record outcomes, retrain and monitor, once a week from cron. It takes no arguments; these variables configure it:
+
+  DATABASE_URL       the database, by the URL of the role that may write
+  STRUGGLE_ENV_FILE  a file that sets DATABASE_URL
+  STRUGGLE_SCHEMA    the app's schema.prisma
+  PYTHON             the interpreter (.venv/bin/python beside scripts/, else python3)
+  MODELS_DIR         the directory of models (STRUGGLE_MODELS_DIR, else models/)
+  SINCE              the challenger is judged on what is newer (7 days ago)
+  LOG                the log file (weekly_retrain.log in the directory of models)
+
+  Exit codes:
+    0    everything was done
+    1    monitoring raised an alert
+    2    arguments were given
+    71   the lock cannot be taken
+    74   everything was done, but the log could not be written
+    75   another run is under way
+    78   a variable or the installation cannot be used as it is
+    else that of the first step that failed
+HELP
+    exit 0
+fi
+if (($#)); then
+    say "no arguments are taken: see weekly_retrain.sh --help"
+    exit 2
+fi
+
 script=${BASH_SOURCE[0]}
 while [[ -L $script ]]; do # cron may know it by a link in /etc/cron.weekly
     target=$(readlink -- "$script")

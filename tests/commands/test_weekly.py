@@ -50,6 +50,15 @@ def test_a_quiet_week_ends_with_zero_and_says_nothing(store: str, tmp_path: Path
     assert steps(tmp_path / "models") == [f"{script} ended with 0" for script in scripts]
 
 
+@pytest.mark.parametrize(("argument", "code"), [("-h", 0), ("--help", 0), ("--hepl", 2), ("3", 2)])
+def test_an_argument_starts_no_run(store: str, tmp_path: Path, argument: str, code: int) -> None:
+    models = tmp_path / "models"
+    environment = {"DATABASE_URL": store, "MODELS_DIR": str(models), "PYTHON": sys.executable}
+    done = subprocess.run([SCRIPT, argument], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, models.exists()) == (code, False)
+    assert "MODELS_DIR" in done.stdout if code == 0 else done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("blank", ["", " ", '""'])
 def test_without_a_database_nothing_is_run(tmp_path: Path, blank: str) -> None:
     (tmp_path / ".env").write_text("DATABASE_URL=file:/nonexistent/app.db\n")
