@@ -18,6 +18,10 @@ _MISCONFIGURED = ("22", "42")
 
 _NOT_ALLOWED = "permission denied"
 _RIGHTS = 'The role needs the rights that "Roles" in db/README.md lists (GRANT SELECT ON ALL TABLES ...).'
+_WRITERS_RIGHTS = (
+    'The role needs the rights that "Roles" in db/README.md lists for a command that stores something'
+    " (GRANT SELECT ON ALL TABLES ..., and GRANT INSERT, UPDATE, DELETE ...)."
+)
 
 
 def failure(label: str, code: str, said: str) -> DatabaseConfiguration | DatabaseUnavailable:
@@ -63,9 +67,12 @@ def refusal(url: DatabaseURL, error: psycopg2.Error) -> str:
     return told
 
 
-def with_rights(said: str) -> str:
-    """The sentence and, if a privilege is missing, a pointer to the page that lists the privileges of the role."""
-    return f"{said} {_RIGHTS}" if _NOT_ALLOWED in said else said
+def with_rights(said: str, writes: bool = False) -> str:
+    """The sentence and, if a privilege is missing, a pointer to the page that lists the privileges of the role.
+
+    writes: whether the statement was one of a command that stores something.
+    """
+    return f"{said} {_WRITERS_RIGHTS if writes else _RIGHTS}" if _NOT_ALLOWED in said else said
 
 
 def in_one_line(text: str) -> str:

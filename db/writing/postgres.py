@@ -137,7 +137,7 @@ class PostgreSQLWriter(Writer):
         return stored
 
     def _failure(self, error: Any) -> DatabaseUnavailable | WriteRefused:
-        said = with_rights(sentence(last_words(error, self._connection)))
+        said = with_rights(sentence(last_words(error, self._connection)), writes=True)
         if not error.pgcode or error.pgcode[:2] in ("08", "57"):
             return DatabaseUnavailable(f"The PostgreSQL database {self.label} broke off: {said}")
         kind = RowRefused if error.pgcode[:2] in OF_THE_ROW else WriteRefused
