@@ -56,4 +56,4 @@ def benchmark() -> None:
 
 
 if __name__ == "__main__":
-    benchmark(prog_name="benchmark")
+    benchmark()

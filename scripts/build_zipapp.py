@@ -152,4 +152,4 @@ def _bytes(path: str) -> bytes:
 
 
 if __name__ == "__main__":
-    build_zipapp(prog_name="build_zipapp")
+    build_zipapp()

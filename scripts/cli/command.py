@@ -38,6 +38,7 @@ SPECIAL = (TO_LOOK_AT, UNKNOWN, UNDER_WAY)
 _OF_A_FULL_DISK = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Record = TypeVar("Record")
+Result = TypeVar("Result")
 
 
 class Command(click.Command):
@@ -55,18 +56,23 @@ class Command(click.Command):
         run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
         return _end(run) if standalone_mode else run()
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the arguments, and prints the help or the version where they ask for it."""
+        return _with_a_reader(lambda: super(Command, self).parse_args(ctx, args))
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Does the work. Without this, click would end the process with 1 where nobody reads what it prints."""
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:
-            raise InputOutput("stdout cannot be written: nobody reads it.") from None
+        """Does the work."""
+        return _with_a_reader(lambda: super(Command, self).invoke(ctx))
 
 
 class Group(Command, click.Group):
-    """A command with subcommands, which end in the same way."""
+    """A command with subcommands, which end in the same way. Without one of them it has nothing to do."""
 
     command_class = Command
+
+    def __init__(self, **attributes: Any) -> None:
+        attributes.setdefault("no_args_is_help", False)
+        super().__init__(**attributes)
 
 
 def command(ends: Mapping[int, str]) -> Callable[[Callable[..., Any]], Command]:
@@ -106,6 +112,14 @@ def as_record(record: Callable[..., Record]) -> Callable[[Callable[[Record], Any
 def note(sentence: str) -> None:
     """Tells people something, in one line on stderr."""
     click.echo(in_one_line(sentence), err=True)
+
+
+def _with_a_reader(step: Callable[[], Result]) -> Result:
+    """What a step returns. click would end the process with 1 where nobody reads what it prints."""
+    try:
+        return step()
+    except BrokenPipeError:
+        raise InputOutput("stdout cannot be written: nobody reads it.") from None
 
 
 def _end(run: Callable[[], Any]) -> NoReturn:

@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from ml.errors import InvalidFeatures
-from scripts.cli.command import CONTEXT
+from scripts.cli.command import CONTEXT, Command
 from scripts.cli.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
 from scripts.cli.exits import (
     BUG,
@@ -22,6 +22,7 @@ from scripts.cli.exits import (
     UNAVAILABLE,
     UNKNOWN,
     USAGE,
+    InputOutput,
     Usage,
     told,
 )
@@ -48,7 +49,7 @@ EPILOG = told(ENDS) + "\n\nExactly two arguments are always the two ids, whateve
 def parse_request(argv: Sequence[str], version: str, called: str = "predict.py") -> Request:
     """Parses argv into a request. called: the command's name, for its help.
 
-    Raises Usage, InvalidFeatures; SystemExit after --help and --version.
+    Raises Usage, InvalidFeatures, InputOutput; SystemExit after --help and --version.
     """
     command = _command(version)
     try:
@@ -56,6 +57,8 @@ def parse_request(argv: Sequence[str], version: str, called: str = "predict.py")
         options = command.main(list(argv), prog_name=called, standalone_mode=False)
     except click.ClickException as error:
         raise Usage(error.format_message()) from None
+    except OSError as error:  # of --help and --version, the only ones that print
+        raise InputOutput(f"stdout cannot be written: {error.strerror}.") from None
     except click.exceptions.Exit as finished:
         raise SystemExit(finished.exit_code) from None
     if not isinstance(options, Mapping):  # --help and --version have been printed
@@ -80,7 +83,7 @@ def parse_request(argv: Sequence[str], version: str, called: str = "predict.py")
 
 
 def _command(version: str) -> click.Command:
-    @click.command(epilog=EPILOG, context_settings=CONTEXT)
+    @click.command(cls=Command, epilog=EPILOG, context_settings=CONTEXT)
     @click.argument("user_id", required=False)
     @click.argument("objective_id", required=False)
     @declared()

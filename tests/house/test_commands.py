@@ -255,6 +255,31 @@ def test_nothing_but_sentences_is_written_outside_a_terminal(tmp_path: Path) -> 
     assert "1 learner " in run("scripts/import_history.py", str(log), "--database-url", url).stdout
 
 
+@pytest.mark.parametrize("name", ["models", "benchmark"])
+def test_a_command_that_has_commands_asks_for_one(name: str) -> None:
+    done = invoked(name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert re.fullmatch(r"Error: Missing command\. See \S+ --help\.\n", done.stderr)
+
+
+@pytest.mark.parametrize("name", ["predict", "models", "benchmark", "build_zipapp", "create_database"])
+def test_help_calls_a_command_by_its_file(name: str) -> None:
+    path = "predict.py" if name == "predict" else f"scripts/{name}.py"
+    assert run(path, "--help").stdout.startswith(f"Usage: {name}.py ")
+
+
+@pytest.mark.parametrize("path", ["predict.py", "scripts/models.py", "scripts/monitor.py"])
+def test_help_that_cannot_be_printed_is_exit_74(path: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "w") as full, open(writing, "w") as unread:
+        for stdout, why in ((full, "No space left on device"), (unread, "nobody reads it")):
+            argv = [sys.executable, path, "--help"]
+            done = subprocess.run(argv, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+            assert (done.returncode, done.stderr.count("\n")) == (74, 1), done.stderr
+            assert done.stderr.endswith(f": stdout cannot be written: {why}.\n")
+
+
 @pytest.mark.slow
 def test_a_full_disk_and_a_closed_pipe_are_exit_74() -> None:
     with open("/dev/full", "w") as full:
