@@ -1,9 +1,9 @@
 """Imports real answer logs into the platform's tables: `python -m scripts.import_history FILE`.
 
 Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
-become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the
-log's own or digests of what a row is about. Importing a log twice adds nothing, and importing a longer one adds what
-is new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
+become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the log's
+own, or digests of what identifies a row. Importing a log twice adds nothing, and importing a longer one adds what is
+new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ Counts = Counter[str]
 
 
 def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object] = lambda learners: None) -> Counts:
-    """Stores the log in the writer's transaction; counts, per model, the rows added or brought up to date.
+    """Stores the log in the writer's transaction; returns, per model, how many rows were added or updated.
 
-    progress is told after each batch how many learners it held. Raises MalformedLog where the log contradicts an
+    progress is called after each batch with its number of learners. Raises MalformedLog where the log contradicts an
     earlier import, WriteRefused, DatabaseUnavailable.
     """
     learners = by_learner(log)

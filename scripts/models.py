@@ -1,4 +1,4 @@
-"""Which model answers: list the versions, look at one, promote one, go back to the one before, take old ones away.
+"""Manages which model answers: lists versions, shows one, promotes one, returns to the one before, removes old ones.
 
 python scripts/models.py list
 python scripts/models.py show struggle_prediction_v1.0_2026-11-23

@@ -48,7 +48,7 @@ ALERT_COMMAND_WITHIN_S = 60
 
 
 class MonitorOptions(NamedTuple):
-    """What each means is in the command's help. as_of_ms: None for the database's now."""
+    """The command's help says what each option means. as_of_ms: None for the database's now."""
 
     days: float
     as_of_ms: int | None

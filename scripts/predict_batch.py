@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Every learner's upcoming objectives at once: `python scripts/predict_batch.py --output tonight.jsonl [--store]`.
 
-The probabilities are predict.py's, but each learner's history is read once for all objectives ahead. Work is cut into
-ranges of learners that any process can do again: interrupted, the same command goes on where it stopped.
+The probabilities are predict.py's, but each learner's history is read once for all objectives ahead. Work is divided
+into ranges of learners that any process can repeat: after an interruption, the same command continues where it stopped.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What became of stored predictions: `python scripts/record_outcomes.py [--dry-run]`."""
+"""Records the outcomes of stored predictions: `python scripts/record_outcomes.py [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def record(
     correct_from: str = GOOD,
     again: bool = False,
 ) -> Counter[str]:
-    """Decides what can be decided, page by page of learners, each page kept as it is done; counts by status.
+    """Decides what can be decided, and commits after each page of learners; returns counts by status.
 
-    again: what was decided by another rule than correct_from's is decided again.
+    again: whether outcomes decided by another rule than correct_from's are decided again.
     """
     counts: Counter[str] = Counter()
     with db.connect(url, schema_path=schema) as client, open_writer(url, schema_path=schema) as writer:

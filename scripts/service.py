@@ -59,7 +59,7 @@ ENDS_WITHIN_S = 5
 
 
 class Predictor:
-    """The pipeline over lent connections: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> JSON object."""
+    """The pipeline over shared connections: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> JSON."""
 
     def __init__(self, connections: Connections, current: CurrentModel, metrics: Metrics) -> None:
         self.connections = connections
@@ -67,7 +67,7 @@ class Predictor:
         self.metrics = metrics
 
     def predict(self, asked: PredictionRequest) -> str:
-        """One answer as JSON text. Raises what scripts/serving/problems.py gives a status."""
+        """One answer as JSON text. Raises exceptions for which scripts/serving/problems.py has a status."""
         model = self.current.model()
         rows = self.connections.read(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
         history = StudyHistory.before(rows, model.correct_from)
@@ -83,7 +83,7 @@ class Predictor:
         return Batch(self.connections, self.current.model(), leave.check, self._count).answered(asked)
 
     def probe(self) -> None:
-        """Raises DatabaseError or ModelRefused where a prediction would."""
+        """Raises DatabaseError or ModelRefused if a prediction would raise it now."""
         self.connections.probe()
         self.current.check()
 
@@ -92,7 +92,7 @@ class Predictor:
 
 
 def create_app() -> FastAPI:
-    """The application, configured from the environment; where that cannot work, one sentence and the process ends."""
+    """The application, configured from the environment; if that cannot work, the process ends with one sentence."""
     if extras.missing is not None:
         raise SystemExit(sentence(extras.missing))
     try:
@@ -103,7 +103,7 @@ def create_app() -> FastAPI:
 
 
 def application(settings: Settings) -> FastAPI:
-    """The application. Raises PredictorError where the model must not be used."""
+    """Makes the application. Raises PredictorError where the model must not be used."""
     metrics = Metrics()
     current = CurrentModel(settings.model)
 
@@ -163,7 +163,10 @@ def _add_predictions(app: FastAPI) -> None:
 
 def _add_probes(app: FastAPI, metrics: Metrics) -> None:
     async def health(request: Request, response: Response) -> Health:
-        """Alive, with which model; asks the database nothing. 503 when predictions wait and none comes to an end."""
+        """Whether the process works, and with which model.
+
+        Does not ask the database. 503 when predictions wait and none finishes.
+        """
         state = request.app.state
         if state.rooms.are_stuck:
             response.status_code = 503
@@ -174,7 +177,7 @@ def _add_probes(app: FastAPI, metrics: Metrics) -> None:
         )
 
     async def ready(request: Request, response: Response) -> Health:
-        """Ready to predict: 503 while the database does not answer, 500 while the model must not be used."""
+        """Whether predictions are possible: 503 while the database does not answer, 500 while the model is refused."""
         state = request.app.state
         try:
             await state.rooms.probes.do(request, lambda _leave: state.predictor.probe())

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A platform of any size, made up: `python -m scripts.synthetic_platform --learners 10000`.
+"""Makes up a platform of any size: `python -m scripts.synthetic_platform --learners 10000`.
 
-What is in it: scripts/testbed/synthetic_rows.py.
+scripts/testbed/synthetic_rows.py describes its content.
 """
 
 from __future__ import annotations

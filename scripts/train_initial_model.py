@@ -65,10 +65,10 @@ with extras:
 @json_option
 @as_record(TrainingOptions)
 def train_initial_model(options: TrainingOptions) -> None:
-    """Learn from the study history in a database, and let the new model answer.
+    """Train a model on the study history in a database, and let it answer.
 
-    Below 50 labelled visits, or with one outcome only, nothing is written and the present model stays. Below 100 the
-    shipped weights stay as they are, and only the platform's difficulties are learned.
+    With fewer than 50 labelled visits, or only one outcome, nothing is written and the present model stays. With fewer
+    than 100, the shipped weights stay as they are, and only the platform's difficulties are learned.
     """
     if options.pretrained:
         made = pretrain_on_platforms(options)

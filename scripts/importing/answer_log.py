@@ -2,10 +2,9 @@
 
 Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind]`.
 
-- timestamp: seconds. Below 315360000 (ten years) they count from 2000-01-01, as logs without a date count from
-  their start; from there on they are epoch seconds. A log whose timestamps are all 0 knows only an order: its
-  answers get times ten minutes apart per learner, so that the one-hour rule for a visit means at most five others
-  in between.
+- timestamp: seconds. Below 315360000 (ten years) they count from 2000-01-01, because logs without dates count from
+  their start; larger values are epoch seconds. A log whose timestamps are all 0 gives only an order: its answers get
+  times ten minutes apart per learner, so that the one-hour rule for a visit means at most five others in between.
 - correct: 1 or 0. kind: practice (also when empty or absent), posttest, or study, which answers nothing.
 """
 
@@ -52,7 +51,7 @@ class MalformedLog(Usage):
 
 
 class LoggedAnswer(NamedTuple):
-    """One row. correct is None for a study row; at_ms is in milliseconds since 1970 UTC."""
+    """One row of a log. correct is None for a study row; at_ms is in milliseconds since 1970 UTC."""
 
     line: int
     learner_id: str
@@ -64,7 +63,7 @@ class LoggedAnswer(NamedTuple):
 
 
 class AnswerLog(NamedTuple):
-    """A whole log in the file's own order. order_only: its times are places in an order, not instants."""
+    """A whole log in the file's own order. order_only: whether its times only give the order."""
 
     answers: Sequence[LoggedAnswer]
     order_only: bool

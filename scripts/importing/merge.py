@@ -1,4 +1,4 @@
-"""What a log adds to the answers that a learner's earlier imports left, and what no longer stands because of it."""
+"""What a log adds to the answers of a learner's earlier imports, and which stored rows it makes obsolete."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LearnerLog(NamedTuple):
 
 
 class StoredReview(NamedTuple):
-    """An answer that an earlier import stored, and the session it was stored with."""
+    """An answer that an earlier import stored, with its session."""
 
     review: Review
     session_id: str
@@ -40,8 +40,8 @@ class StoredReview(NamedTuple):
 class Changes(NamedTuple):
     """What to write for one learner.
 
-    moved: (session, review) of stored answers whose visit now starts elsewhere. ended: stored sessions, and days by
-    id, that are no more.
+    moved: (session, review) of stored answers whose visit now starts at another answer. ended: stored sessions, and
+    days by id, that must be deleted.
     """
 
     new_reviews: Sequence[tuple[Review, str]]
@@ -53,7 +53,7 @@ class Changes(NamedTuple):
 
 
 def by_learner(log: AnswerLog) -> list[LearnerLog]:
-    """The log, learner by learner in the order of their first rows. Study rows hold no answer and are left out."""
+    """The log, learner by learner in the order of their first rows. Study rows contain no answer and are left out."""
     rows: dict[str, list[LoggedAnswer]] = {}
     for answer in log.answers:
         rows.setdefault(answer.learner_id, []).append(answer)
@@ -78,7 +78,7 @@ def _learner_log(learner_id: str, answers: list[LoggedAnswer]) -> LearnerLog:
 
 
 def changes(learner: LearnerLog, stored: Sequence[StoredReview], order_only: bool) -> Changes:
-    """What importing these rows changes. Raises MalformedLog where a row contradicts what is stored."""
+    """The changes that importing these rows makes. Raises MalformedLog where a row contradicts what is stored."""
     _refuse_contradictions(learner, stored, order_only)
     known = {row.review.id: row for row in stored}
     new = [review for review in learner.reviews if review.id not in known]

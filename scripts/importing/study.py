@@ -1,7 +1,7 @@
-"""One learner's answers -> the rows a study platform would hold: reviews, visits, daily metrics, validations.
+"""From one learner's answers to the rows of a study platform: reviews, visits, daily metrics, validations.
 
-Pure and repeatable: the same answers give the same rows with the same ids, so that importing twice adds nothing
-and importing a longer log changes only what the new answers change. Ids are digests of what a row is about.
+These functions are pure: the same answers give the same rows with the same ids, so that importing twice adds nothing
+and importing a longer log changes only what the new answers change. Ids are digests of what identifies a row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class Review(NamedTuple):
 
 
 class Visit(NamedTuple):
-    """A run of answers on one objective with no gap over an hour; new_cards had never been answered before."""
+    """A run of answers on one objective with no gap over an hour.
+
+    new_cards: the number of cards never answered before.
+    """
 
     id: str
     learner_id: str
@@ -91,9 +94,10 @@ def card_id(objective_id: str, item_id: str) -> str:
 
 
 def review_id(learner_id: str, card: str, at_ms: int, nth: int) -> str:
-    """The id of an answer; nth counts the learner's earlier answers at the very same time.
+    """The id of an answer; nth is the number of the learner's earlier answers at exactly the same time.
 
-    Queries order answers of one instant by id, so nth leads: coarse clocks keep the log's own order.
+    Queries order answers of one instant by id, so the id begins with nth: this keeps the log's order where its clock is
+    coarse.
     """
     return digest_id(f"{REVIEW_PREFIX}{nth:04d}:", learner_id, card, at_ms)
 
@@ -134,9 +138,9 @@ def day_metrics(reviews: Iterable[Review]) -> list[DayMetric]:
 def validations(trials: Iterable[Trial]) -> list[Validation]:
     """One response per objective and sitting of one learner's posttest trials, which come oldest first.
 
-    All responses of a sitting are dated at its last trial. A score does not exist before its trials are answered,
-    and objectives are tested in turns: dated one by one, the first ones would be known while the others are still
-    being predicted. A sitting ends where more than an hour passes without a trial.
+    All responses of a sitting are dated at its last trial. A score does not exist before its trials are answered, and
+    objectives are tested alternately: if each were dated separately, the first ones would be known while the others are
+    still being predicted. A sitting ends where more than an hour passes without a trial.
     """
     sittings = runs_of(trials, lambda trial: trial.at_ms)
     return [response for sitting in sittings for response in _responses(sitting)]

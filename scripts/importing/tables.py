@@ -1,7 +1,7 @@
 """The rows that an import writes, table by table, in the fields of the platform's models.
 
-Instants are milliseconds since 1970; whoever stores them gives them the database's form. Fields not named here keep
-the database's defaults: a log knows neither schedules nor complexities.
+Instants are milliseconds since 1970; the writer converts them to the database's form. Fields not named here keep the
+database's defaults, because a log has neither schedules nor complexities.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Row = tuple[object, ...]
 
 
 class Table(NamedTuple):
-    """Rows of one model. updated: the fields to bring up to date where a row of that id is already there."""
+    """Rows of one model. updated: the fields to update where a row with that id already exists."""
 
     model: str
     fields: tuple[str, ...]
@@ -31,7 +31,7 @@ class Table(NamedTuple):
 
 
 def course_tables(log: AnswerLog) -> Iterator[Table]:
-    """What the log's answers are about: one course of one lecture, its objectives with their cards, and who learns."""
+    """The content and learners of a log: one course with one lecture, objectives with their cards, and learners."""
     began: dict[str, int] = {}
     first_met: dict[str, int] = {}
     cards: dict[str, str] = {}

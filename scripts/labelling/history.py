@@ -1,4 +1,4 @@
-"""Labelled visits and difficulty tables out of a database, with progress for people."""
+"""Reads labelled visits and builds difficulty tables from a database, with a progress bar."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def read_examples(
 ) -> ExampleSet:
     """The labelled visits of these learners, with the features that a prediction would have had.
 
-    The client only says which learners there are: whoever does a part reads it. Raises WorkersLost, ExtraMissing.
+    The client is only asked which learners there are: whoever does a part reads their rows. Raises WorkersLost,
+    ExtraMissing.
     """
     content, digest = (None, None) if table_path is None else table_content(table_path)
     extraction = extraction._replace(difficulty=digest)

@@ -1,4 +1,4 @@
-"""What a prediction's outcome is: by the learner's answers since, by a validation score, or by the learner's word."""
+"""Decides a prediction's outcome: by the learner's later answers, by a validation score, or by the learner's report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StoredPrediction(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a prediction's outcome turned out to be, and by whose word (ml/study/outcome_mark.py)."""
+    """A prediction's outcome, and who or what decided it (ml/study/outcome_mark.py)."""
 
     prediction: StoredPrediction
     struggled: bool
@@ -46,14 +46,14 @@ class Decision(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The status for what was predicted and what happened."""
+        """The status that follows from the prediction and the outcome."""
         return STATUS[self.prediction.probability >= SAID_FROM, self.struggled]
 
 
 def outcome_of(
     rows: LearnerRows, objective_id: str, predicted_at_ms: int, now_ms: int, correct_from: str = GOOD
 ) -> tuple[bool, str] | None:
-    """(struggled, by) of what the learner did on the objective in [predicted_at, now), or None while it is open."""
+    """(struggled, by) from what the learner did on the objective in [predicted_at, now); None while undecided."""
     since = [
         review
         for review in rows.reviews
@@ -85,9 +85,9 @@ def decisions(
     now_ms: int,
     correct_from: str = GOOD,
 ) -> Iterator[Decision]:
-    """What is newly known of these predictions; `words` holds what learners said, by prediction id.
+    """New outcomes of these predictions; `words` has learners' reports, by prediction id.
 
-    A prediction that is open although its outcome is known was answered in the app, which has left the status alone.
+    An open prediction that has an outcome got it from the app, which did not change the status.
     """
     for prediction in predictions:
         word = words.get(prediction.id)
@@ -121,9 +121,9 @@ def to_decide_again(
 def decided_again(prediction: StoredPrediction, rows: LearnerRows, now_ms: int, correct_from: str) -> Decision | None:
     """The outcome as the deployment's setting has it, from the rows that the first decision could see.
 
-    An outcome without a mark was worked out from the answers where the rule of that time gives just this outcome; it
-    is worked out again. Any other one is a learner's word, or the app's, and stays. None: its answers are gone, and
-    nothing tells what they would say today.
+    An outcome without a mark was computed from the answers if the rule of that time gives exactly this outcome; it is
+    then computed again. Any other one is a learner's report, or the app's, and stays. Returns None where its answers no
+    longer exist, so that it cannot be computed.
     """
     until_ms = now_ms if prediction.recorded_at_ms is None else min(now_ms, prediction.recorded_at_ms)
     place = prediction.objective_id, prediction.predicted_at_ms, until_ms

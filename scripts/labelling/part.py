@@ -1,6 +1,6 @@
-"""One part of an extraction of labelled examples: one process reads a range of learners and works out their examples.
+"""One part of an extraction of labelled examples: one process reads a range of learners and computes their examples.
 
-The process has a database connection of its own. The difficulty table comes to it as bytes, since the file may lie on
+The process has a database connection of its own. It receives the difficulty table as bytes, since the file may be on
 another machine; doing a part again gives the same examples.
 """
 
@@ -47,7 +47,10 @@ class Extraction(NamedTuple):
 
 
 class ExampleReader:
-    """Reads the parts of an extraction: a process keeps its connection, the table and the objectives it has read."""
+    """Reads the parts of an extraction.
+
+    A process keeps its connection, the table and the objectives that it has read.
+    """
 
     def __init__(self, extraction: Extraction, content: Content | None) -> None:
         self.table = None if content is None else opened_table(content, extraction.difficulty)
@@ -62,9 +65,9 @@ class ExampleReader:
 
 
 def do_part(extraction: Extraction, content: Content | None, learner_ids: Sequence[str]) -> ExampleSet:
-    """The examples of these learners, in the order of their ids;
+    """The examples of these learners, in the order of their ids.
 
-    tries again a little later where the database is away.
+    If the database cannot be reached, it tries again a little later.
     """
     return patiently(_do_part, extraction, content, learner_ids)
 

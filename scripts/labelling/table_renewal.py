@@ -23,12 +23,12 @@ WHY = "its difficulty table was counted anew"
 def renew(
     client: Client, registry: Registry, now_ms: int, fresh: str | None = None, every: bool = False
 ) -> dict[str, str]:
-    """Count the tables of the model that answers and of the one before it anew, each up to its own cut-off.
+    """Counts the tables of the model that answers and of the one before it anew, each up to its own cut-off.
 
-    Where answers are gone from the database (a learner was erased or has opted out), the version gives way to a new
-    one with the same weights, and is removed with its table; with `every`, also where the counts differ otherwise.
-    What only arrived late is left to the next training. fresh: a version whose table has just been made. Returns
-    {old version: new version}. The caller holds the registry's lock. Raises ModelRefused.
+    Where answers have been removed from the database (a learner was erased or has opted out), a new version with the
+    same weights replaces the version, which is removed with its table; with `every`, also where the counts differ for
+    another reason. Answers that only arrived late wait for the next training. fresh: a version whose table has just
+    been made. Returns {old version: new version}. The caller must hold the registry's lock. Raises ModelRefused.
     """
     try:
         current = registry.current()

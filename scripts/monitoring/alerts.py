@@ -1,4 +1,4 @@
-"""The alerts of a report. Intervals that are looked at together are widened until all of them hold at once."""
+"""The alerts of a report. Intervals that are examined together are widened so that all of them hold at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class KnownOutcomes(NamedTuple):
     learners: Integers
 
     def where(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> KnownOutcomes:
-        """Some of the rows."""
+        """The rows that a mask selects."""
         return KnownOutcomes(self.labels[rows], self.probabilities[rows], self.learners[rows])
 
 
@@ -83,9 +83,10 @@ def slice_alerts(
     targets: Mapping[str, Target],
     minimum: int,
 ) -> Iterator[Alert]:
-    """Accuracy and recall of each slice; of slices that the prediction decides, the calibration gap.
+    """Alerts on accuracy and recall of each slice.
 
-    A target that the whole period misses is not reported again for each slice.
+    For slices that depend on the prediction itself, on the calibration gap. A target that the whole period misses is
+    not reported again for each slice.
     """
     judged = (*_SLICE_FIGURES, "calibration_gap")
     told = {name for name in judged if alert(whole.figure(name), targets.get(name), "", minimum)}
@@ -120,7 +121,7 @@ def _figure(name: str, rows: KnownOutcomes, level: float) -> Figure:
 
 
 def drift_alert(drift: FeatureDrift, n: int) -> Alert:
-    """A feature whose distribution has moved beyond chance and by enough to matter."""
+    """The alert for a feature whose distribution has changed by more than chance explains and by enough to matter."""
     means = (drift.mean_before, drift.mean_after)
     moved = f"mean from {means[0]:.2f} to {means[1]:.2f}, " if means[0] is not None and means[1] is not None else ""
     before, after = (f"{share * 100:.0f} %" for share in (drift.missing_before, drift.missing_after))

@@ -45,7 +45,7 @@ def reliability(bins: Sequence[CalibrationBin]) -> Picture:
 
 
 def interval_bar(figure: Figure, low: float, high: float, target: Target | None, width: int = 150) -> Picture:
-    """A dot with its whisker on a rule from low to high; what the target asks for is shaded."""
+    """A dot with its whisker on a scale from low to high; the range that meets the target is shaded."""
     x = scale(low, high, 4, width - 4)
 
     def marks() -> Iterator[Mark]:
@@ -97,7 +97,10 @@ def trend(weeks: Sequence[Week], name: str, title: str, low: float, high: float,
 
 
 def drift_bar(drift: FeatureDrift, most: float, width: int = 320) -> Picture:
-    """A distance as a bar from 0 to most; the tick is what chance explains, the dashed line where it would matter."""
+    """A distance as a bar from 0 to most.
+
+    The tick marks what chance explains, the dashed line where it would matter.
+    """
     x = scale(0, most, 2, width - 2)
     kind = "bar bad" if drift.drifted else "bar notable" if drift.beyond_chance else "bar"
     matters = drift.by_chance + MATERIAL

@@ -1,4 +1,4 @@
-"""Stored predictions, streamed out of the database into the columns that monitoring judges."""
+"""Stored predictions, streamed from the database into the columns from which monitoring computes its figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DRIFT_ROWS = 100_000
 
 
 class Mistake(NamedTuple):
-    """A prediction that its outcome contradicts; size is how far off it was, 0..1."""
+    """A prediction that its outcome contradicts; size is its distance from the outcome, 0..1."""
 
     size: float
     prediction_id: str
@@ -67,7 +67,7 @@ class Codes(NamedTuple):
 
     @classmethod
     def new(cls) -> Codes:
-        """Nothing numbered yet."""
+        """An empty numbering."""
         return cls(Numbers(), Numbers(), Numbers(), Numbers())
 
 

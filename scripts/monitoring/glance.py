@@ -1,7 +1,7 @@
 """What monitoring needs from every stored feature vector: whether it was degraded, its model, and its history's length.
 
-A vector has sixty numbers, and parsing them all is the larger part of reading a prediction. Three suffice for most
-rows, and in the form that the route stores them they can be found without parsing.
+A vector has sixty numbers, and parsing them all takes most of the time of reading a prediction. Three values are enough
+for most rows, and in the form in which the route stores them they can be found without parsing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parsed(stored: str | None) -> dict[str, object] | None:
 
 
 def glance_of(features: dict[str, object] | None) -> Glance:
-    """The glance at parsed features."""
+    """The Glance of parsed features."""
     if features is None:
         return NOTHING
     version, grown = features.get("model_version"), features.get("answers_of_history")

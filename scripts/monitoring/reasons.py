@@ -1,4 +1,4 @@
-"""Why the worst mistakes were predicted: in the words stored with them, or else in those of today's model."""
+"""The reasons of the worst mistakes: the sentences stored with them, or else those of today's model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that monitoring knows about one period: figures, slices, weeks, drift, the worst mistakes, and the alerts."""
+"""The results of monitoring for one period: figures, slices, weeks, drift, the worst mistakes, and the alerts."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Week(NamedTuple):
 
 
 class Report(NamedTuple):
-    """One period [since_ms, until_ms). evaluation covers the predictions whose outcome is known; correct_from is the
-    deployment's setting, under which record_outcomes decides them.
+    """One period [since_ms, until_ms).
 
-    A slice with fewer rows than the minimum, or with too few learners, is left out, and its value is not named either:
-    too_small counts such slices by their dimension. A week or a whole period that is as small keeps its number of
-    predictions, and nothing else.
+    evaluation covers the predictions whose outcome is known; correct_from is the deployment's setting, under which
+    record_outcomes decides them. A slice with fewer rows than the minimum, or with too few learners, is left out, and
+    its value is not named either: too_small counts such slices by their dimension. Of a week or a whole period that is
+    as small, only the number of predictions is kept.
     """
 
     since_ms: int
@@ -119,7 +119,7 @@ class Report(NamedTuple):
 
 
 class Periods(NamedTuple):
-    """The period itself, the one before it (for drift), and what else the trend by week shows."""
+    """The period itself, the one before it (for drift), and the rest of the weeks in the trend."""
 
     current: Predictions
     before: Predictions
@@ -139,7 +139,7 @@ def report(
     bootstrap: int,
     correct_from: str,
 ) -> Report:
-    """Judge the periods.
+    """Makes the report on the periods.
 
     Args:
         groups: Further dimensions to slice by, with one value per prediction of the current period.

@@ -1,4 +1,4 @@
-"""What is withheld of groups that are too small: figures of a few learners say little, and may tell who they are."""
+"""Withholds the figures of groups that are too small: they say little, and may reveal who the learners are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scripts.monitoring.targets import INSUFFICIENT, MINIMUM_LEARNERS, sufficien
 
 
 def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> bool:
-    """Whether most of the values belong to one learner each. A handful of learners does not count."""
+    """Whether most of the values belong to a single learner. It is never so for a handful of learners."""
     of_value: dict[object, set[int]] = {}
     for value, learner in zip(values, learners):
         if value is not None:
@@ -19,12 +19,12 @@ def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> b
 
 
 def is_large(evaluation: Evaluation, minimum: int) -> bool:
-    """Whether enough rows of enough learners stand behind the figures."""
+    """Whether the figures rest on enough rows of enough learners."""
     return evaluation.n >= minimum and evaluation.learners >= MINIMUM_LEARNERS
 
 
 def whole_or_withheld(evaluation: Evaluation, minimum: int) -> Evaluation:
-    """The evaluation; without its figures where too few rows or learners stand behind it."""
+    """The evaluation; without its figures where it rests on too few rows or learners."""
     return evaluation if is_large(evaluation, minimum) else _only(evaluation, lambda figure: False)
 
 
@@ -48,7 +48,7 @@ def _only(evaluation: Evaluation, wanted: Callable[[Figure], bool]) -> Evaluatio
 
 
 def shown_or_withheld(figure: Figure, minimum: int) -> Figure:
-    """The figure, or one without a value where too few rows or learners stand behind it."""
+    """The figure, or one without a value where it rests on too few rows or learners."""
     return figure if sufficient(figure, minimum) else _withheld(figure)
 
 

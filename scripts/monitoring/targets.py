@@ -65,12 +65,12 @@ def targets(accuracy: float, recall: float, degraded: float) -> dict[str, Target
 
 
 def sufficient(figure: Figure, minimum: int) -> bool:
-    """Whether enough rows of enough learners stand behind a figure."""
+    """Whether a figure rests on enough rows of enough learners."""
     return figure.n >= minimum and figure.learners >= MINIMUM_LEARNERS
 
 
 def standing(figure: Figure, target: Target | None, minimum: int) -> str:
-    """How a figure stands to its target: one of the words above."""
+    """How a figure compares with its target: one of the words above."""
     if not sufficient(figure, minimum):
         return INSUFFICIENT
     if target is None or figure.value is None or figure.low is None or figure.high is None:

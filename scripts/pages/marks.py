@@ -1,4 +1,4 @@
-"""Charts as pictures of lines, dots and texts, which pages/chart.html draws as SVG in the stylesheet's colours."""
+"""Charts as lists of lines, dots and texts, which pages/chart.html draws as SVG in the stylesheet's colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Scale = Callable[[float], float]
 
 
 class Mark(NamedTuple):
-    """One SVG element. title: what a pointer that rests on it shows."""
+    """One SVG element. title: the text that appears when the pointer rests on it."""
 
     tag: str
     attributes: Mapping[str, str]
@@ -18,7 +18,7 @@ class Mark(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A chart that scales with its column; label is read aloud in its place."""
+    """A chart that scales with its column; screen readers read its label."""
 
     kind: str
     width: int
@@ -28,12 +28,12 @@ class Picture(NamedTuple):
 
 
 def picture(kind: str, width: int, height: int, label: str, marks: Iterable[Mark]) -> Picture:
-    """The picture of all these marks, the first one at the bottom."""
+    """A picture of all these marks; later ones are drawn over earlier ones."""
     return Picture(kind, width, height, label, tuple(marks))
 
 
 def scale(low: float, high: float, start: float, end: float) -> Scale:
-    """Maps low..high to start..end, clamped."""
+    """Maps low..high to start..end; values outside are clamped."""
     return lambda value: start + (end - start) * min(1.0, max(0.0, (value - low) / (high - low)))
 
 
@@ -64,7 +64,7 @@ def area(kind: str, points: Iterable[tuple[float, float]]) -> Mark:
 
 
 def label(kind: str, x: float, y: float, text: str, turned: bool = False) -> Mark:
-    """A text; turned: it runs upwards."""
+    """A text. turned: whether it runs upwards."""
     place = {"class": kind, "x": _at(x), "y": _at(y)}
     return Mark("text", {**place, "transform": f"rotate(-90 {_at(x)} {_at(y)})"} if turned else place, text)
 

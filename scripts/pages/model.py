@@ -65,7 +65,7 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
 
 
 def reach_of(table: Table, slope: float) -> float:
-    """How far the table moves the logit at most, either way."""
+    """The largest change of the logit that the table makes in either direction."""
     values = [table.at(step / (GRID - 1)) for step in range(GRID)] + [table.missing]
     return slope * max(abs(value) for value in values)
 

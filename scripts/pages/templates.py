@@ -1,6 +1,6 @@
-"""The one template engine of all pages. Every value is escaped, and a name that a page does not know is an error.
+"""The one template engine of all pages. Every value is escaped, and an undefined name in a template is an error.
 
-Templates lie beside the code that fills them, and are named by their path below scripts/.
+Templates are beside the code that fills them, and are named by their path below scripts/.
 """
 
 from __future__ import annotations

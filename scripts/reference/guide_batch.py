@@ -1,4 +1,4 @@
-"""The guide's shape, pair after pair in one process: an awaited extraction, then scikit-learn, for each.
+"""The guide's shape, one pair after another in one process: for each an awaited extraction, then scikit-learn.
 
     python -m scripts.reference.guide_batch DATABASE_URL MODEL_FILE PAIRS_FILE
 

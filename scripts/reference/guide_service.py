@@ -1,7 +1,7 @@
 """What a straightforward web service would do for one prediction; the service benchmark measures ours beside it.
 
 FastAPI as in the integration guide, async SQLAlchemy with its own pool (asyncpg, aiosqlite), a calibrated scikit-learn
-model out of joblib.load, kept in memory. The features are those of guide_shape.py, a yardstick and no second predictor.
+model from joblib.load, kept in memory. The features are those of guide_shape.py, which serve only as a yardstick.
 
     uvicorn --app-dir scripts/reference guide_service:app
 """

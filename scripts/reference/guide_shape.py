@@ -1,8 +1,8 @@
 """What a straightforward service would do for one prediction; the start-up benchmark measures ours beside it.
 
-asyncio runs it, SQLAlchemy maps and reads the same rows of the same tables, a calibrated scikit-learn model comes
-out of joblib.load, one JSON object goes to stdout. It is a yardstick and no second predictor: its model is fitted
-on the spot to numbers drawn at random, so its answer means nothing.
+asyncio runs it, SQLAlchemy maps and reads the same rows of the same tables, joblib.load reads a calibrated scikit-learn
+model, and one JSON object goes to stdout. It is only a yardstick: its model is fitted to random numbers, so its answer
+means nothing.
 
     python guide_shape.py fit MODEL_FILE
     python guide_shape.py predict DATABASE_URL MODEL_FILE USER_ID OBJECTIVE_ID
@@ -198,7 +198,7 @@ async def extract_features(session: Session, user_id: str, objective_id: str) ->
 
 
 def features_of(session: Session, user_id: str, objective_id: str) -> np.ndarray:
-    """Numbers in 0..1 out of every row that our own prediction would read."""
+    """Numbers in 0..1 from every row that our own prediction would read."""
     user = session.execute(select(User).where(User.id == user_id)).scalars().one()
     objective, lecture = session.execute(
         select(LearningObjective, Lecture)

@@ -1,8 +1,7 @@
-"""Runs one command and prints its wall time in seconds, peak memory in KiB, exit code and processor time
-in seconds.
+"""Runs one command and prints its wall time in seconds, peak memory in KiB, exit code and processor time in seconds.
 
-A process starts its life in its parent's memory, and Linux counts that into its peak. So the parent must be smaller
-than any Python to be measured: this file is run with -I -S and imports what the interpreter has loaded anyway.
+A new process first shares its parent's memory, and Linux counts that in its peak. So the parent must be smaller than
+any Python that is measured: this file is run with -I -S and imports only what the interpreter has loaded anyway.
 
     python -I -S one_process.py COMMAND [ARGUMENT...]
 """

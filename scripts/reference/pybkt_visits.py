@@ -15,7 +15,7 @@ COLUMNS = {"order_id": "order", "skill_name": "skill", "correct": "correct", "us
 
 
 def main(given: str, made: str) -> None:
-    """Fit on the training learners' answers, follow everybody, and keep what is said at each visit's beginning."""
+    """Fits on the training learners' answers, replays everybody's, and keeps the prediction at each visit's start."""
     with open(given, encoding="utf-8") as file:
         table = pd.DataFrame(json.load(file))
     table["order"] = range(len(table))

@@ -1,6 +1,6 @@
-"""The three paths to which the app's own routes proxy: predict and store, list what is stored, take a learner's word.
+"""The three paths to which the app's own routes proxy: predict and store, list stored predictions, record feedback.
 
-They exist only where STRUGGLE_WRITER_URL names a role that may write and STRUGGLE_TOKEN keeps others out.
+They exist only where STRUGGLE_WRITER_URL names a role that may write and STRUGGLE_TOKEN is set.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ Result = TypeVar("Result")
 
 
 class UnknownPrediction(Exception):
-    """Raised where there is no such prediction, or it is another learner's: callers cannot tell one from the other."""
+    """Raised where there is no such prediction, or it is another learner's; callers cannot tell which."""
 
 
 class Dismissed(Exception):
-    """Raised where a word is said on a prediction that was dismissed."""
+    """Raised where feedback is given on a dismissed prediction."""
 
 
 class AppPaths:
@@ -59,7 +59,7 @@ class AppPaths:
         self._settings = settings
 
     def generate(self, app: FastAPI, asked: GenerateRequest, leave: Leave) -> str:
-        """Predicts what lies ahead of the learner, as a batch would, stores it, and tells what is stored."""
+        """Predicts the learner's upcoming objectives as a batch would, and stores and returns the predictions."""
         predictor = app.state.predictor
         model: StrugglePredictionModel = predictor.current.model()
         now_ms, judged = predictor.connections.ask(partial(self._judged, asked, model))
@@ -98,7 +98,7 @@ class AppPaths:
         raise UnknownLearner("No learner has this id.")
 
     def listed(self, app: FastAPI, asked: ListRequest) -> str:
-        """What is stored of the learner."""
+        """The learner's stored predictions."""
         now_ms = app.state.predictor.connections.now()
 
         def read(writer: Writer) -> dict[str, object]:
@@ -109,7 +109,7 @@ class AppPaths:
         return dumps(self._with_writer(read))
 
     def heard(self, app: FastAPI, prediction_id: str, asked: FeedbackRequest) -> str:
-        """Records the learner's word: the outcome, what it makes of the prediction, and a row of feedback."""
+        """Records the learner's report: the outcome, the status that follows from it, and a row of feedback."""
         now_ms = app.state.predictor.connections.now()
         correct_from = app.state.predictor.current.model().correct_from
         feedback_id = self._with_writer(lambda writer: _record(writer, prediction_id, asked, now_ms, correct_from))
@@ -189,7 +189,7 @@ def add_app_paths(app: FastAPI, settings: Settings) -> None:
 
     @app.post("/predictions/generate", status_code=201, response_model=StoredPredictions)
     async def generate(body: GenerateRequest, request: Request) -> Response:
-        """Predict what lies ahead of one learner, and store it."""
+        """Predict one learner's upcoming objectives, and store the predictions."""
         rooms = request.app.state.rooms
         text = await rooms.batches.do(request, partial(paths.generate, request.app, body), BATCH_WITHIN_S)
         return _json(text, 201)
@@ -211,7 +211,7 @@ def add_app_paths(app: FastAPI, settings: Settings) -> None:
     async def feedback(
         prediction_id: Annotated[str, Path(min_length=1, max_length=512)], body: FeedbackRequest, request: Request
     ) -> Response:
-        """Record what a learner says became of a prediction."""
+        """Record a learner's feedback on a prediction."""
         given = _once(request)
         said = {body.user_id, given.get("user_id"), given.get("userId")} - {None}
         if len(said) > 1 or "" in said:  # a caller who means to name the learner, and does not, gets no other's

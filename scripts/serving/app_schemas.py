@@ -1,4 +1,4 @@
-"""What the app's own routes send to the service and pass on: stored predictions, alerts, and a learner's word."""
+"""What the app's own routes send to the service and pass on: stored predictions, alerts, and learners' feedback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _either(snake: str, camel: str) -> AliasChoices:
 
 
 class OneSpelling(BaseModel):
-    """A field may be given in one of its two spellings: whoever checked the one must not have checked the other."""
+    """A field may have only one of its two spellings, so that the app cannot check one value while another is used."""
 
     @model_validator(mode="before")
     @classmethod
@@ -34,7 +34,7 @@ class OneSpelling(BaseModel):
 
 
 class GenerateRequest(OneSpelling):
-    """Predict and store what lies ahead of one learner within so many days."""
+    """Predict one learner's objectives within the given number of days, and store the predictions."""
 
     user_id: Annotated[Id, Field(validation_alias=_either("user_id", "userId"))]
     days_ahead: Annotated[
@@ -43,7 +43,7 @@ class GenerateRequest(OneSpelling):
 
 
 class ListRequest(OneSpelling):
-    """Stored predictions of one learner. status: of any where none is named."""
+    """Stored predictions of one learner. status: only those with this status; all where none is named."""
 
     user_id: Annotated[Id, Field(validation_alias=_either("user_id", "userId"))]
     status: Status | None = None
@@ -53,7 +53,7 @@ class ListRequest(OneSpelling):
 
 
 class FeedbackRequest(OneSpelling):
-    """A learner's word on a prediction. user_id: where given, the prediction must be this learner's."""
+    """A learner's feedback on a prediction. user_id: where given, the prediction must be this learner's."""
 
     actual_struggle: Annotated[bool, Field(strict=True, validation_alias=_either("actual_struggle", "actualStruggle"))]
     feedback_type: Annotated[FeedbackType, Field(validation_alias=_either("feedback_type", "feedbackType"))]
@@ -115,8 +115,10 @@ class StoredPredictions(BaseModel):
 
 
 class FeedbackResponse(BaseModel):
-    """feedback_id: of the row in prediction_feedbacks; where the app has no such table, of the prediction, which then
-    holds the word alone."""
+    """feedback_id: the id of the row in prediction_feedbacks.
+
+    Where the app has no such table, the id of the prediction.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
 

@@ -26,7 +26,10 @@ OBJECTIVES_AT_ONCE = 50
 
 
 class Batch:
-    """Answers the pairs of one request, learner by learner. go_on raises an exception that ends the batch early."""
+    """Answers the pairs of one request, learner by learner.
+
+    go_on: called in between; it raises an exception to end the batch early.
+    """
 
     def __init__(
         self,
@@ -41,8 +44,10 @@ class Batch:
         self._noted = noted
 
     def answered(self, request: BatchRequest) -> str:
-        """The JSON text: answers in the order asked; what a pair lacks is its own problem, a lost database is
-        everybody's."""
+        """The JSON text: answers in the order asked.
+
+        An unknown pair gets its own problem; a lost database fails the whole batch.
+        """
         self._go_on()
         of_learner: dict[str, dict[str, str]] = {}  # learner -> objective -> JSON text
         for pair in request.pairs:

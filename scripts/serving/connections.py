@@ -1,8 +1,8 @@
-"""The service's database connections: a few sessions, each lent to one question at a time.
+"""The service's database connections: a few sessions, each lent to one request at a time.
 
-Three things happen to sessions while nobody looks, and each is met before a caller has to pay for it: they break (all
-at once, when the database restarts or the network has swallowed their packets), the file behind them is replaced, and
-the server allows fewer of them than we were told.
+Three things can happen to idle sessions, and each is handled without a failed request: they break (all at once, when
+the database restarts or the network drops their packets), the file behind them is replaced, or the server allows fewer
+of them than were configured.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ class Session(NamedTuple):
 
 
 class Connections:
-    """At most `size` sessions, the healthy ones lent first; itself a reader of study records.
+    """At most `size` sessions, of which the healthy ones are lent first.
 
-    A session that breaks is closed, and with it all that lie idle: what broke one has broken them. A question that
-    fails at once on a session that had worked before is asked again on a new one: that is what a restarted database
-    leaves behind, and reading twice does no harm. One place of several is kept for `probe`.
+    It can itself be used as a reader of study records. A session that breaks is closed, and with it all idle ones,
+    which probably broke for the same reason. A query that fails at once on a session that had worked before is repeated
+    on a new one: sessions fail so after the database was restarted, and reading twice does no harm. One place of
+    several is kept for `probe`.
     """
 
     def __init__(self, url: str | None, schema: str | None, size: int, timeout_s: float) -> None:
@@ -71,7 +72,7 @@ class Connections:
         return self._asked(lambda client: client.read(user_id, objective_id, as_of_ms, window))
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
-        """The same for an event loop, which goes on meanwhile."""
+        """Does the same in a thread, so that the event loop is not blocked."""
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
 
     def read_objectives(self, objective_ids: Sequence[str], window: Window) -> dict[str, ObjectiveRows]:
@@ -83,7 +84,10 @@ class Connections:
         return self._asked(lambda client: client.objectives_of_topic(topic_area))
 
     def ask(self, question: Callable[[Client], Result]) -> Result:
-        """The answer to a question of several reads on one session. It may be asked twice, and so must only read."""
+        """Returns the result of a function that does several reads on one session.
+
+        It may be called twice, so it must only read.
+        """
         return self._asked(question)
 
     def now(self) -> int:
@@ -91,7 +95,7 @@ class Connections:
         return self._asked(lambda client: client.now())
 
     def probe(self) -> None:
-        """Asks the database for the time, at a place that predictions leave free. Raises DatabaseError."""
+        """Asks the database for the time, in a session that predictions leave free. Raises DatabaseError."""
         self._asked(lambda client: client.now(), probing=True)
 
     def _asked(self, question: Callable[[Client], Result], probing: bool = False) -> Result:
@@ -225,7 +229,7 @@ class Connections:
             self.state = state
 
     def close(self) -> None:
-        """Closes what is not lent out; what is lent is closed when it comes back."""
+        """Closes the sessions that are not in use; the others are closed when they are returned."""
         with self._lock:
             self._closed = True
             self._close_idle()

@@ -21,7 +21,7 @@ class Content(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A status with what comes with it; description stands in where nothing does."""
+    """A status and the content of its reply; description is shown where there is no content."""
 
     status: str
     contents: list[Content]
@@ -39,7 +39,7 @@ class Operation(NamedTuple):
 
 
 def page(document: dict[str, Any]) -> str:
-    """Every operation with what it takes and answers, then every schema."""
+    """Every operation with its request and its replies, then every schema."""
     schemas = document["components"]["schemas"]
     return render(
         "serving/docs.html",

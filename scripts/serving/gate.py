@@ -25,7 +25,7 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json
 
 
 class Metrics:
-    """What /metrics tells Prometheus."""
+    """The metrics that /metrics gives to Prometheus."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -43,7 +43,10 @@ class Metrics:
 
 
 class Gate:
-    """Counts and times every request; refuses those without the token, then bodies too large, undeclared or late."""
+    """Counts and times every request.
+
+    Refuses those without the token, then bodies that are too large, of undeclared length, or late.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, token: bytes | None) -> None:
         self.app = app
@@ -51,7 +54,7 @@ class Gate:
         self.token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handles one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -120,18 +123,21 @@ def _in_time(receive: Receive) -> Receive:
 
 
 class PunctualProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
-    """uvicorn's HTTP, which by itself waits forever for the rest of a request's head, and for a reader."""
+    """uvicorn's HTTP protocol with time limits.
+
+    By itself it waits forever for the rest of a request's head, and for a reader.
+    """
 
     _no_head: asyncio.TimerHandle | None = None
     _no_reader: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """The first head is awaited from now on."""
+        """Starts to wait for the first head."""
         super().connection_made(transport)
         self._no_head = self.loop.call_later(HEAD_WITHIN_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
-        """A later head is awaited from its first byte on; until then uvicorn's own keep-alive limit counts."""
+        """Waits for a later head from its first byte on; until then uvicorn's own keep-alive limit applies."""
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             _cancel(self._no_head)
@@ -140,19 +146,19 @@ class PunctualProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
             self._no_head = self.loop.call_later(HEAD_WITHIN_S, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """The caller does not read."""
+        """Starts to wait for a caller who does not read."""
         super().pause_writing()
         if self._no_reader is None:
             self._no_reader = self.loop.call_later(READ_WITHIN_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The caller reads again."""
+        """Stops waiting, because the caller reads again."""
         super().resume_writing()
         _cancel(self._no_reader)
         self._no_reader = None
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Nothing is awaited any more."""
+        """Stops waiting."""
         super().connection_lost(error)
         _cancel(self._no_head)
         _cancel(self._no_reader)

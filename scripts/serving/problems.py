@@ -16,7 +16,7 @@ log = logging.getLogger("uvicorn.error")  # where a person on call looks
 
 
 class TooBusy(Exception):
-    """Raised when a request's share of the service's time is used up before its work is done."""
+    """Raised when a request's time limit has passed before its work is done."""
 
 
 STATUS_OF = {
@@ -66,7 +66,7 @@ def problem_response(
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Every failure of a request becomes a problem."""
+    """Makes every failure of a request a problem."""
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _refused)
     for kind, _, name in EXIT_CODES:

@@ -1,4 +1,4 @@
-"""What the service takes and answers, as types: the command's own JSON, named for the OpenAPI document."""
+"""The requests and answers of the service, as types: the command's own JSON, described for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Instant = Annotated[int, PlainValidator(_instant_ms), WithJsonSchema({"type": "s
 class Strict(BaseModel):
     """A body without unknown fields.
 
-    Many unknown fields are one error, since listing each would keep everybody waiting.
+    Many unknown fields give one error, since listing each would take too long.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -67,7 +67,10 @@ class PredictionRequest(Pair):
 
 
 class BatchRequest(Strict):
-    """Up to 500 pairs, answered in their order; as_of is theirs alike, by default the now of each reading."""
+    """Up to 500 pairs, answered in their order.
+
+    `as_of` applies to all of them, and is by default the time of each reading.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pairs": [EXAMPLE]}]})
 
@@ -137,7 +140,7 @@ class Problem(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the process serves, with which model, and whether the database answered when last asked."""
+    """Whether the process works, with which model, and whether the database answered when it was last asked."""
 
     model_config = ConfigDict(protected_namespaces=())
 

@@ -1,7 +1,7 @@
 """The service's settings: read from the environment and checked before anything listens.
 
-An empty variable means the default, as Compose files and CI systems write "not set". What cannot be used is refused in
-one sentence that names the variable.
+An empty variable means the default, as Compose files and CI systems write "not set". A value that cannot be used is
+refused in one sentence that names the variable.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ TIMEOUT_S, LONGEST_TIMEOUT_S = 4.0, 600.0
 
 
 class SettingRefused(Misconfigured):
-    """Raised when a variable holds what the service cannot work with; its text is one sentence that names it."""
+    """Raised when a variable has a value that the service cannot use.
+
+    Its text is one sentence that names the variable.
+    """
 
 
 class Settings(NamedTuple):
-    """What the environment asks of the service. sqlite_path: the database's file, None where it is a server.
+    """The service's settings from the environment. sqlite_path: the database's file, None where it is a server.
 
-    token: what callers must show, as the bytes of a header; None asks for none. timeout_s: of one database call.
-    writer_url: of the role that may store predictions and outcomes; None where the service only reads.
+    token: what callers must send, as the bytes of a header; None requires none. timeout_s: the limit of one database
+    call. writer_url: the URL of the role that may store predictions and outcomes; None where the service only reads.
     """
 
     database_url: str

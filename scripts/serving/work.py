@@ -1,4 +1,4 @@
-"""Single predictions, batches and probes have threads of their own, and no work is done for a caller who has gone."""
+"""Single predictions, batches and probes each have their own threads, and no work is done for a caller who has gone."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class CallerGone(Exception):
 
 
 class Leave:
-    """A batch's permission to go on, which ends when its caller has gone or its time is up."""
+    """A batch's permission to continue, which ends when its caller has gone or its time is up."""
 
     def __init__(self, within_s: float | None) -> None:
         self.gone = threading.Event()
         self._until = None if within_s is None else time.monotonic() + within_s
 
     def check(self) -> None:
-        """Raises CallerGone, TooBusy. To be asked between any two pieces of work."""
+        """Raises CallerGone, TooBusy. Must be called between any two pieces of work."""
         if self.gone.is_set():
             raise CallerGone
         if self._until is not None and time.monotonic() > self._until:
@@ -40,7 +40,7 @@ class Leave:
 
 
 class Room:
-    """A number of threads for one kind of work, which knows whether the work makes progress."""
+    """The threads for one kind of work; it knows whether the work makes progress."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
@@ -49,14 +49,14 @@ class Room:
         self._moved_at = time.monotonic()
 
     def is_stuck(self, after_s: float) -> bool:
-        """Whether work is waiting, and none has been finished for so long."""
+        """Whether work is waiting and none has been finished for the given time."""
         return self._at_work > 0 and time.monotonic() - self._moved_at > after_s
 
     async def do(self, request: Request, work: Callable[[Leave], Result], within_s: float | None = None) -> Result:
-        """work(leave), in a thread of this room. Raises CallerGone, and what the work raises.
+        """Runs work(leave) in a thread of this room. Raises CallerGone, and what the work raises.
 
-        within_s: for long work, when its leave ends; None for work that is short anyway.
-        A caller who goes away while the work waits takes it along; work under way is told by its leave.
+        within_s: for long work, the seconds after which its leave ends; None for short work. If the caller goes away
+        while the work is waiting, it is never begun; work under way learns this from its leave.
         """
         leave = Leave(within_s)
         if not self._at_work:
@@ -108,5 +108,5 @@ class Rooms:
 
     @property
     def are_stuck(self) -> bool:
-        """Whether predictions or probes wait and none comes to an end, so that the process is alive but useless."""
+        """Whether predictions or probes wait and none finishes, so that the process is alive but useless."""
         return self.predictions.is_stuck(self._stuck_after_s) or self.probes.is_stuck(self._stuck_after_s)

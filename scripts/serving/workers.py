@@ -14,12 +14,12 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which by itself starts a worker that cannot start again and again, and ends with 0."""
+    """uvicorn's supervisor, which by itself would restart a worker that cannot start for ever, and end with 0."""
 
     has_served = cannot_start = False
 
     def keep_subprocess_alive(self) -> None:
-        """Starts a worker anew that has died; gives up where none has ever come to serve."""
+        """Restarts a worker that has died; gives up if none has ever served."""
         if self.should_exit.is_set():
             return
         self.has_served = self.has_served or any(each.is_ready(1) for each in self.processes)
@@ -32,7 +32,7 @@ class Supervisor(Multiprocess):
 
 
 def supervise(config: uvicorn.Config) -> None:
-    """Holds worker processes until SIGTERM. Raises Unavailable where they cannot start."""
+    """Runs worker processes until SIGTERM. Raises Unavailable where they cannot start."""
     sys.path.insert(0, ROOT)  # they import the application by name, and must not take another's `scripts`
     supervisor = Supervisor(config, sockets=[config.bind_socket()])
     supervisor.run()

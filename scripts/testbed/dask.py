@@ -26,7 +26,7 @@ class Cluster:
 
 @contextmanager
 def cluster(directory: str, workers: int, house: str = ROOT, workers_house: str | None = None) -> Iterator[Cluster]:
-    """Starts the processes and stops them at the end. Each worker has one thread, and nothing starts it again.
+    """Starts the processes and stops them at the end. Each worker has one thread, and is not restarted.
 
     house: the directory whose packages the processes import; workers_house: another one for the workers.
     """

@@ -1,7 +1,7 @@
-"""A learner who has studied with flash cards every day for ten weeks, beside the demo learner: the window is full.
+"""A learner who has studied with flash cards every day for ten weeks, beside the demo learner, and fills the window.
 
-A prediction looks at the newest 3,000 answers (ml.study.history.WINDOW). The demo learner has 360; whoever studies in
-earnest has more than the window after some weeks, and a prediction for them reads and replays all of it.
+A prediction uses the newest 3,000 answers (ml.study.history.WINDOW). The demo learner has 360; a diligent learner has
+more than the window after some weeks, and a prediction for such a learner reads and replays all of it.
 """
 
 from __future__ import annotations

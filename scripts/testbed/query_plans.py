@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the rows of a prediction: the plan of every statement that a prediction sends, as it was run."""
+"""How PostgreSQL finds the rows of a prediction: the executed plan of every statement that a prediction sends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITHIN_S = 600.0
 
 
 class Access(NamedTuple):
-    """One visit of a plan to a table. rows: how many it looked at, with those that a filter dropped."""
+    """One access of a plan to a table. rows: how many it read, including those that a filter dropped."""
 
     table: str
     way: str
@@ -51,7 +51,7 @@ class _Explaining(PostgreSQLConnection):
 def accesses(
     url: str, learner: str, objective: str, as_of_ms: int | None = None, window: Window = WINDOW
 ) -> list[Access]:
-    """Every visit that a prediction makes to a table of the platform, in the order of the plans.
+    """Every access of a prediction to a table of the platform, in the order of the plans.
 
     Raises DatabaseError, as the prediction would.
     """

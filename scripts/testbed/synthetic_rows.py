@@ -1,8 +1,8 @@
 """The made-up rows of a platform of any size, for benchmarks and tests of size, not of quality.
 
-The answers follow arithmetic, not learning. Everything is made inside the database by one INSERT ... SELECT per table,
-so that ten million reviews take minutes, and the same arguments give the same rows on SQLite and PostgreSQL. Answers
-are stored in the order of their time, as a platform stores them: one learner's rows lie far apart.
+The answers follow a formula and show no learning. Everything is made inside the database by one INSERT ... SELECT per
+table, so that ten million reviews take minutes, and the same arguments give the same rows on SQLite and PostgreSQL.
+Answers are stored in the order of their time, as a platform stores them: one learner's rows are far apart.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ROWS_AT_ONCE = 500_000
 class Size:
     """How much to make. Learner i studies course i % courses, and has an exam ahead on all of its objectives.
 
-    tiers: learner i stops after (i % tiers + 1) / tiers of the answers. crowd_every: the reviews of one learner in
-    this many belong to CROWD instead; 0: those of none do.
+    tiers: learner i stops after (i % tiers + 1) / tiers of the answers. crowd_every: every so many learners, the
+    reviews of one belong to CROWD instead; 0 means never.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ def fill(writer: Writer, size: Size, now_ms: int) -> None:
 
 
 def insertions(writer: Writer, size: Size, now_ms: int) -> Iterator[tuple[str, int]]:
-    """Fills the tables in stretches, and yields model and number of rows after each. The caller runs ANALYZE."""
+    """Fills the tables in portions, and yields model and number of rows after each. The caller runs ANALYZE."""
     numbers = _Numbers(writer.dialect, now_ms // 1000 * 1000, writer.schema())
     for model, counters, values in _content(size, numbers) + _study(size, numbers):
         table = TABLES[model]
@@ -96,7 +96,7 @@ class _Numbers:
         return f"WITH RECURSIVE {counts} SELECT {columns} FROM {listed}{where}"  # noqa: S608 - our own names
 
     def before_they_stop(self, size: Size, nth: str, count: int) -> str:
-        """The condition that learner i has an nth row of this many."""
+        """The condition that learner i, who may stop early, has the nth of this many rows."""
         tiers = size.tiers
         return f" WHERE {nth} * {tiers} < {count} * (i % {tiers} + 1)" if tiers > 1 else ""
 

@@ -1,4 +1,4 @@
-"""Everything that one prediction rests on."""
+"""Shows everything on which one prediction rests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LAST_ROWS = 10
 def explained(
     client: Client, model: StrugglePredictionModel, learner: str, objective: str, as_of_ms: int
 ) -> dict[str, object]:
-    """Everything one prediction rests on: the learner's last rows, the estimates, the features, the contributions."""
+    """Everything on which one prediction rests: the learner's last rows, the estimates, features and contributions."""
     rows = client.read(learner, objective, as_of_ms, WINDOW)
     history = StudyHistory.before(rows, model.correct_from)
     features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)

@@ -1,4 +1,4 @@
-"""The first model of a deployment: the shipped weights, taught by the platform's own history."""
+"""The first model of a deployment: the shipped weights, corrected by the platform's own history."""
 
 from __future__ import annotations
 
@@ -118,6 +118,6 @@ def _prior(path: str | None, models_dir: str, correct_from: str) -> SavedModel:
 
 
 def measured(trained: Trained, examples: ExampleSet) -> dict[str, float | None]:
-    """The figures that a model keeps about itself."""
+    """The figures that are stored in a model."""
     y = examples.y.astype(float)
     return figures_of(evaluate(y, trained.probabilities, examples.learner, bootstrap=0))

@@ -33,7 +33,7 @@ def judged(
     learner_ids: list[str] | None,
     workers: Workers,
 ) -> tuple[ExampleSet, list[PlainPrediction]]:
-    """Labelled visits, and what the model said of each at its first answer."""
+    """Labelled visits, and the model's prediction for each at its first answer."""
     table = model.difficulty
     examples = read_examples(client, extraction, table.path if table else None, learner_ids, workers)
     many = ManyAtOnce(model.saved) if model.saved is not None else None

@@ -8,10 +8,10 @@ from scripts.workers.backends import Workers
 
 
 class TrainingOptions(NamedTuple):
-    """Those of train_initial_model.py; what each means is in its help.
+    """The options of train_initial_model.py, whose help explains them.
 
-    learners: the ids to train on, None for all. struggle_below: a share, None for the platform's definition.
-    as_of_ms: None for the database's now. names: with pretrained, what each of the urls holds.
+    learners: the ids to train on, None for all. struggle_below: a share, None for the platform's definition. as_of_ms:
+    None for the database's now. names: with pretrained, what each of the urls contains.
     """
 
     urls: tuple[str, ...]
@@ -30,7 +30,7 @@ class TrainingOptions(NamedTuple):
 
 
 class RetrainingOptions(NamedTuple):
-    """Those of retrain_model.py; what each means is in its help."""
+    """The options of retrain_model.py, whose help explains them."""
 
     since: str
     database_url: str
@@ -44,7 +44,7 @@ class RetrainingOptions(NamedTuple):
 
 
 class MeasuringOptions(NamedTuple):
-    """Those of evaluate_model.py; what each means is in its help.
+    """The options of evaluate_model.py, whose help explains them.
 
     explain: learner, objective and the instant in milliseconds since 1970. json_path: "-" is stdout.
     """

@@ -1,4 +1,4 @@
-"""The model that the repository ships, out of one database per platform. Nothing in it depends on the day."""
+"""Makes the model that the repository ships, from one database per platform. Nothing in it depends on the date."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOW_MEASURED = (
 def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
     """Writes pretrained.pkl, its card and README.md; returns what was written and how good it is.
 
-    The model serves both settings of --correct-from where no answer was rated HARD, which is all that they differ in.
+    The model serves both settings of --correct-from if no answer was rated HARD, because they differ only in these.
     Raises Usage where --source does not name each database, and what reading and training raise.
     """
     if not options.urls or len(options.names) != len(options.urls):

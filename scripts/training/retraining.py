@@ -1,4 +1,4 @@
-"""One round of retraining: a challenger is trained, judged beside the champion, and kept or promoted."""
+"""One round of retraining: a challenger is trained, compared with the champion, and kept or promoted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STUDIED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
 class Retraining(NamedTuple):
-    """What was done: version is the challenger's name (None where none was trained), note why."""
+    """What was done. version: the challenger's name, None where none was trained. note: the reason."""
 
     version: str | None
     verdict: Verdict | None
@@ -58,7 +58,7 @@ class Retraining(NamedTuple):
 def retrain(client: Client, registry: Registry, since_ms: int, everything: Extraction, workers: Workers) -> Retraining:
     """One round; the caller holds the registry's lock. Raises ModelRefused where the champion's file is damaged.
 
-    everything: the platform until now, labelled as the platform does; the prior may label otherwise.
+    everything: the platform's visits until now, labelled by the platform's definition; the prior's may differ.
     """
     now_ms, correct_from = everything.until_ms, everything.correct_from
     champion = _champion(registry, correct_from)
@@ -124,7 +124,7 @@ def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
 
 
 def stored_outcomes(client: Client, now_ms: int, correct_from: str) -> Iterator[StoredOutcome]:
-    """Stored predictions whose outcome is known (the learner's own word outranks the recorded one), or intervened."""
+    """Stored predictions that have an outcome (the learner's report precedes the recorded one) or an intervention."""
     left = stored_predictions.opted_out(client)
     for batch in stored_predictions.stream_predictions(client, 0, now_ms):
         for prediction in batch:

@@ -30,7 +30,10 @@ class Workers(NamedTuple):
 
 @contextmanager
 def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
-    """Starts what every in_order of the block works with, and stops it. Raises WorkersLost, ExtraMissing."""
+    """Starts the workers that every in_order of the block uses, and stops them at its end.
+
+    Raises WorkersLost, ExtraMissing.
+    """
     if Workers(backend, jobs, scheduler).alone:
         yield
         return
@@ -55,7 +58,7 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
 
 
 def hands(workers: Workers) -> int:
-    """How many parts the engine around the call does at once. Raises WorkersLost where a cluster has no workers."""
+    """How many parts the surrounding engine does at once. Raises WorkersLost where a cluster has no workers."""
     return dask_workers.hands(_clients[-1]) if workers.backend == "dask" else workers.jobs
 
 

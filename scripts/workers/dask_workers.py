@@ -1,7 +1,7 @@
 """The command hands parts of its work to a Dask cluster and collects the results itself.
 
-A cluster without workers waits for new ones for ever and says nothing, so this module looks for workers while it
-waits for a part.
+A cluster without workers silently waits for new ones for ever, so this module checks for workers while it waits for a
+part.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class WorkersLost(Unavailable):
 
 
 class SchedulerAddress(Misconfigured):
-    """Raised when no Dask scheduler can have the address; its text says why."""
+    """Raised when an address cannot be that of a Dask scheduler; its text says why."""
 
 
 def check_address(address: str) -> None:
-    """Raises SchedulerAddress where no scheduler can stand there: Dask itself would try for half a minute."""
+    """Raises SchedulerAddress if the address cannot be a scheduler's; Dask itself would try for half a minute."""
     scheme, _, rest = address.rpartition("://")
     if scheme not in ("", *SCHEMES):
         raise SchedulerAddress(
@@ -161,7 +161,7 @@ class _Carried:
         self._there: dict[int, tuple[Any, Any]] = {}
 
     def of(self, part: tuple[Any, ...]) -> list[Any]:
-        """The part, with each large array replaced by what Dask holds in its place."""
+        """The part, with each large array replaced by a reference to Dask's copy."""
         return [self._brought(each) if getattr(each, "nbytes", 0) >= CARRIED_BYTES else each for each in part]
 
     def _brought(self, array: Any) -> Any:
@@ -217,7 +217,7 @@ class _Watch:
         self._since = time.monotonic()
 
     def look(self) -> None:
-        """Raises WorkersLost where the cluster has had no worker, or none that gives a sign of life, for a while."""
+        """Raises WorkersLost if the cluster has had no worker, or none that responds, for a while."""
         workers = self._client.scheduler_info()["workers"]
         heard = max((each["last_seen"] for each in workers.values()), default=None)
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a process keeps between the parts of its work: a database connection, and the objectives it has read."""
+"""What a process keeps between the parts of its work: a database connection, and the objectives that it has read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Closable(Protocol):
     """A connection and what was read through it: opened for a process's first part and kept for those that follow."""
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Closes the connection."""
 
 
 Kept = TypeVar("Kept", bound=Closable)
@@ -34,7 +34,10 @@ _kept: dict[tuple[int, object], Any] = {}
 
 
 def kept_for(settings: object, make: Callable[[], Kept]) -> Kept:
-    """What this process keeps for these settings; what it kept for others is closed. A forked process makes its own."""
+    """What this process keeps for these settings; what it kept for other settings is closed.
+
+    A forked process makes its own.
+    """
     key = os.getpid(), settings
     kept: Kept | None = _kept.get(key)
     if kept is None:
@@ -44,7 +47,7 @@ def kept_for(settings: object, make: Callable[[], Kept]) -> Kept:
 
 
 def clear() -> None:
-    """Closes what this process keeps; what it inherited through a fork is its parent's to close."""
+    """Closes what this process keeps; what it inherited through a fork is left to its parent."""
     for (process, _), kept in _kept.items():
         if process == os.getpid():
             kept.close()

@@ -1,4 +1,4 @@
-"""--jobs, --backend and --scheduler: the same options, with the same rules, of every command that shares its work."""
+"""--jobs, --backend and --scheduler: the same options, with the same rules, for every command that shares its work."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def engine_options(jobs: int) -> Callable[[Callable[..., Any]], Callable[..., An
 def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
     """The workers that the options name.
 
-    Raises Usage for a cluster without an address and the reverse, SchedulerAddress.
+    Raises SchedulerAddress, and Usage for a cluster without an address and vice versa.
     """
     if (backend == "dask") != bool(scheduler):
         raise Usage("--backend dask and --scheduler ADDRESS belong together.")
@@ -59,6 +59,9 @@ def workers_of(backend: str, jobs: int, scheduler: str | None) -> Workers:
 
 
 def names_workers(options: Mapping[str, Any]) -> bool:
-    """Returns True, or raises what workers_of raises: for commands that must refuse before they look for a database."""
+    """Returns True, or raises what workers_of raises.
+
+    For commands that check these options before they look for a database.
+    """
     workers_of(options["backend"], options["jobs"], options["scheduler"])
     return True

@@ -23,8 +23,8 @@ def ranges(
 ) -> Iterator[list[str]]:
     """The learners in their order (None: all, in the database's), those after `after` (None: from the first).
 
-    At most `most` in a range; where several work, the last ranges are smaller, so that all end at about the same
-    time. left: how many learners there are still, as far as known.
+    A range has at most `most`; with several workers, the last ranges are smaller, so that all end at about the same
+    time. left: how many learners remain, if known.
     """
     if learners is not None:
         learners = [each for each in learners if after is None or each > after]
