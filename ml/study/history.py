@@ -108,8 +108,20 @@ class LearnerHistory:
     def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
         """Computes derive(self) once and keeps it, because what depends on the learner alone serves every objective."""
         if derive not in self._derived:
-            self._derived[derive] = derive(self)
+            self._derived[derive] = derive(self._bare())
         return self._derived[derive]  # type: ignore[return-value]
+
+    def _bare(self) -> LearnerHistory:
+        """The same history without what was derived from it.
+
+        What is derived may refer to it, and still ends with its history: in a circle the two would wait for Python's
+        garbage collector, with thousands of rows.
+        """
+        bare = object.__new__(LearnerHistory)
+        for name in LearnerHistory.__slots__:
+            setattr(bare, name, getattr(self, name))
+        bare._derived = {}
+        return bare
 
     @property
     def order_only(self) -> bool:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from itertools import pairwise
 from math import isclose
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.reading.rows import ReviewRow, ValidationRow
+from ml.features.build import features_of
 from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
 from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
 from ml.study.estimates import LearnerEstimates, ObjectiveTrace
 from ml.study.history import DAY_MS, StudyHistory
+from ml.study.occasion import occasion_of
 from ml.study.scales import logistic
 from ml.study.visits import VISIT_GAP_MS
 from tests.support.features import estimated_features
-from tests.support.history_builder import AS_OF_MS, OBJECTIVE, ago, answers, card, study, study_rows, validation
+from tests.support.history_builder import (
+    AS_OF_MS,
+    OBJECTIVE,
+    ago,
+    answers,
+    card,
+    known_scenario,
+    study,
+    study_rows,
+    validation,
+)
 from tests.support.history_strategies import REVIEWS, ROWS
 
 NAMES = {feature.name for feature in ESTIMATED_FEATURES}
@@ -220,3 +235,23 @@ def test_replaying_and_observing_one_by_one_agree(reviews: list[ReviewRow], scor
         (stepwise.observe if kind else stepwise.observe_validation)(row)  # type: ignore[operator]
     replayed = LearnerEstimates.facing([history], None)
     assert estimated_features(history, stepwise) == estimated_features(history, replayed)
+
+
+class _Learner(SimpleNamespace):
+    """Of a class of ours, since a tuple tells nobody that it is gone."""
+
+
+def test_a_history_ends_without_the_garbage_collector() -> None:
+    """Batches and services would otherwise keep the rows of many learners, for the collector to go through."""
+    rows = known_scenario()
+    rows = rows._replace(learner=rows.learner._replace(learner=_Learner(**rows.learner.learner._asdict())))
+    history = StudyHistory.before(rows)
+    last_of_all = weakref.ref(rows.learner.learner)
+    gc.disable()
+    try:
+        features_of(history, LearnerEstimates.facing([history], None))
+        occasion_of(history.past, history.objective)
+        del rows, history
+        assert last_of_all() is None
+    finally:
+        gc.enable()
