@@ -19,7 +19,7 @@ class PredictorError(Exception):
 
 
 class ModelRefused(PredictorError):
-    """Raised when a model file is damaged, of another format, for other features, or names a global."""
+    """Raised when a model file is damaged, of another format, for other features, or refers to a Python object."""
 
 
 class ModelUnsuited(ModelRefused):

@@ -14,7 +14,10 @@ _EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 
 
 def iso(instant_ms: int) -> str:
-    """2025-03-01T12:34:56.789Z for 1740832496789. Raises OverflowError outside the years 1 to 9999."""
+    """The instant as text: 2025-03-01T12:34:56.789Z for 1740832496789.
+
+    Raises OverflowError outside the years 1 to 9999.
+    """
     if not _EARLIEST_MS <= instant_ms <= _LATEST_MS:
         raise OverflowError("the year is not between 1 and 9999")
     seconds, milliseconds = divmod(instant_ms, 1000)

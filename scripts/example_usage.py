@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Python API in one screen: who is about to struggle, why, and what would help.
+"""The Python API on one screen: who is about to struggle, why, and what would help.
 
 Without arguments it shows the demo learner; `--database-url`, `--user` and `--topic` show your own.
 """

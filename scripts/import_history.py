@@ -1,9 +1,9 @@
 """Imports real answer logs into the platform's tables: `python -m scripts.import_history FILE`.
 
 Skills become learning objectives, items their cards, answers reviews, visits study sessions; rows of kind=posttest
-become validation responses, and rows of kind=study, which answer nothing, only make their item known. Ids are the log's
-own, or digests of what identifies a row. Importing a log twice adds nothing, and importing a longer one adds what is
-new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
+become validation responses, and rows of kind=study, which contain no answer, only introduce their item. Ids are the
+log's own, or digests of what identifies a row. Importing a log twice adds nothing, and importing a longer one adds what
+is new and brings the visits and daily metrics of its learners up to date. A database holds the logs of one source.
 """
 
 from __future__ import annotations

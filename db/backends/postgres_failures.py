@@ -42,7 +42,7 @@ def failure(label: str, code: str, said: str) -> DatabaseConfiguration | Databas
 def last_words(error: psycopg2.Error, connection: psycopg2.extensions.connection | None) -> str:
     """Returns the message of the server, or of a pooler, about an error.
 
-    Where it then closed the connection, only libpq has it.
+    If the connection was closed after the message, only libpq still has it.
     """
     if error.diag and error.diag.message_primary:
         return str(error.diag.message_primary)

@@ -20,7 +20,7 @@ def bounded(instant_ms: int) -> int:
 
 
 def stored_text(instant_ms: int) -> str:
-    """2025-03-01T12:34:56.789+00:00: the text that Prisma's driver adapters store in SQLite."""
+    """The text that Prisma's driver adapters store in SQLite, such as 2025-03-01T12:34:56.789+00:00."""
     from datetime import datetime, timedelta, timezone
 
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -2,7 +2,7 @@
 
 A template is a list of columns and the rest of a SELECT. `{r}` means a table with its alias, `{r.cardId}` a column; a
 specification after a colon asks the dialect for an expression: `{r.reviewedAt:before}` is "dated before as_of".
-`{given:name}` is a parameter. A table that the database lacks reads as an empty one, a column it lacks as null.
+`{given:name}` is a parameter. A table that the database lacks is treated as empty, a column that it lacks as null.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The tables that `python -m scripts.create_database` makes, in both dialects, as Prisma would make them.
 
-db/schema.prisma says the same to Prisma, and a test holds the two together. Foreign keys are left out: the app's own
-database has them, and no query relies on them.
+db/schema.prisma declares the same tables for Prisma, and a test compares the two. Foreign keys are left out: the app's
+own database has them, and no query relies on them.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from db.writing.writer import Writer
 def insert_what_fits(
     writer: Writer, model: str, fields: Sequence[str], rows: Sequence[Sequence[object]], **how: Any
 ) -> tuple[int, dict[int, str]]:
-    """writer.insert of the rows: (how many were stored, the database's sentence by the place of each row refused).
+    """Inserts the rows; returns how many were stored, and the database's message by the position of each refused row.
 
     A refused batch is halved until the rows at fault are alone, so each of them costs about a dozen more statements.
     Raises WriteRefused where the fault is not in a row.

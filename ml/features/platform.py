@@ -83,7 +83,7 @@ def retention_score(topic: Topic) -> float | None:
 
 
 def retention_decline_rate(topic: Topic) -> float | None:
-    """How far retention in the course fell within the last 30 days: the older half's mean less the newer half's.
+    """How far retention in the course fell within the last 30 days: the older half's mean minus the newer half's.
 
     It is a difference of two shares, and 0 where retention is stable or rising; a higher value raises the risk. None
     for fewer than six measurements. Source: as for retention_score.
@@ -148,7 +148,7 @@ def prerequisite_gap_count(mastered: list[float]) -> float | None:
 
 
 def prerequisite_mastery_gap(mastered: list[float]) -> float | None:
-    """1 less the mean mastery of the stated prerequisites.
+    """1 minus the mean mastery of the stated prerequisites.
 
     A higher value raises the risk. None where no prerequisite is stated. Source: as for prerequisite_gap_count.
 
@@ -170,7 +170,7 @@ def complexity_mismatch(history: StudyHistory, topic: Topic, estimates: LearnerE
     """How far the objective's demands lie above the learner's level, from 0 (not above) to 1.
 
     A higher value raises the risk. Where other learners' answers tell the objective's difficulty, it is 2 p - 1 for a
-    probability p that this learner answers wrong; else complexity (0.3, 0.6, 0.9) less Topic.level, and None where
+    probability p that this learner answers wrong; else complexity (0.3, 0.6, 0.9) minus Topic.level, and None where
     either is unknown. Sources: the difficulty table and the learner's answers, else learning_objectives.complexity.
     """
     known = estimates.difficulty.objectives.get(history.objective.id) if estimates is not None else None

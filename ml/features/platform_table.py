@@ -116,7 +116,7 @@ PLATFORM_FEATURES = (
         neutral=0.0,
         direction=+1,
         meaning="mean lack of mastery of the stated prerequisites",
-        unit="1 less the mean mastery",
+        unit="1 minus the mean mastery",
         ends="0 = all of them are fully mastered, 1 = none of them is mastered at all",
         source="`objective_prerequisites`, with the mastery that `prerequisite_gap_count` goes by.",
         subject="prerequisites",
@@ -148,7 +148,7 @@ PLATFORM_FEATURES = (
         unit="difference of two levels",
         ends="0 = the objective is not above the learner's level, 1 = it is as far above as can be",
         source="Where other learners' answers tell how hard the objective is: how much likelier than not this learner"
-        " is to answer wrong. Else complexity less the learner's level in the course. It never falls below 0.",
+        " is to answer wrong. Else complexity minus the learner's level in the course. It never falls below 0.",
         subject="level",
         amount=points,
         sentence="the material is above the learner's level (by #)",
@@ -177,7 +177,7 @@ PLATFORM_FEATURES = (
         neutral=0.0,
         direction=+1,
         meaning="mismatch between the format of recent material and the learner's preferences",
-        unit="1 less the mean rating relative to the best",
+        unit="1 minus the mean rating relative to the best",
         ends="0 = all of it is what the learner likes best, 1 = none of it is liked at all",
         source="`behavioral_events.contentType` against the profile's `contentPreferences`, else its"
         " `learningStyleProfile`. The app's CONTENT_TYPE_PREFERENCE patterns are not read.",

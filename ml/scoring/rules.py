@@ -4,10 +4,10 @@ The rules decide the level; within it the logit moves with all fifteen features:
 
     logit = floor(level) + reach(level) * strain,   strain = sum of share(f) * risk(f), 0..1
 
-where risk(f) is the feature turned so that 1 is worst, and the typical learner's where there is no data. Attribution,
-fixed so that intercept + contributions = logit: the intercept is the logit of a LOW learner who is typical in
-everything; each feature contributes reach(level) * share(f) * (risk(f) - typical(f)); and the rise of the typical
-learner from LOW to the level is divided among the features that triggered it, by how far they exceeded their
+where risk(f) is the feature turned so that 1 is worst, or the typical learner's risk(f) where there is no data. The
+attribution is defined so that intercept + contributions = logit: the intercept is the logit of a LOW learner who is
+typical in everything; each feature contributes reach(level) * share(f) * (risk(f) - typical(f)); and the rise of the
+typical learner from LOW to the level is divided among the features that triggered it, by how far they exceeded their
 thresholds.
 """
 

@@ -159,7 +159,7 @@ class Relations:
 
 
 class LearnerDifficulty:
-    """What one learner's predictions may use of the table: read once, for the objectives and cards of one history."""
+    """The part of the table that one learner's predictions may use, read once for what one history needs."""
 
     __slots__ = ("_cards", "_of_card", "objectives", "relations", "totals")
 

@@ -103,7 +103,10 @@ def counts(task: Task, columns: Callable[[Sequence[State]], csr_matrix]) -> Floa
 
 
 def pybkt(task: Task, directory: str) -> Floats:
-    """pyBKT (Badrinath et al. 2021), in an environment of its own; a visit's score as above."""
+    """pyBKT (Badrinath et al. 2021), in an environment of its own.
+
+    A visit's score is the chance of a wrong first answer.
+    """
     python = pybkt_python(directory)
     given, made = (os.path.join(directory, f"{task.name}.bkt{end}") for end in (".json", ".out.json"))
     table = {

@@ -22,7 +22,7 @@ from scripts.importing.study import (
 
 
 class LearnerLog(NamedTuple):
-    """One learner's rows of a log, oldest first; lines: the line of each review in the file."""
+    """One learner's rows of a log, oldest first. lines: the line number of each review in the file."""
 
     id: str
     reviews: Sequence[Review]

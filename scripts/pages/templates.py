@@ -50,7 +50,7 @@ def number(value: float | None) -> str:
 
 
 def percent(share: float, decimals: int = 0) -> str:
-    """A share of 1 as people write it: 0.3 is 30 %, on one line."""
+    """A share as a percentage without a line break: 0.3 becomes 30 %."""
     return f"{share * 100:.{decimals}f}{NO_BREAK}%"
 
 

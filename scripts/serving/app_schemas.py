@@ -90,7 +90,7 @@ class StoredPrediction(BaseModel):
 
 
 class Alert(BaseModel):
-    """A pending prediction whose signs the app's alert counts; priority is 100 times the probability."""
+    """A pending prediction whose signs raise the app's alert; priority is 100 times the probability."""
 
     id: str
     type: Literal["PROACTIVE_WARNING", "PREREQUISITE_ALERT"]

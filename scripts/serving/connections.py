@@ -68,7 +68,7 @@ class Connections:
         self._closed = False
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
-        """Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""
+        """Reads as a client does. Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""
         return self._asked(lambda client: client.read(user_id, objective_id, as_of_ms, window))
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:

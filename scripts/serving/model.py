@@ -1,4 +1,4 @@
-"""The model that the service answers with, which follows its file and is taken into service only when it is whole."""
+"""The model with which the service answers; it is reloaded when its file changes, but only if the new one is intact."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Mark = tuple[FileMark | None, ...]
 
 
 class CurrentModel:
-    """The model of this moment; a request keeps the one it began with.
+    """The model in use; a request keeps the one with which it began.
 
-    A model that must not be used, or whose difficulty table is absent or damaged, leaves the one before it in service,
-    and the log says why; it is tried again when one of its files changes. Raises PredictorError where the first cannot
-    be used.
+    If a new model must not be used, or its difficulty table is absent or damaged, the previous model stays in service
+    and the log says why; the new one is tried again when one of its files changes. Raises PredictorError where the
+    first cannot be used.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -35,11 +35,11 @@ class CurrentModel:
         self._model = self._loaded()
 
     def model(self) -> StrugglePredictionModel:
-        """The model of this moment; several threads may ask."""
+        """The model in use; several threads may call this."""
         return self._model
 
     def look(self) -> None:
-        """Takes a switched model into service. One thread at a time."""
+        """Loads the model if its file has changed. Only one thread may call this at a time."""
         if self._marks() == self._mark:
             return
         try:
@@ -53,8 +53,8 @@ class CurrentModel:
     def check(self) -> None:
         """Raises ModelRefused where the model in service can no longer rely on its difficulty table.
 
-        A table that was removed or replaced is held open and goes on; one that was written over is lost, though what
-        SQLite remembers of it may serve for a while.
+        A table whose file was removed or replaced stays open and can still be used; one whose file was overwritten
+        cannot, although SQLite's cache may hide that for a while.
         """
         path, before = self._model.difficulty_path, self._table_mark
         now = None if path is None else _mark_of(path)

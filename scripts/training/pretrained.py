@@ -37,7 +37,7 @@ def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
     """Writes pretrained.pkl, its card and README.md; returns what was written and how good it is.
 
     The model serves both settings of --correct-from if no answer was rated HARD, because they differ only in these.
-    Raises Usage where --source does not name each database, and what reading and training raise.
+    Raises Usage where --source does not name each database, and the exceptions of reading and training.
     """
     if not options.urls or len(options.names) != len(options.urls):
         raise Usage("--pretrained needs a --source for each --database-url.")
