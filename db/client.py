@@ -205,7 +205,7 @@ class Client:
             return finished.value  # type: ignore[no-any-return]
 
     def interrupt(self) -> None:
-        """Makes a call that another thread is waiting for fail soon, with DatabaseUnavailable."""
+        """Interrupts the call in another thread, which then soon fails with DatabaseUnavailable."""
         self._connection.interrupt()
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ class RowRefused(WriteRefused):
 
 
 class DatabaseConfiguration(DatabaseError):
-    """Raised when the database can be named but not used as configured."""
+    """Raised when the configured database cannot be used because its URL, driver or schema is wrong."""
 
 
 class UnsupportedURL(DatabaseConfiguration):

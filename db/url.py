@@ -111,7 +111,7 @@ def parse(text: str, relative_to: str, schema_directory: str | None = None) -> D
     if not text:
         raise _unusable("it is empty")
     if any(character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in text):
-        raise _unusable("it holds a control character, or bytes that are no text")
+        raise _unusable("it contains a control character, or bytes that are not text")
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower().partition("+")[0] if colon else ""
     if scheme == "file":
@@ -227,7 +227,7 @@ def _decoded(text: str) -> str:
             octets += b"%" + part
     decoded = octets.decode(errors="replace")
     if "\0" in decoded or "\ufffd" in decoded:
-        raise _unusable("a part of it is no UTF-8 text once %XX is decoded")
+        raise _unusable("a part of it is not UTF-8 text once %XX is decoded")
     return decoded
 
 

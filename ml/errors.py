@@ -1,4 +1,4 @@
-"""Every way a prediction can fail inside ml, one class per cause.
+"""Every way in which a prediction can fail inside ml, one class per cause.
 
     PredictorError
     ├── ModelRefused        the model file must not be used (exit 78)
@@ -6,7 +6,7 @@
     ├── ModelNotFound       the path names no model (exit 78)
     ├── InvalidSetting      an environment variable or option holds a value that it cannot have (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
-    ├── NotEnoughExamples there is too little data to train on
+    ├── NotEnoughExamples   there is too little data to train on
     ├── UnsupportedClient   the object handed to the extractor is not a database client
     └── UnknownTopic        no objective belongs to the topic asked for
 

@@ -47,7 +47,7 @@ def generate(url: str, reviews: int, crowd: int = 0, prerequisites: int = 0, sho
     stored = 0
     with open_writer(url) as writer:
         if writer.dialect != "postgresql":
-            raise Usage("Only PostgreSQL is filled here; scripts.synthetic_platform fills SQLite, too.")
+            raise Usage("This command fills only PostgreSQL; scripts.synthetic_platform also fills SQLite.")
         _bare_tables(writer)
         with bar("making reviews", size.learners * MEAN_ANSWERS, quiet=not show_progress) as progress:
             for model, rows in insertions(writer, size, time.time_ns() // 1_000_000):

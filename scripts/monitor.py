@@ -187,7 +187,7 @@ def _group(client: Client, column: str, current: Predictions, codes: Codes) -> l
     shown = [None if value is None else printable(value)[:LONGEST_NAME] for value in values]
     rows = [shown[code] for code in (current.rows.learner if by_learner else current.rows.objective).tolist()]
     if column == "users.id" or tells_learners_apart(rows, current.rows.learner.tolist()):
-        raise Misconfigured(f"{column} tells single learners apart: it is no group to report on.")
+        raise Misconfigured(f"{column} tells single learners apart, so it cannot be used as a group.")
     return rows
 
 

@@ -103,7 +103,7 @@ def predict_batch(options: BatchOptions) -> None:
     try:
         summary = run(options)
     except KeyboardInterrupt:
-        raise Interrupted("The batch was interrupted; the same command goes on from here.") from None
+        raise Interrupted("The batch was interrupted; the same command continues from here.") from None
     click.echo(json.dumps(summary) if options.as_json else in_words(summary), err=not options.as_json)
     if summary["refused"] and not (summary["written"] or summary["kept"]):
         raise Unavailable(f"The database refused every row: {summary['failures'][0]}")

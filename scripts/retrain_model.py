@@ -99,7 +99,7 @@ def _since_ms(since: str, now_ms: int) -> int:
     except ValueError as error:
         raise Usage(f"--since: {error}.") from None
     if since_ms >= now_ms:
-        raise Usage(f"--since {since!r} does not lie in the past.")
+        raise Usage(f"--since {since!r} is not in the past.")
     return since_ms
 
 

@@ -234,7 +234,7 @@ def serve(host: str, port: int, workers: int, no_token: bool, demo: bool) -> int
     app's schema.prisma), STRUGGLE_MODEL (a path, or "rules"), STRUGGLE_MODELS_DIR, STRUGGLE_TOKEN (callers must then
     send it as `Authorization: Bearer`), STRUGGLE_CONNECTIONS (8) and STRUGGLE_TIMEOUT (4 s per database call). With
     STRUGGLE_TOKEN and STRUGGLE_WRITER_URL (a role that may write) the service also stores predictions and learners'
-    answers, for the app's own routes.
+    feedback, for the app's own routes.
     """
     if demo:
         os.environ["DATABASE_URL"] = f"sqlite:///{DEMO}"  # workers read it there

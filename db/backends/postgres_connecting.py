@@ -170,7 +170,7 @@ class WaitedConnection:
         self._connection = None
 
     def interrupt(self) -> None:
-        """Makes a read that is running in another thread fail soon."""
+        """Interrupts a read in another thread, which then fails soon."""
         self._interrupted = True
 
     def close(self) -> None:

@@ -212,7 +212,7 @@ class SQLiteConnection:
         return time.time_ns() // 1_000_000
 
     def interrupt(self) -> None:
-        """Makes a read that runs in another thread fail at once."""
+        """Interrupts a read in another thread, which then fails at once."""
         self._connection.interrupt()
 
     def close(self) -> None:

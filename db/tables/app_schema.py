@@ -163,5 +163,7 @@ def _files_below(directory: str) -> Iterator[str]:
         paths = [os.path.join(folder, file) for file in sorted(files) if file.endswith(".prisma")]
         seen += 1 + len(paths)
         if seen > MOST_FILES:
-            raise SchemaUnreadable(f"The directory {directory!r} holds too much to be a schema of {MOST_FILES} files.")
+            raise SchemaUnreadable(
+                f"The directory {directory!r} has more than {MOST_FILES} files, too many for a schema."
+            )
         yield from filter(os.path.isfile, paths)

@@ -23,7 +23,7 @@ def features_of(
 
     Args:
         history: What the learner did before the moment of prediction.
-        estimates: What follows from the learner's answers as of that moment.
+        estimates: The estimates from the learner's answers before that moment.
         of_learner: The features that depend on the learner alone, if the caller has computed them already.
     """
     known = platform.features_of_objective(history, estimates)

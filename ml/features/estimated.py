@@ -28,7 +28,7 @@ def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str,
     """Compute the features that are the same whichever objective the learner faces.
 
     Args:
-        estimates: What the learner's answers before as_of say.
+        estimates: The estimates from the learner's answers before as_of.
         as_of_ms: The moment of the prediction, in milliseconds since 1970.
 
     Returns:
@@ -42,7 +42,7 @@ def features_of_objective(history: StudyHistory, estimates: LearnerEstimates) ->
 
     Args:
         history: What the learner did before as_of, and the objective faced.
-        estimates: What the learner's answers before as_of say.
+        estimates: The estimates from the learner's answers before as_of.
 
     Returns:
         Each feature by name, from 0 to 1; a feature without data is None or absent.

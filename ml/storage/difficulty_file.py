@@ -127,7 +127,7 @@ def _look_at_first_page(path: str, size: int, page: bytes) -> None:
         and int.from_bytes(page[103:105], "big") == len(SCHEMA)
     )
     if not sound:
-        raise ModelRefused(f"the difficulty table {path} is damaged, or no such table")
+        raise ModelRefused(f"the difficulty table {path} is damaged, or is not a difficulty table")
     parts = os.path.basename(path).removesuffix(".sqlite3").split("-")
     if len(parts) == 4 and parts[2:] != [f"{size:x}", f"{crc32(page):08x}"]:  # else not named by name_of
         raise ModelRefused(f"the difficulty table {path} is not the one that the model names")
@@ -137,7 +137,7 @@ def _look_at_schema(path: str, connection: sqlite3.Connection) -> None:
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT ?"
     found = connection.execute(query, (len(SCHEMA) + 1,)).fetchall()
     if sorted(found) != sorted(("table", name, name, sql) for name, sql in SCHEMA.items()):
-        raise ModelRefused(f"the difficulty table {path} does not hold the tables it should")
+        raise ModelRefused(f"the difficulty table {path} does not contain the expected tables")
 
 
 def _reason(error: Exception) -> object:

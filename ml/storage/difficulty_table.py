@@ -135,7 +135,7 @@ class DifficultyTable:
             for _, counts in self._counts("totals", OBJECTIVE, ("",), fold):
                 totals = self._totals[fold] = Totals(counts)
         if totals is None:
-            raise ModelRefused(f"the difficulty table {self.path} has lost its totals")
+            raise ModelRefused(f"the difficulty table {self.path} lacks its totals")
         return totals
 
     def _counts(

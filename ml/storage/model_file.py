@@ -77,7 +77,7 @@ def _content(path: str) -> bytes:
 
 
 def parse(content: bytes) -> SavedModel:
-    """The model in the bytes of a file; any other bytes raise ModelRefused, and nothing else."""
+    """The model in the bytes of a file; any other bytes raise ModelRefused and no other exception."""
     if len(content) > MAX_BYTES:
         raise ModelRefused(f"it is larger than {MAX_BYTES} bytes")
     try:

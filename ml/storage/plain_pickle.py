@@ -25,7 +25,7 @@ class NotPlain(ValueError):
 
 
 def loads(pickled: bytes) -> object:
-    """The value that was pickled; any other bytes raise NotPlain, and nothing else."""
+    """The value that was pickled; any other bytes raise NotPlain and no other exception."""
     try:
         return _Reader(pickled).value()
     except (IndexError, struct.error, TypeError, UnicodeDecodeError, AttributeError):

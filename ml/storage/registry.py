@@ -1,13 +1,14 @@
 """The model directory: immutable versions, and current.pkl, which is always one of them, whole.
 
     models/struggle_prediction_v1.0_2026-11-23.pkl     a version; .2, .3 ... when a day has several
-    models/struggle_prediction_v1.0_2026-11-23.json    its card models/difficulty-<hash>-<size>-<stamp>.sqlite3
-    objective difficulties that versions name by their hash models/current.pkl                                 a copy of
-    the version that answers models/promotions.jsonl which version replaced which, when and why; rollback reads it
+    models/struggle_prediction_v1.0_2026-11-23.json    its card
+    models/difficulty-<hash>-<size>-<stamp>.sqlite3    objective difficulties that versions name by their hash
+    models/current.pkl                                 a copy of the version that answers
+    models/promotions.jsonl                            which version replaced which, when and why; rollback reads it
 
 A version is written once and never touched again. current.pkl is replaced by one rename, so that a prediction
 started at any moment reads the old model or the new one. The line in promotions.jsonl is written before the rename:
-a crash between the two leaves a line whose model never answered, which rollback passes over.
+a crash between the two leaves a line whose model never answered, which rollback skips.
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class Registry:
         try:
             os.unlink(self._path(CURRENT))
         except OSError as error:
-            raise ModelRefused(f"{self._path(CURRENT)} cannot be taken away: {error.strerror}") from None
+            raise ModelRefused(f"{self._path(CURRENT)} cannot be removed: {error.strerror}") from None
         return None
 
     def predecessor(self) -> str | None:

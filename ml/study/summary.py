@@ -132,11 +132,11 @@ def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
 class Topic:
     """The learner's work in one topic area. Scores are 0..1, None without data.
 
-    retention: mean daily retention of the last 30 days, else the share of answers in them that were correct. decline:
-    how much lower the newer half of those measurements is than the older half. level: share of the newest hundred
-    answers that were correct, else the mean present mastery of what was started. struggles: whether each of the newest
-    twenty visits with an outcome was a struggle (from the newest 300 answers). last_studied_ms: the last answer, or the
-    end of the last day with a metric, before as_of.
+    retention: mean daily retention of the last 30 days, else the share of correct answers in that time. decline: how
+    much lower the newer half of those measurements is than the older half. level: share of the newest hundred answers
+    that were correct, else the mean present mastery of what was started. struggles: whether each of the newest twenty
+    visits with an outcome was a struggle (from the newest 300 answers). last_studied_ms: the last answer, or the end of
+    the last day with a metric, before as_of.
     """
 
     __slots__ = ("decline", "last_studied_ms", "level", "retention", "struggles")

@@ -180,10 +180,12 @@ def refuse_too_few(y: Floats) -> None:
     """Raises NotEnoughExamples, which says what is missing, where there are too few labels or only one outcome."""
     struggles = int(y.sum())
     if len(y) < FEWEST:
-        raise NotEnoughExamples(f"{len(y)} labelled examples are too few to learn from (at least {FEWEST}): prior kept")
+        raise NotEnoughExamples(
+            f"{len(y)} labelled examples are too few (at least {FEWEST} are needed): the prior is kept"
+        )
     if struggles in (0, len(y)):
         outcome = "a struggle" if struggles else "none"
-        raise NotEnoughExamples(f"all {len(y)} labelled examples have the same outcome ({outcome}): prior kept")
+        raise NotEnoughExamples(f"all {len(y)} labelled examples have the same outcome ({outcome}): the prior is kept")
 
 
 def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -> Scorecard:

@@ -1,4 +1,4 @@
-"""A trained model's answers to many feature vectors at once: the numbers of ml/scoring/trained.py, without the words.
+"""A trained model's answers to many feature vectors at once: the numbers of ml/scoring/trained.py, but no sentences.
 
 Table look-ups and the sums over bags run over whole columns. Each operation is the same as in ml/scoring/scorecard.py
 and ml/scoring/trained.py, and in the same order, so that the results are equal to the last bit

@@ -1,8 +1,8 @@
-"""What a prediction pays for a difficulty table of many objectives: `python -m scripts.benchmark difficulty`.
+"""What a difficulty table of many objectives costs a prediction: `python -m scripts.benchmark difficulty`.
 
-Two models differ only in the platform whose answers their difficulty tables were learned from, by the real training
-command: one of a few hundred objectives, one of a hundred thousand. Both answer the same question about the same rows,
-in whole processes, in turn: once as usual, and once with the table's file dropped from the system's cache before each.
+Two models differ only in their difficulty tables, which the real training command makes from two platforms: one of a
+few hundred objectives, one of a hundred thousand. Both answer the same question about the same rows, in whole
+processes, in turn: once as usual, and once with the table's file dropped from the system's cache before each.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ EVICTED = ", file not in the cache"
 )
 @python_option
 def difficulty(objectives: int, runs: int, python: str | None) -> Report:
-    """Latency of whole prediction processes by how many objectives the difficulty table holds."""
+    """Latency of whole prediction processes by the number of objectives in the difficulty table."""
     with tempfile.TemporaryDirectory(prefix="difficulty-benchmark-") as workshop:
         interpreter = chosen_python(python, workshop)
         houses = [_house(workshop, interpreter, count) for count in (FEW, objectives)]

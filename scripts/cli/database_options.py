@@ -137,7 +137,7 @@ def _refuse_misuse_of_the_demo(makes_models: bool, writes: bool) -> None:
         raise Usage("--demo needs --models-dir: a model of the demo must not answer for real learners.")
     if writes:
         raise Misconfigured(
-            "The demo database is not written to: make one of your own with"
+            "The demo database is not written to: create your own with"
             " `python -m scripts.create_database --demo --database-url file:/tmp/demo.db`."
         )
 

@@ -1,4 +1,4 @@
-"""Progress for people who watch a terminal; a log or a mail gets none."""
+"""A progress bar for people at a terminal; none is written to a log or a mail."""
 
 from __future__ import annotations
 

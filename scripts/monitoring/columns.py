@@ -53,7 +53,7 @@ class Numbers(dict[str, int]):
 
     @property
     def names(self) -> list[str]:
-        """Each number's name."""
+        """The names in the order of their numbers."""
         return list(self)
 
 

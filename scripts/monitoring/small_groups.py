@@ -9,7 +9,7 @@ from scripts.monitoring.targets import INSUFFICIENT, MINIMUM_LEARNERS, sufficien
 
 
 def tells_learners_apart(values: Sequence[object], learners: Sequence[int]) -> bool:
-    """Whether most of the values belong to a single learner. It is never so for a handful of learners."""
+    """Whether most of the values belong to a single learner. False for a handful of learners."""
     of_value: dict[object, set[int]] = {}
     for value, learner in zip(values, learners):
         if value is not None:

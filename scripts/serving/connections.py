@@ -37,7 +37,7 @@ FileMark = tuple[int, int, int, int]
 
 
 class Session(NamedTuple):
-    """A connected client, and what its file was when it was opened (None where the database is a server)."""
+    """A connected client, and the identity of its file when it was opened (None where the database is a server)."""
 
     client: Client
     file: FileMark | None

@@ -111,7 +111,7 @@ def _token(given: str) -> bytes | None:
         return None
     token = given.strip()  # a file's last line end, or a blank that came with copying
     if not token:
-        raise SettingRefused("STRUGGLE_TOKEN holds nothing but blanks.")
+        raise SettingRefused("STRUGGLE_TOKEN contains only blanks.")
     if not all("!" <= character <= "~" for character in token):
         raise SettingRefused("STRUGGLE_TOKEN may hold only visible ASCII characters: no blanks, no line ends.")
     return token.encode("ascii")

@@ -48,7 +48,7 @@ def train_on_platform(options: TrainingOptions) -> dict[str, object]:
         source = f"{client.label}: {size.answers} answers of {size.learners} learners"
         if options.difficulty_only:
             if not size.answers:
-                raise NotEnoughExamples("there is no answer to learn a difficulty from: prior kept")
+                raise NotEnoughExamples("there are no answers to learn difficulties from: the prior is kept")
             sources = [*prior.sources, f"difficulties from {source}"]
             return _keep(options, table, until_ms, prior, sources, None, {})
         extraction = Extraction(url, schema, until_ms, below, correct_from=correct_from)

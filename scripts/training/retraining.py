@@ -124,7 +124,7 @@ def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
 
 
 def stored_outcomes(client: Client, now_ms: int, correct_from: str) -> Iterator[StoredOutcome]:
-    """Stored predictions that have an outcome (the learner's report precedes the recorded one) or an intervention."""
+    """Stored predictions that have an outcome (the learner's report takes precedence) or an intervention."""
     left = stored_predictions.opted_out(client)
     for batch in stored_predictions.stream_predictions(client, 0, now_ms):
         for prediction in batch:
