@@ -129,7 +129,7 @@ class SQLiteConnection:
         except OSError:
             content = None
         if content is None:
-            raise DatabaseUnavailable(f"There is no SQLite database at {path!r}.")
+            raise DatabaseUnavailable(_why_absent(path))
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.deserialize(content)
         connection.set_progress_handler(self._too_late, STEPS_BETWEEN_LOOKS)
@@ -273,3 +273,14 @@ def _hold(path: str) -> tuple[list[int], bytes]:
 def readable(stored: bytes) -> str:
     """A text in which bytes that are not UTF-8 are replaced; sqlite3 itself fails at the first such byte."""
     return stored.decode(errors="replace")
+
+
+def _why_absent(path: str) -> str:
+    """Why there is no file that could be opened: a directory on the way to it may be closed to this account."""
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        return f"The SQLite database {path!r} cannot be read: {error.strerror}."
+    except (OSError, ValueError):
+        return f"There is no SQLite database at {path!r}."
+    return f"The SQLite database {path!r} cannot be read: it is not a regular file."

@@ -344,7 +344,9 @@ def test_the_sqlite_file_is_something_else(tmp_path: Path, kind: str) -> None:
         path.mkdir()
     elif kind == "pipe":
         os.mkfifo(path)
-    ran(url=f"file:{path}").degraded()
+    told = ran(url=f"file:{path}")
+    told.degraded()
+    assert (b"There is no SQLite database" in told.stderr) == (kind == "absent")
 
 
 @pytest.fixture
@@ -353,6 +355,19 @@ def guarded(tmp_path: Path) -> Path:
     if not permissions_hold(tmp_path):
         pytest.skip("root keeps its rights here")
     return tmp_path
+
+
+@pytest.mark.slow
+def test_a_directory_that_may_not_be_entered(guarded: Path) -> None:
+    closed = guarded / "closed"
+    closed.mkdir()
+    path = closed / "app.db"
+    shutil.copyfile(connecting.DEMO, path)
+    closed.chmod(0)
+    told = ran(url=f"file:{path}", preexec_fn=without_roots_privilege)
+    closed.chmod(0o700)
+    told.degraded()
+    assert b"cannot be read: Permission denied" in told.stderr
 
 
 @pytest.mark.slow
