@@ -97,6 +97,8 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None, called
     except Exception as error:
         code, name = ending(error)
         message = str(error) if code != BUG else f"internal error ({place_of(error)})"
+        if name == "unknown_learner" and len(argv) == 2 and argv[0].startswith("--"):
+            message += " Two arguments are always the two ids."
         say(f"{message} {warning}" if warning else message)
         public = sentence_of(error.code) if isinstance(error, database.DatabaseUnavailable) else message
         text = dumps(failure(name, public))

@@ -255,6 +255,14 @@ def test_nothing_but_sentences_is_written_outside_a_terminal(tmp_path: Path) -> 
     assert "1 learner " in run("scripts/import_history.py", str(log), "--database-url", url).stdout
 
 
+@pytest.mark.parametrize("arguments", [("--pretty", "--doctor"), ("--features", "own.json")])
+def test_predict_says_that_two_options_were_taken_for_ids(arguments: tuple[str, str]) -> None:
+    done = run("predict.py", *arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (66, 1)
+    assert done.stderr.endswith(" Two arguments are always the two ids.\n")
+    assert "Two arguments" not in run("predict.py", "-x", "action-potentials").stderr
+
+
 @pytest.mark.parametrize("name", ["models", "benchmark"])
 def test_a_command_that_has_commands_asks_for_one(name: str) -> None:
     done = invoked(name)
