@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
@@ -18,55 +17,27 @@ import yaml
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
+from tests.support.dockerfiles import DEPLOY, copied, copy_of, only, run, stages
 from tests.support.ports import free_port
 from tests.support.service_process import AS_OF, PAIR, ROOT, printed
 
 pytestmark = pytest.mark.slow
 
-DEPLOY = ROOT / "scripts" / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile.ml-service"
+BOTH = pytest.mark.parametrize("dockerfile", [DOCKERFILE, DEPLOY / "Dockerfile.web"], ids=lambda path: path.name)
+IMAGE = r"(python:3\.\d+-slim-bookworm|node:\d+-bookworm-slim)@sha256:[0-9a-f]{64}( AS \w+)?"
 COMPOSE = DEPLOY / "docker-compose.yml"
 STRICT = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
 
 
-class Instruction(NamedTuple):
-    """One line of a Dockerfile, continuations joined: RUN and what follows it."""
-
-    word: str
-    rest: str
-
-
-def stages() -> list[list[Instruction]]:
-    """The Dockerfile's stages, each from its FROM on."""
-    lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    found: list[list[Instruction]] = []
-    for line in filter(None, map(str.strip, joined.splitlines())):
-        word, _, rest = line.partition(" ")
-        if word == "FROM":
-            found.append([])
-        found[-1].append(Instruction(word, rest.strip()))
-    return found
-
-
-def only(stage: list[Instruction], word: str) -> str:
-    (rest,) = [each.rest for each in stage if each.word == word]
-    return rest
-
-
-def copied(stage: list[Instruction]) -> list[str]:
-    """What the stage takes from the repository."""
-    rests = [each.rest.split() for each in stage if each.word == "COPY"]
-    return [source for rest in rests if not rest[0].startswith("--from=") for source in rest[:-1]]
-
-
-def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody() -> None:
-    for stage in stages():
-        assert re.match(r"python:3\.\d+-slim-bookworm@sha256:[0-9a-f]{64}( AS \w+)?$", stage[0].rest)
+@BOTH
+def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody(dockerfile: Path) -> None:
+    for stage in stages(dockerfile):
+        assert re.fullmatch(IMAGE, stage[0].rest) or stage[0].rest == "scratch AS web"
         assert {each.word for each in stage} <= {
             *("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "EXPOSE", "HEALTHCHECK", "CMD"),
         }
-    last = stages()[-1]
+    last = stages(dockerfile)[-1]
     user, group = map(int, only(last, "USER").split(":"))
     assert user > 0
     assert group > 0
@@ -75,8 +46,9 @@ def test_images_are_slim_and_pinned_and_the_last_runs_as_nobody() -> None:
     assert words.index("USER") < words.index("CMD")
 
 
-def test_a_build_takes_only_tracked_files_and_no_secret() -> None:
-    for stage in stages():
+@BOTH
+def test_a_build_takes_only_tracked_files_and_no_secret(dockerfile: Path) -> None:
+    for stage in stages(dockerfile):
         sources = copied(stage)
         assert "." not in sources
         for source in sources:
@@ -86,14 +58,15 @@ def test_a_build_takes_only_tracked_files_and_no_secret() -> None:
             if "pip install" in each.rest:
                 assert "--no-cache-dir" in each.rest
                 assert "--require-hashes" in each.rest
-    ignored = (DEPLOY / f"{DOCKERFILE.name}.dockerignore").read_text().split("\n")
+            assert "npm install" not in each.rest
+    ignored = (DEPLOY / f"{dockerfile.name}.dockerignore").read_text().split("\n")
     assert ignored[1] == "*"
     taken = {line[1:] for line in ignored if line.startswith("!")}
-    assert taken == {source for stage in stages() for source in copied(stage)}
+    assert taken == {source for stage in stages(dockerfile) for source in copied(stage)}
 
 
 def test_the_port_is_one_and_the_health_check_asks_it() -> None:
-    last = stages()[-1]
+    last = stages(DOCKERFILE)[-1]
     port = only(last, "EXPOSE")
     command = json.loads(only(last, "CMD"))
     assert command[command.index("--port") + 1] == port
@@ -123,19 +96,8 @@ def test_the_compose_file_is_clean_yaml_and_joins_the_web_to_the_service() -> No
     assert "models:/app/models" in service["volumes"]
 
 
-def copy_of(stage: list[Instruction], directory: Path) -> Path:
-    """What COPY would have put into the stage's working directory."""
-    directory.mkdir()
-    for source in copied(stage):
-        if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, directory / source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        else:
-            shutil.copy(ROOT / source, directory)
-    return directory
-
-
 def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tmp_path: Path) -> None:
-    packages, final = stages()
+    packages, final = stages(DOCKERFILE)
     venv = tmp_path / "packages"
     clean = {"PATH": f"{Path(sys.base_prefix, 'bin')}:/usr/bin:/bin", "HOME": str(tmp_path)}
     clean |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
@@ -166,8 +128,3 @@ def test_the_dockerfiles_commands_make_a_service_that_is_healthy_and_predicts(tm
         service.terminate()
         service.wait(20)
     assert answered.content == printed("--as-of", AS_OF, *PAIR.values())
-
-
-def run(command: list[str], directory: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

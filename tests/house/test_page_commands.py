@@ -34,6 +34,7 @@ NOT_RUN = {
     "python3 -m venv": "they are the first step of .ci/run, and the test command would run itself",
     "pip install": "it needs a package index; .ci/run and tests/house/test_deploy.py install",
     "docker compose": "it needs Docker; tests/house/test_deploy.py runs the image's own commands",
+    "docker build": "it needs Docker; tests/process/test_nextjs_app.py runs the image's own commands",
     "cd tests/nextjs": "it needs npm; tests/process/test_nextjs_app.py builds and starts the application",
     "python -m scripts.service": "it serves until it is stopped; tests/serving starts it",
     "dask scheduler": "it needs several machines; tests/commands/test_cluster.py starts a cluster on this one",

@@ -62,10 +62,17 @@ def pinned(path: str) -> dict[str, list[str]]:
     return found
 
 
-def test_the_service_is_installed_by_the_hashes_of_the_lock() -> None:
-    locked, service = pinned("requirements-lock.txt"), pinned("scripts/deploy/service-lock.txt")
-    assert {name.partition("==")[0] for name in service} >= {"click", "fastapi", "psycopg2-binary", "uvicorn"}
-    for name, hashes in service.items():
+@pytest.mark.parametrize(
+    ("path", "needed"),
+    [
+        ("scripts/deploy/service-lock.txt", {"click", "fastapi", "psycopg2-binary", "uvicorn"}),
+        ("scripts/deploy/predict-lock.txt", {"click", "psycopg2-binary"}),
+    ],
+)
+def test_images_install_by_the_hashes_of_the_lock(path: str, needed: set[str]) -> None:
+    locked, installed = pinned("requirements-lock.txt"), pinned(path)
+    assert {name.partition("==")[0] for name in installed} >= needed
+    for name, hashes in installed.items():
         assert hashes, name
         assert hashes == locked[name], name
 

@@ -9,6 +9,10 @@ const HEADERS = {
 };
 
 const config: NextConfig = {
+  // For an image: a server with the packages that it needs. `next start` wants the usual build.
+  output: process.env.NEXT_OUTPUT === 'standalone' ? 'standalone' : undefined,
+  // libsql loads its native module by a name that tracing does not see.
+  outputFileTracingIncludes: { '/*': ['node_modules/@libsql/linux-*/**'] },
   headers: async () => [
     { source: '/:path*', headers: Object.entries(HEADERS).map(([key, value]) => ({ key, value })) },
     { source: '/api/:path*', headers: [{ key: 'Cache-Control', value: 'private, no-store' }] },
@@ -19,7 +23,10 @@ const config: NextConfig = {
     resolveAlias:
       process.env.EVERYBODY_IS_SIGNED_IN === 'yes' ? { '@/lib/session': './tests/support/session.ts' } : {},
   },
-  experimental: { authInterrupts: true }, // forbidden() in pages
+  experimental: {
+    authInterrupts: true, // forbidden() in pages
+    isrFlushToDisk: false, // in an image, the server may not write beside itself
+  },
   // libsql is a native module: it is loaded from node_modules, not bundled.
   serverExternalPackages: ['@libsql/client', 'libsql', '@prisma/adapter-libsql', '@prisma/adapter-pg', 'pg'],
   poweredByHeader: false,

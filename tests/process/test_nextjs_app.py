@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ import db
 from db.url import parse
 from db.writing.open import open_writer
 from tests.conftest import need
+from tests.support.dockerfiles import DEPLOY, copy_of, only, stages, variables
+from tests.support.dockerfiles import run as run_step
 from tests.support.guide import snippet
 from tests.support.ports import free_port
 
@@ -333,3 +336,80 @@ async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_
     assert (own.userId, own.learningObjectiveId) == (LEARNER, OBJECTIVE)
     with urllib.request.urlopen(f"{server}/api/analytics/model-performance", timeout=20) as response:
         assert json.load(response).keys() >= {"judged", "accuracy", "precision", "recall", "alerts"}
+
+
+def test_the_image_of_the_application_and_the_predictor(app: Path, tmp_path: Path) -> None:
+    """Dockerfile.web's own commands, one after the other; only the directories are this test's."""
+    _, packages, application, final = stages(DEPLOY / "Dockerfile.web")
+    places = {
+        "/opt/packages": str(tmp_path / "packages"),
+        "/opt/struggle": str(tmp_path / "struggle"),
+        "/models": str(tmp_path / "models"),
+    }
+    clean = {"PATH": f"{Path(sys.base_prefix, 'bin')}:{os.environ['PATH']}", "HOME": str(tmp_path), **OFFLINE}
+    clean |= {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    run_step(["sh", "-ec", moved(only(packages, "RUN"), places)], copy_of(packages, tmp_path / "locks"), clean)
+
+    source = tmp_path / "source"
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=APP, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, tracked.split("\0")):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(APP / name, source / name)
+    install, build = (each.rest for each in application if each.word == "RUN")
+    assert install == "npm ci --ignore-scripts --no-audit --no-fund"  # as the fixture has done
+    shutil.copytree(app / "node_modules", source / "node_modules", symlinks=True)
+    run_step(["sh", "-ec", build], source, {**clean, **variables(application), "EVERYBODY_IS_SIGNED_IN": "yes"})
+
+    predictor = copy_of(final, tmp_path / "struggle")
+    (source / ".next" / "standalone").rename(tmp_path / "app")
+    shutil.rmtree(source)
+    clean["PATH"] = f"{tmp_path / 'packages' / 'bin'}:{os.environ['PATH']}"
+    run_step(["sh", "-ec", moved(only(final, "RUN"), places)], predictor, clean)
+    url = f"file:{tmp_path / 'dev.db'}"
+    create = [sys.executable, "-m", "scripts.create_database", "--demo", "--database-url", url]
+    subprocess.run(create, cwd=ROOT, check=True, capture_output=True)
+    port = str(free_port())
+    settings = {name: moved(value, places) for name, value in variables(final).items()}
+    settings |= {"PORT": port, "HOSTNAME": "127.0.0.1", "DATABASE_URL": url, "DEMO_NOW": DEMO_NOW}
+
+    before = files_below(tmp_path, "app", "struggle", "models")
+    check = [word.replace("3000", port) for word in json.loads(only(final, "HEALTHCHECK").partition("CMD ")[2])]
+    log = tmp_path / "server.log"
+    with log.open("w") as said:
+        command = json.loads(only(final, "CMD"))
+        server = subprocess.Popen(command, cwd=tmp_path / "app", env={**clean, **settings}, stdout=said, stderr=said)
+    try:
+        give_up_at = time.monotonic() + 60
+        while subprocess.run(check, env={**clean, **settings}, capture_output=True).returncode:
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < give_up_at, log.read_text()
+            time.sleep(0.1)
+        address = f"http://127.0.0.1:{port}"
+        asked = urllib.request.Request(
+            f"{address}/api/analytics/predictions/generate",
+            json.dumps({"userId": LEARNER, "objectiveId": OBJECTIVE}).encode(),
+            {"Content-Type": "application/json", "Origin": address},
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answered:
+            assert answered.status == 201
+            given = json.loads(answered.read())["answer"]
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert (given["degraded"], given["risk_level"]) == ("", "HIGH")
+    assert files_below(tmp_path, "app", "struggle", "models") == before  # so the root can be read-only
+    doctor = [settings["STRUGGLE_PYTHON"], settings["STRUGGLE_PREDICT"], "--doctor", "--pretty", "--demo"]
+    told = json.loads(subprocess.run(doctor, env={**clean, **settings}, capture_output=True, check=True).stdout)
+    assert told["model"]["directory"] == places["/models"]
+
+
+def moved(text: str, places: dict[str, str]) -> str:
+    """What a Dockerfile says, with this test's directories in the place of the image's."""
+    for there, here in places.items():
+        text = text.replace(there, here)
+    return text
+
+
+def files_below(top: Path, *names: str) -> set[Path]:
+    """Everything that lies in these directories."""
+    return {path for name in names for path in (top / name).rglob("*")}
