@@ -45,8 +45,11 @@ RULES = "prediction by the rules, SQLite"
 REFERENCE_SQLITE, REFERENCE_POSTGRES = "guide-shaped reference, SQLite", "guide-shaped reference, PostgreSQL"
 FULL_SQLITE, FULL_POSTGRES = "prediction from 3,000 answers, SQLite", "prediction from 3,000 answers, PostgreSQL"
 WITHOUT_BYTECODE = "prediction without bytecode, SQLite"
+COMPILED = "prediction from a compiled checkout, SQLite"
+INSTALLED = "struggle-predict, SQLite"
 PSQL = "psql -c 'select 1'"
-
+SOURCES = ("predict.py", "db", "ml", "scripts")
+"""What the README's first command compiles."""
 
 GOALS = (
     Ratio(SQLITE, BARE, 3.2),
@@ -56,6 +59,7 @@ GOALS = (
     Ratio(REFERENCE_SQLITE, SQLITE, 30.0, at_most=False),
     Ratio(REFERENCE_POSTGRES, POSTGRES, 15.0, at_most=False),
     Ratio(SQLITE, RULES, 1.15),
+    Ratio(COMPILED, INSTALLED, 1.1),
 )
 SQLITE_PEAK_MIB = 20.0
 
@@ -73,8 +77,8 @@ def startup(runs: int, python: str | None, database_url: str | None, reference: 
 
     Beside it: the bare interpreter, psql where there is one, and a reference in the shape of the integration guide
     (asyncio, SQLAlchemy, joblib.load of a calibrated scikit-learn model, the same rows). Also a prediction for a
-    learner with more answers than a prediction reads (on SQLite and on the scratch server), and one from a checkout
-    that was never compiled, as under PYTHONDONTWRITEBYTECODE.
+    learner with more answers than a prediction reads (on SQLite and on the scratch server), by the installed command,
+    and under PYTHONDONTWRITEBYTECODE from a checkout that was never compiled and from one that was.
     """
     with ExitStack() as stack:
         workshop = stack.enter_context(tempfile.TemporaryDirectory(prefix="startup-benchmark-"))
@@ -95,6 +99,8 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
     asked = (LEARNER, "action-potentials")
     installed = directory_of_predict(python)
     checkout = _without_bytecode(installed, os.path.join(workshop, "checkout"))
+    compiled = _without_bytecode(installed, os.path.join(workshop, "compiled"))
+    run([python, "-m", "compileall", "-q", *(os.path.join(compiled, name) for name in SOURCES)])
     commands = [
         Command(BARE, (python, "-c", "pass"), {}),
         Command(SQLITE, (python, os.path.join(installed, "predict.py"), *asked), {"DATABASE_URL": sqlite_url}),
@@ -104,7 +110,15 @@ def _commands(workshop: str, python: str, postgres_url: str, reference: bool) ->
             (python, os.path.join(checkout, "predict.py"), *asked),
             {"DATABASE_URL": sqlite_url, "PYTHONDONTWRITEBYTECODE": "1"},
         ),
+        Command(
+            COMPILED,
+            (python, os.path.join(compiled, "predict.py"), *asked),
+            {"DATABASE_URL": sqlite_url, "PYTHONDONTWRITEBYTECODE": "1"},
+        ),
     ]
+    console = os.path.join(os.path.dirname(python), "struggle-predict")
+    if os.path.exists(console):
+        commands.append(Command(INSTALLED, (console, *asked), {"DATABASE_URL": sqlite_url}))
     if glob(os.path.join(installed, "models", "*.pkl")):
         untrained = _without_models(installed, os.path.join(workshop, "untrained"))
         commands.append(

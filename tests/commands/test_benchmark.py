@@ -15,7 +15,7 @@ from db.demo import load_demo
 from db.writing.open import open_writer
 from scripts.benchmark import COMMANDS, benchmark
 from scripts.benchmarks.processes import GUIDE_SHAPE, ONE_PROCESS, Cost
-from scripts.benchmarks.startup import BARE, FULL_SQLITE, POSTGRES, SQLITE, WITHOUT_BYTECODE, report_of
+from scripts.benchmarks.startup import BARE, COMPILED, FULL_SQLITE, POSTGRES, SQLITE, WITHOUT_BYTECODE, report_of
 from tests.support.benchmarks import SOME_RUN, figures_of
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_pos
     report = json.loads(out.read_text())
     figures = figures_of(report)
     assert figures[BARE][f"times {BARE}"]["value"] == 1
-    for name in (SQLITE, POSTGRES, FULL_SQLITE, WITHOUT_BYTECODE):
+    for name in (SQLITE, POSTGRES, FULL_SQLITE, WITHOUT_BYTECODE, COMPILED):
         wall = figures[name]["wall ms"]
         assert wall["low"] <= wall["value"] <= wall["high"]
         assert wall["value"] > figures[BARE]["wall ms"]["value"]
