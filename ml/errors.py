@@ -42,7 +42,7 @@ class InvalidSetting(PredictorError):
 
 
 class InvalidFeatures(PredictorError):
-    """Raised when features handed in are not a mapping of known names to numbers in 0..1."""
+    """Raised when given features are not a mapping of known names to numbers in 0..1."""
 
 
 class NotEnoughExamples(PredictorError):

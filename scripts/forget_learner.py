@@ -44,11 +44,11 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
 def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:
     """Remove the predictions, indicators and feedback of the learner USER_ID.
 
-    The platform's own tables (users, reviews, ...) are the app's to erase. Models hold weights, not learners. The
-    difficulty tables of a deployment count the learner's answers until the app has erased them and you have run
-    `retrain_model.py --count-anew` and then `models.py prune --keep 0`. No examples are cached anywhere else. Files
-    that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions, monitor.py --html and
-    --json) may name the learner, and are yours to remove.
+    The learner's rows in the platform's own tables (users, reviews, ...) must be erased by the app. Models hold
+    weights, not learners. The difficulty tables of a deployment count the learner's answers until the app has erased
+    them and you have run `retrain_model.py --count-anew` and then `models.py prune --keep 0`. No examples are cached
+    anywhere else. Files that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions,
+    monitor.py --html and --json) may name the learner; remove them yourself.
     """
     with open_writer(database_url, schema_path=schema) as writer:
         removed = forget(writer, user_id)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every learner's upcoming objectives at once: `python scripts/predict_batch.py --output tonight.jsonl [--store]`.
+"""Predicts every learner's upcoming objectives: `python scripts/predict_batch.py --output tonight.jsonl [--store]`.
 
 The probabilities are predict.py's, but each learner's history is read once for all objectives ahead. Work is divided
 into ranges of learners that any process can repeat: after an interruption, the same command continues where it stopped.

@@ -78,7 +78,7 @@ class SchemaNames:
         self.url_variable: str | None = None
 
     def table(self, model: str, default: str) -> str:
-        """The model's table; default where the app has no such model."""
+        """The model's table; `default` where the app has no such model."""
         found = self._found(model, default)
         return found.table if found else default
 

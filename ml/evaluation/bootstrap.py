@@ -90,5 +90,5 @@ def studentised(
 
 
 def student(quantile: float, degrees: float) -> float:
-    """The quantile of Student's t distribution; below one degree of freedom, of that at one."""
+    """The quantile of Student's t distribution, with at least one degree of freedom."""
     return float(stdtrit(max(degrees, 1.0), quantile))

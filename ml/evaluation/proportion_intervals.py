@@ -1,7 +1,8 @@
 """Intervals of proportions and means over rows that belong to learners.
 
-Proportions: Wilson's interval at the effective sample size that the learners leave (Korn & Graubard 1998), which also
-holds near 0 and 1, where a bootstrap has nothing to resample. Means: the studentised learner bootstrap.
+Proportions: Wilson's interval at the effective sample size, which allows for clustering by learner (Korn & Graubard
+1998), which also holds near 0 and 1, where a bootstrap has nothing to resample. Means: the studentised learner
+bootstrap.
 """
 
 from __future__ import annotations

@@ -44,8 +44,9 @@ def card(
     Args:
         saved: the model.
         x, y: the rows it was measured on, and 1 for each struggle.
-        probabilities: of each row, by a model that was not trained on that row's learner. learners: each row's learner.
-            how: a sentence that says how the probabilities were made.
+        probabilities: of each row, by a model that was not trained on that row's learner.
+        learners: each row's learner.
+        how: a sentence that says how the probabilities were made.
         dimensions: further groups to look at, one value per row.
         more: slices of other rows.
     """

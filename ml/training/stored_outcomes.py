@@ -87,9 +87,9 @@ def usable(outcomes: Iterable[StoredOutcome]) -> Usable:
 def with_stored(history: ExampleSet, stored: Usable, within_ms: int) -> ExampleSet:
     """Both sets of examples, without the visits of history that a stored prediction was about.
 
-    Where that prediction is used for training, the visit would count twice; where somebody intervened, neither is used.
-    A visit is the one that was predicted where its learner and objective are the same and it began at most within_ms
-    after the prediction.
+    If that prediction is used for training, the visit would count twice; if somebody intervened, neither is used. A
+    visit is taken for the predicted one if it has the same learner and objective and began at most within_ms after the
+    prediction.
     """
     examples = stored.examples
     taught = zip(examples.learner.tolist(), examples.objective.tolist(), examples.as_of_ms.tolist(), strict=True)

@@ -2,8 +2,8 @@
 
 While the batch runs, there are two files beside OUTPUT: OUTPUT.partial with the lines so far, and OUTPUT.progress,
 which says up to which learner they reach. Both are removed when OUTPUT appears. Lines that were written after the last
-note of progress are cut off again, so that nothing is in the file twice. All of them are as private as OUTPUT is, and
-no link is followed in writing.
+note of progress are cut off again, so that nothing is in the file twice. All these files have the permissions of
+OUTPUT, and no link is followed when they are written.
 
 A pipe or a device in OUTPUT's place is written to as the lines come, and cannot be continued, like stdout.
 """

@@ -75,7 +75,7 @@ SQLITE_PEAK_MIB = 20.0
 def startup(runs: int, python: str | None, database_url: str | None, reference: bool) -> Report:
     """Time and memory of a whole prediction process.
 
-    Beside it: the bare interpreter, psql where there is one, and a reference in the shape of the integration guide
+    For comparison: the bare interpreter, psql where there is one, and a reference in the shape of the integration guide
     (asyncio, SQLAlchemy, joblib.load of a calibrated scikit-learn model, the same rows). Also a prediction for a
     learner with more answers than a prediction reads (on SQLite and on the scratch server), by the installed command,
     and under PYTHONDONTWRITEBYTECODE from a checkout that was never compiled and from one that was.

@@ -30,7 +30,10 @@ class OutputPath(click.Path):
         super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path as given. Fails where its directory is absent or may not be written to, and where a database is."""
+        """The path as given.
+
+        Fails where its directory is absent or may not be written to, or where the file is a database.
+        """
         path = os.fsdecode(super().convert(value, param, ctx))
         if path == "-" or is_stream(path):
             return path

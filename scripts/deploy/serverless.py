@@ -98,7 +98,7 @@ def _note(words: str) -> None:
 
 
 def lambda_handler(event: Any, _context: object) -> dict[str, Any]:
-    """AWS Lambda: a function URL, API Gateway (payload 1.0 and 2.0), a load balancer. Never raises."""
+    """The AWS Lambda handler for a function URL, API Gateway (payload 1.0 and 2.0) or a load balancer. Never raises."""
     status, answer = _of_event(event)
     told: dict[str, Any] = {
         "statusCode": status,

@@ -28,7 +28,7 @@ def render(template: str, **content: Any) -> str:
 
 @cache
 def engine() -> Environment:
-    """Jinja as all pages use it. Imported on first use: most commands write no page."""
+    """The Jinja environment of all pages. Jinja is imported on first use, because most commands write no page."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

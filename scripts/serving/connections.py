@@ -76,7 +76,7 @@ class Connections:
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
 
     def read_objectives(self, objective_ids: Sequence[str], window: Window) -> dict[str, ObjectiveRows]:
-        """Those of the objectives that exist under exactly these ids."""
+        """Reads those of the objectives that exist, by exactly these ids."""
         return self._asked(lambda client: client.read_objectives(objective_ids, window))
 
     def objectives_of_topic(self, topic_area: str) -> list[str]:

@@ -56,9 +56,10 @@ class Retraining(NamedTuple):
 
 
 def retrain(client: Client, registry: Registry, since_ms: int, everything: Extraction, workers: Workers) -> Retraining:
-    """One round; the caller holds the registry's lock. Raises ModelRefused where the champion's file is damaged.
+    """Runs one round; the caller must hold the registry's lock.
 
-    everything: the platform's visits until now, labelled by the platform's definition; the prior's may differ.
+    Raises ModelRefused where the champion's file is damaged. everything: the platform's visits until now, labelled by
+    the platform's definition, although the prior may have used another.
     """
     now_ms, correct_from = everything.until_ms, everything.correct_from
     champion = _champion(registry, correct_from)
