@@ -104,7 +104,7 @@ class Client:
         Args:
             as_of_ms: The moment before which rows are read, in milliseconds since 1970.
             window: How many of the newest rows of each source are read; None reads all.
-            learner_ids: Whose rows; None means every learner's. Ids that no learner has are passed over.
+            learner_ids: Whose rows; None means every learner's. Ids that no learner has are ignored.
         """
         from db.reading import many
 

@@ -49,7 +49,7 @@ def connect(
     Raises:
         UnsupportedURL: The URL has a form or scheme that this package does not support.
         SchemaUnreadable: The schema cannot be read or followed.
-        DatabaseConfiguration: A file does not name what it should, or a driver is missing.
+        DatabaseConfiguration: A file does not set its variable, or a driver is missing.
         DatabaseUnavailable: The database cannot be reached, refuses the connection, or does not answer in time.
     """
     where, mapping = located(url, schema_path, env_file)
@@ -74,7 +74,7 @@ def located(
 def surroundings(schema_path: str | None, env_file: str | None) -> tuple[str | None, Origin]:
     """The URL that a caller's env_file, the environment or the schema names; None where `connect` would open the demo.
 
-    Raises SchemaUnreadable, and DatabaseConfiguration where a file does not name what it should.
+    Raises SchemaUnreadable, and DatabaseConfiguration where a file does not set its variable.
     """
     return _named(None, _names(schema_path), env_file)
 

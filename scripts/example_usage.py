@@ -31,7 +31,7 @@ COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
 
 
 async def show(url: str | None, schema: str | None, user_id: str, topic: str) -> None:
-    """Every objective of the topic, then the topic as a whole."""
+    """Shows every objective of the topic, then the topic as a whole."""
     client = await get_prisma_client(url, schema_path=schema)
     async with client:
         model = load(None)

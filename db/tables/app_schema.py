@@ -60,11 +60,11 @@ class Model:
 
 
 class SchemaNames:
-    """What the app calls its tables and columns. `default` and `default_table`: the table's name in platform.md.
+    """What the app calls its tables and columns. `default` and `default_table`: the platform's own name of the table.
 
-    provider: of the datasource block ("postgresql", "sqlite", "mysql", ...). url: the literal URL there, a secret;
-    url_variable: the environment variable that holds it. Each is None where the schema does not say. directory: the
-    schema's directory, relative to which file:./dev.db is resolved.
+    provider: the datasource block's ("postgresql", "sqlite", "mysql", ...). url: the literal URL in that block, a
+    secret; url_variable: the environment variable that holds it. Each is None where the schema does not say. directory:
+    the schema's directory, relative to which file:./dev.db is resolved.
     """
 
     __slots__ = ("directory", "enums", "models", "provider", "url", "url_variable")

@@ -18,9 +18,10 @@ for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"):
 
 
 def lock(handle: int, wait: bool = True) -> None:
-    """Locks an open file until its handle is closed or the process ends; where there are no locks, nothing happens.
+    """Locks an open file until its handle is closed or the process ends.
 
-    Raises BlockingIOError where another process holds the lock and wait is false, OSError where it cannot be taken.
+    On a system without file locks it does nothing. Raises BlockingIOError where another process holds the lock and wait
+    is false, OSError where it cannot be taken.
     """
     if HAS_LOCKS:
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

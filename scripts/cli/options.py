@@ -49,7 +49,7 @@ class Number(click.FloatRange):
 
 
 class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above
-    """A file of learners' ids, one per line in UTF-8; "-" is stdin. The ids come sorted, each once."""
+    """A file of learners' ids, one per line in UTF-8; "-" is stdin. The result is sorted and has each id once."""
 
     name = "file"
 

@@ -29,7 +29,7 @@ Told = tuple[int, bytes]
 
 
 def failed(status: int, code: str, message: str) -> Told:
-    """Status and JSON of a failure, in the form of predict.pyz's own."""
+    """Status and JSON of a failure, in the form that predict.pyz uses."""
     return status, json.dumps({"error": {"code": code, "message": message}}).encode() + b"\n"
 
 

@@ -98,7 +98,7 @@ def _do_part(extraction: Extraction, content: Content | None, learner_ids: Seque
 
 
 def table_content(path: str) -> tuple[Content, str]:
-    """A difficulty table ready to travel, and its sha256. Raises ModelRefused."""
+    """The bytes of a difficulty table, to be sent to other processes, and its sha256. Raises ModelRefused."""
     try:
         content = content_of(path, MOST_BYTES)
     except OSError as error:

@@ -23,7 +23,7 @@ class CurrentModel:
 
     If a new model must not be used, or its difficulty table is absent or damaged, the previous model stays in service
     and the log says why; the new one is tried again when one of its files changes. Raises PredictorError where the
-    first cannot be used.
+    first model cannot be used.
     """
 
     def __init__(self, name: str | None) -> None:
