@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from scripts.cli.human_times import WRITTEN, instant_ms
+from scripts.outputs.answer import ANSWER
 
 MOST_PAIRS = 500
 
@@ -78,49 +79,12 @@ class BatchRequest(Strict):
     as_of: Instant | None = None
 
 
-class Factor(BaseModel):
-    """One feature's contribution to the logit, positive towards struggle; value is null without data."""
-
-    feature: str
-    value: float | None
-    contribution: float
-    text: str
-
-
-class Indicator(BaseModel):
-    """A sign of struggle as a row of struggle_indicators stores it; context holds the feature and its value."""
-
-    indicator_type: str
-    severity: Literal["MEDIUM", "HIGH"]
-    context: dict[str, float | str | None]
-
-
 class PredictionResponse(BaseModel):
-    """The object that predict.py prints, to the byte."""
+    """The object that predict.py prints, to the byte; its schema is the one that `python -m scripts.schemas` prints."""
 
-    model_config = ConfigDict(protected_namespaces=())
-
-    schema_version: int
-    user_id: str
-    objective_id: str
-    as_of: str
-    probability: Annotated[float, Field(ge=0, le=1)]
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    risk_level: Literal["LOW", "MEDIUM", "HIGH"]
-    interval: Annotated[list[float], Field(min_length=2, max_length=2)]
-    reasoning: str
-    factors: list[Factor]
-    intercept: float
-    model_version: str
-    source: Literal["model", "rules"]
-    missing_sources: list[str]
-    degraded: str
-    degraded_code: str
-    prediction_id: str
-    prediction_date: str
-    topic_id: str | None
-    indicators: list[Indicator]
-    features: dict[str, float | str | list[str] | None]
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: object, _handler: object) -> dict[str, object]:
+        return {"title": cls.__name__, "description": cls.__doc__, **ANSWER}
 
 
 class BatchResponse(BaseModel):

@@ -36,6 +36,7 @@ from scripts.predict_batch import predict_batch
 from scripts.testbed.synthetic_rows import Size, fill
 from tests.support.benchmarks import figures_of
 from tests.support.history_builder import answers, exam, mastery, mission, objective, study
+from tests.support.outputs import read_output
 from tests.support.trained_models import save_model, scorecard
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -67,7 +68,7 @@ def batch(*arguments: str, expected: int = 0) -> Any:
 
 def lines_of(path: str | os.PathLike[str]) -> list[dict[str, object]]:
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return [read_output(line) for line in file]
 
 
 def pairs_of(path: str | os.PathLike[str]) -> Counter[tuple[object, object]]:
@@ -78,7 +79,7 @@ def predict_py(url: str, *arguments: str) -> dict[str, object]:
     """A real process of predict.py."""
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--timeout", "60", "--database-url", url, *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd="/")
-    return json.loads(done.stdout)
+    return read_output(done.stdout)
 
 
 @pytest.mark.slow

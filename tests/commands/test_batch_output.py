@@ -19,6 +19,7 @@ from scripts.batch.output import Output
 from scripts.batch.part import Tally
 from scripts.synthetic_platform import Size, fill
 from tests.commands.test_batch import NOW_MS, batch
+from tests.support.outputs import read_output
 
 MARKS = {"version": 1}
 
@@ -188,10 +189,10 @@ def test_a_pipe_in_progress_place_is_not_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
 def test_a_list_with_a_byte_order_mark_finds_its_learners(url: str, tmp_path: Path, encoding: str) -> None:
     batch(*arguments(url, tmp_path / "all.jsonl"))
-    learner = json.loads((tmp_path / "all.jsonl").read_text().splitlines()[0])["user_id"]
+    learner = read_output((tmp_path / "all.jsonl").read_text().splitlines()[0])["user_id"]
     (tmp_path / "users").write_text(f"{learner}\r\n", encoding=encoding)
     batch(*arguments(url, tmp_path / "o.jsonl"), "--users", str(tmp_path / "users"))
-    assert {json.loads(line)["user_id"] for line in (tmp_path / "o.jsonl").read_text().splitlines()} == {learner}
+    assert {read_output(line)["user_id"] for line in (tmp_path / "o.jsonl").read_text().splitlines()} == {learner}
 
 
 @pytest.mark.parametrize("octets", ["a\n".encode("utf-16"), "a\n".encode("utf-16-le"), b"\xff\n", b"", b"\n \n"])

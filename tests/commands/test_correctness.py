@@ -19,6 +19,7 @@ from ml.storage.difficulty_table import DifficultyTable
 from ml.study.correctness import ANY, correct_ratings, correct_setting, is_correct, suits
 from ml.study.visits import GRADES
 from tests.support import study_database
+from tests.support.outputs import read_output
 from tests.support.study_database import DAY_MS, LEARNER, MINUTE_MS, NOW_MS, OBJECTIVE
 
 VARIABLE = "STRUGGLE_CORRECT_FROM"
@@ -114,7 +115,9 @@ def run(script: str, *words: str, code: int = 0, **environment: str) -> tuple[An
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
-    return (json.loads(done.stdout) if done.stdout[:1] == "{" else done.stdout), done.stderr
+    if done.stdout[:1] != "{":
+        return done.stdout, done.stderr
+    return (read_output if script in ("predict.py", "scripts/monitor.py") else json.loads)(done.stdout), done.stderr
 
 
 @pytest.fixture

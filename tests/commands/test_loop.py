@@ -14,6 +14,7 @@ import pytest
 
 from ml.places import HOUSE
 from tests.conftest import need
+from tests.support.outputs import read_output
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,7 @@ def test_the_loop_closes(database: str, logs: tuple[str, str], tmp_path: Path) -
         check=False,
     )
     assert report.returncode in (0, 1), report.stderr
-    assert json.loads(report.stdout)
+    assert read_output(report.stdout)
     assert "<svg" in page.read_text()
 
     retrained = run("retrain_model.py", *at, "--since", THEN, "--as-of", LATER, "--models-dir", models, "--json")
@@ -113,4 +114,4 @@ def test_the_loop_closes(database: str, logs: tuple[str, str], tmp_path: Path) -
         text=True,
         check=False,
     )
-    assert json.loads(answer.stdout)["model_version"] == champion
+    assert read_output(answer.stdout)["model_version"] == champion

@@ -31,6 +31,7 @@ from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, NO_TARGET, UN
 from tests.conftest import need
 from tests.ml.interval_coverage import false_alarms, panel
 from tests.support.benchmarks import figures_of
+from tests.support.outputs import read_output
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DAY_MS = 86_400_000
@@ -53,7 +54,7 @@ def store(
 def observed(url: str, *options: str, code: int | None = None) -> Any:
     done = CliRunner().invoke(monitor, ["--database-url", url, *AS_OF, "--json", *options])
     assert code is None or done.exit_code == code, done.output
-    return json.loads(done.stdout)
+    return read_output(done.stdout)
 
 
 def certain_rows(
@@ -246,7 +247,7 @@ def test_the_alert_command_gets_the_report_and_no_shell(tmp_path: Path, database
     command = f"{sys.executable} {program} {received} ; touch '{tmp_path}/a b'"
     report = observed(database, "--alert-command", command, code=1)
     del report["mistakes"]
-    assert json.loads(received.read_text()) == report
+    assert read_output(received.read_text()) == report
     assert (tmp_path / "received.json.args").read_text() == repr([";", "touch", f"{tmp_path}/a b"])
     assert not (tmp_path / "a b").exists()
 
@@ -540,7 +541,7 @@ def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database
     assert len(formats) == 5
     assert ["cohort 1" in each for each in formats[:4]] == [True] * 4
     assert ["Zanzibar" in each for each in formats] == [False] * 5
-    report = json.loads(formats[0])
+    report = read_output(formats[0])
     assert report["slices_too_small"]["users.email"] == 1
     for each in report["slices"]:
         for figure in [*each["figures"].values(), *(one for at in each["decisions"].values() for one in at.values())]:
@@ -551,7 +552,7 @@ def test_a_slice_below_the_minimum_is_told_in_no_format(tmp_path: Path, database
 def test_a_period_of_a_few_learners_has_no_figures(tmp_path: Path, database: str) -> None:
     store(database, certain_rows(600, wrong=0.1, learners=4))
     formats = every_format(database, tmp_path)
-    report = json.loads(formats[0])
+    report = read_output(formats[0])
     assert report["status"] == "insufficient data"
     for each in (report, *report["weeks"]):
         assert {figure["value"] for figure in each["figures"].values()} == {None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from ml.study.degraded import SENTENCES
 from ml.study.history import DAY_MS, WINDOW, LearnerHistory
 from ml.training.examples import labelled_examples
 from scripts.record_outcomes import record
+from tests.support.outputs import read_output
 from tests.support.postgres_server import Databases
 from tests.support.service_process import serving
 from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
@@ -51,7 +51,7 @@ def test_predict_py_answers_by_default_features_and_says_why(platform: str, opti
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), *options, "--database-url", platform, "weak", "osmosis"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
+    answer = read_output(done.stdout)
     assert (answer["degraded"], answer["degraded_code"]) == (TRACKING_OFF, "tracking_off")
     assert answer["reasoning"].startswith("This learner has switched performance tracking off: this is a default")
     assert answer["confidence"] <= 0.2
@@ -96,7 +96,7 @@ def test_the_batch_writes_no_line_and_dismisses_what_is_open(platform: str, tmp_
     out = tmp_path / "out.jsonl"
     counts = night(platform, FIRST_NIGHT_MS + DAY_MS, "--output", str(out))
     assert (counts["learners"], counts["tracking_off"], counts["written"], counts["dismissed"]) == (2, 1, 1, 1)
-    assert {json.loads(line)["user_id"] for line in out.read_text().splitlines()} == {"strong"}
+    assert {read_output(line)["user_id"] for line in out.read_text().splitlines()} == {"strong"}
     assert statuses(platform) == {"weak": "DISMISSED", "strong": "PENDING"}
     assert night(platform, FIRST_NIGHT_MS + 2 * DAY_MS)["dismissed"] == 0
 

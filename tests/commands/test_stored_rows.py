@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from ml.scoring.rules import predict as by_rules
 from ml.study.history import DAY_MS
 from ml.study.occasion import Occasion, occasion_of
 from tests.support.history_builder import AS_OF_MS, exam, mission, objective, study
+from tests.support.outputs import read_output
 from tests.support.two_learners import FIRST_NIGHT_MS, MISSION_DAY, fill, night
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -274,7 +274,7 @@ def test_rows_of_an_earlier_release_are_taken_up_and_do_not_double(platform: str
 def test_the_answer_names_the_row_that_the_batch_stores(platform: str) -> None:
     night(platform, FIRST_NIGHT_MS)
     argv = [sys.executable, os.path.join(ROOT, "predict.py"), "--database-url", platform, "--model", "rules"]
-    said = json.loads(subprocess.run([*argv, "weak", "osmosis"], capture_output=True, check=True, timeout=60).stdout)
+    said = read_output(subprocess.run([*argv, "weak", "osmosis"], capture_output=True, check=True, timeout=60).stdout)
     with open_writer(platform) as writer:
         ((row_id, date_ms, topic),) = writer.select(
             "StrugglePrediction", ("id", "predictionDate", "topicId"), "userId", ["weak"]

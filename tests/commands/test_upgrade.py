@@ -22,6 +22,7 @@ import pytest
 
 from db.writing.open import open_writer
 from ml.places import HOUSE
+from tests.support.outputs import read_output
 from tests.support.service_process import serving
 
 pytestmark = pytest.mark.slow
@@ -80,7 +81,8 @@ class Deployment:
         )
         assert done.returncode in codes, done.stderr
         assert "Traceback" not in done.stderr
-        return json.loads(done.stdout), done.stderr
+        published = script in ("predict.py", "scripts/monitor.py")
+        return (read_output if published else json.loads)(done.stdout), done.stderr
 
     def predicted(self, **environment: str) -> tuple[dict[str, Any], str]:
         """predict.py's answer, which rests on the learner's own rows, and stderr."""

@@ -15,6 +15,7 @@ from ml.places import HOUSE
 from ml.study.history import WINDOW, objective_named
 from scripts.cli.doctor_costs import costs
 from tests.support.app_shapes import ask, dialect_of, insert, run
+from tests.support.outputs import read_output
 from tests.support.study_database import DAY_MS, LEARNER, NOW_MS, OBJECTIVE, lay_out
 
 RENAMED = {
@@ -54,7 +55,7 @@ def predicted(url: str, *options: str) -> dict[str, object]:
     command = [sys.executable, os.path.join(HOUSE, "predict.py"), "--database-url", url, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
+    found: dict[str, object] = read_output(done.stdout)
     return found
 
 
@@ -148,7 +149,7 @@ def test_a_batch_says_what_predict_says(course: str, tmp_path: os.PathLike[str])
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     with open(output, encoding="utf-8") as lines:
-        told = [json.loads(line) for line in lines]
+        told = [read_output(line) for line in lines]
     assert told
     for answer in told:
         assert (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import defaultdict
 
@@ -17,6 +16,7 @@ from ml.json_text import dumps
 from ml.model import load
 from ml.study.history import WINDOW
 from tests.conftest import need
+from tests.support.outputs import read_output
 from tests.support.study_database import DAY_MS, LEARNER, NOW_MS
 
 CYCLE = ("adding_and_subtracting_radicals", "radical_multiplication_and_division", "simplifying_radicals")
@@ -99,7 +99,7 @@ def test_objectives_in_and_behind_cycles_are_predicted(site: str) -> None:
     for name in {*IN_CYCLES, *behind[:10], *most, *garbled}:
         request = predict.Request(LEARNER, name)
         request.database_url, request.as_of_ms = site, NOW_MS
-        answer = json.loads(dumps(predict.predict(request, model)))
+        answer = read_output(dumps(predict.predict(request, model)))
         assert answer["degraded"] == ""
         assert 0 < answer["probability"] < 1
         assert all(0 <= answer["features"][feature] <= 1 for feature in FEATURE_NAMES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
 import db
 from db import errors
+from tests.support.outputs import read_output
 from tests.support.postgres_server import Databases, connected, with_demo
 from tests.support.running_predict import LEARNER, OBJECTIVE, ran
 from tests.support.study_database import NOW_MS, WIDE
@@ -85,7 +85,7 @@ def test_a_hidden_table_is_missing(shielded: str) -> None:
 @on("reviews", {"no policy": HIDDEN["no policy"], "a condition that fails": HIDDEN["a condition that fails"]})
 def test_the_answer_and_the_doctor_say_so(shielded: str) -> None:
     assert ran(url=shielded).answer()["missing_sources"] == ["reviews"]
-    report = json.loads(ran("--doctor", url=shielded).stdout)["database"]
+    report = read_output(ran("--doctor", url=shielded).stdout)["database"]
     assert report["missing_sources"] == ["reviews"]
     assert ["reviews"] in report["row_security"].values()
 
@@ -130,4 +130,4 @@ def test_where_some_learners_are_shown_another_is_an_unknown_one(shielded: str) 
 @pytest.mark.slow
 @on("missions", VISIBLE)
 def test_a_role_that_sees_all_is_told_of_nothing(shielded: str) -> None:
-    assert json.loads(ran("--doctor", url=shielded).stdout)["database"]["missing_sources"] == []
+    assert read_output(ran("--doctor", url=shielded).stdout)["database"]["missing_sources"] == []

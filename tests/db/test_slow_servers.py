@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 import db
 from db import errors
 from db.writing.open import open_writer
+from tests.support.outputs import read_output
 from tests.support.postgres_server import Databases, with_demo
 from tests.support.running_predict import LEARNER, LOADED_S, OBJECTIVE, PREDICT, ran
 from tests.support.silent_servers import far_away, full_queue
@@ -52,7 +52,7 @@ def test_a_server_whose_accept_queue_is_full_for_over_a_second(app: str) -> None
 def test_the_commands_wait_for_such_a_server_too(app: str) -> None:
     with full_queue(own(app), opens_after_s=1.2) as port:
         report = ran("--doctor", "--timeout", "9", url=at(app, port))
-    assert json.loads(report.stdout)["database"]["reachable"], report.stdout
+    assert read_output(report.stdout)["database"]["reachable"], report.stdout
     with full_queue(own(app), opens_after_s=1.2) as port, open_writer(at(app, port)) as writer:
         assert writer.existing_tables()
 

@@ -37,6 +37,7 @@ from db.url import parse
 from db.writing.open import open_writer
 from ml.features.vector import FEATURE_NAMES
 from ml.storage import model_file, plain_pickle
+from tests.support.outputs import check, kind_of
 from tests.support.trained_models import save_model
 
 IDS = ("demo-learner", "action-potentials")
@@ -98,7 +99,7 @@ class Fault(NamedTuple):
     told: str
 
 
-KINDS = ("traceback", "invalid JSON", "wrong exit code", "hang", "credential shown")
+KINDS = ("traceback", "invalid JSON", "wrong exit code", "hang", "credential shown", "not the published form")
 
 
 class Outcome(NamedTuple):
@@ -384,6 +385,11 @@ def outcome_of(argv: list[str], ended: Ended) -> Outcome:
         return Outcome(str(ended.code), faults)
     if not faults and not _fits(answer, ended.code):
         faults.append(Fault("wrong exit code", f"{ended.code}: {ended.stdout[:200]!r}"))
+    if not faults:
+        try:
+            check(answer, kind_of(answer))
+        except AssertionError as error:
+            faults.append(Fault("not the published form", str(error)[:500]))
     return Outcome(str(ended.code), faults)
 
 

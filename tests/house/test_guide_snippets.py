@@ -20,6 +20,7 @@ import db
 from db.demo import LEARNER
 from ml import FeatureVector, StruggleFeatureExtractor, StrugglePredictionModel
 from tests.support.guide import blocks, snippet
+from tests.support.outputs import read_output
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +53,7 @@ def test_the_guides_predict_py_prints_the_json_its_route_stores(
     assert printed["risk_level"] == level
 
     ours = run(sys.executable, str(ROOT / "predict.py"), LEARNER, objective, cwd=tmp_path, DATABASE_URL=demo_database)
-    expected = json.loads(ours.stdout)
+    expected = read_output(ours.stdout)
     for field in ("probability", "confidence", "risk_level", "reasoning"):
         assert printed[field] == expected[field]
     judged = {"model_version", "source"}  # the guide's script prints the features as extracted, before any judgement
@@ -166,7 +167,7 @@ def test_the_guides_service_answers_as_the_command_does(demo_database: str, tmp_
         uvicorn.terminate()
         uvicorn.wait(timeout=20)
     ran = run(sys.executable, str(ROOT / "predict.py"), LEARNER, OBJECTIVE, cwd=tmp_path, DATABASE_URL=demo_database)
-    expected = json.loads(ran.stdout)
+    expected = read_output(ran.stdout)
     assert health == {"status": "healthy", "model_version": expected["model_version"]}
     assert answer.keys() == {"probability", "confidence", "risk_level", "reasoning", "features"}
     assert {name: answer[name] for name in answer if name != "features"} == {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import yaml
 
 from ml.places import HOUSE
 from tests.house.test_extras import NEEDING
+from tests.support.outputs import read_output
 from tests.support.pages import ROOT, blocks, options_of, pages, prose, sections, text_of
 
 COMMANDS = sorted(
@@ -139,7 +139,7 @@ def test_the_issue_form_asks_for_what_the_doctor_says() -> None:
     assert doctor["validations"]["required"]
     (command,) = re.findall(r"`python (predict\.py [^`]*)`", doctor["attributes"]["description"])
     ran = subprocess.run([sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (ran.returncode, json.loads(ran.stdout)["database"]["reachable"]) == (0, True)
+    assert (ran.returncode, read_output(ran.stdout)["database"]["reachable"]) == (0, True)
 
 
 @pytest.mark.slow

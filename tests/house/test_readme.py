@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.cli.predict_options import ENDS
+from tests.support.outputs import read_output
 from tests.support.pages import ROOT, anchors, blocks, our_calls, pages, sections, text_of
 
 PAGE = "README.md"
@@ -34,7 +34,7 @@ def test_the_first_two_blocks_are_the_two_commands() -> None:
 @pytest.mark.slow
 def test_every_field_of_the_answer_is_explained() -> None:
     asked = [sys.executable, "predict.py", "demo-learner", "action-potentials"]
-    printed = json.loads(subprocess.run(asked, cwd=ROOT, capture_output=True, check=True).stdout)
+    printed = read_output(subprocess.run(asked, cwd=ROOT, capture_output=True, check=True).stdout)
     explained = set(re.findall(r"`(\w+)`", sections(PAGE)["The answer"]))
     assert printed.keys() <= explained
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -22,6 +21,7 @@ from ml.storage.difficulty_table import DifficultyTable
 from ml.storage.registry import Registry
 from tests.ml.test_difficulty import learner, table_of
 from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers
+from tests.support.outputs import read_output
 from tests.support.trained_models import scorecard
 
 ASKED = ("demo-learner", "action-potentials")
@@ -162,7 +162,7 @@ def test_what_is_no_table_is_refused_when_it_is_opened(model: Path, kind: str) -
 def test_the_command_refuses_it_at_once_and_in_little_memory(model: Path, kind: str) -> None:
     put_in_place(kind, model.with_name("table.sqlite3"))
     code, output = limited(os.path.join(HOUSE, "predict.py"), *ASKED, "--model", str(model))
-    assert (code, json.loads(output)["error"]["code"]) == (78, "model_refused")
+    assert (code, read_output(output)["error"]["code"]) == (78, "model_refused")
 
 
 @pytest.mark.slow

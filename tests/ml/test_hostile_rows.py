@@ -24,6 +24,7 @@ from ml.features.vector import FEATURE_NAMES
 from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
 from ml.study.degraded import SENTENCES
+from tests.support.outputs import read_output
 from tests.support.postgres_server import Databases
 from tests.support.trained_models import save_model
 
@@ -151,17 +152,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[StrugglePredictionM
     return [StrugglePredictionModel(), StrugglePredictionModel.load(trained)]
 
 
-def refused(name: str) -> None:
-    raise AssertionError(f"{name} in the answer")
-
-
 def check(url: str, models: list[StrugglePredictionModel], stored: Stored, as_of_ms: int | None) -> None:
     """The whole pipeline without the net that predict.respond holds under it: an exception here is a bug."""
     tracked = {row["id"]: row["performanceTrackingEnabled"] for row in stored["User"]}[LEARNER]
     request = predict.Request(LEARNER, OBJECTIVE)
     request.database_url, request.timeout_s, request.as_of_ms = url, 60.0, as_of_ms
     for model in models:
-        answer = json.loads(dumps(predict.predict(request, model)), parse_constant=refused)
+        answer = read_output(dumps(predict.predict(request, model)))
         assert answer["degraded"] == ("" if tracked else SENTENCES["tracking_off"])
         features = answer["features"]
         assert all(math.isfinite(features[name]) and 0 <= features[name] <= 1 for name in FEATURE_NAMES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
 import sqlite3
@@ -24,6 +23,7 @@ from ml.storage.model_file import parse
 from scripts.importing.answer_log import MalformedLog, read_log
 from scripts.monitoring.prometheus import _labels
 from tests.fuzz.seeded import sealed
+from tests.support.outputs import read_output
 from tests.support.trained_models import save_model
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -56,7 +56,7 @@ def test_no_id_or_name_forges_a_line_in_a_log_or_moves_a_terminals_cursor(argume
     assert ran.stderr.endswith(b"\n")
     assert not set(ran.stderr[:-1]) & {*range(32), *range(127, 256)}
     assert not set(ran.stdout[:-1]) & {*range(32), *range(127, 256)}
-    json.loads(ran.stdout)
+    read_output(ran.stdout)
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_a_difficulty_table_is_looked_for_beside_its_model_and_nowhere_else(tmp_
 @pytest.mark.parametrize("tail", ["?mode=rwc", "?vfs=unix-none&mode=rwc", "%3fmode=rwc", "#?mode=rwc", "?mode=memory"])
 def test_no_parameter_of_a_file_url_reaches_sqlite(tmp_path: Path, tail: str) -> None:
     ran = predict(*ASKED, "--database-url", f"file:{tmp_path}/new.sqlite3{tail}", "--strict")
-    assert json.loads(ran.stdout)["error"]["code"] == "database_unavailable"
+    assert read_output(ran.stdout)["error"]["code"] == "database_unavailable"
     assert os.listdir(tmp_path) == []
 
 

@@ -7,7 +7,6 @@ names these tests.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import random
@@ -37,6 +36,7 @@ from ml.storage import atomic_files
 from scripts.cli.streams import WRITING_S
 from scripts.testbed.postgres import ScratchServer, scratch_postgres
 from tests.conftest import need
+from tests.support.outputs import read_output
 from tests.support.postgres_server import admitted, backend_of, connected, connections_left, reviews_locked, with_demo
 from tests.support.running_predict import (
     INTERRUPTED,
@@ -419,7 +419,7 @@ def test_a_required_table_is_missing(demo_copy: str, table: str) -> None:
     altered(demo_copy, f"DROP TABLE {table}")
     assert table in ran(url=demo_copy).error(78, "configuration")
     report = ran("--doctor", url=demo_copy)
-    found = json.loads(report.stdout)["database"]
+    found = read_output(report.stdout)["database"]
     assert report.code == 78
     assert found["reachable"]
     assert table in found["error"]
@@ -721,7 +721,7 @@ def test_a_signal_at_any_moment(number: signal.Signals) -> None:
             # An interruption fell to Python's own start-up (a .pth file), which shrugged and went on.
             assert number == signal.SIGINT
             assert b"predict.py" not in result.stderr.replace(PREDICT.encode(), b""), result.stderr
-            assert json.loads(result.stdout)["probability"]
+            assert read_output(result.stdout)["probability"]
         elif result.code == 0:
             result.is_whole()
         elif result.code == INTERRUPTED.get(number):

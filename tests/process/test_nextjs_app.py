@@ -30,6 +30,7 @@ from tests.conftest import need
 from tests.support.dockerfiles import DEPLOY, copy_of, only, stages, variables
 from tests.support.dockerfiles import run as run_step
 from tests.support.guide import snippet
+from tests.support.outputs import read_output
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -173,7 +174,7 @@ def wait_until_answering(address: str, process: subprocess.Popen[bytes], log: Pa
 def predicted(url: str, *options: str) -> dict[str, object]:
     """What predict.py prints for the demo learner."""
     command = [sys.executable, PREDICT, *options, "--database-url", url, "--", LEARNER, OBJECTIVE]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
+    return read_output(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
 
 
 def test_the_lock_file_names_no_registry() -> None:
@@ -399,7 +400,7 @@ def test_the_image_of_the_application_and_the_predictor(app: Path, tmp_path: Pat
     assert (given["degraded"], given["risk_level"]) == ("", "HIGH")
     assert files_below(tmp_path, "app", "struggle", "models") == before  # so the root can be read-only
     doctor = [settings["STRUGGLE_PYTHON"], settings["STRUGGLE_PREDICT"], "--doctor", "--pretty", "--demo"]
-    told = json.loads(subprocess.run(doctor, env={**clean, **settings}, capture_output=True, check=True).stdout)
+    told = read_output(subprocess.run(doctor, env={**clean, **settings}, capture_output=True, check=True).stdout)
     assert told["model"]["directory"] == places["/models"]
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from db.connecting import DEMO
 from tests.conftest import need
+from tests.support.outputs import read_output
 
 ROOT = Path(__file__).resolve().parents[2]
 PREDICT = str(ROOT / "predict.py")
@@ -112,7 +113,7 @@ def only_object(stdout: str) -> dict[str, object]:
     assert stdout.endswith("\n")
     assert stdout.count("\n") == 1
     assert stdout.isascii()
-    printed = json.loads(stdout)
+    printed = read_output(stdout)
     assert isinstance(printed, dict)
     return printed
 

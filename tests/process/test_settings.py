@@ -16,6 +16,7 @@ import pytest
 from db.connecting import DEMO
 from db.demo import LEARNER
 from ml.places import HOUSE
+from tests.support.outputs import read_output
 from tests.support.trained_models import save_model
 
 OBJECTIVE = "action-potentials"
@@ -123,9 +124,9 @@ def test_predict_py_keeps_the_demo_and_says_so() -> None:
     assert (named.stderr, asked_for.stderr) == ("", "")
     assert by_default.stderr == f"predict.py: {NOT_NAMED}\n"
     unknown = run("predict.py", "nobody", OBJECTIVE)
-    assert json.loads(unknown.stdout)["error"]["message"] == f"No learner has the id 'nobody'. {NOT_NAMED}."
+    assert read_output(unknown.stdout)["error"]["message"] == f"No learner has the id 'nobody'. {NOT_NAMED}."
     assert unknown.stderr.count("\n") == 1
-    report = json.loads(run("predict.py", "--doctor", "--strict", "--pretty").stdout)
+    report = read_output(run("predict.py", "--doctor", "--strict", "--pretty").stdout)
     assert (report["database"]["chosen_by"], report["database"]["why"]) == ("default", NOT_NAMED)
 
 
@@ -149,7 +150,7 @@ def a_schema(directory: Path, url: str) -> Path:
 def test_the_variable_that_the_schema_names_is_used(demo_copy: str, tmp_path: Path) -> None:
     schema = str(a_schema(tmp_path, 'url = env("POSTGRES_URL")'))
     elsewhere = {"DATABASE_URL": "file:/nonexistent/other.db"}
-    report = json.loads(run("predict.py", "--doctor", "--schema", schema, POSTGRES_URL=demo_copy, **elsewhere).stdout)
+    report = read_output(run("predict.py", "--doctor", "--schema", schema, POSTGRES_URL=demo_copy, **elsewhere).stdout)
     assert (report["database"]["where"], report["database"]["chosen_by"]) == (demo_copy[5:], "POSTGRES_URL")
     assert report["schema"] == {"file": schema, "chosen_by": "--schema"}
     batch = run("predict_batch", "--quiet", POSTGRES_URL=demo_copy, STRUGGLE_SCHEMA=schema, **elsewhere)
@@ -241,7 +242,7 @@ def test_what_deletes_or_trains_and_predict_py_read_it_only_where_it_is_named(de
     ):
         assert named.returncode == 0, named.stderr
         assert said in named.stderr
-    report = json.loads(run("predict.py", "--doctor", "--env-file", str(path)).stdout)
+    report = read_output(run("predict.py", "--doctor", "--env-file", str(path)).stdout)
     assert report["database"]["chosen_by"] == f"DATABASE_URL in {path}"
 
 
@@ -378,14 +379,14 @@ def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: s
     first_day = run("predict.py", LEARNER, OBJECTIVE)
     deployed = {"STRUGGLE_MODELS_DIR": str(models), "DATABASE_URL": demo_copy}
     assert run("predict.py", LEARNER, OBJECTIVE, **deployed).stdout == first_day.stdout, "the shipped model until then"
-    why = json.loads(run("predict.py", "--doctor", **deployed).stdout)["model"]
+    why = read_output(run("predict.py", "--doctor", **deployed).stdout)["model"]
     assert why["why"] == f"there is no {models}/current.pkl, so pretrained.pkl answers"
     trained = run("train_initial_model", "--difficulty-only", "--json", **deployed)
     assert trained.returncode == 0, trained.stderr
     version = os.path.basename(json.loads(trained.stdout)["model"]).removesuffix(".pkl")
     assert json.loads(run("models", "--json", "list", **deployed).stdout)["current"] == version
-    assert json.loads(run("predict.py", LEARNER, OBJECTIVE, **deployed).stdout)["model_version"] == version
-    report = json.loads(run("predict.py", "--doctor", **deployed).stdout)["model"]
+    assert read_output(run("predict.py", LEARNER, OBJECTIVE, **deployed).stdout)["model_version"] == version
+    report = read_output(run("predict.py", "--doctor", **deployed).stdout)["model"]
     assert (report["version"], report["chosen_by"], report["directory"]) == (
         version,
         "STRUGGLE_MODELS_DIR",
@@ -393,7 +394,7 @@ def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: s
     )
     assert "why" not in report
     batch = run("predict_batch", "--quiet", "--jobs", "2", **deployed)
-    assert {json.loads(line)["model_version"] for line in batch.stdout.splitlines()} == {version}, batch.stderr
+    assert {read_output(line)["model_version"] for line in batch.stdout.splitlines()} == {version}, batch.stderr
     assert version in run("evaluate_model", "--jobs", "1", "--bootstrap", "0", **deployed).stdout
     assert version in run("example_usage", **deployed).stdout
     page = tmp_path / "model.html"
@@ -404,9 +405,9 @@ def test_the_deployments_models_answer_the_command_and_every_script(demo_copy: s
 @pytest.mark.slow
 def test_an_option_comes_before_a_variable_and_a_variable_before_the_default(tmp_path: Path) -> None:
     model = save_model(str(tmp_path))
-    named = json.loads(run("predict.py", "--doctor", STRUGGLE_MODEL=model).stdout)["model"]
+    named = read_output(run("predict.py", "--doctor", STRUGGLE_MODEL=model).stdout)["model"]
     assert (named["file"], named["chosen_by"]) == (model, "STRUGGLE_MODEL")
-    given = json.loads(run("predict.py", "--doctor", "--model", "rules", STRUGGLE_MODEL=model).stdout)["model"]
+    given = read_output(run("predict.py", "--doctor", "--model", "rules", STRUGGLE_MODEL=model).stdout)["model"]
     assert (given["source"], given["chosen_by"]) == ("rules", "--model")
     empty = {"STRUGGLE_MODEL": "", "STRUGGLE_MODELS_DIR": " ", "STRUGGLE_SCHEMA": "", "STRUGGLE_ENV_FILE": ""}
     blank, usual = (run("predict.py", LEARNER, OBJECTIVE, **each) for each in (empty, {}))
@@ -425,7 +426,7 @@ def test_a_variable_that_names_nothing_is_refused(variable: str, said: str) -> N
     ran = run("predict.py", LEARNER, OBJECTIVE, **{variable: "/nonexistent"})
     assert ran.returncode == 78
     assert said in ran.stderr
-    assert json.loads(run("predict.py", "--doctor", **{variable: "/nonexistent"}).stdout)["ok"] is False
+    assert read_output(run("predict.py", "--doctor", **{variable: "/nonexistent"}).stdout)["ok"] is False
 
 
 def test_the_service_takes_its_database_from_the_same_places(

@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from db.demo import LEARNER, NOW_MS
 from ml.storage import model_file
 from scripts.build_zipapp import build_zipapp
+from tests.support.outputs import read_output
 from tests.support.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, ROOT, a_model, printed
 from tests.support.trained_models import save_model
 
@@ -62,7 +63,7 @@ def test_it_reads_an_apps_sqlite_file_and_takes_features(archive: Path, demo_cop
     as_of = ("--as-of", AS_OF)
     assert run(*BARE, archive, *as_of, LEARNER, OBJECTIVE).stdout == printed(*as_of, LEARNER, OBJECTIVE)
     features = ("--features", "-", *as_of, LEARNER, OBJECTIVE)
-    given = json.dumps(json.loads(printed(LEARNER, OBJECTIVE))["features"]).encode()
+    given = json.dumps(read_output(printed(LEARNER, OBJECTIVE))["features"]).encode()
     told = run(*BARE, archive, *features, given=given)
     assert (told.returncode, told.stderr) == (0, b"")
     assert told.stdout == run(sys.executable, ROOT / "predict.py", *features, given=given).stdout
@@ -78,13 +79,13 @@ def test_it_reads_postgresql_where_psycopg2_is_installed(archive: Path, demo_dat
 @pytest.mark.slow
 def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path) -> None:
     unknown = run(*BARE, archive, "nobody", OBJECTIVE)
-    assert (unknown.returncode, json.loads(unknown.stdout)["error"]["code"]) == (66, "unknown_learner")
+    assert (unknown.returncode, read_output(unknown.stdout)["error"]["code"]) == (66, "unknown_learner")
     absent = run(*BARE, archive, LEARNER, OBJECTIVE, DATABASE_URL=f"file:{tmp_path}/absent.db")
-    assert json.loads(absent.stdout)["degraded_code"] == "database_unreachable"
+    assert read_output(absent.stdout)["degraded_code"] == "database_unreachable"
     assert b"There is no SQLite database" in absent.stderr
     assert b"--as-of" in run(*BARE, archive, "--help").stdout
     no_model = run(*BARE, archive, "--model", "models/none.pkl", LEARNER, OBJECTIVE)
-    assert (no_model.returncode, json.loads(no_model.stdout)["error"]["code"]) == (78, "model_not_found")
+    assert (no_model.returncode, read_output(no_model.stdout)["error"]["code"]) == (78, "model_not_found")
 
 
 @pytest.mark.slow
@@ -93,11 +94,11 @@ def test_the_model_named_goes_in_and_answers(tmp_path: Path) -> None:
     model_file.write(a_model("mine", 1.0), str(model))
     archive = build(tmp_path / "predict.pyz", "--model", str(model))
     model.unlink()
-    answer = json.loads(run(*BARE, archive, LEARNER, OBJECTIVE).stdout)
+    answer = read_output(run(*BARE, archive, LEARNER, OBJECTIVE).stdout)
     assert (answer["source"], answer["model_version"]) == ("model", "mine")
     doctor = run(*BARE, archive, "--doctor")
     assert doctor.returncode == 0, doctor.stdout
-    assert json.loads(doctor.stdout)["model"]["version"] == "mine"
+    assert read_output(doctor.stdout)["model"]["version"] == "mine"
 
 
 @pytest.mark.slow
@@ -108,7 +109,7 @@ def test_a_models_difficulty_table_goes_in_with_it(tmp_path: Path, demo_copy: st
     for packed in ("trained.pkl", "difficulty.sqlite3"):
         (tmp_path / packed).unlink()
     assert run(*BARE, archive, LEARNER, OBJECTIVE).stdout == expected
-    doctor = json.loads(run(*BARE, archive, "--doctor").stdout)
+    doctor = read_output(run(*BARE, archive, "--doctor").stdout)
     assert (doctor["ok"], doctor["model"]["difficulty_file"]) == (True, "difficulty.sqlite3")
 
 

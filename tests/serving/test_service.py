@@ -22,10 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from db.demo import LEARNER, load_demo
 from db.writing.open import open_writer
 from ml.storage import model_file
+from scripts.outputs.published import TITLES, schema
 from scripts.serving.model import LOOK_AGAIN_S
 from scripts.serving.problems import SPOKEN
 from tests.conftest import need
 from tests.support.guide import snippet
+from tests.support.outputs import check, read_output
 from tests.support.postgres_server import databases
 from tests.support.service_process import AS_OF, MASTERED, OBJECTIVE, PAIR, a_model, printed, serving
 
@@ -62,10 +64,10 @@ def test_the_service_answers_the_bytes_that_predict_py_prints(
         batch = httpx.post(f"{url}/predict/batch", json={"pairs": [PAIR, PAIR], "as_of": AS_OF}).json()
         assert httpx.get(f"{url}/ready").json() == {
             "status": "healthy",
-            "model_version": json.loads(expected)["model_version"],
+            "model_version": read_output(expected)["model_version"],
             "database": "reachable",
         }
-    of_the_batch = json.loads(printed("--as-of", AS_OF, LEARNER, OBJECTIVE, DATABASE_URL=demo_database))
+    of_the_batch = read_output(printed("--as-of", AS_OF, LEARNER, OBJECTIVE, DATABASE_URL=demo_database))
     assert batch == {"predictions": [of_the_batch, of_the_batch]}
 
 
@@ -75,7 +77,7 @@ def test_without_as_of_the_moment_is_the_databases_now(service: httpx.Client) ->
     answered = service.post("/predict", json=PAIR)
     assert answered.content == expected
     assert answered.json()["risk_level"] == "HIGH"
-    assert service.post("/predict/batch", json={"pairs": [PAIR]}).json()["predictions"] == [json.loads(expected)]
+    assert service.post("/predict/batch", json={"pairs": [PAIR]}).json()["predictions"] == [read_output(expected)]
 
 
 @pytest.mark.slow
@@ -381,6 +383,16 @@ def test_a_thousand_requests_at_once_are_all_answered(service: httpx.Client) -> 
 
 
 @pytest.mark.slow
+def test_the_openapi_document_has_the_published_schema_of_an_answer(service: httpx.Client) -> None:
+    described = service.get("/openapi.json").json()["components"]["schemas"]["PredictionResponse"]
+    assert {**described, "title": TITLES["answer"]} == {
+        **{name: value for name, value in schema("answer").items() if name not in ("$schema", "$id")},
+        "description": described["description"],
+    }
+    check(service.post("/predict", json=PAIR).json(), "answer")
+
+
+@pytest.mark.slow
 def test_the_openapi_document_holds_against_generated_requests(service: httpx.Client, tmp_path: Path) -> None:
     program = shutil.which("schemathesis", path=os.path.dirname(sys.executable))
     assert program, "schemathesis comes with the extra dev"
@@ -401,7 +413,7 @@ def test_the_guides_main_py_runs_unchanged_and_predicts(demo_database: str, tmp_
     with serving(tmp_path / "log", command, tmp_path, DATABASE_URL=demo_database) as url:
         answered = httpx.post(f"{url}/predict", json=PAIR)
         health = httpx.get(f"{url}/health").json()
-    expected = json.loads(printed(LEARNER, OBJECTIVE, DATABASE_URL=demo_database))
+    expected = read_output(printed(LEARNER, OBJECTIVE, DATABASE_URL=demo_database))
     assert answered.status_code == 200, answered.text
     told = answered.json()
     assert told.keys() == REQUIRED

@@ -20,6 +20,7 @@ from ml.instants import iso
 from ml.places import HOUSE
 from ml.study.history import DAY_MS, MINUTE_MS
 from tests.support.app_shapes import ask, dialect_of, fill_with_demo, insert
+from tests.support.outputs import read_output
 
 LEARNERS, OBJECTIVES, VISITS, NIGHTS = 12, 6, 8, 7
 FORGOTTEN = "student-3-e1f7c0"
@@ -130,7 +131,8 @@ class Loop:
 
     def report(self, script: str, *options: str) -> dict[str, Any]:
         """The JSON object that a script printed."""
-        found: dict[str, Any] = json.loads(self.run(f"scripts/{script}", *options, "--json"))
+        read = read_output if script == "monitor.py" else json.loads
+        found: dict[str, Any] = read(self.run(f"scripts/{script}", *options, "--json"))
         return found
 
     def night(self, days_ago: int | None) -> dict[str, Any]:

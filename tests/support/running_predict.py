@@ -1,14 +1,13 @@
 """Real predict.py processes for tests: started, waited for, and held to the contract that every one keeps.
 
-`Ran.answer` is that contract: it ends before a route gives up, prints exactly one ASCII JSON object on stdout, no
-traceback anywhere, and no credential.
+`Ran.answer` is that contract: it ends before a route gives up, prints exactly one ASCII JSON object on stdout, which
+fits its published schema, no traceback anywhere, and no credential.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import sqlite3
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ml.study.degraded import SENTENCES
+from tests.support.outputs import read_output
 
 PREDICT = str(Path(__file__).resolve().parents[2] / "predict.py")
 LEARNER, OBJECTIVE = "demo-learner", "action-potentials"
@@ -45,7 +45,7 @@ class Ran:
         assert SECRET.encode() not in self.stdout + self.stderr, told
         assert self.stdout.endswith(b"\n"), told
         assert self.stdout.count(b"\n") == 1, told
-        printed = json.loads(self.stdout.decode("ascii"), parse_constant=pytest.fail)
+        printed = read_output(self.stdout.decode("ascii"))
         assert isinstance(printed, dict)
         return printed
 

@@ -1,0 +1,113 @@
+"""What predict.py prints for a prediction, and the batch on each line with --full; the service answers the same."""
+
+from __future__ import annotations
+
+from ml.answer import SCHEMA_VERSION
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.indicators import MARKS
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, HIGH_FROM, MEDIUM_FROM
+from ml.study.degraded import SENTENCES
+from scripts.outputs.parts import (
+    INSTANT,
+    NUMBER,
+    SHARE,
+    TEXT,
+    TEXTS,
+    Schema,
+    described,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    where,
+)
+
+FEATURE = one_of(FEATURE_NAMES)
+SOURCE = described(one_of(("model", "rules")), "A trained model, or the rules that answer where there is none.")
+MODEL_VERSION = described(TEXT, "The model that answered.")
+DEGRADED = described(TEXT, "Why the answer rests on default features; empty where it rests on the learner's records.")
+
+_FACTOR = record(
+    {
+        "feature": FEATURE,
+        "value": described(or_null(SHARE), "Null where the feature has no data."),
+        "contribution": described(NUMBER, "In logits; positive where the feature raises the risk."),
+        "text": described(TEXT, "The same as an English clause."),
+    }
+)
+_INDICATOR = record(
+    {
+        "indicator_type": one_of([kind for kind, _, _ in MARKS.values()]),
+        "severity": one_of(("MEDIUM", "HIGH")),
+        "context": record(
+            {
+                "feature": one_of((*FEATURE_NAMES, "probability")),
+                "value": or_null(SHARE),
+                "contribution": NUMBER,
+                "text": TEXT,
+            },
+            optional=("contribution", "text"),
+        ),
+    }
+)
+_FEATURES = record(
+    {
+        **dict.fromkeys(FEATURE_NAMES, SHARE),
+        "data_quality": described(SHARE, "The share of the features that rest on data."),
+        "extracted_at": INSTANT,
+        "defaulted": described(list_of(FEATURE), "The features without data, which hold their neutral values."),
+        "degraded": DEGRADED,
+        "model_version": MODEL_VERSION,
+        "source": SOURCE,
+    }
+)
+
+PROPERTIES: dict[str, Schema] = {
+    "schema_version": described({"const": SCHEMA_VERSION}, "Raised when a field goes or changes its meaning."),
+    "user_id": TEXT,
+    "objective_id": TEXT,
+    "as_of": described(INSTANT, "The moment of the prediction, which sees nothing later."),
+    "probability": described(SHARE, "The probability that the learner will struggle with the objective."),
+    "confidence": described(SHARE, "How much the probability can be relied upon."),
+    "risk_level": described(one_of(("LOW", "MEDIUM", "HIGH")), f"HIGH from {HIGH_FROM}, MEDIUM from {MEDIUM_FROM}."),
+    "interval": described({**list_of(SHARE), "minItems": 2, "maxItems": 2}, "The probability's lower and upper bound."),
+    "reasoning": described(TEXT, "One English sentence with the strongest reasons."),
+    "factors": described(
+        list_of(_FACTOR), "The strongest first; with the intercept they sum to the probability's logit."
+    ),
+    "intercept": NUMBER,
+    "model_version": MODEL_VERSION,
+    "source": SOURCE,
+    "missing_sources": described(TEXTS, "Tables, columns and values that the database lacks."),
+    "degraded": DEGRADED,
+    "degraded_code": described(one_of(("", *SENTENCES, "other")), "The same for programs."),
+    "prediction_id": described(
+        {
+            "type": "string",
+            "format": "uuid",
+            "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+        },
+        "The id under which the prediction of this day is stored.",
+    ),
+    "prediction_date": described(INSTANT, "The last millisecond of the day that the prediction is about."),
+    "topic_id": described(or_null(TEXT), "The objective's course."),
+    "indicators": described(list_of(_INDICATOR), "Rows of struggle_indicators."),
+    "features": described(_FEATURES, "What the model judged; a stored prediction keeps it as it is."),
+}
+
+_EMPTY: Schema = {"const": ""}
+_SAID: Schema = {"type": "string", "minLength": 1}
+
+RULES: list[Schema] = [
+    where({"probability": {"minimum": HIGH_FROM}}, {"risk_level": {"const": "HIGH"}}),
+    where(
+        {"probability": {"minimum": MEDIUM_FROM, "exclusiveMaximum": HIGH_FROM}}, {"risk_level": {"const": "MEDIUM"}}
+    ),
+    where({"probability": {"exclusiveMaximum": MEDIUM_FROM}}, {"risk_level": {"const": "LOW"}}),
+]
+_RULES_OF_DEGRADED = [
+    where({"degraded": _SAID}, {"degraded_code": _SAID, "confidence": {"maximum": DEGRADED_CONFIDENCE}}),
+    where({"degraded": _EMPTY}, {"degraded_code": _EMPTY}),
+]
+
+ANSWER: Schema = {**record(PROPERTIES), "allOf": [*RULES, *_RULES_OF_DEGRADED]}

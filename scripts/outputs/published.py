@@ -1,0 +1,67 @@
+"""The schemas under the names by which they are asked for, each with its version.
+
+The version and the hash of a schema stand side by side in VERSIONS. Whoever changes what a command prints
+
+1. raises the version: the first number where a reader of the earlier output could fail (a field goes, or means
+   something else), the second where a field or a value is new, the third where only descriptions change;
+2. writes the new version and the hash, which tests/commands/test_schemas.py shows, below the earlier ones, which stay.
+
+The first number of the answer's version is its `schema_version`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from scripts.outputs.answer import ANSWER
+from scripts.outputs.batch_line import BATCH_LINE
+from scripts.outputs.doctor import DOCTOR
+from scripts.outputs.failure import FAILURE
+from scripts.outputs.monitor_report import MONITOR_REPORT
+from scripts.outputs.parts import Schema
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+BODIES: dict[str, Schema] = {
+    "answer": ANSWER,
+    "failure": FAILURE,
+    "doctor": DOCTOR,
+    "batch-line": BATCH_LINE,
+    "monitor-report": MONITOR_REPORT,
+}
+TITLES = {
+    "answer": "A prediction, as predict.py prints it",
+    "failure": "A failure, as predict.py prints it",
+    "doctor": "The report of predict.py --doctor",
+    "batch-line": "A line of predict_batch.py",
+    "monitor-report": "The report of monitor.py --json",
+}
+VERSIONS: dict[str, dict[str, str]] = {
+    "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
+    "failure": {"1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f"},
+    "doctor": {"1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79"},
+    "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
+    "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
+}
+"""Name -> version -> SHA-256 of the schema's body, the newest version last."""
+
+
+def version(name: str) -> str:
+    """The version of the schema of that name."""
+    return list(VERSIONS[name])[-1]
+
+
+def fingerprint(body: Schema) -> str:
+    """The SHA-256 of a schema in its canonical form: keys sorted, no spaces."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def schema(name: str) -> Schema:
+    """The whole schema of that name, as it is published."""
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:struggle-predictor:{name}:{version(name)}",
+        "title": TITLES[name],
+        **BODIES[name],
+    }
