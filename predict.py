@@ -77,21 +77,28 @@ def respond(request: Request) -> dict[str, object]:
     return response
 
 
-def main(argv: "Sequence[str] | None" = None, began: float | None = None, called: str = "predict.py") -> int:
+def main(
+    argv: "Sequence[str] | None" = None,
+    began: float | None = None,
+    called: str = "predict.py",
+    to_a_person: bool = False,
+) -> int:
     """Exactly two arguments are the ids, never parsed; any other list has options. Exit codes: scripts/cli/exits.py.
 
     began: when the deadline started to count, on time.monotonic's clock; None means now. called: the command's name.
+    to_a_person: whether words are wanted instead of JSON, unless an option asks for JSON.
     """
     argv = sys.argv[1:] if argv is None else argv
     if not stdout_is_open():
         return INPUT_OUTPUT
     keep_stderr_free()
-    code, pretty, warning = DONE, False, ""
+    code, pretty, warning, encoding = DONE, False, "", "ascii"
     try:
         request = Request(argv[0], argv[1], began) if len(argv) == 2 else parse(argv, called)
         pretty, warning = request.pretty, request.warning
+        to_a_person = to_a_person and not request.as_json
         response, code = examine(request) if request.doctor else (respond(request), DONE)
-        text = dumps(response)
+        text, encoding = in_words(response) if to_a_person else (dumps(response), encoding)
         if request.doctor and warning:
             say(warning)
     except Exception as error:
@@ -100,9 +107,11 @@ def main(argv: "Sequence[str] | None" = None, began: float | None = None, called
         if name == "unknown_learner" and len(argv) == 2 and argv[0].startswith("--"):
             message += " Two arguments are always the two ids."
         say(f"{message} {warning}" if warning else message)
+        if to_a_person and (len(argv) == 2 or "--json" not in argv):
+            return code  # the sentence is enough
         public = sentence_of(error.code) if isinstance(error, database.DatabaseUnavailable) else message
         text = dumps(failure(name, public))
-    return code if write(indented(text) if pretty else text) else INPUT_OUTPUT
+    return code if write(indented(text) if pretty else text, encoding) else INPUT_OUTPUT
 
 
 def parse(argv: "Sequence[str]", called: str) -> Request:
@@ -117,6 +126,13 @@ def examine(request: Request) -> tuple[dict[str, object], int]:
     from scripts.cli.doctor import examine
 
     return examine(request)
+
+
+def in_words(response: dict[str, object]) -> tuple[str, str]:
+    """The answer for a person, and the encoding of the terminal."""
+    from scripts.cli.answer_in_words import on_the_terminal
+
+    return on_the_terminal(response)
 
 
 def indented(text: str) -> str:

@@ -127,7 +127,7 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     names what points the other way, and says so. degraded: why the study records could not be read.
     """
     level = risk_level(probability)
-    share = _share(probability)
+    share = percentage(probability)
     if degraded:
         return f"{_without_records(degraded)}: this is a default estimate of {share}."
     opening = f"{level.capitalize()} risk of struggling ({share})"
@@ -143,7 +143,7 @@ def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = 
     return f"{opening}: too little is on record to name a reason."
 
 
-def _share(probability: float) -> str:
+def percentage(probability: float) -> str:
     """The probability as a percentage, rounded down, so that 70 % is HIGH wherever it is printed."""
     whole = int(100 * probability + 1e-9)
     if whole == 0:

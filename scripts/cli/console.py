@@ -1,4 +1,7 @@
-"""The command `struggle-predict` of an installed project: predict.py under another name, with the same contract."""
+"""The command `struggle-predict` of an installed project: predict.py under another name, with the same contract.
+
+A person who starts it on a terminal is answered in words.
+"""
 
 import os
 import time
@@ -14,4 +17,4 @@ def run() -> None:
     begin()
     import predict
 
-    os._exit(predict.main(began=BEGAN, called=NAME))
+    os._exit(predict.main(began=BEGAN, called=NAME, to_a_person=os.isatty(1)))

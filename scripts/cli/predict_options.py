@@ -79,6 +79,7 @@ def parse_request(argv: Sequence[str], version: str, called: str = "predict.py")
     request.timeout_s = options["timeout"]
     request.strict, request.doctor = options["strict"], options["doctor"]
     request.pretty = options["pretty"] or request.doctor  # people read the doctor
+    request.as_json = options["as_json"] or request.pretty
     return request
 
 
@@ -99,6 +100,7 @@ def _command(version: str) -> click.Command:
         help="Answer from default features where the database takes longer.",
     )
     @click.option("--strict", is_flag=True, help="Exit with 69 rather than answer from default features.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON where struggle-predict would print words.")
     @click.option("--pretty", is_flag=True, help="Indent the JSON.")
     @click.option("--doctor", is_flag=True, help="Check database, tables and model instead of predicting.")
     @click.version_option(version)

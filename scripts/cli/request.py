@@ -47,6 +47,7 @@ class Request:
         self.began = time.monotonic() if began is None else began
         self.strict = False
         self.pretty = False
+        self.as_json = False
         self.doctor = False
         self.remark = ""
         self.on_demo = False

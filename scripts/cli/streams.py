@@ -37,14 +37,14 @@ def keep_stderr_free() -> None:
             pass
 
 
-def write(text: str) -> bool:
+def write(text: str, encoding: str = "ascii") -> bool:
     """Writes the answer and a newline to stdout; returns False if it cannot.
 
-    From here on a signal does not change the output.
+    From here on a signal does not change the output. Characters that the encoding lacks are escaped; JSON has none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    return _sent(1, text.encode("ascii") + b"\n", WRITING_S)
+    return _sent(1, text.encode(encoding, "backslashreplace") + b"\n", WRITING_S)
 
 
 def say(message: str) -> None:

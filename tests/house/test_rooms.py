@@ -30,6 +30,7 @@ PREDICT_IMPORTS = {
     "ml.study.history",
     "ml.study.occasion",
     "os",
+    "scripts.cli.answer_in_words",
     "scripts.cli.doctor",
     "scripts.cli.exits",
     "scripts.cli.predict_options",

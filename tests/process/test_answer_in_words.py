@@ -1,0 +1,173 @@
+"""On a terminal `struggle-predict USER_ID OBJECTIVE_ID` answers in words; everywhere else, and by --json, in JSON."""
+
+from __future__ import annotations
+
+import copy
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.cli.answer_in_words import LONGEST_BAR, MOST_FACTORS, NARROWEST, WIDEST, in_words
+from tests.support.outputs import read_output
+from tests.support.running_predict import LEARNER, LOADED_S, OBJECTIVE, PREDICT, ran
+
+BY_COMMAND = [sys.executable, "-c", "from scripts.cli.console import run; run()"]
+BY_PATH = [sys.executable, PREDICT]
+ROOT = Path(PREDICT).parent
+
+
+def on_a_terminal(*words: str, columns: int = 80, **environment: str) -> tuple[int, str, str]:
+    """A command's exit code, what it shows on a terminal of so many columns, and its stderr, which is a pipe."""
+    reading, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        words,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUTF8": "1", **environment},
+    )
+    os.close(terminal)
+    shown, give_up_at = b"", time.monotonic() + LOADED_S
+    try:
+        while select.select([reading], [], [], max(0.0, give_up_at - time.monotonic()))[0]:
+            try:
+                part = os.read(reading, 65536)
+            except OSError:  # Linux says that the other end is closed by an error
+                break
+            if not part:
+                break
+            shown += part
+        _, said = process.communicate(timeout=LOADED_S)
+    finally:
+        process.kill()
+        os.close(reading)
+    return process.returncode, shown.decode().replace("\r\n", "\n"), said.decode()
+
+
+def words_of(*arguments: str, **how: Any) -> str:
+    code, shown, said = on_a_terminal(*BY_COMMAND, *arguments, **how)
+    assert (code, "Traceback" in said) == (0, False), said
+    return shown
+
+
+@pytest.fixture(scope="module")
+def answer() -> dict[str, Any]:
+    return ran(LEARNER, OBJECTIVE).answer()
+
+
+def test_a_person_gets_words_with_bars() -> None:
+    shown = words_of(LEARNER, OBJECTIVE)
+    assert shown.startswith(f"Learner {LEARNER}, objective {OBJECTIVE}\nHIGH risk of struggling: 96 % (between ")
+    assert re.search(r"(?m)^  \+1\.95 █{20}  none of the stated prerequisites is mastered \(0 %\)$", shown)
+    assert re.search(r"(?m)^  -0\.12 █ +recent validation scores average 38 %$", shown)
+    assert re.search(r"(?m)^Without data: \d+ of \d+ features \(--json names them\)$", shown)
+    assert "{" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_it_is_the_answer_that_programs_get(answer: dict[str, Any]) -> None:
+    assert words_of(LEARNER, OBJECTIVE, columns=WIDEST) == in_words(answer, WIDEST) + "\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--json", LEARNER, OBJECTIVE), ("--pretty", LEARNER, OBJECTIVE), ("--doctor", "--demo", "--json")]
+)
+def test_json_can_be_had_on_a_terminal_too(arguments: tuple[str, ...]) -> None:
+    assert read_output(words_of(*arguments))
+
+
+def test_a_pipe_gets_the_bytes_of_predict_py() -> None:
+    for arguments in ((LEARNER, OBJECTIVE), ("--json", LEARNER, OBJECTIVE)):
+        piped = subprocess.run([*BY_COMMAND, *arguments], cwd=ROOT, capture_output=True, check=True)
+        assert piped.stdout == ran(LEARNER, OBJECTIVE).stdout
+        assert read_output(piped.stdout)
+
+
+def test_predict_py_prints_its_json_on_a_terminal_as_well() -> None:
+    code, shown, _ = on_a_terminal(*BY_PATH, LEARNER, OBJECTIVE)
+    assert (code, shown) == (0, ran(LEARNER, OBJECTIVE).stdout.decode())
+    code, shown, _ = on_a_terminal(*BY_PATH, "nobody", OBJECTIVE)
+    assert (code, read_output(shown)["error"]["code"]) == (66, "unknown_learner")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("nobody", OBJECTIVE), 66),
+        (("--json", OBJECTIVE), 66),  # two arguments are two ids, and this learner is unknown
+        (("--no-such-option", LEARNER, OBJECTIVE), 2),
+        (("--demo", "--model", "/nonexistent.pkl", LEARNER, OBJECTIVE), 78),
+        (("--strict", "--database-url", "postgresql://127.0.0.1:1/none", LEARNER, OBJECTIVE), 69),
+    ],
+)
+def test_a_failure_is_its_sentence_on_stderr_and_its_exit_code(arguments: tuple[str, ...], code: int) -> None:
+    assert on_a_terminal(*BY_COMMAND, *arguments) == (code, "", ran(*arguments).stderr.decode())
+
+
+def test_a_failure_is_json_where_json_was_asked_for() -> None:
+    for arguments, code, name in (
+        (("--json", "--demo", "nobody", OBJECTIVE), 66, "unknown_learner"),
+        (("--json", "--no-such-option", LEARNER, OBJECTIVE), 2, "usage"),
+    ):
+        ended, shown, _ = on_a_terminal(*BY_COMMAND, *arguments)
+        assert (ended, read_output(shown)["error"]["code"]) == (code, name)
+
+
+def test_default_features_are_said_to_be_the_reason() -> None:
+    shown = words_of("--database-url", "postgresql://127.0.0.1:1/none", LEARNER, OBJECTIVE)
+    assert "We could not read the study records (the database cannot be reached)" in shown
+    assert "confidence 20 %" in shown or "confidence 1" in shown
+    assert "Without data" not in shown
+
+
+def test_what_the_database_lacks_is_named(answer: dict[str, Any]) -> None:
+    lacking = {**answer, "missing_sources": ["cards", "reviews.rating"]}
+    assert "\nMissing in the database: cards, reviews.rating\n" in in_words(lacking, 80)
+    complete = copy.deepcopy(answer)
+    complete["features"]["defaulted"], complete["features"]["data_quality"] = [], 1.0
+    assert "Without data" not in in_words(complete, 80)
+
+
+def test_no_text_of_the_database_moves_the_cursor(answer: dict[str, Any]) -> None:
+    hostile = copy.deepcopy(answer)
+    hostile["user_id"] = hostile["factors"][0]["text"] = hostile["model_version"] = "a\x1b[2J\u202eb\nc"
+    hostile["missing_sources"] = ["\x07\x9b31m"]
+    shown = in_words(hostile, 80)
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert len(shown.split("\n")) == len(in_words({**answer, "missing_sources": ["x"]}, 80).split("\n"))
+
+
+@pytest.mark.parametrize("width", [0, 20, NARROWEST, 80, WIDEST, 500])
+def test_the_lines_fit_the_terminal(answer: dict[str, Any], width: int) -> None:
+    lines = in_words(answer, width).split("\n")
+    assert max(map(len, lines[2:])) <= max(NARROWEST, min(width, WIDEST))
+    bars = [len(found) for line in lines for found in re.findall("█+", line)]
+    assert len(bars) == MOST_FACTORS
+    assert bars == sorted(bars, reverse=True)
+    assert (bars[0], bars[-1] >= 1) == (LONGEST_BAR, True)
+
+
+def test_a_terminal_without_such_letters_gets_others() -> None:
+    shown = words_of("--demo", LEARNER, OBJECTIVE, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert re.search(r"(?m)^  \+1\.95 #{20}  none", shown)
+    assert shown.isascii()
+
+
+def test_an_answer_with_nothing_to_show_for_it_has_no_bars(answer: dict[str, Any]) -> None:
+    for factors in ([], [{**answer["factors"][0], "contribution": 0.001}]):
+        shown = in_words({**answer, "factors": factors}, 80)
+        assert "█" not in shown
+        assert "raises" not in shown
