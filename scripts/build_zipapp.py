@@ -72,7 +72,7 @@ def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
         click.echo(json.dumps(report))
     else:
         click.echo(f"{output}: {size / 1024:.0f} KiB with model {judge.model_version}")
-        click.echo(f"try it: python3 -I {output} demo-learner action-potentials")
+        click.echo(f"try it: python3 -I {output} --demo demo-learner action-potentials")
 
 
 def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:

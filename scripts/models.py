@@ -58,7 +58,7 @@ def list_versions(obj: tuple[Registry, bool]) -> None:
         figures = row.get("refused") or ", ".join(
             f"{name} {row[name]:.3f}" for name in ("auc", "log_loss", "ece") if name in row
         )
-        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {figures}"))
+        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {figures}".rstrip()))
     if refused:
         note(f"{refused}; promote a version or roll back")
     elif current is None:

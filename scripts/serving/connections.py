@@ -225,7 +225,7 @@ class Connections:
     def _note(self, state: str, what: str) -> None:
         """Logs a change of the database's state once, however many requests notice it."""
         if state != self.state:
-            log.warning("database %s: %s", state, what)
+            log.log(logging.INFO if state == "reachable" else logging.WARNING, "database %s: %s", state, what)
             self.state = state
 
     def close(self) -> None:
