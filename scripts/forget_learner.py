@@ -50,6 +50,8 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
     anywhere else. Files that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions,
     monitor.py --html and --json) may name the learner; remove them yourself.
     """
+    if not user_id:
+        raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
     with open_writer(database_url, schema_path=schema) as writer:
         removed = forget(writer, user_id)
     if as_json:

@@ -77,7 +77,10 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
 @as_of_option("The moment of the predictions; nothing later is used.")
 @model_option()
 @click.option(
-    "--output", type=OutputPath(), metavar="FILE", help="Write to *.jsonl or *.parquet. Default: JSON lines on stdout."
+    "--output",
+    type=OutputPath(forms=(".jsonl", ".parquet")),
+    metavar="FILE",
+    help="Write to *.jsonl or *.parquet. Default: JSON lines on stdout.",
 )
 @click.option("--full", is_flag=True, help="Write predict.py's whole answer on each line, with its reasons.")
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")

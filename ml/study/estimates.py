@@ -10,7 +10,7 @@ R = (1 + 19/81 t/S)^-1/2.
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import exp, sqrt
+from math import sqrt
 
 from ml.study.correctness import GOOD, correct_ratings
 from ml.study.difficulty import NO_DIFFICULTY
@@ -58,8 +58,7 @@ def learn(ability: Strength, offset: Strength | None, hardness: float, correct: 
     else:
         faded = OFFSET_FADES * offset.logit
         offset_variance = offset.variance + OFFSET_DRIFT
-        x = ability.logit - hardness + faded
-        expected = 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0  # logistic(x), without the time that a call takes
+        expected = logistic(ability.logit - hardness + faded)
         information = expected * (1.0 - expected)
         step = (correct - expected) / (1.0 + information * (ability_variance + offset_variance))
         offset.logit = faded + offset_variance * step

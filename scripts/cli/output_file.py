@@ -18,16 +18,19 @@ from scripts.cli.exits import InputOutput
 
 _DATABASE = b"SQLite format 3\0"
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
+_OTHER_FORMS = (".csv", ".tsv", ".xls", ".xlsx", ".ods", ".html", ".gz", ".zip", ".feather", ".arrow")
 
 
 class OutputPath(click.Path):
     """An option that names a file to write.
 
-    It is checked first, so that minutes of work are not lost for want of a directory.
+    It is checked first, so that minutes of work are not lost for want of a directory. forms: the endings of the forms
+    that the command writes; a name with the ending of another table or document is then refused.
     """
 
-    def __init__(self, allow_dash: bool = False) -> None:
+    def __init__(self, allow_dash: bool = False, forms: tuple[str, ...] = ()) -> None:
         super().__init__(dir_okay=False, writable=True, allow_dash=allow_dash)
+        self._forms = forms
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path as given.
@@ -38,6 +41,8 @@ class OutputPath(click.Path):
         if path == "-" or is_stream(path):
             return path
         name = click.format_filename(path)
+        if self._forms and path.lower().endswith(_OTHER_FORMS):
+            self.fail(f"{name} would not hold what its ending says: end it in {' or '.join(self._forms)}.", param, ctx)
         directory = os.path.dirname(os.path.abspath(path))
         if not os.access(directory, os.W_OK | os.X_OK):
             raise InputOutput(f"{name} cannot be written: its directory is absent, or may not be written to.")

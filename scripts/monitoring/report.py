@@ -95,12 +95,12 @@ class Report(NamedTuple):
             "alerts": [each.to_dict() for each in self.alerts],
             "period": {"since": iso(self.since_ms), "until": iso(self.until_ms)},
             "predictions": self.predictions,
-            "learners": self.learners,
             "outcomes_known": self.evaluation.n,
             "minimum": self.minimum,
             "correct_from": self.correct_from,
             "degraded": self.degraded.to_dict(),
             **_plain(self.evaluation),
+            "learners": self.learners,  # of all predictions; the evaluation counts those with a known outcome
             "slices": [each.to_dict() for each in self.slices],
             "slices_too_small": dict(self.too_small),
             "weeks": [

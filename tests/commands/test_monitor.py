@@ -199,6 +199,16 @@ def test_learners_who_opted_out_of_analytics_are_left_out(database: str) -> None
     assert (report["predictions"], report["learners"]) == (450, 45)
 
 
+def test_learners_are_counted_whether_or_not_their_outcomes_are_known(tmp_path: Path) -> None:
+    url = f"file:{tmp_path}/undecided.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    undecided = [(*row[:8], None, *row[9:]) for row in certain_rows(60, learners=30)]
+    store(url, undecided)
+    report = observed(url)
+    assert (report["predictions"], report["outcomes_known"], report["learners"]) == (60, 0, 30)
+
+
 def test_every_stored_form_of_an_instant_is_read(tmp_path: Path) -> None:
     url = f"file:{tmp_path}/forms.sqlite3"
     with open_writer(url, create=True) as writer:

@@ -15,6 +15,8 @@ from scripts.cli.exits import InputOutput
 from scripts.cli.output_file import write_whole
 from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
+from scripts.forget_learner import forget_learner
+from scripts.predict_batch import predict_batch
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,19 @@ def test_a_directory_that_is_not_there_is_refused_before_the_work(
     assert done.exit_code == 74
     assert done.stderr.startswith("Error: ")
     assert "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["tonight.csv", "tonight.XLSX", "tonight.jsonl.gz"])
+def test_a_batch_names_no_file_by_a_form_that_it_does_not_write(name: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(predict_batch, ["--output", str(tmp_path / name), "--database-url", f"file:{tmp_path}/x"])
+    assert done.exit_code == 2
+    assert ".jsonl or .parquet" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_nobody_is_forgotten_under_an_empty_id(demo_copy: str) -> None:
+    done = CliRunner().invoke(forget_learner, ["", "--database-url", demo_copy])
+    assert (done.exit_code, done.stderr) == (2, "Error: USER_ID is empty. See forget-learner --help.\n")
 
 
 def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
