@@ -86,9 +86,12 @@ def test_postgresql_refuses_a_write_through_the_reading_connection(postgres_data
     connection.close()
 
 
-@pytest.mark.parametrize("name", ["missing.db", "no/such/dir/x.db", "."])
-def test_a_file_that_is_not_there(tmp_path: Path, name: str) -> None:
-    with pytest.raises(errors.DatabaseUnavailable, match="no SQLite database"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("missing.db", "no SQLite database"), ("no/such/dir/x.db", "no SQLite database"), (".", "not a regular file")],
+)
+def test_a_file_that_is_not_there(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(errors.DatabaseUnavailable, match=said):
         db.connect(f"file:{tmp_path}/{name}")
 
 

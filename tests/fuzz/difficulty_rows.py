@@ -59,7 +59,8 @@ class RowsOfATable:
             for objective in (found.totals, *found.objectives.values()):
                 for name in objective.__slots__:
                     value = getattr(objective, name)
-                    assert value is None or (isfinite(value) and (name[-4:] != "rate" or 0 <= value <= 1)), name
+                    for number in value if isinstance(value, tuple) else (value,):
+                        assert number is None or (isfinite(number) and (name[-4:] != "rate" or 0 <= number <= 1)), name
             assert all(isfinite(found.of_card(each, card)[0]) for each in ids for card in ids)
             for relations in found.relations.values():
                 assert all(isinstance(related, str) and 0 <= weight <= 1 for related, weight in relations.weights)
