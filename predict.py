@@ -11,7 +11,7 @@ BEGAN = time.monotonic()  # the route's deadline counts from here: under load th
 if __name__ == "__main__":  # before the imports below, which take half of a prediction's time
     BY_NAME = __spec__ is not None  # python -m predict
     if BY_NAME or sys.flags.safe_path:  # else the directory that ml and db lie in is the first
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))  # which may have been called by a link's name
     from scripts.cli.starting import begin
 
     begin(BY_NAME)

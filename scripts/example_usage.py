@@ -25,6 +25,8 @@ from ml.scoring.prediction import Prediction
 from scripts.cli.command import command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN
+from scripts.cli.options import Id
+from scripts.cli.streams import printable
 
 BAR = 20
 COLOURS = {"HIGH": "red", "MEDIUM": "yellow", "LOW": "green"}
@@ -36,7 +38,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
     async with client:
         model = load(None)
         extractor = StruggleFeatureExtractor(client, model.difficulty)
-        click.echo(f"Model {model.model_version}, {len(FEATURE_NAMES)} features, database {client.label}")
+        click.echo(f"Model {model.model_version}, {len(FEATURE_NAMES)} features, database {printable(client.label)}")
         for objective_id in client.objectives_of_topic(topic):
             features = await extractor.extract_features_for_objective(user_id, objective_id)
             show_prediction(objective_id, model.predict(features), features.data_quality)
@@ -52,7 +54,7 @@ def show_prediction(title: str, prediction: Prediction, data_quality: float) -> 
     share = int(100 * prediction.probability + 1e-9) / 100  # rounded down, as in the sentence: 0.70 is always HIGH
     filled = round(BAR * prediction.probability)
     bar = click.style("█" * filled, fg=COLOURS[prediction.risk_level]) + "░" * (BAR - filled)
-    click.echo(f"\n{click.style(title, bold=True)}")
+    click.echo(f"\n{click.style(printable(title), bold=True)}")
     click.echo(
         f"  {bar} {share:.2f} ({low:.2f} to {high:.2f}), {prediction.risk_level},"
         f" confidence {prediction.confidence:.2f}, {data_quality:.0%} of the features rest on data"
@@ -64,8 +66,17 @@ def show_prediction(title: str, prediction: Prediction, data_quality: float) -> 
 
 @command({0: "the example is shown", UNKNOWN: ""})
 @database_options(demo_by_default=True)
-@click.option("--user", "user_id", default="demo-learner", show_default=True, help="The learner's id.")
-@click.option("--topic", default="physiology", show_default=True, help="A course's id or name, or a topic tag.")
+@click.option(
+    "--user", "user_id", type=Id(), metavar="ID", default="demo-learner", show_default=True, help="The learner's id."
+)
+@click.option(
+    "--topic",
+    type=Id(),
+    metavar="TOPIC",
+    default="physiology",
+    show_default=True,
+    help="A course's id or name, or a topic tag.",
+)
 def example_usage(database_url: str | None, schema: str | None, user_id: str, topic: str) -> None:
     """Show what the Python API says about one learner and one topic."""
     try:

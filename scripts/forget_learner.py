@@ -16,7 +16,7 @@ from db.writing.open import Writer, open_writer
 from scripts.cli.command import command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
-from scripts.cli.options import json_option
+from scripts.cli.options import Id, json_option
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:
@@ -38,7 +38,7 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
 
 
 @command({0: "everything that was found is removed"})
-@click.argument("user_id")
+@click.argument("user_id", type=Id())
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
 @json_option
 def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:

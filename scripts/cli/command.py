@@ -30,7 +30,7 @@ from scripts.cli.exits import (
     ending,
     told,
 )
-from scripts.cli.streams import in_one_line
+from scripts.cli.streams import in_one_line, keep_stderr_free
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100, "show_default": True}
 SPECIAL = (TO_LOOK_AT, UNKNOWN, UNDER_WAY)
@@ -110,8 +110,11 @@ def as_record(record: Callable[..., Record]) -> Callable[[Callable[[Record], Any
 
 
 def note(sentence: str) -> None:
-    """Tells people something, in one line on stderr."""
-    click.echo(in_one_line(sentence), err=True)
+    """Tells people something, in one line on stderr; without a stderr that takes it, the work goes on."""
+    try:
+        click.echo(in_one_line(sentence), err=True)
+    except OSError:
+        _fall_silent_where_nobody_reads()
 
 
 def _with_a_reader(step: Callable[[], Result]) -> Result:
@@ -124,7 +127,10 @@ def _with_a_reader(step: Callable[[], Result]) -> Result:
 
 def _end(run: Callable[[], Any]) -> NoReturn:
     """Runs a command and ends the process, with one line on stderr where it failed."""
+    keep_stderr_free()
     try:
+        if sys.stdout is None:  # its number would go to the first file or connection that the command opens
+            raise InputOutput("stdout cannot be written: it is closed.")
         ended = run()
         sys.stdout.flush()
     except SystemExit:
@@ -133,10 +139,7 @@ def _end(run: Callable[[], Any]) -> NoReturn:
         failure = _failure(error)
         code, _ = ending(failure)
         _fall_silent_where_nobody_reads()
-        try:
-            click.echo(f"Error: {in_one_line(_sentence(failure, code))}", err=True)
-        except OSError:  # stderr is gone as well
-            pass
+        note(f"Error: {_sentence(failure, code)}")
         sys.exit(code)
     sys.exit(ended if isinstance(ended, int) else 0)
 
@@ -169,11 +172,16 @@ def places_of(error: BaseException) -> str:
 
 
 def _fall_silent_where_nobody_reads() -> None:
-    """Python flushes stdout once more at the end, and would tell of a closed pipe in lines of its own."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
+    """Python flushes both streams once more at the end, and would tell of one that fails: in lines of its own, by 120.
+
+    What such a stream still holds is dropped.
+    """
+    for stream in (sys.stdout, sys.stderr):
         try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if stream is not None:
+                stream.flush()
         except (OSError, ValueError):
-            pass
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            except (OSError, ValueError):
+                pass

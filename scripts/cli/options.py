@@ -14,6 +14,7 @@ import click
 from ml.places import models_directory
 from ml.study.correctness import SETTINGS, VARIABLE, correct_setting
 from scripts.cli.human_times import instant_ms
+from scripts.cli.request import in_utf8
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -46,6 +47,21 @@ class Number(click.FloatRange):
         if number != number:
             self.fail(f"{value} is not a number.", param, ctx)
         return number
+
+
+class Id(click.ParamType):  # type: ignore[type-arg]  # as above
+    """An id of the platform, whose bytes are UTF-8 whatever the locale says."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The id; fails where it is not UTF-8, which no database can have stored."""
+        given = in_utf8(str(value))
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            self.fail("The id is not valid UTF-8.", param, ctx)
+        return given
 
 
 class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above

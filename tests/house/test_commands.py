@@ -288,6 +288,34 @@ def test_help_that_cannot_be_printed_is_exit_74(path: str) -> None:
             assert done.stderr.endswith(f": stdout cannot be written: {why}.\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "streams", "code", "said"),
+    [
+        ("--help", ">&-", 74, "Error: stdout cannot be written: it is closed.\n"),
+        ("list --no-such-option", ">&-", 74, "Error: stdout cannot be written: it is closed.\n"),
+        ("--help", ">&- 2>&- <&-", 74, ""),
+        ("--help", ">/dev/full 2>/dev/full", 74, ""),
+        ("--no-such-option", "2>/dev/full", 2, ""),
+        ("--no-such-option", "2>&-", 2, ""),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_ends_a_command_as_the_table_says(
+    arguments: str, streams: str, code: int, said: str
+) -> None:
+    words = ["sh", "-c", f"exec {sys.executable} scripts/models.py {arguments} {streams}"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+def test_a_note_that_nobody_can_read_does_not_end_the_work() -> None:
+    work = "import click; from scripts.cli.command import command, note\n"
+    work += "command({})(lambda: (note('one'), note('two'), click.echo('done')) and None)()"
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-c", work]
+        done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "done\n")
+
+
 @pytest.mark.slow
 def test_a_full_disk_and_a_closed_pipe_are_exit_74() -> None:
     with open("/dev/full", "w") as full:

@@ -79,6 +79,24 @@ def test_no_refusal_of_a_script_forges_a_line_either(words: tuple[str, ...]) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_an_id_is_utf_8_whatever_the_locale_says(demo_copy: str) -> None:
+    """Otherwise a learner of that name could not be forgotten."""
+    path = demo_copy.removeprefix("file:")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for locale in ({}, plain):
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE users SET id = 'Zoë' WHERE id IN ('demo-learner', 'Zoë')")
+        for words in (("forget_learner.py", "Zoë", "--json"), ("example_usage.py", "--user", "Zoë")):
+            argv = [sys.executable, os.path.join(ROOT, "scripts", words[0]), *words[1:], "--database-url", demo_copy]
+            ran = subprocess.run(argv, capture_output=True, check=False, timeout=60, env=os.environ | locale)
+            assert ran.returncode == 0, ran.stderr
+        argv[2:4] = ["--user", b"\xff"]  # type: ignore[list-item]
+        ran = subprocess.run(argv, capture_output=True, check=False, timeout=60, env=os.environ | locale)
+        assert (ran.returncode, ran.stderr.count(b"\n")) == (2, 1)
+        assert b"is not valid UTF-8" in ran.stderr
+
+
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
 def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to: str) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -119,6 +119,14 @@ def test_python_m_is_the_same_command(tmp_path: Path) -> None:
         assert (told.code, told.stdout) == (0, ran().stdout)
 
 
+@pytest.mark.parametrize("isolated", [[], ["-P"], ["-I"]], ids=lambda words: " ".join(words) or "as usual")
+def test_a_link_to_predict_py_is_the_same_command(tmp_path: Path, isolated: list[str]) -> None:
+    """Without site, so that only the link's target says where db and ml lie."""
+    (tmp_path / "link.py").symlink_to(ROOT / "predict.py")
+    told = finished(Running([sys.executable, "-S", *isolated, str(tmp_path / "link.py"), LEARNER, OBJECTIVE]))
+    assert (told.code, told.stdout) == (0, ran().stdout)
+
+
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout after the README's first command, but for the environment that this command also makes."""
