@@ -24,6 +24,7 @@ import db
 from db import stored_predictions
 from db.client import Client
 from ml.study.correctness import GOOD
+from ml.study.history import DAY_MS
 from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
@@ -38,7 +39,7 @@ with extras:
     from scripts.monitoring.page import page
     from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
-    from scripts.monitoring.report import DAY_MS, WEEK_MS, Periods, Report, report
+    from scripts.monitoring.report import WEEK_MS, Periods, Report, report
     from scripts.monitoring.small_groups import tells_learners_apart
     from scripts.monitoring.targets import Target, targets
     from scripts.monitoring.text import table

@@ -14,6 +14,7 @@ from db.writing.open import open_writer
 from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
+from ml.study.history import DAY_MS
 from scripts.benchmarks.processes import cost_of, postgres, postgres_version
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import SQLITE_VERSION, this_run
@@ -30,7 +31,6 @@ WITHIN_MIB = 1024
 ALERT = 1
 """The exit code of a report with an alert, which is no failure."""
 FEATURE_VECTORS = 2000
-DAY_MS = 86_400_000
 UNTIL_MS = 1_760_000_000_000
 
 PREDICTION_FIELDS = (

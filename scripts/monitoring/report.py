@@ -15,6 +15,7 @@ from ml.evaluation.metrics import Integers
 from ml.evaluation.slices import Slice, slices
 from ml.instants import iso
 from ml.scoring.prediction import risk_level
+from ml.study.history import DAY_MS
 from scripts.cli.counted import counted
 from scripts.monitoring.alerts import (
     INTERVENTION,
@@ -32,7 +33,6 @@ from scripts.monitoring.reasons import Reason
 from scripts.monitoring.small_groups import is_large, shown_or_withheld, whole_or_withheld, with_figures_withheld
 from scripts.monitoring.targets import MINIMUM_LEARNERS, Alert, Target
 
-DAY_MS = 86_400_000
 WEEK_MS = 7 * DAY_MS
 _MONDAY_MS = 4 * DAY_MS  # 1970-01-05
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from db.tables.ddl import TABLES, qualified
 from db.writing.open import Writer
+from ml.study.history import DAY_MS
 
-DAY_MS = 86_400_000
 DAYS = 56
 """The answers of each learner are spread over this many days before now."""
 ANSWERS_OF_A_VISIT = 5

@@ -10,7 +10,7 @@ import db
 from ml.errors import ModelUnsuited, NotEnoughExamples
 from ml.evaluation.figures import evaluate
 from ml.model import suited
-from ml.places import shipped
+from ml.places import PRETRAINED, shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
 from ml.storage.registry import Registry
@@ -23,8 +23,6 @@ from scripts.cli.progress import bar
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
 from scripts.training.options import TrainingOptions
-
-PRETRAINED = "pretrained.pkl"
 
 HOW_MEASURED = (
     "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"

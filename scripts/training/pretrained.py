@@ -11,6 +11,7 @@ import numpy as np
 import db
 from ml.evaluation.figures import evaluate
 from ml.evaluation.slices import Slice
+from ml.places import PRETRAINED
 from ml.storage import atomic_files, model_file
 from ml.storage.registry import Registry
 from ml.study.correctness import ANY
@@ -23,7 +24,7 @@ from scripts.cli.exits import Usage
 from scripts.cli.progress import bar
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
-from scripts.training.initial import PRETRAINED, measured
+from scripts.training.initial import measured
 from scripts.training.options import TrainingOptions
 
 HOW_MEASURED = (
