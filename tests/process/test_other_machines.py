@@ -93,6 +93,7 @@ def held(path: str) -> Iterator[None]:
         connection.close()
 
 
+@pytest.mark.slow
 def test_the_deadline_holds(windows: dict[str, str], demo_copy: str) -> None:
     with held(demo_copy.removeprefix("file:")):
         ran("--timeout", "0.5", LEARNER, OBJECTIVE, env=windows, url=demo_copy).degraded()
@@ -105,6 +106,7 @@ def test_a_refused_connection_is_told_at_once(windows: dict[str, str]) -> None:
     ran(env=windows, url="postgresql://u:pa55-w0rd@127.0.0.1:1/d").degraded()
 
 
+@pytest.mark.slow
 def test_streams_that_nobody_reads_do_not_keep_it(windows: dict[str, str]) -> None:
     reading, writing = filled_pipe()
     try:
@@ -126,6 +128,7 @@ def test_it_can_be_stopped(windows: dict[str, str], number: signal.Signals, code
             finished(process).error(code, "interrupted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_starts(tmp_path: Path, name: str) -> None:
     """Without the modules alone: Python's own subprocess needs the other names on this system."""
@@ -136,6 +139,7 @@ def test_every_command_starts(tmp_path: Path, name: str) -> None:
     assert (told.returncode, told.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_whole_files_are_written_without_locks(windows: dict[str, str], tmp_path: Path) -> None:
     archive, lines = tmp_path / "predict.pyz", tmp_path / "tonight.jsonl"
     pack = [sys.executable, "-m", "scripts.build_zipapp", "--output", str(archive)]
@@ -149,6 +153,7 @@ def test_whole_files_are_written_without_locks(windows: dict[str, str], tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"predict.pyz", "tonight.jsonl", "windows", "locks"}
 
 
+@pytest.mark.slow
 def test_what_is_checked_on_other_systems_holds_here() -> None:
     subprocess.run([sys.executable, ".ci/elsewhere"], cwd=ROOT, capture_output=True, check=True)
 
