@@ -65,7 +65,7 @@ def _objectives_of_cards(writer: Writer) -> dict[str, str]:
 def _stored_reviews(
     writer: Writer, learners: Sequence[LearnerLog], objective_of: Mapping[str, str]
 ) -> dict[str, list[StoredReview]]:
-    """The answers that earlier imports stored, by learner; the app's own answers are none of ours."""
+    """The answers that earlier imports stored, by learner; the app's own answers are left out."""
     stored: dict[str, list[StoredReview]] = {}
     fields = ("id", "userId", "cardId", "rating", "reviewedAt", "sessionId")
     for row in writer.select("Review", fields, "userId", [learner.id for learner in learners]):

@@ -85,7 +85,7 @@ class RowDecoder:
         )
 
     def _level(self, value: object, field: str) -> str | None:
-        """A learning objective's complexity or masteryLevel; None where it is none of the app's."""
+        """A learning objective's complexity or masteryLevel; None where the app has no such level."""
         names, known = (self._complexity, COMPLEXITIES) if field == "complexity" else (self._mastery, MASTERY_LEVELS)
         named = _named(value, names)
         if named is None or named in known:

@@ -130,7 +130,7 @@ class AppPaths:
             with self._writer(settings) as writer:
                 return act(writer)
         except WriteRefused as error:
-            if "(22P02)" in str(error):  # the id is none that the column could hold
+            if "(22P02)" in str(error):  # the column could not hold such an id
                 raise UnknownPrediction from None
             raise DatabaseConfiguration(f"STRUGGLE_WRITER_URL: {error}") from None
 

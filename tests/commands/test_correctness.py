@@ -104,7 +104,7 @@ def test_whoever_judges_answers_hands_the_setting_on() -> None:
 
 
 def run(script: str, *words: str, code: int = 0, **environment: str) -> tuple[Any, str]:
-    """(the JSON on stdout, or its text where it is none; stderr)."""
+    """(the JSON on stdout, or its text where it is not JSON; stderr)."""
     done = subprocess.run(
         [sys.executable, os.path.join(HOUSE, script), *words],
         env={**os.environ, **environment},

@@ -183,7 +183,7 @@ def test_a_version_promoted_twice_is_not_its_own_predecessor(two: tuple[Registry
 def test_pruning_keeps_the_newest_the_one_that_answers_and_the_one_before_it(registry: Registry) -> None:
     tables = [registry.add_difficulty(bytes([n]) * 5000) for n in range(6)]
     versions = [registry.add(model(float(n), table), DATE, {"n": n}) for n, table in enumerate(tables)]
-    for n in (1, 2):  # promoted as they are: that their tables are none is no matter here
+    for n in (1, 2):  # promoted as they are: here it does not matter that their tables are not real ones
         saved = registry.read(versions[n])
         registry._promotions.append(WHEN, versions[n - 1], versions[n], "better")
         Path(registry.directory, "current.pkl").write_bytes(Path(registry.path(versions[n])).read_bytes())

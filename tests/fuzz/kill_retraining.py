@@ -1,9 +1,9 @@
 """Kills real trainings at random moments and looks at what they leave: `python -m tests.fuzz.kill_retraining --kills
 200`.
 
-Every second kill falls anywhere in the process's life, the others into its saving: shortly after the first file in
-the making appears. Predictions go on meanwhile: a thread loads current.pkl again and again. What is counted as a
-fault: current.pkl missing, torn, or none of the versions; a version gone, changed or torn; a difficulty table that a
+Every second kill falls anywhere in the process's life, the others into its saving: shortly after the first
+unfinished file appears. Predictions go on meanwhile: a thread loads current.pkl again and again. What is counted as a
+fault: current.pkl missing, torn, or not one of the versions; a version gone, changed or torn; a difficulty table that a
 version names gone or torn; a lock that outlives its holder; leftovers that the next run does not sweep.
 """
 
@@ -45,7 +45,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Lasting(NamedTuple):
-    """Seconds that a training takes, in all and from its first file in the making."""
+    """Seconds that a training takes, in all and from its first unfinished file."""
 
     whole_s: float
     saving_s: float
@@ -88,7 +88,7 @@ class Trainings:
         return {name: _content(self.registry.path(name)) for name in self.registry.versions()}
 
     def leftovers(self) -> list[str]:
-        """Names of what is in the making, or was left in it."""
+        """Names of unfinished files and directories, of this training or of one that was killed."""
         return [name for name in os.listdir(self.models) if name.startswith((UNFINISHED, WORKSHOP))]
 
     def faults(self) -> Iterator[str]:
@@ -104,7 +104,7 @@ class Trainings:
             if difficulty and model_file.sha256(_content(os.path.join(self.models, difficulty[0]))) != difficulty[1]:
                 yield f"difficulty table of {name} torn"
         if _content(os.path.join(self.models, CURRENT)) not in versions.values():
-            yield "current.pkl is none of the versions"
+            yield "current.pkl is not one of the versions"
         try:
             with self.registry.locked(wait=False):
                 pass
@@ -126,7 +126,7 @@ def predictions(trainings: Trainings, faults: list[str]) -> Iterator[Counter[str
                 known = content in trainings.seen.values() or content in trainings.versions().values()
                 loaded[version if known else "unknown"] += 1
                 if not known:
-                    faults.append("a prediction read a model that is none of the versions")
+                    faults.append("a prediction read a model that is not one of the versions")
             except (OSError, PredictorError) as error:
                 faults.append(f"a prediction failed: {error}")
             time.sleep(0.002)

@@ -30,6 +30,6 @@ def test_what_a_kill_must_not_leave_is_noticed(tmp_path: Path) -> None:
         told = list(trainings.faults())
     assert [fault.partition(":")[0] for fault in told] == [
         "version lost or changed",
-        "current.pkl is none of the versions",
+        "current.pkl is not one of the versions",
         "the lock outlived its holder",
     ]

@@ -91,7 +91,7 @@ def test_a_feature_of_another_version_is_passed_over() -> None:
     assert len(usable([outcome(stored)]).examples) == 1
 
 
-def test_a_visit_that_was_foretold_counts_once() -> None:
+def test_a_visit_that_was_predicted_counts_once() -> None:
     stored = usable([outcome(stored_vector(retention_score=0.3))])
     visits = [LabelledVisit("u", "o", AT + shift, True, 3, False) for shift in (-HOUR, HOUR, 400 * HOUR)]
     visits.append(LabelledVisit("u", "other", AT + HOUR, True, 3, False))
