@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from scripts.cli.exits import ExtraMissing
+from scripts.cli.exits import TERMINATED, ExtraMissing
 from scripts.workers import dask_workers
 from scripts.workers.dask_workers import WorkersLost
 
@@ -53,8 +55,30 @@ def engine(backend: str, jobs: int, scheduler: str | None) -> Iterator[None]:
         from joblib import parallel_config
     except ImportError:
         raise ExtraMissing("more than one process needs joblib: pip install '.[train]'") from None
-    with parallel_config(backend, n_jobs=jobs):
+    with parallel_config(backend, n_jobs=jobs), _ended_with_their_parent():
         yield
+
+
+@contextmanager
+def _ended_with_their_parent() -> Iterator[None]:
+    """Lets SIGTERM end the block as an exception, in which joblib ends its processes too.
+
+    Otherwise they would stay for minutes, and keep open the pipe that the command writes to. A handler of the caller's
+    is left in its place.
+    """
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, _terminated)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminated(_number: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    raise SystemExit(TERMINATED)
 
 
 def hands(workers: Workers) -> int:

@@ -97,6 +97,29 @@ def test_an_id_is_utf_8_whatever_the_locale_says(demo_copy: str) -> None:
         assert b"is not valid UTF-8" in ran.stderr
 
 
+@pytest.mark.slow
+def test_worker_processes_end_with_the_command_that_is_stopped() -> None:
+    """communicate waits until every process that holds the pipe has ended."""
+    work = (
+        "import time, click\n"
+        "from scripts.cli.command import command\n"
+        "from scripts.workers.backends import Workers, engine, in_order\n"
+        "@command({})\n"
+        "def work():\n"
+        "    with engine('loky', 2, None):\n"
+        "        for _ in in_order(time.sleep, [(0,), (600,), (600,)], Workers('loky', 2)):\n"
+        "            click.echo('begun')\n"
+        "work()\n"
+    )
+    argv = [sys.executable, "-c", work]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"begun\n"
+        running.terminate()
+        _, said = running.communicate(timeout=30)
+    assert (running.returncode, said) == (143, b"")
+
+
 @pytest.mark.parametrize("linked_to", ["/dev/zero", "/dev/stdin", "pipe", ".", "current.pkl", "/etc/passwd"])
 def test_a_link_in_the_models_place_is_refused_at_once(tmp_path: Path, linked_to: str) -> None:
     os.mkfifo(tmp_path / "pipe")
