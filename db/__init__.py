@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from db.backends.prisma import as_records
     from db.connecting import connect, get_prisma_client
     from db.feedback import get_feedback_data
-    from db.reading.decode_rows import ORDER_ONLY_SESSION
     from db.reading.many import following_learners
     from db.reading.rows import LearnerRows, ObjectiveRows, StudyRows
     from db.reading.study import Window as Window
     from db.sql.catalogue import with_unknown
-    from db.sql.decode_values import decoded
+    from db.sql.decode_values import ORDER_ONLY_SESSION, decoded
     from db.sql.templates import Batch, Opened, Template
     from db.sql.templates import Conversation as Conversation
     from db.writing.open import open_writer
@@ -41,7 +40,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ORDER_ONLY_SESSION": "db.reading.decode_rows",
+    "ORDER_ONLY_SESSION": "db.sql.decode_values",
     "Batch": "db.sql.templates",
     "LearnerRows": "db.reading.rows",
     "ObjectiveRows": "db.reading.rows",

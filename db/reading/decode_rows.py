@@ -8,7 +8,7 @@ Each function takes what its query in db/reading/queries.py selects, in that ord
 from __future__ import annotations
 
 from db.reading import rows
-from db.sql.decode_values import decoded, flag, instant_ms, integer, number, text, texts
+from db.sql.decode_values import ORDER_ONLY_SESSION, decoded, flag, instant_ms, integer, number, text, texts
 from db.sql.instants import EARLIEST_MS, LATEST_MS
 
 TYPE_CHECKING = False
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from db.tables.models import Mapping as AppNames
 
     Results = Sequence[Sequence[object]]
-
-ORDER_ONLY_SESSION = "order-only:"
-"""Starts the sessionId of an imported review whose time is only its place in the learner's order of answers."""
-
 
 RATINGS = frozenset(("AGAIN", "HARD", "GOOD", "EASY"))
 COMPLEXITIES = frozenset(("BASIC", "INTERMEDIATE", "ADVANCED"))

@@ -90,7 +90,7 @@ CARDS_OF_MANY = Template(
 REVIEWS = Repeating(
     "Review",
     "r",
-    ("{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}", AT, "{r.sessionId:text}"),
+    ("{r.cardId:text}", "{k.objectiveId:text}", "{k.courseId:text}", "{r.rating:text}", AT, "{r.sessionId:order_only}"),
     "reviewedAt",
     joins="LEFT JOIN {k} ON {k.id} = {r.cardId}",
     described=2,

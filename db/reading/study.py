@@ -69,8 +69,11 @@ SOURCES = {
 
 REPEATING = {name: source for name, source in SOURCES.items() if isinstance(source, Repeating)}
 
-CROWD = 3
-"""From this many times the window on, a learner's rows of one source are no longer all sorted to find the newest."""
+CROWD, SMALLEST_CROWD = 3, 1000
+"""From this many times the window on, and this many rows, a learner's rows of one source are not all sorted any more.
+
+To sort fewer is faster than the queries that avoid it.
+"""
 
 
 def opened(
@@ -154,7 +157,7 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
     batch.add("masteries", queries.MASTERIES, learner=user_id, limit=window.masteries)
     for name, source in SOURCES.items():
         limit = newest(window, name)
-        whose: dict[str, object] = {"learner": user_id, "crowd": CROWD * limit}
+        whose: dict[str, object] = {"learner": user_id, "crowd": _crowd(limit)}
         batch.add(name, source.one, **whose, as_of=bounded(as_of_ms), limit=limit)
         if source.dated:
             batch.add(_size_of(name), source.size, **whose)
@@ -181,7 +184,7 @@ def complete(
     crowds, limits = {}, {}
     for name, source in SOURCES.items():
         size = found.get(_size_of(name))
-        if size and integer(size[0][0]) == CROWD * newest(window, name):
+        if size and integer(size[0][0]) == _crowd(newest(window, name)):
             crowds[name], limits[name] = source, newest(window, name)
     if crowds:
         from db.reading.crowded_learner import newest_of_crowded
@@ -196,8 +199,13 @@ def _ask_what_is_named(batch: Batch, name: str, source: Repeating, rows: Results
     if len(texts) == len(keys):
         batch.add(_things_of(name), source.described_by_key, keys=listed(texts))
     else:
-        crowd = CROWD * newest(window, name)
+        crowd = _crowd(newest(window, name))
         batch.add(_things_of(name), source.described_by_learner, learner=user_id, crowd=crowd)
+
+
+def _crowd(limit: int) -> int:
+    """How many rows of one source are too many to sort, where the newest `limit` are wanted."""
+    return max(CROWD * limit, SMALLEST_CROWD)
 
 
 def _things_of(name: str) -> str:

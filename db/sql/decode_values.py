@@ -8,6 +8,9 @@ from __future__ import annotations
 from db.sql.instants import EARLIEST_MS, LATEST_MS
 from db.sql.json_values import loads
 
+ORDER_ONLY_SESSION = "order-only:"
+"""Starts the sessionId of an imported review whose time is only its place in the learner's order of answers."""
+
 
 def text(value: object) -> str | None:
     """Ids and enum values as text; an id in a numeric column becomes its digits."""

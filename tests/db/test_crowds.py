@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import typing
+from collections.abc import Mapping
 
 import psycopg2
 import psycopg2.extensions
@@ -11,14 +13,25 @@ import pytest
 import db
 from db.backends import postgres, sqlite
 from db.backends.sqlite import SQLiteConnection
-from db.reading import crowded_learner
+from db.reading import crowded_learner, study
 from db.writing.open import open_writer
 from scripts.testbed.query_plans import accesses
 from tests.support.postgres_server import Databases
 from tests.support.study_database import DAY_MS, NOW_MS, OBJECTIVE, Narrow, execute, lay_out
 
+if typing.TYPE_CHECKING:
+    from db.reading.newest_rows import PerLearner
+    from db.sql.templates import Batch, Conversation, Results
+
 WINDOW = Narrow(reviews=20, metrics=5, events=5)
 MANY = 400
+
+
+@pytest.fixture(autouse=True)
+def no_crowd_is_too_small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a few hundred rows be a crowd, except in the test of the smallest one."""
+    if request.function is not test_fewer_rows_than_the_smallest_crowd_are_all_sorted:
+        monkeypatch.setattr(study, "SMALLEST_CROWD", 0)
 
 
 def orders(name: str) -> list[int]:
@@ -75,6 +88,31 @@ def test_the_newest_rows_are_found_in_whatever_order_they_were_stored(
         assert next(iter(client.stream_learners(NOW_MS, WINDOW, ["ada"]))) == learner
         few = client.read("ada", OBJECTIVE, own[7][0], WINDOW).learner.reviews
         assert [(row.reviewed_at_ms, row.card_id) for row in few] == [each for each in own if each[0] < own[7][0]][-20:]
+
+
+def test_fewer_rows_than_the_smallest_crowd_are_all_sorted(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = study.SMALLEST_CROWD
+    at = [NOW_MS - 60_000 * (place * 7 % many + 1) for place in range(many)]
+    rows = [(f"s{place}", "ada", ms) for place, ms in enumerate(at)]
+    calls: list[str] = []
+    newest_of_crowded = crowded_learner.newest_of_crowded
+
+    def noting(
+        batch: Batch, sources: Mapping[str, PerLearner], limits: Mapping[str, int], user_id: str, as_of_ms: int
+    ) -> Conversation[dict[str, Results]]:
+        calls.extend(sources)
+        return newest_of_crowded(batch, sources, limits, user_id, as_of_ms)
+
+    monkeypatch.setattr(crowded_learner, "newest_of_crowded", noting)
+    lay_out(database)
+    for stored, crowds in ((rows[:-1], []), (rows[-1:], ["sessions"])):
+        with open_writer(database) as writer:
+            writer.insert("StudySession", ("id", "userId", "startedAt"), stored)
+        with db.connect(database) as client:
+            sessions = client.read("ada", OBJECTIVE, NOW_MS, Narrow(sessions=50)).learner.sessions
+        known = at if crowds else at[:-1]
+        assert [row.started_at_ms for row in sessions] == sorted(known)[-50:]
+        assert calls == crowds
 
 
 def test_mixed_forms_in_a_crowd(database: str) -> None:

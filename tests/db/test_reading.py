@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import db
 from db import StudyRows, errors
 from db.reading import rows
+from db.reading.decode_rows import RowDecoder
 from db.tables.ddl import TABLES
 from db.tables.models import MODELS
 from db.writing.open import open_writer
@@ -81,6 +83,40 @@ def test_a_review_knows_its_objective_and_course_and_whether_its_time_is_one(cou
         "order_only": True,
     }
     assert (second.objective_id, second.course_id, second.order_only) == (None, None, False)
+
+
+def test_only_a_session_that_is_marked_so_makes_a_time_mere_order(course: str) -> None:
+    marked = ("order-only:", "order-only:9", "order-only:\u00e9")
+    others = (
+        "cmb1x0001",
+        "0199ea50-fc00-7537-85c4-37dc3ab65045",
+        "ORDER-ONLY:9",
+        "order-only",
+        "order-only;",
+        "zzz",
+        "",
+    )
+    ids: list[str | None] = [*marked, *others, None]
+    for place, session in enumerate(ids):
+        reviews(course, [NOW_MS - 1000 + place], id=f"r{place}", sessionId=session)
+    assert [row.order_only for row in read(course).learner.reviews] == [session in marked for session in ids]
+
+
+def test_sqlite_sends_no_session_but_those_that_may_be_marked(course: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if course.startswith("postgresql"):
+        return  # there the whole text is read
+    reviews(course, [NOW_MS - 5], id="r1", sessionId="cmb1x0001")
+    reviews(course, [NOW_MS - 4], id="r2", sessionId="order-only:9")
+    sent: list[object] = []
+    decoded = RowDecoder.reviews
+
+    def noting(decoder: RowDecoder, results: Sequence[Sequence[object]]) -> list[rows.ReviewRow]:
+        sent.extend(row[-1] for row in results)
+        return decoded(decoder, results)
+
+    monkeypatch.setattr(RowDecoder, "reviews", noting)
+    read(course)
+    assert sent == ["order-only:9", None]
 
 
 def dated_rows(at_ms: int) -> dict[str, dict[str, object]]:

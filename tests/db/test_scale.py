@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import db
-from db.reading import crowded_learner
+from db.reading import crowded_learner, study
 from db.reading.study import CROWD as CROWDED_FROM
 from db.writing.open import open_writer
 from ml.study.history import WINDOW
@@ -121,6 +121,7 @@ def test_a_history_stored_in_either_order_is_read_from_its_newer_end(
         fields = ("id", "userId", "cardId", "rating", "reviewedAt")
         rows = ((f"r{place:04}", who, "limits-1", "GOOD", at_ms) for place, (who, at_ms) in enumerate(own + others))
         writer.insert("Review", fields, rows)
+    monkeypatch.setattr(study, "SMALLEST_CROWD", 0)
     monkeypatch.setattr(crowded_learner, "WALK_BUDGET", 100)  # finds none of ada's
     visits = accesses(url, "ada", OBJECTIVE, NOW_MS, Narrow(reviews=limit))
     above = later + limit + posting_list  # an index tells no order inside of the list of one key's rows

@@ -31,7 +31,7 @@ def test_a_difficulty_record_has_a_field_per_count() -> None:
 
 def test_marks_that_writers_and_readers_share_are_written_once() -> None:
     marks = {
-        '"order-only:"': "db/reading/decode_rows.py",
+        '"order-only:"': "db/sql/decode_values.py",
         '"current.pkl"': "ml/places.py",
         '"pretrained.pkl"': "ml/places.py",
     }
