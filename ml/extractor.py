@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 MOST_OBJECTIVES = 200
 """The mean over a topic takes at most so many of its objectives, in the order in which the client names them."""
 
-
 OF_CURRENT_MODEL = "current"
 
 
