@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.support.tracked import tracked
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ASKED = ("demo-learner", "action-potentials")
 HEAVY = {"numpy", "scipy", "sklearn", "joblib", "asyncio", "pandas", "sqlalchemy", "prisma", "tqdm"}
@@ -94,16 +96,9 @@ def test_importing_the_packages_costs_nothing_heavy() -> None:
     assert not roots(set(done.stdout.split())) & (HEAVY | {"click", "psycopg2", "sqlite3"})
 
 
-def tracked_files() -> list[str]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode:
-        pytest.fail("the repository's files cannot be listed: run the tests in a git checkout")
-    return [name for name in listed.stdout.decode().split("\0") if name and os.path.isfile(os.path.join(ROOT, name))]
-
-
 def test_the_top_level_is_the_agreed_one() -> None:
     allowed = {"pyproject.toml", "README.md", "predict.py", "ml", "db", "models", "tests", "scripts", "LICENSE"}
-    top = {name.partition("/")[0] for name in tracked_files()}
+    top = {name.partition("/")[0] for name in tracked()}
     assert {name for name in top if not name.startswith(".")} - allowed == {"requirements-lock.txt"}
 
 

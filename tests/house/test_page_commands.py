@@ -29,6 +29,7 @@ from tests.support.pages import (
     subcommands,
 )
 from tests.support.postgres_server import Databases, with_demo
+from tests.support.tracked import tracked
 
 NOT_RUN = {
     "python3 -m venv": "they are the first step of .ci/run, and the test command would run itself",
@@ -68,11 +69,9 @@ def why_not_run(block: Block) -> str | None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of what is tracked, as a repository of its own."""
     made = tmp_path_factory.mktemp("checkout")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    for name in listed.stdout.decode().split("\0"):
-        if name and (ROOT / name).is_file():
-            (made / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, made / name)
+    for name in tracked():
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, made / name)
     git(made, "init", "--quiet")
     git(made, "add", "--all")
     git(made, "-c", "user.name=any", "-c", "user.email=any@example.org", "commit", "--quiet", "--message", "copy")

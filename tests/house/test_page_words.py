@@ -15,6 +15,7 @@ from ml.places import HOUSE
 from tests.house.test_extras import NEEDING
 from tests.support.outputs import read_output
 from tests.support.pages import ROOT, blocks, options_of, pages, prose, sections, text_of
+from tests.support.tracked import tracked
 
 COMMANDS = sorted(
     path.name
@@ -36,19 +37,14 @@ NOT_SETTINGS = {"PYTHONPATH", "HOME", "OPENBLAS_NUM_THREADS", "MODEL_FILE"}
 """Read, but for a safe start, for libpq's files, or by programs that only benchmarks start."""
 
 
-def tracked(*patterns: str) -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z", "--", *patterns], cwd=ROOT, capture_output=True, check=True)
-    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
-
-
 def variables_read() -> set[str]:
     """The environment variables that the command, the commands under scripts/, the service and the web files read."""
     found: set[str] = set()
-    for path in tracked("predict.py", "ml/*.py", "db/*.py", "scripts/*.py"):
+    for path in map(ROOT.joinpath, tracked("predict.py", "ml/*.py", "db/*.py", "scripts/*.py")):
         for groups in READ.findall(path.read_text(encoding="utf-8")):
             found |= set(filter(None, groups))
     found |= set(READ_BY_SHELL.findall((ROOT / "scripts" / "weekly_retrain.sh").read_text(encoding="utf-8")))
-    for path in tracked("tests/nextjs/src/lib/*.ts"):
+    for path in map(ROOT.joinpath, tracked("tests/nextjs/src/lib/*.ts")):
         found |= set(READ_BY_NODE.findall(path.read_text(encoding="utf-8")))
     return {name for name in found if not name.startswith("PG")} - NOT_SETTINGS
 
@@ -98,7 +94,9 @@ def test_nothing_is_installed_by_the_projects_bare_name() -> None:
         re.MULTILINE,
     )
     found = []
-    for path in tracked("*.md", "*.py", "*.sh", "*.yml", "*.ts", "*.tsx", "*.toml", "Dockerfile*", ".ci/*"):
+    for path in map(
+        ROOT.joinpath, tracked("*.md", "*.py", "*.sh", "*.yml", "*.ts", "*.tsx", "*.toml", "Dockerfile*", ".ci/*")
+    ):
         if path != Path(__file__):
             found += [(str(path), match[0]) for match in installs.finditer(path.read_text(encoding="utf-8"))]
     assert found == []
@@ -145,7 +143,7 @@ def test_the_issue_form_asks_for_what_the_doctor_says() -> None:
 @pytest.mark.slow
 def test_the_glossarys_terms_are_names_of_the_code() -> None:
     names: set[str] = set()
-    for path in tracked("predict.py", "ml/*.py", "db/*.py", "scripts/*.py"):
+    for path in map(ROOT.joinpath, tracked("predict.py", "ml/*.py", "db/*.py", "scripts/*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Name):
                 names.add(node.id)

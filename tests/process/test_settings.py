@@ -17,6 +17,7 @@ from db.connecting import DEMO
 from db.demo import LEARNER
 from ml.places import HOUSE
 from tests.support.outputs import read_output
+from tests.support.tracked import tracked
 from tests.support.trained_models import save_model
 
 OBJECTIVE = "action-potentials"
@@ -449,13 +450,7 @@ def test_the_service_takes_its_database_from_the_same_places(
 
 # Pages
 
-PAGES = sorted(
-    str(path.relative_to(HOUSE))
-    for pattern in ("*.md", ".github/**/*.md", ".github/**/*.yml", "*/*.md", "scripts/**/*", "tests/nextjs/*.md")
-    for path in Path(HOUSE).glob(pattern)
-    if path.suffix in {".md", ".yml", ".sh", ".py", ".json"} or path.name.startswith("Dockerfile")
-    if "node_modules" not in path.parts
-)
+PAGES = tracked("*.md", ".github/*.yml", *(f"scripts/*{end}" for end in (".yml", ".sh", ".py", ".json", "Dockerfile*")))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -7,10 +7,10 @@ import shlex
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.tracked import ROOT, tracked
+
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*?) -->\n+)?(?P<indent> *)```(?P<language>\w*)\n(?P<body>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
@@ -33,8 +33,7 @@ class Block(NamedTuple):
 
 def pages() -> list[str]:
     """The path of every tracked Markdown file."""
-    listed = subprocess.run(["git", "ls-files", "-z", "--", "*.md"], cwd=ROOT, capture_output=True, check=True)
-    return [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    return tracked("*.md")
 
 
 @cache
