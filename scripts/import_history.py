@@ -32,6 +32,7 @@ from scripts.importing.answer_log import STUDY, AnswerLog, MalformedLog, read_lo
 from scripts.importing.merge import Changes, LearnerLog, StoredReview, by_learner, changes
 from scripts.importing.study import REVIEW_PREFIX, Review
 from scripts.importing.tables import Table
+from scripts.structure.rows import settle_cards
 
 LEARNERS_AT_ONCE = 200
 
@@ -55,6 +56,7 @@ def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object]
         stored = _stored_reviews(writer, some, objective_of) if objective_of is not None else {}
         _store_changes(writer, [changes(one, stored.get(one.id, ()), log.order_only) for one in some], written)
         progress(len(some))
+    settle_cards(writer)
     return written
 
 

@@ -55,15 +55,19 @@ class Writer(Statements):
         on_conflict: str = "fail",
         update: Sequence[str] = (),
         only_where: tuple[str, str] | None = None,
+        also: Dictionary[str, object] | None = None,
     ) -> int:
         """Stores rows (values in the order of fields); returns how many were stored.
+
+        also: a value for columns of the app's that our models lack; each is written where the table demands a value.
 
         on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
         with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
         stored row holds that value). Raises WriteRefused, and RowRefused where the fault is in a row.
         """
         stamped = self._stamps(model)
-        columns = ", ".join([*(self._column(model, field) for field in fields), *map(quoted, stamped)])
+        demanded = self._demanded(model, also) if also else {}
+        columns = ", ".join([*(self._column(model, field) for field in fields), *map(quoted, [*stamped, *demanded])])
         overwritten = [self._column(model, field) for field in update]
         overwritten += [quoted(each) for each, moves in stamped.items() if moves]
         conflict = {
@@ -77,12 +81,12 @@ class Writer(Statements):
             held = "'" + str(named(value, self._names(model, field))).replace("'", "''") + "'"
             conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
         kinds = [(TABLES[model].fields[field].type, self._names(model, field)) for field in fields]
-        added = [self._stored("DateTime", self.now_ms())] * len(stamped)
+        added = [self._stored("DateTime", self.now_ms())] * len(stamped) + list(demanded.values())
         stored = (
             [self._stored(kind, named(value, names)) for (kind, names), value in zip(kinds, row)] + added
             for row in rows
         )
-        width = len(fields) + len(stamped)
+        width = len(fields) + len(added)
         return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", width, conflict, stored)
 
     def select(
@@ -164,6 +168,12 @@ class Writer(Statements):
         described = self._described(model)
         names = {field: self.mapping.column(model, field) for field in TABLES[model].fields}
         return {field: described[name] for field, name in names.items() if name in described}
+
+    def _demanded(self, model: str, also: Dictionary[str, object]) -> dict[str, object]:
+        """Those of the columns that the table has and that must be given a value, under the app's names."""
+        described = self._described(model)
+        named_so = {self.mapping.column(model, field): value for field, value in also.items()}
+        return {name: value for name, value in named_so.items() if name in described and described[name].is_required}
 
     def _stamps(self, model: str) -> dict[str, bool]:
         if model not in self._stamped:

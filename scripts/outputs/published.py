@@ -20,6 +20,7 @@ from scripts.outputs.doctor import DOCTOR
 from scripts.outputs.failure import FAILURE
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
+from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -29,6 +30,7 @@ BODIES: dict[str, Schema] = {
     "doctor": DOCTOR,
     "batch-line": BATCH_LINE,
     "monitor-report": MONITOR_REPORT,
+    "structure-summary": STRUCTURE_SUMMARY,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -36,6 +38,7 @@ TITLES = {
     "doctor": "The report of predict.py --doctor",
     "batch-line": "A line of predict_batch.py",
     "monitor-report": "The report of monitor.py --json",
+    "structure-summary": "What import_structure.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -43,6 +46,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "doctor": {"1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79"},
     "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
     "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
+    "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

@@ -54,10 +54,12 @@ GIVEN = {
     "/run/secrets/database_url": "$SCRATCH/database_url",
     "/etc/struggle.env": "$SCRATCH/struggle.env",
     "interactions.csv.gz": "$SCRATCH/interactions.csv",
+    "objectives.csv": "$SCRATCH/objectives.csv",
     "/tmp/": "$SCRATCH/",
 }
 """What a page writes for something of the reader's own -> what it is in the test."""
 ANSWER_LOG = "user_id,item_id,timestamp,correct,skill_id\nu1,i1,1700000000,1,s1\n"
+OBJECTIVES = "objective_id,name,course,prerequisites\ns1,Add two numbers,Arithmetic,\n"
 EVERY_BLOCK = [block for page in pages() for block in blocks(page, "sh")]
 
 
@@ -89,6 +91,7 @@ def run_blocks(page: str, checkout: Path, scratch: Path, platform: str) -> None:
     (scratch / "database_url").write_text(platform)
     (scratch / "struggle.env").write_text(f"DATABASE_URL='{platform}'\n")
     (scratch / "interactions.csv").write_text(ANSWER_LOG)
+    (scratch / "objectives.csv").write_text(OBJECTIVES)
     places = {"$PLATFORM": platform, "$SCRATCH": str(scratch)}
     script = ["set -eu"]
     for block in blocks(page, "sh"):

@@ -16,7 +16,14 @@ from jsonschema.exceptions import best_match
 
 from scripts.outputs.published import schema
 
-_MARKS = {"error": "failure", "ok": "doctor", "alerts": "monitor-report", "features": "answer", "user_id": "batch-line"}
+_MARKS = {
+    "error": "failure",
+    "ok": "doctor",
+    "alerts": "monitor-report",
+    "features": "answer",
+    "kept_objectives": "structure-summary",
+    "user_id": "batch-line",
+}
 """A field that tells one kind of output from those below it."""
 
 
