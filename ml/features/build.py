@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def features_of(
-    history: StudyHistory, estimates: LearnerEstimates, of_learner: FeatureVector | None = None
+    history: StudyHistory,
+    estimates: LearnerEstimates,
+    of_learner: FeatureVector | None = None,
+    next_cards: Sequence[str] | None = None,
 ) -> FeatureVector:
     """The features of one learner who faces one objective.
 
@@ -25,9 +28,10 @@ def features_of(
         history: What the learner did before the moment of prediction.
         estimates: The estimates from the learner's answers before that moment.
         of_learner: The features that depend on the learner alone, if the caller has computed them already.
+        next_cards: Ids of the objective's cards that come next; by default those that are due first.
     """
     known = platform.features_of_objective(history, estimates)
-    known.update(estimated.features_of_objective(history, estimates))
+    known.update(estimated.features_of_objective(history, estimates, next_cards))
     return (of_learner or _features_of_learner(history.past, estimates)).joined_by(known)
 
 

@@ -20,8 +20,19 @@ from ml.study.scales import logistic, logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ml.study.difficulty import ObjectiveDifficulty, Totals
     from ml.study.estimates import LearnerEstimates, ObjectiveTrace
     from ml.study.history import StudyHistory
+
+KNOWN_STRUGGLE = (0.9, 1.1)
+KNOWN_ERRORS = (1.0, 1.0)
+UNKNOWN = (0.7, 2.0)
+"""How much of (the ability, the offset on the objective) is believed, in logits. Where nobody knows the objective,
+the offset holds the objective's difficulty as well, and the ability that of the platform. Chosen on platforms left
+out, by log-loss."""
+NEXT_CARDS = 3
 
 
 def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
@@ -37,23 +48,27 @@ def features_of_learner(estimates: LearnerEstimates, as_of_ms: int) -> dict[str,
     return {**_learner(estimates), **_time(estimates, as_of_ms)}
 
 
-def features_of_objective(history: StudyHistory, estimates: LearnerEstimates) -> dict[str, float | None]:
+def features_of_objective(
+    history: StudyHistory, estimates: LearnerEstimates, next_cards: Sequence[str] | None = None
+) -> dict[str, float | None]:
     """Compute the features that depend on the objective faced.
 
     Args:
         history: What the learner did before as_of, and the objective faced.
         estimates: The estimates from the learner's answers before as_of.
+        next_cards: Ids of the objective's cards that come next; by default those that are due first.
 
     Returns:
         Each feature by name, from 0 to 1; a feature without data is None or absent.
     """
     objective_id = history.objective.id
+    next_cards = _cards_due(history) if next_cards is None else next_cards
     trace = estimates.objectives.get(objective_id)
     return {
         **_objective(trace, estimates, history.past.as_of_ms),
         **_difficulty(objective_id, trace, estimates),
         **_related(objective_id, estimates),
-        "first_card_difficulty": _first_card_difficulty(history, estimates),
+        "first_card_difficulty": _next_cards_difficulty(objective_id, next_cards, estimates),
     }
 
 
@@ -96,25 +111,45 @@ def _objective(trace: ObjectiveTrace | None, e: LearnerEstimates, as_of_ms: int)
 def _difficulty(objective_id: str, trace: ObjectiveTrace | None, e: LearnerEstimates) -> dict[str, float | None]:
     objective = e.difficulty.objectives.get(objective_id)
     if objective is None:
-        return {"objective_support": 0.0}
-    offset = trace.offset.logit if trace else 0.0
-    rate = objective.first_struggle_rate if trace is None else objective.repeat_struggle_rate
-    rate_logit = logit(min(0.99, max(0.01, rate)))
-    opening = objective.first_error_rate if trace is None else objective.repeat_error_rate
-    opening_offset = trace.opening_offset.logit if trace else 0.0
+        average = _expected(e.difficulty.totals, trace, e, UNKNOWN, UNKNOWN)
+        return {"objective_support": 0.0, **average}
+    rate, opening = objective.comparable_rates(trace is not None)
     return {
+        **_expected(objective, trace, e, KNOWN_STRUGGLE, KNOWN_ERRORS),
         "objective_opening_error_rate": opening,
-        "opening_ability_gap": logistic(logit(opening) - e.opening_ability),
-        "expected_error": logistic(logit(opening) - e.opening_ability - opening_offset),
         "objective_support": grows(objective.learners, FULL_SUPPORT),
         "objective_error_rate": objective.error_rate,
         "objective_struggle_rate": rate,
         "objective_overall_struggle_rate": objective.struggle_rate,
         "objective_validation_failure_rate": objective.validation_failure_rate,
-        "ability_gap": logistic(objective.error_logit - e.ability),
-        "objective_ability_gap": logistic(objective.error_logit - e.ability - offset),
-        "expected_struggle": logistic(rate_logit - 0.9 * e.ability - 1.1 * offset),
         "objective_residual": None if trace is None else 0.5 + 0.5 * trace.residual / (trace.answers + 3),
+    }
+
+
+def _expected(
+    objective: ObjectiveDifficulty | Totals,
+    trace: ObjectiveTrace | None,
+    e: LearnerEstimates,
+    in_struggle: tuple[float, float],
+    in_errors: tuple[float, float],
+) -> dict[str, float | None]:
+    """What to expect of this learner on an objective this hard.
+
+    in_struggle, in_errors: how much of the ability and of the offset on the objective is believed, in logits.
+    """
+    offset = trace.offset.logit if trace else 0.0
+    opening_offset = trace.opening_offset.logit if trace else 0.0
+    rate, opening = objective.comparable_rates(trace is not None)
+    by_ability, by_offset = in_errors
+    gap = objective.error_logit - by_ability * e.ability
+    opening_gap = logit(opening) - by_ability * e.opening_ability
+    struggle = logit(min(0.99, max(0.01, rate))) - in_struggle[0] * e.ability - in_struggle[1] * offset
+    return {
+        "opening_ability_gap": logistic(opening_gap),
+        "expected_error": logistic(opening_gap - by_offset * opening_offset),
+        "ability_gap": logistic(gap),
+        "objective_ability_gap": logistic(gap - by_offset * offset),
+        "expected_struggle": logistic(struggle),
     }
 
 
@@ -143,9 +178,18 @@ def _time(e: LearnerEstimates, as_of_ms: int) -> dict[str, float | None]:
     return {"time_since_any": grows((as_of_ms - e.last_ms) / HOUR_MS, FULL_PAUSE_HOURS)}
 
 
-def _first_card_difficulty(history: StudyHistory, e: LearnerEstimates) -> float | None:
-    """The mean error rate, among other learners, of up to five cards that are due first; None without a schedule."""
-    due = sorted((card.next_review_at_ms, card.id) for card in history.cards if card.next_review_at_ms is not None)[:5]
-    rates = [e.difficulty.card_error_rate(history.objective.id, card_id) for _, card_id in due]
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) / len(known) if known else None
+def _next_cards_difficulty(objective_id: str, card_ids: Iterable[str], e: LearnerEstimates) -> float | None:
+    """How much harder than the objective its next cards are for other learners; None where nobody answered them.
+
+    A card that nobody answered, and one of the three that is not there, counts as an average one.
+    """
+    broad = e.difficulty.objectives.get(objective_id, e.difficulty.totals).error_logit
+    rates = [e.difficulty.card_error_rate(objective_id, card_id) for card_id in card_ids]
+    harder = [logit(rate) - broad for rate in rates if rate is not None]
+    return logistic(sum(harder) / NEXT_CARDS) if harder else None
+
+
+def _cards_due(history: StudyHistory) -> list[str]:
+    """The cards that are due first, at most NEXT_CARDS; none without a schedule."""
+    due = sorted((card.next_review_at_ms, card.id) for card in history.cards if card.next_review_at_ms is not None)
+    return [card_id for _, card_id in due[:NEXT_CARDS]]

@@ -23,7 +23,7 @@ EXPECTATION_FEATURES = (
         source=f"{_BOTH} and results on the objective.",
         subject="expected",
         amount=percent,
-        sentence="the objective's difficulty and the learner's ability put the chance of a struggle at [-only ]#",
+        sentence="what is known of the objective and the learner puts the chance of a struggle at [-only ]#",
         missing="other learners' visits to this objective from which to estimate the chance of a struggle",
     ),
     Feature(

@@ -27,6 +27,13 @@ _DEVIATION = "difference of two shares, halved, added to 0.5"
 _BELOW_ABOVE = "0 = far below, 0.5 = as expected, 1 = far above"
 _PAUSE_DAYS = FULL_PAUSE_HOURS // 24
 
+
+def _harder(value: float) -> str:
+    if abs(value - 0.5) < 0.05:
+        return "about as hard as"
+    return "harder than" if value > 0.5 else "easier than"
+
+
 RECORD_FEATURES = (
     Feature(
         "overall_accuracy",
@@ -301,15 +308,15 @@ RECORD_FEATURES = (
     ),
     Feature(
         "first_card_difficulty",
-        neutral=0.3,
+        neutral=0.5,
         direction=+1,
-        meaning="share of wrong answers, among other learners, on the cards that are due next",
-        unit="share of answers",
-        ends="0 = none was wrong, 1 = all were",
+        meaning="difficulty of the three cards that are due next, against the objective as a whole",
+        unit="mean difference in the log odds of a wrong answer, as a chance",
+        ends="0 = far easier, 0.5 = as hard, 1 = far harder",
         source="The difficulty table's rates of the objective's cards that the learner will meet first.",
         subject="first cards",
-        amount=part,
-        sentence="other learners get [-only ]# of the answers on this objective's next cards wrong",
+        amount=_harder,
+        sentence="for other learners this objective's next cards are # its average card",
         missing="other learners' answers on the cards of this objective that come next",
     ),
 )

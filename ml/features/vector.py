@@ -14,7 +14,7 @@ from ml.instants import iso, parse_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 ESTIMATED_FEATURES = EXPECTATION_FEATURES + RECORD_FEATURES
@@ -100,6 +100,17 @@ class FeatureVector:
     def known(self, name: str) -> float | None:
         """The feature's value, or None where it is defaulted."""
         return None if name in self.defaulted else self.values[_POSITION[name]]
+
+    def without(self, names: Iterable[str]) -> FeatureVector:
+        """The same vector, these features without data."""
+        hidden = {name for name in names if name not in self.defaulted}
+        if not hidden:
+            return self
+        values = tuple(
+            neutral if name in hidden else value for (name, neutral), value in zip(_NEUTRAL, self.values, strict=True)
+        )
+        defaulted = self.defaulted | hidden
+        return FeatureVector(values, defaulted, self.extracted_at_ms, self.degraded, self.model_version, self.source)
 
     def marked_with(self, model_version: str, source: str) -> FeatureVector:
         """The same vector, marked with the model that answered; retraining and monitoring read the mark."""

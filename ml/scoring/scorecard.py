@@ -24,6 +24,12 @@ LOGIT_BOUND = 12.0
 """The largest logit of an answer (a probability of 0.999994); beyond it the logit of a rounded probability is noise."""
 
 
+FILLED = ("opening_ability_gap", "expected_error", "ability_gap", "objective_ability_gap", "expected_struggle")
+"""Features that models of format 2 had no data for where nobody knows the objective."""
+FIRST_CARD = ("first_card_difficulty",)
+"""Meant the cards' own error rate to them; no labelled visit held it."""
+
+
 class Table:
     """One feature's part of the logit: values[i] + slopes[i] * x where edges[i-1] < x <= edges[i]; else `missing`.
 
@@ -79,9 +85,10 @@ class Scorecard:
 
     The calibration is affine in the logit so that it distributes over the contributions without a remainder.
     `spread` is empty or runs in the order of FEATURE_NAMES, with one number per bag in bag_intercepts.
+    `fills_unknown` is whether the tables were learned where an unknown objective counts as an average one.
     """
 
-    __slots__ = ("bag_intercepts", "calibration", "intercept", "spread", "tables")
+    __slots__ = ("bag_intercepts", "calibration", "fills_unknown", "intercept", "spread", "tables")
 
     def __init__(
         self,
@@ -90,12 +97,26 @@ class Scorecard:
         calibration: tuple[float, float] = (1.0, 0.0),
         spread: Sequence[Deviations] = (),
         bag_intercepts: Sequence[float] = (),
+        fills_unknown: bool = True,
     ) -> None:
+        self.fills_unknown = fills_unknown
         self.intercept = intercept
         self.tables = tables
         self.calibration = calibration
         self.spread = spread
         self.bag_intercepts = bag_intercepts
+
+    def seen(self, features: FeatureVector) -> FeatureVector:
+        """The features as the tables know them; a vector that was seen already stays as it is."""
+        if self.fills_unknown:
+            return features
+        unknown = not features.known("objective_support")
+        return features.without(FILLED + FIRST_CARD if unknown else FIRST_CARD)
+
+    def on_line(self, slope: float, level: float) -> Scorecard:
+        """The same scorecard, its calibrated logit put on a line."""
+        calibration = slope * self.calibration[0], slope * self.calibration[1] + level
+        return Scorecard(self.intercept, self.tables, calibration, self.spread, self.bag_intercepts, self.fills_unknown)
 
     def score(self, features: FeatureVector) -> Score:
         """The calibrated logit (within LOGIT_BOUND), and the intercept and contributions that sum to it."""
@@ -120,6 +141,11 @@ class Scorecard:
     def stated_part(self, contributions: Sequence[float]) -> float:
         """The root sum of squares of the contributions that are stated rather than learned."""
         return sqrt(sum(c * c for c, table in zip(contributions, self.tables) if table.stated))
+
+
+LEVEL_KNOWN, LEVEL_UNKNOWN = "level_spread_known", "level_spread_unknown"
+"""Figures of a model that has not learned its platform's base rate: standard deviations in logits, where the
+objective's difficulty is known and where it is not."""
 
 
 class SavedModel:
@@ -161,6 +187,10 @@ class SavedModel:
         self.until_ms = until_ms
         self.difficulty = difficulty
         self.correct_from = correct_from
+
+    def level_spread(self, features: FeatureVector) -> float:
+        """How far, in logits, the platform's base rate may lie from the one that the model assumes."""
+        return self.figures.get(LEVEL_KNOWN if features.known("objective_support") else LEVEL_UNKNOWN, 0.0)
 
     def but(self, **changes: Any) -> SavedModel:
         """The same model with some of its fields changed.

@@ -26,12 +26,13 @@ NO_HISTORY_CAP = 0.5
 
 def predict(saved: SavedModel, features: FeatureVector) -> Prediction:
     """The model's prediction for these features; the same features always give the same prediction."""
+    features = saved.scorecard.seen(features)
     score = saved.scorecard.score(features)
     probability = probability_of(score.logit)
     bag_logits = saved.scorecard.bag_logits(features, score.logit)
     stated_doubt = STATED_DOUBT * saved.scorecard.stated_part(score.contributions)
     spread = sqrt(mean_square(bag_logits, score.logit) + stated_doubt**2)
-    reach = INTERVAL_SPREADS * spread
+    reach = INTERVAL_SPREADS * sqrt(spread**2 + saved.level_spread(features) ** 2)
     intercept, contributions = score.intercept, score.contributions
     if features.degraded:
         intercept, contributions = _without_absences(features, score)
@@ -72,7 +73,7 @@ def confidence_of(probability: float, spread: float, features: FeatureVector) ->
     """
     sureness = max(probability, 1.0 - probability)
     doubt = probability * (1.0 - probability) * spread
-    if features.known("expected_struggle") is None:
+    if not features.known("objective_support"):
         doubt += UNKNOWN_OBJECTIVE_DOUBT
     history = min(1.0, (features.known("answers_of_history") or 0.0) / ENOUGH_HISTORY)
     cap = DEGRADED_CONFIDENCE if features.degraded else NO_HISTORY_CAP + (1.0 - NO_HISTORY_CAP) * history

@@ -18,10 +18,12 @@ from ml.study.correctness import ANY, SETTINGS
 
 TYPE_CHECKING = False
 
-FORMAT = 2
-"""2 holds correct_from, the setting the model was trained under; models of format 1 counted HARD as correct and are
-not read any more. To change what a payload holds: raise FORMAT by one; keep reading the older format here for as long
-as files of it are in use, or refuse it with the sentence below, whereupon pretrained.pkl answers in place of a
+FORMAT = 3
+_EARLIER = 2
+"""3 holds fills_unknown; where it is missing, in format 2, the model is asked as it was taught, an unknown objective
+without data. 2 holds correct_from, the setting the model was trained under; models of format 1 counted HARD as correct
+and are not read any more. To change what a payload holds: raise FORMAT by one; keep reading the older format here for
+as long as files of it are in use, or refuse it with the sentence below, whereupon pretrained.pkl answers in place of a
 current.pkl; remake models/pretrained.pkl with the command in models/README.md; add a file of the old format to
 tests/ml/test_model_file.py. A feature added, renamed or removed needs no new FORMAT: the names in the file no longer
 match, and the file is refused until it is trained again."""
@@ -87,10 +89,10 @@ def parse(content: bytes) -> SavedModel:
         payload, number = _of(bytes, envelope["payload"], "payload"), _of(int, envelope["format"], "format")
         if envelope["sha256"] != sha256(payload):
             raise ModelRefused("its content does not match its checksum")
-        if number != FORMAT:
+        if number not in (_EARLIER, FORMAT):
             age = "an earlier" if number < FORMAT else "a later"
             raise ModelUnsuited(f"it is of {age} format ({number}, not {FORMAT}); train it again", f"{age} format")
-        return _model_of(_Fields(loads(payload)))
+        return _model_of(_Fields(loads(payload)), number)
     except NotPlain as error:
         raise ModelRefused(str(error)) from None
 
@@ -137,6 +139,7 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
         "figures": {name: float(figure) for name, figure in model.figures.items()},
         "difficulty": None if model.difficulty is None else list(model.difficulty),
         "correct_from": model.correct_from,
+        "fills_unknown": card.fills_unknown,
         "features": list(FEATURE_NAMES),
         "intercept": float(card.intercept),
         "calibration": [float(part) for part in card.calibration],
@@ -227,7 +230,7 @@ class _Flat:
         return Deviations(self.edges(edge_count), self.take((edge_count + 2) * bags), bags)
 
 
-def _model_of(fields: _Fields) -> SavedModel:
+def _model_of(fields: _Fields, number: int) -> SavedModel:
     if fields.take(list, "features") != list(FEATURE_NAMES):
         raise ModelUnsuited("it was trained on other features; train it again", "other features")
     layout, spread = fields.counts("layout"), fields.counts("spread")
@@ -244,6 +247,7 @@ def _model_of(fields: _Fields) -> SavedModel:
         (calibration[0], calibration[1]),
         [flat.deviations(edge_count, bags) for edge_count in spread],
         bag_intercepts,
+        number == FORMAT and fields.take(bool, "fills_unknown"),
     )
     if flat.at != len(flat.numbers):
         raise ModelRefused("its tables do not fit its numbers")

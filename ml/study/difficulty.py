@@ -47,6 +47,8 @@ class Totals:
     """The platform's rates over all objectives, without the learner's own fold; all are in 0..1."""
 
     __slots__ = (
+        "_usual_first",
+        "_usual_repeat",
         "error_logit",
         "error_rate",
         "first_error_rate",
@@ -84,6 +86,14 @@ class Totals:
         self.struggle_rate = (first_struggled + repeat_struggled + 3) / (first + repeat + 10)
         self.first_struggle_rate = (first_struggled + 1) / (first + 2)
         self.repeat_struggle_rate = (repeat_struggled + 1) / (repeat + 2)
+        self._usual_first = (first_struggled + STRUGGLE_WEIGHT * self.struggle_rate) / (first + STRUGGLE_WEIGHT)
+        self._usual_repeat = (repeat_struggled + STRUGGLE_WEIGHT * self.struggle_rate) / (repeat + STRUGGLE_WEIGHT)
+
+    def comparable_rates(self, repeat: bool) -> tuple[float, float]:
+        """The average objective's share of visits that were a struggle, and of opening answers that were wrong."""
+        if repeat:
+            return self._usual_repeat, self.repeat_error_rate
+        return self._usual_first, self.first_error_rate
 
 
 class ObjectiveDifficulty:
@@ -143,6 +153,12 @@ class ObjectiveDifficulty:
         self.validation_failure_rate = (
             (failed + STRUGGLE_WEIGHT * self.struggle_rate) / (prompts + STRUGGLE_WEIGHT) if prompts else None
         )
+
+    def comparable_rates(self, repeat: bool) -> tuple[float, float]:
+        """The share of others' first (or repeat) visits that were a struggle, and of their opening answers wrong."""
+        if repeat:
+            return self.repeat_struggle_rate, self.repeat_error_rate
+        return self.first_struggle_rate, self.first_error_rate
 
 
 class Relations:

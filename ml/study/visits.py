@@ -35,14 +35,26 @@ VALIDATION_BELOW = 0.60
 class Visit:
     """A visit to one objective, or a run of validation prompts on it outside any visit.
 
-    answers: the number of graded answers (0 in a run of prompts). judged, wrong: the number of the first answers, up to
-    five, and of the wrong ones among them; the setting says which answers are wrong (ml/study/correctness.py). scores:
-    validation scores 0..1 given during the visit. repeat: the learner had met the objective before.
+    answers: the number of graded answers (0 in a run of prompts). first_card: the card answered first, or None. judged,
+    wrong: the number of the first answers, up to five, and of the wrong ones among them; the setting says which answers
+    are wrong (ml/study/correctness.py). scores: validation scores 0..1 given during the visit. repeat: the learner had
+    met the objective before.
     """
 
-    __slots__ = ("answers", "judged", "last_ms", "objective_id", "repeat", "scores", "started_ms", "wrong")
+    __slots__ = (
+        "answers",
+        "first_card",
+        "judged",
+        "last_ms",
+        "objective_id",
+        "repeat",
+        "scores",
+        "started_ms",
+        "wrong",
+    )
 
-    def __init__(self, objective_id: str, started_ms: int, repeat: bool) -> None:
+    def __init__(self, objective_id: str, started_ms: int, repeat: bool, first_card: str | None = None) -> None:
+        self.first_card = first_card
         self.objective_id = objective_id
         self.started_ms = started_ms
         self.last_ms = started_ms
@@ -147,7 +159,7 @@ def visits_of(
             continue
         earlier = of_objective.setdefault(objective_id, [])
         if not earlier or earlier[-1].is_over(review.reviewed_at_ms):
-            earlier.append(Visit(objective_id, review.reviewed_at_ms, bool(earlier)))
+            earlier.append(Visit(objective_id, review.reviewed_at_ms, bool(earlier), review.card_id))
             visits.append(earlier[-1])
         earlier[-1].take(review.reviewed_at_ms, review.rating in correct)
     runs: dict[str, Visit] = {}

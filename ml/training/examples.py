@@ -45,7 +45,8 @@ class TrainingExample(NamedTuple):
 class LabelledVisit(NamedTuple):
     """A visit with an outcome, as a labelled example.
 
-    answers: the number of graded answers, or of validation prompts.
+    answers: the number of graded answers, or of validation prompts. first_card: the card that came first. It stands in
+    for the cards that were due at the time, which the database does not keep.
     """
 
     learner_id: str
@@ -54,6 +55,7 @@ class LabelledVisit(NamedTuple):
     struggled: bool
     answers: int
     validated: bool
+    first_card: str | None = None
 
 
 class ExampleSet(NamedTuple):
@@ -126,7 +128,9 @@ def labelled_visits(
 
 def _labelled(learner_id: str, visit: Visit, struggled: bool) -> LabelledVisit:
     answers = visit.answers or len(visit.scores)
-    return LabelledVisit(learner_id, visit.objective_id, visit.started_ms, struggled, answers, bool(visit.scores))
+    return LabelledVisit(
+        learner_id, visit.objective_id, visit.started_ms, struggled, answers, bool(visit.scores), visit.first_card
+    )
 
 
 def features_at(
@@ -150,7 +154,8 @@ def features_at(
             past = LearnerHistory(rows, visit.as_of_ms, False, correct_from)
         history = StudyHistory(past, objectives[visit.objective_id])
         estimates = running.until(past)
-        vectors.append(features_of(history, estimates))
+        next_cards = () if visit.first_card is None else (visit.first_card,)
+        vectors.append(features_of(history, estimates, next_cards=next_cards))
     return vectors
 
 

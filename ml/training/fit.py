@@ -38,8 +38,7 @@ SIMPLER_WITHIN = 0.0003
 class Labels(NamedTuple):
     """What is fitted: x (NaN where there is no data), y 0/1, and each row's learner as a number, weight and platform.
 
-    lacking: the features that some platform lacks. A boosting cannot fit the platforms' base rates beside the features
-    and would recognise the platform by the absence of such a feature, so it does not use them.
+    levels: for each row, the group whose own base rate is fitted beside the features and then dropped.
     """
 
     x: Floats
@@ -47,7 +46,7 @@ class Labels(NamedTuple):
     learners: Integers
     weights: Floats
     platforms: Integers | None = None
-    lacking: npt.NDArray[np.bool_] | None = None
+    levels: Integers | None = None
 
     @classmethod
     def of(cls, x: Floats, y: Floats, learner_ids: npt.NDArray[np.str_]) -> Labels:
@@ -138,7 +137,7 @@ def fit(
     everything = fitter.models([chosen], labels.weights)
     line = (1.0, 0.0)
     if chosen.shrinkage:
-        line = calibration(held_out[chosen.name], labels.y, labels.weights, labels.platforms)
+        line = calibration(held_out[chosen.name], labels.y, labels.weights, labels.levels)
     logits = line[0] * held_out[chosen.name] + line[1]
     deviations = fitter.bags(chosen.shrinkage, chosen.knots, each) if chosen.shrinkage else ()
     return FitResult(
@@ -189,7 +188,7 @@ class _Fitter:
             shrinkage,
             self.offset,
             self.prior,
-            self.labels.platforms,
+            self.labels.levels,
             self.start.get((shrinkage, knots)),
         )
         self.start[shrinkage, knots] = fitted.theta
@@ -207,8 +206,7 @@ class _Fitter:
         known = ~np.isnan(x[rows])
         low = np.where(known, x[rows], np.inf).min(axis=0)
         high = np.where(known, x[rows], -np.inf).max(axis=0)
-        lacking = np.zeros(x.shape[1], bool) if self.labels.lacking is None else self.labels.lacking
-        columns = np.flatnonzero((high > low) & ~self.stated & ~lacking)  # it raises on a column without data
+        columns = np.flatnonzero((high > low) & ~self.stated)  # it raises on a column without data
         estimator = HistGradientBoostingClassifier(
             learning_rate=0.05,
             max_iter=200,

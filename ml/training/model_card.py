@@ -53,7 +53,7 @@ def card(
     threshold = saved.figures.get("threshold", THRESHOLD)
     groups: dict[str, Sequence[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(x)],
-        "objective": ["known" if known else "unknown" for known in ~np.isnan(_column(x, "expected_struggle"))],
+        "objective": ["known" if known else "unknown" for known in _column(x, "objective_support") > 0],
         **(dimensions or {}),
     }
     return {

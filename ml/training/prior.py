@@ -1,10 +1,10 @@
 """From labelled examples to a model ready to save: pretrained on several platforms, or adapted to one.
 
 A model for a new platform must not learn which platform a row comes from. Every platform therefore has the same weight,
-reduced by the share of its visits whose outcome comes from a test and not from answers. The base rate of each platform
-is fitted beside the features and then dropped. Some visits are used a second time, as they would look where the
-objective's difficulty is unknown. Features that some platform lacks altogether are hidden at random on the others, so
-that the effect of their absence is learned from rows that differ in nothing else.
+reduced by the share of its visits whose outcome comes from a test and not from answers. The base rates of each
+platform's first and repeat visits are fitted beside the features and then dropped. Some visits are used a second time,
+as they would look where the objective's difficulty is unknown. The next cards are hidden at random, so that the effect
+of their absence is learned from rows that differ in nothing else.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ import numpy.typing as npt
 
 from ml.errors import NotEnoughExamples
 from ml.evaluation.metrics import Floats, logistic
-from ml.scoring.scorecard import LOGIT_BOUND, SavedModel, Scorecard
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.scorecard import LEVEL_KNOWN, LEVEL_UNKNOWN, LOGIT_BOUND, SavedModel, Scorecard
 from ml.storage import model_file
 from ml.study.correctness import ANY, GOOD
 from ml.study.visits import PERFORMANCE_BELOW
 from ml.training.bag_spread import spread_of
-from ml.training.calibration import LEAST_SLOPE, balancing_offset
+from ml.training.base_rate import USUAL_KNOWN, USUAL_UNKNOWN, Line, first_line, level_of, spread_of_levels
+from ml.training.calibration import LEAST_SLOPE, balancing_offset, threshold_for_recall
+from ml.training.composite import composite
 from ml.training.examples import ExampleSet
-from ml.training.expert_tables import informed, stated_tables
+from ml.training.expert_tables import stated_tables
 from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
-from ml.training.tables import Additive, check_parity
+from ml.training.tables import Additive, check_parity, seen_by
 
 FEWEST = 50
 """With fewer labels than this, nothing is learned from a platform."""
 UNKNOWN_SHARE = 0.35
 """The share of visits that are shown a second time, with the objective unknown."""
-PRIORS = (
-    ("lines, shrunk x100", 100.0, False, 0),
-    ("lines, shrunk x30", 30.0, False, 0),
-    ("lines, shrunk x10", 10.0, False, 0),
-    ("hinges, shrunk x30", 30.0, False, 3),
-    ("lines, shrunk x30, averaged with boosting", 30.0, True, 0),
-)
-"""(name, factor on the shrinkage, boosting, hinges): what is compared on platforms left out, simplest first."""
+SHRUNK = 30.0
+"""A factor on BASE. Between 10 and 300 little depends on it, and two or three platforms cannot choose it anew."""
+ABSENCES = 3.0
+"""How much more the absence of a feature is shrunk than a line: on another platform it has other causes."""
 LEAST_ANSWERED = 0.05
 """A platform of tests alone still weighs this share of one whose visits were all labelled by answers."""
-HIDDEN_SHARE = 0.35
-"""The share of rows that lose the features which some platform lacks."""
+HIDDEN_SHARE = 0.5
+"""The share of rows that lose their next cards."""
+_CARDS, _VISITS = FEATURE_NAMES.index("first_card_difficulty"), FEATURE_NAMES.index("objective_visits")
 
 
 class Source(NamedTuple):
@@ -87,13 +87,11 @@ def pretrain(
     Each platform in turn is left out. `probabilities` has one for each of the sources' visits with known difficulties,
     source after source; each is predicted by a model of the other platforms.
     """
-    labels, first = pooled(sources)
-    candidates = [
-        Candidate(name, BASE.times(factor)._replace(intercept=0.001, group=100.0), boosting, knots)
-        for name, factor, boosting, knots in PRIORS
-    ]
+    labels, first, answered = pooled(sources)
+    shrinkage = BASE.times(SHRUNK)._replace(intercept=0.001, group=100.0, missing=ABSENCES * SHRUNK * BASE.missing)
+    candidates = [Candidate(f"lines, shrunk x{SHRUNK:g}", shrinkage)]
     folds = labels.platforms if len(sources) > 1 else None
-    result = fit(labels, stated_tables(labels.x), candidates, folds, each)
+    result = fit(labels, stated_tables(labels.x).plus(composite(labels.x)), candidates, folds, each)
     # How far a prior overstates itself elsewhere, platforms left out tell; their base rates tell nothing of a new one.
     slope = result.calibration[0]
     offset = balancing_offset(slope * result.model.logits(labels.x), labels.y, labels.weights)
@@ -104,7 +102,11 @@ def pretrain(
             model_version,
             scorecard_of(result, labels.x),
             sentences,
-            {"threshold": result.threshold, "labels": float(first.sum())},
+            {
+                "threshold": result.threshold,
+                "labels": float(first.sum()),
+                **_level_spreads(labels, first, answered, result),
+            },
             struggle_below,
             correct_from=correct_from,
         ),
@@ -114,33 +116,48 @@ def pretrain(
     )
 
 
-def pooled(sources: Sequence[Source]) -> tuple[Labels, npt.NDArray[np.bool_]]:
-    """(labels of all platforms, in both versions; which of the rows are the known visits)."""
+def _level_spreads(
+    labels: Labels, first: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_], result: FitResult
+) -> dict[str, float]:
+    """How far the base rates of platforms lay from what the models said that had left them out, by their answers."""
+    found = {}
+    platforms = np.zeros(len(labels.y)) if labels.platforms is None else labels.platforms
+    left_out = np.unique(platforms) if len(np.unique(platforms)) > 1 else ()
+    for name, rows, usual in ((LEVEL_KNOWN, first, USUAL_KNOWN), (LEVEL_UNKNOWN, ~first, USUAL_UNKNOWN)):
+        levels = []
+        for platform in left_out:
+            of_platform = rows & answered & (platforms == platform)
+            levels.append(level_of(result.held_out_logits[of_platform], labels.y[of_platform]))
+        found[name] = spread_of_levels(levels, usual)
+    return found
+
+
+def pooled(sources: Sequence[Source]) -> tuple[Labels, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """(labels of all platforms, in both versions; which rows are the known visits; which were labelled by answers)."""
     draw = np.random.default_rng(0)
-    lacking = np.zeros(sources[0].known.X.shape[1], bool)
-    for source in sources:
-        lacking |= ~informed(source.known.X)
-    lacking &= np.any([informed(source.known.X) for source in sources], axis=0)
-    xs, ys, ids, weights, platforms, first = [], [], [], [], [], []
+    xs, ys, ids, weights, platforms, first, by_answers = [], [], [], [], [], [], []
     for number, source in enumerate(sources):
         answered = max(LEAST_ANSWERED, 1.0 - float(np.mean(source.known.validated)))
         shown_again = draw.random(len(source.unknown)) < UNKNOWN_SHARE
         for examples, is_first in ((source.known, True), (source.unknown.select(shown_again), False)):
             x = examples.X.copy()
-            x[np.ix_(draw.random(len(x)) < HIDDEN_SHARE, lacking)] = np.nan
+            x[draw.random(len(x)) < HIDDEN_SHARE, _CARDS] = np.nan
             xs.append(x)
             ys.append(examples.y.astype(float))
             ids.append(np.char.add(f"{number}/", examples.learner))
             weights.append(np.full(len(x), answered / max(1, len(source.known))))
             platforms.append(np.full(len(x), number))
             first.append(np.full(len(x), is_first))
+            by_answers.append(~examples.validated)
     x, weight = np.concatenate(xs), np.concatenate(weights)
     labels = Labels.of(x, np.concatenate(ys), np.concatenate(ids))
+    platform = np.concatenate(platforms).astype(np.int64)
     rows = sum(len(source.known) for source in sources)
     weight *= rows / weight.sum()
     return (
-        labels._replace(weights=weight, platforms=np.concatenate(platforms).astype(np.int64), lacking=lacking),
+        labels._replace(weights=weight, platforms=platform, levels=2 * platform + (x[:, _VISITS] > 0)),
         np.concatenate(first),
+        np.concatenate(by_answers),
     )
 
 
@@ -155,25 +172,49 @@ def adapt(
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = GOOD,
 ) -> Trained:
-    """Corrects the prior by one platform's own labels, as far as there are enough; below 100 labels it stays as it is.
+    """Corrects the prior by one platform's own labels, as far as there are enough.
+
+    Below 100 labels only the base rate moves, and the slope a little; the contributions keep their proportions.
 
     correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
     `probabilities` come from models that were not trained on the row's learner. Raises NotEnoughExamples.
     """
     refuse_too_few(y)
-    labels = Labels.of(x, y, learners)
+    labels = Labels.of(seen_by(prior.scorecard, x), y, learners)
     result = fit(labels, Additive.of(prior.scorecard), candidates_for(len(y)), None, each)
     untouched = result.chosen == "prior"
     scorecard = prior.scorecard if untouched else scorecard_of(result, labels.x, prior.scorecard)
+    spreads = {name: prior.figures[name] for name in (LEVEL_KNOWN, LEVEL_UNKNOWN) if name in prior.figures}
+    if len(y) < FEW and spreads:
+        result, line = _with_base_rate(labels, result, prior, x)
+        scorecard = prior.scorecard.on_line(line.slope, line.level)
+        spreads = {name: min(spread, line.spread) for name, spread in spreads.items()}
+    elif not untouched:
+        spreads = dict.fromkeys(spreads, 0.0)
     sources = [*prior.sources, *sentences] if len(y) >= FEW and not untouched else list(prior.sources)
-    figures = {"threshold": result.threshold, "labels": float(len(y))}
+    figures = {"threshold": result.threshold, "labels": float(len(y)), **spreads}
     below = prior.struggle_below if struggle_below is None else struggle_below
     return Trained(
         SavedModel(model_version, scorecard, sources, figures, below, correct_from=correct_from),
         result,
         logistic(result.held_out_logits, LOGIT_BOUND),
     )
+
+
+def _with_base_rate(labels: Labels, result: FitResult, prior: SavedModel, x: Floats) -> tuple[FitResult, Line]:
+    """The prior on the line that the labels give it; the held-out logits of each fold come from the others' line."""
+    logits = Additive.of(prior.scorecard).logits(labels.x)
+    known = x[:, FEATURE_NAMES.index("objective_support")] > 0
+    spread = float(np.sqrt(np.mean(np.where(known, prior.figures[LEVEL_KNOWN], prior.figures[LEVEL_UNKNOWN]) ** 2)))
+    folds, held_out = labels.folds(), logits.copy()
+    for fold in np.unique(folds):
+        outside = folds == fold
+        line = first_line(logits, labels.y, labels.learners, spread, labels.weights * ~outside)
+        held_out[outside] = line.slope * logits[outside] + line.level
+    line = first_line(logits, labels.y, labels.learners, spread, labels.weights)
+    threshold = threshold_for_recall(logistic(held_out, LOGIT_BOUND), labels.y)
+    return result._replace(held_out_logits=held_out, threshold=threshold), line
 
 
 def refuse_too_few(y: Floats) -> None:
@@ -193,7 +234,9 @@ def scorecard_of(result: FitResult, x: Floats, prior: Scorecard | None = None) -
     slope, offset = result.calibration
     spread, bag_intercepts = spread_of(result.deviations, x, prior)
     plain = result.model.scorecard()
-    scorecard = Scorecard(plain.intercept, plain.tables, (max(slope, LEAST_SLOPE), offset), spread, bag_intercepts)
+    fills = prior is None or prior.fills_unknown
+    calibrated = max(slope, LEAST_SLOPE), offset
+    scorecard = Scorecard(plain.intercept, plain.tables, calibrated, spread, bag_intercepts, fills)
     read_back = model_file.parse(model_file.dump(SavedModel("check", scorecard, (), {}, PERFORMANCE_BELOW))).scorecard
     check_parity(Additive.of(read_back).logits(x), slope * result.model.logits(x) + offset)
     return scorecard

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.evaluation.metrics import Floats, logistic
-from ml.scoring.scorecard import Scorecard, Table
+from ml.features.vector import FEATURE_NAMES
+from ml.scoring.scorecard import FILLED, FIRST_CARD, Scorecard, Table
 
 
 class Piece(NamedTuple):
@@ -127,6 +128,24 @@ class Additive(NamedTuple):
         slope, offset = scorecard.calibration
         pieces = tuple(_piece(table).times(slope) for table in scorecard.tables)
         return cls(slope * scorecard.intercept + offset, pieces)
+
+
+def seen_by(scorecard: Scorecard, x: Floats) -> Floats:
+    """The rows of x as the scorecard's tables know them: Scorecard.seen, over a matrix."""
+    if scorecard.fills_unknown:
+        return x
+    unknown = ~(x[:, FEATURE_NAMES.index("objective_support")] > 0)
+    seen = x.copy()
+    for name in FIRST_CARD:
+        seen[:, FEATURE_NAMES.index(name)] = np.nan
+    for name in FILLED:
+        seen[unknown, FEATURE_NAMES.index(name)] = np.nan
+    return seen
+
+
+def asked(scorecard: Scorecard, x: Floats) -> Floats:
+    """The scorecard's probability of every row of x."""
+    return Additive.of(scorecard).probabilities(seen_by(scorecard, x))
 
 
 def _table(piece: Piece) -> Table:

@@ -16,7 +16,7 @@ from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import GOOD
 from ml.training.examples import TrainingExample, row_of
 from ml.training.prior import Trained, adapt, with_figures
-from ml.training.tables import Additive
+from ml.training.tables import asked
 
 
 class UpdateMetrics(NamedTuple):
@@ -50,7 +50,7 @@ def update(
     not features.
     """
     x, y, learners = columns_of(examples)
-    before = Additive.of(prior.scorecard).probabilities(x) if len(y) else np.zeros(0)
+    before = asked(prior.scorecard, x) if len(y) else np.zeros(0)
     trained = adapt(
         prior,
         x,
@@ -74,7 +74,7 @@ def unchanged(prior: SavedModel, examples: Sequence[TrainingExample], refusal: N
     if not len(y):
         accuracy = prior.figures.get("accuracy", 0.0)
         return UpdateMetrics(0, accuracy, accuracy, None, None, None, None, None, False, str(refusal))
-    before = Additive.of(prior.scorecard).probabilities(x)
+    before = asked(prior.scorecard, x)
     return _metrics(before, before, y, learners, None)._replace(note=str(refusal))
 
 

@@ -48,6 +48,7 @@ class ManyAtOnce:
         """The model's answer to each vector, in their order."""
         if not vectors:
             return []
+        vectors = [self._saved.scorecard.seen(vector) for vector in vectors]
         columns, missing = _columns(vectors)
         contributions = np.zeros((len(vectors), len(FEATURE_NAMES)))
         for j, lookup in self._tables:
@@ -81,7 +82,8 @@ class ManyAtOnce:
         else:
             stated = sqrt(sum(c * c for c in contributions[self._stated].tolist())) if self._stated else 0.0
         spread = sqrt(mean_square(bag_logits, logit) + (STATED_DOUBT * stated) ** 2)
-        probability, reach = probability_of(logit), INTERVAL_SPREADS * spread
+        reach = INTERVAL_SPREADS * sqrt(spread**2 + self._saved.level_spread(vector) ** 2)
+        probability = probability_of(logit)
         return PlainPrediction(
             probability,
             confidence_of(probability, spread, vector),

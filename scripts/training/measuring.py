@@ -75,8 +75,8 @@ def measured(
 
 
 def _known(examples: ExampleSet) -> list[str]:
-    column = examples.X[:, FEATURE_NAMES.index("expected_struggle")]
-    return ["unknown" if missing else "known" for missing in np.isnan(column)]
+    support = examples.X[:, FEATURE_NAMES.index("objective_support")]
+    return ["known" if learners > 0 else "unknown" for learners in support.tolist()]
 
 
 def _tertiles(confidences: list[float]) -> list[str]:

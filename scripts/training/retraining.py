@@ -28,7 +28,7 @@ from ml.training.examples import ExampleSet, vector_of
 from ml.training.model_card import answers_of
 from ml.training.prior import adapt
 from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_stored
-from ml.training.tables import Additive
+from ml.training.tables import asked
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
 from scripts.workers.backends import Workers
@@ -158,4 +158,4 @@ def _judge(
 
 
 def _probabilities(saved: SavedModel, examples: ExampleSet) -> npt.NDArray[np.float64]:
-    return Additive.of(saved.scorecard).probabilities(examples.X)
+    return asked(saved.scorecard, examples.X)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from db.reading.rows import ReviewRow, ValidationRow
 from ml.features.build import features_of
 from ml.features.vector import ESTIMATED_FEATURES, FeatureVector
+from ml.scoring.scorecard import FILLED
 from ml.study.difficulty import LearnerDifficulty, ObjectiveDifficulty, Totals
 from ml.study.estimates import LearnerEstimates, ObjectiveTrace
 from ml.study.history import DAY_MS, StudyHistory
@@ -76,6 +77,7 @@ def test_a_learner_without_answers_has_no_estimates_but_an_amount() -> None:
         "objective_answers",
         "objective_visits",
         "objective_support",
+        *FILLED,
     }
 
 
@@ -210,9 +212,53 @@ def test_a_validation_score_moves_ability_but_opens_no_visit() -> None:
     assert failed["objective_visits"] == passed["objective_visits"]
 
 
-def test_unknown_objective_is_missing_not_average() -> None:
+def test_an_objective_that_nobody_knows_is_the_average_one() -> None:
+    found = estimated()
+    assert {name: found[name] for name in FILLED} == {name: pytest.approx(0.3) for name in FILLED}
     vector = FeatureVector.of(estimated(reviews=answers("GGG")), AS_OF_MS)
-    assert {"expected_struggle", "objective_error_rate", "ability_gap", "related_performance"} <= vector.defaulted
+    assert {"objective_error_rate", "objective_struggle_rate", "related_performance"} <= vector.defaulted
+    assert vector.known("objective_support") == 0.0
+    failed = FeatureVector.of(estimated(reviews=answers("AAA")), AS_OF_MS)
+    for name in FILLED:
+        right, wrong = vector.known(name), failed.known(name)
+        assert right is not None, name
+        assert wrong is not None, name
+        assert right < 0.3 < wrong, name
+
+
+def test_where_a_table_lacks_the_objective_its_totals_stand_in() -> None:
+    easy, hard = (
+        LearnerDifficulty(
+            Totals((1000, wrong, 0, 300, struggled, 200, struggled, 0, 0, 900, wrong, 600, wrong)), {}, {}, {}
+        )
+        for wrong, struggled in ((100, 20), (600, 180))
+    )
+    of_easy, of_hard = (estimated_features(study(), LearnerEstimates(each)) for each in (easy, hard))
+    assert of_easy["objective_support"] == of_hard["objective_support"] == 0.0
+    for name in FILLED:
+        assert of_easy[name] < 0.3 < of_hard[name], name  # type: ignore[operator]
+    assert of_hard["expected_struggle"] == pytest.approx((180 + 8 * 363 / 510) / 308)
+
+
+def test_the_next_cards_are_told_against_their_objective() -> None:
+    counts = {"easy": (200, 20), "usual": (200, 60), "hard": (200, 150), "hard too": (200, 150)}
+    totals = Totals((1000, 300, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    objective = ObjectiveDifficulty((1000, 300, 40, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), totals)
+    estimates = LearnerEstimates(LearnerDifficulty(totals, {OBJECTIVE: objective}, counts, {}))
+
+    def of(*cards: str) -> float:
+        found = estimated_features(study(), estimates, cards)["first_card_difficulty"]
+        assert found is not None
+        return found
+
+    assert of("usual") == pytest.approx(0.5, abs=0.01)
+    assert of("easy") < of("usual") < of("hard") < of("hard", "hard too")
+    assert of("hard", "new card") == of("hard")
+    assert estimated_features(study(), estimates, ["new card"])["first_card_difficulty"] is None
+    due = [card(name=name)._replace(next_review_at_ms=AS_OF_MS + n) for n, name in enumerate(("hard", "usual", "easy"))]
+    later = [card(name="hard too")._replace(next_review_at_ms=AS_OF_MS + 9)]
+    scheduled = estimated_features(study(cards=[*later, *due]), estimates)["first_card_difficulty"]
+    assert scheduled == pytest.approx(of("hard", "usual", "easy"))
 
 
 def test_cards_due_are_known_only_now() -> None:

@@ -194,11 +194,12 @@ def test_confidence_doubts_unknown_objectives_and_short_histories() -> None:
     def confidence(**known: float) -> float:
         return confidence_of(0.9, 0.3, FeatureVector.of(known, 0))
 
-    assert confidence(answers_of_history=0.0, expected_struggle=0.8) == NO_HISTORY_CAP
-    assert confidence(answers_of_history=0.2, expected_struggle=0.8) < confidence(
-        answers_of_history=0.5, expected_struggle=0.8
+    assert confidence(answers_of_history=0.0, objective_support=0.4) == NO_HISTORY_CAP
+    assert confidence(answers_of_history=0.2, objective_support=0.4) < confidence(
+        answers_of_history=0.5, objective_support=0.4
     )
-    assert confidence(answers_of_history=0.5) < confidence(answers_of_history=0.5, expected_struggle=0.8)
+    assert confidence(answers_of_history=0.5, objective_support=0.0) == confidence(answers_of_history=0.5)
+    assert confidence(answers_of_history=0.5) < confidence(answers_of_history=0.5, objective_support=0.4)
     assert confidence_of(0.9, 1.5, FeatureVector.of({"answers_of_history": 0.5}, 0)) < confidence(
         answers_of_history=0.5
     )
