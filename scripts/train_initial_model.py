@@ -68,7 +68,7 @@ def train_initial_model(options: TrainingOptions) -> None:
     """Train a model on the study history in a database, and let it answer.
 
     With fewer than 50 labelled visits, or only one outcome, nothing is written and the present model stays. With fewer
-    than 100, the shipped weights stay as they are, and only the platform's difficulties are learned.
+    than 100, the shipped weights keep their proportions, and only the difficulties and the base rate are learned.
     """
     if options.pretrained:
         made = pretrain_on_platforms(options)

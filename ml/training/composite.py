@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ml.evaluation.metrics import logit
 from ml.features.vector import FEATURE_NAMES
 from ml.training.tables import Additive, of_line
 
@@ -32,7 +33,7 @@ _CORNERS = np.array(
 def composite(x: npt.NDArray[np.float64]) -> Additive:
     """The prior mean as an additive model. x: rows of features, whose average stands in where there is no data."""
     pieces = list(Additive.nothing(len(FEATURE_NAMES)).pieces)
-    heights = np.log(_CORNERS / (1.0 - _CORNERS))
+    heights = logit(_CORNERS)
     for name, weight in WEIGHTS.items():
         column = x[:, FEATURE_NAMES.index(name)]
         known = column[~np.isnan(column)]

@@ -24,7 +24,7 @@ from ml.training.tables import NOTHING, Additive, check_parity, of_boosting
 DIRECTIONS = np.array([feature.direction for feature in FEATURES])
 BASE = Shrinkage(line=30.0, hinge=100.0, missing=30.0, intercept=1.0)
 FEW = 100
-"""Below this many labels the prior is left alone: every correction that was tried made it worse."""
+"""Below this many labels the features' weights are left alone: every correction that was tried made them worse."""
 HINGES_FROM = 1000
 KNOTS = 3
 BOOSTING_FROM = 2000

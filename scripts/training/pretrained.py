@@ -29,8 +29,8 @@ from scripts.training.options import TrainingOptions
 
 HOW_MEASURED = (
     "Each platform was predicted by a model that was trained only on the others. A new platform may expect this"
-    " before it trains on its own answers, given its own objective difficulties. The next cards were hidden at random in"
-    " half of the visits."
+    " before it trains on its own answers, given its own objective difficulties. The next cards were hidden at random"
+    " in half of the visits."
 )
 
 

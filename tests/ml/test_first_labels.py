@@ -12,7 +12,7 @@ from ml import StruggleFeatureExtractor, StrugglePredictionModel
 from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
 from ml.places import HOUSE
 from ml.scoring.scorecard import FILLED, LEVEL_KNOWN, LEVEL_UNKNOWN, SavedModel, Scorecard, Table
-from ml.scoring.trained import judge
+from ml.scoring.trained import predict
 from ml.storage import model_file
 from ml.training.base_rate import USUAL_KNOWN, discounts, first_line, spread_of_levels
 from ml.training.composite import WEIGHTS, composite
@@ -72,11 +72,11 @@ def test_the_interval_is_wide_while_the_base_rate_is_unknown() -> None:
     model = flat_model(**{LEVEL_KNOWN: 0.3, LEVEL_UNKNOWN: 0.5})
     known, unknown = (FeatureVector.of({"objective_support": support}, 0) for support in (0.4, 0.0))
     for vector, spread in ((known, 0.3), (unknown, 0.5)):
-        low, high = judge(model, vector).interval
+        low, high = predict(model, vector).interval
         assert high == pytest.approx(1 / (1 + np.exp(-1.96 * spread)))
         assert low == pytest.approx(1 - high)
         assert ManyAtOnce(model).judge([vector])[0].high == high
-    assert judge(flat_model(), known).interval == (0.5, 0.5)
+    assert predict(flat_model(), known).interval == (0.5, 0.5)
 
 
 def test_fifty_labels_move_the_base_rate_and_narrow_the_interval() -> None:
@@ -86,7 +86,7 @@ def test_fifty_labels_move_the_base_rate_and_narrow_the_interval() -> None:
     many = adapt(prior, x, y, np.array([f"u{n}" for n in range(50)]), "v").saved
     one = adapt(prior, x, y, np.array(["u1"] * 50), "v").saved
     blank = FeatureVector.of({}, 0)
-    assert 0.5 < judge(one, blank).probability < judge(many, blank).probability < 0.8
+    assert 0.5 < predict(one, blank).probability < predict(many, blank).probability < 0.8
     assert many.figures[LEVEL_UNKNOWN] < one.figures[LEVEL_UNKNOWN] < 0.5
     assert many.scorecard.tables[0].values == [0.0]
 
@@ -100,7 +100,7 @@ def test_each_fold_s_figures_come_from_the_others_line() -> None:
     whole = adapt(prior, x, y, learners, "v").saved
     assert len(set(said.tolist())) > 1
     # Who always struggles was judged from the others, of whom fewer do.
-    assert said[y == 1].mean() < judge(whole, FeatureVector.of({}, 0)).probability < said[y == 0].mean()
+    assert said[y == 1].mean() < predict(whole, FeatureVector.of({}, 0)).probability < said[y == 0].mean()
 
 
 def test_without_labels_the_line_is_the_prior_and_clustered_labels_count_less() -> None:
