@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from db.client import Client
 from ml.extractor import StruggleFeatureExtractor
+from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.study.estimates import LearnerEstimates
 from ml.study.history import WINDOW, StudyHistory
+from ml.study.visits import visits_of
+from ml.training.examples import LabelledVisit, features_at
 
 LAST_ROWS = 10
 
@@ -15,13 +18,19 @@ LAST_ROWS = 10
 def explained(
     client: Client, model: StrugglePredictionModel, learner: str, objective: str, as_of_ms: int
 ) -> dict[str, object]:
-    """Everything on which one prediction rests: the learner's last rows, the estimates, features and contributions."""
+    """Everything on which one prediction rests: the learner's last rows, the estimates, features and contributions.
+
+    If a visit to the objective began at as_of_ms, its first card stands for the cards due, as in training and in the
+    figures of evaluate_model.py.
+    """
     rows = client.read(learner, objective, as_of_ms, WINDOW)
     history = StudyHistory.before(rows, model.correct_from)
-    features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)
+    past = history.past
+    features = _features_at_visit(client, model, learner, objective, past.as_of_ms)
+    if features is None:
+        features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)
     prediction = model.predict(features)
     estimates = LearnerEstimates.facing([history], model.difficulty)
-    past = history.past
     trace = estimates.objectives.get(objective)
     return {
         "correct_from": model.correct_from,
@@ -55,3 +64,19 @@ def explained(
         "interval": list(prediction.interval),
         "reasoning": prediction.reasoning,
     }
+
+
+def _features_at_visit(
+    client: Client, model: StrugglePredictionModel, learner: str, objective: str, as_of_ms: int
+) -> FeatureVector | None:
+    """The features that training takes from a visit to the objective that began at this instant; None if none did."""
+    rows = client.read(learner, objective, as_of_ms + 1, WINDOW)
+    past = StudyHistory.before(rows, model.correct_from).past
+    if not past.learner.performance_tracking_enabled:
+        return None
+    for visit in visits_of(past.reviews, past.validations, model.correct_from):
+        if (visit.objective_id, visit.started_ms) == (objective, as_of_ms):
+            begun = LabelledVisit(learner, objective, as_of_ms, False, 0, False, visit.first_card)
+            faced = {objective: rows.objective}
+            return features_at(rows.learner, [begun], faced, model.difficulty, model.correct_from)[0]
+    return None
