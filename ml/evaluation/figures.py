@@ -27,6 +27,9 @@ LEVEL = 0.95
 BOOTSTRAP = 1000
 THRESHOLD = 0.5
 UNBOUNDED = Interval(-np.inf, np.inf)
+LEAST_FOR_RANKING = 10
+"""Struggles, and as many other rows, below which an interval of the AUC would hold the truth too rarely."""
+TOO_FEW = f"too few: an interval needs {LEAST_FOR_RANKING} struggles and {LEAST_FOR_RANKING} others"
 
 
 class Figure(NamedTuple):
@@ -135,18 +138,21 @@ def forecast(labels: Sequence[float] | Floats, probabilities: Sequence[float] | 
 def _forecast_figures(
     y: Floats, p: Floats, diagram: tuple[ReliabilityBin, ...], who: Learners, level: float
 ) -> dict[str, Figure]:
-    n = len(y)
+    n, no_ranking = len(y), "needs struggles and non-struggles"
     auc = metrics.roc_auc(y, p)
-    ranked = auc_interval(y, p, auc, who, level) if auc is not None and who.resamples else None
+    enough = min(int(y.sum()), n - int(y.sum())) >= LEAST_FOR_RANKING
+    ranked = auc_interval(y, p, auc, who, level) if auc is not None and enough and who.resamples else None
+    ranking = _figure(auc, ranked, who, n, no_ranking)
+    if auc is not None and not enough:
+        ranking = ranking._replace(reason=TOO_FEW)
     line = metrics.calibration_line(y, p) if n else None
     slope, intercept = calibration_intervals(y, p, line, who, level) if line and who.resamples else (None, None)
     ece = metrics.calibration_error(diagram)
     no_interval = "no interval: compare with its noise floor" if n else "no predictions"
-    no_ranking = "needs struggles and non-struggles"
     no_line = no_ranking if auc is None else "no finite line: the probabilities are all equal or separate the outcomes"
     return {
         "struggle_rate": proportion_figure(y, np.ones_like(y), who, level),
-        "auc": _figure(auc, ranked, who, n, no_ranking),
+        "auc": ranking,
         "log_loss": mean_figure(metrics.log_losses(y, p), who, level, Interval(0.0, np.inf)),
         "brier": mean_figure(metrics.squared_errors(y, p), who, level, Interval(0.0, 1.0)),
         "ece": Figure(ece, None, None, n, who.count, no_interval),

@@ -8,7 +8,7 @@ import io
 import numpy as np
 
 from db.client import Client
-from ml.evaluation.figures import Evaluation, Figure, evaluate
+from ml.evaluation.figures import TOO_FEW, Evaluation, Figure, evaluate
 from ml.evaluation.slices import Slice, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
@@ -123,4 +123,6 @@ def _figure(figure: Figure) -> str:
     if figure.value is None:
         return f"- ({figure.reason})"
     bounds = f" [{figure.low:.3f}, {figure.high:.3f}]" if figure.low is not None and figure.high is not None else ""
+    if figure.reason == TOO_FEW:
+        bounds = f" ({TOO_FEW})"
     return f"{figure.value:.3f}{bounds}"

@@ -13,7 +13,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
 from ml.evaluation import metrics
-from ml.evaluation.figures import evaluate
+from ml.evaluation.figures import TOO_FEW, evaluate
 from ml.evaluation.paired_difference import paired_difference
 from ml.evaluation.slices import LARGEST_GROUPS, NOT_RECORDED, OTHERS, history_band, slices
 from tests.ml.interval_coverage import CLUSTERED, INDEPENDENT, Learners, coverage, expit, learners_visits
@@ -106,6 +106,17 @@ def test_little_data_gives_none_with_a_reason(
     json.dumps(judged.to_dict(), allow_nan=False)
     for metric in PAIRED:
         json.dumps(paired_difference(labels, probabilities, probabilities, learners, metric=metric).to_dict())
+
+
+@pytest.mark.parametrize("of_rarer", [1, 9, 10])
+@pytest.mark.parametrize("struggles_are_rare", [True, False])
+def test_an_auc_of_fewer_than_ten_of_either_outcome_has_no_interval(of_rarer: int, struggles_are_rare: bool) -> None:
+    draw = np.random.default_rng(of_rarer)
+    rare = np.arange(200) < of_rarer
+    y = (rare if struggles_are_rare else ~rare).astype(float)
+    auc = evaluate(y, draw.random(200), np.arange(200) % 40, bootstrap=200).figures["auc"]
+    assert auc.value is not None
+    assert (auc.low is None, auc.reason == TOO_FEW) == (of_rarer < 10, of_rarer < 10)
 
 
 @pytest.mark.slow
