@@ -14,6 +14,7 @@ from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.scoring import rules
+from ml.study.visits import FEWEST_ANSWERS, VISIT_GAP_MS
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.model_card import answers_of
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
@@ -24,6 +25,10 @@ from scripts.labelling.part import Extraction
 from scripts.workers.backends import Workers
 
 AT_ONCE = 5000
+NO_VISITS = (
+    f"A labelled visit is one learner's answers on one objective without a gap of more than {VISIT_GAP_MS // 60_000}"
+    f" minutes, {FEWEST_ANSWERS} or more of them, or a validation score on the objective."
+)
 
 
 def judged(
@@ -105,6 +110,8 @@ def table_of(name: str, found: Evaluation, parts: tuple[Slice, ...], correct_fro
         f" {counted(found.struggles, 'struggle')}",
     ]
     lines.append(f"  answers are correct from {correct_from}")
+    if not found.n:
+        return "\n".join([*lines, f"  {NO_VISITS}"])
     lines += [f"  {label:22} {_figure(figure)}" for label, figure in found.figures.items()]
     if found.ece_noise_floor is not None:
         lines.append(f"  {'ece noise floor':22} {found.ece_noise_floor:.3f}")

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ml.evaluation.figures import evaluate
 from ml.features.vector import FEATURE_NAMES
 from ml.places import HOUSE
 from ml.storage import model_file
 from ml.training.examples import ExampleSet
 from ml.training.prior import Source, adapt, pooled, pretrain
 from ml.training.tables import Additive
+from scripts.training.measuring import table_of
 from tests.support.small_platform import make_platform
 
 STEADY, SEEN = FEATURE_NAMES.index("overall_accuracy"), FEATURE_NAMES.index("expected_struggle")
@@ -92,6 +94,13 @@ def test_training_evaluating_and_explaining_through_the_commands(platform: str, 
     ran = run("explain_model.py", "--model", model, "--out", str(page))
     assert ran.returncode == 0, ran.stderr
     assert page.read_text().count("<polyline") > 5
+
+
+def test_an_evaluation_of_no_visits_says_what_a_labelled_visit_is() -> None:
+    said = table_of("a model", evaluate([], [], []), (), "GOOD")
+    assert said.splitlines()[0] == "a model: 0 labelled visits of 0 learners, 0 struggles"
+    assert said.splitlines()[-1].startswith("  A labelled visit is one learner's answers on one objective")
+    assert "labelled visit is" not in table_of("a model", evaluate([0, 1], [0.2, 0.7], ["a", "b"]), (), "GOOD")
 
 
 @pytest.mark.slow
