@@ -14,7 +14,6 @@ from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.scoring import rules
-from ml.study.visits import FEWEST_ANSWERS, VISIT_GAP_MS
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.model_card import answers_of
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
@@ -26,8 +25,8 @@ from scripts.workers.backends import Workers
 
 AT_ONCE = 5000
 NO_VISITS = (
-    f"A labelled visit is one learner's answers on one objective without a gap of more than {VISIT_GAP_MS // 60_000}"
-    f" minutes, {FEWEST_ANSWERS} or more of them, or a validation score on the objective."
+    "A labelled visit is one learner's answers on one objective without a gap of more than an hour, three or more of"
+    " them, or a validation score on the objective."
 )
 
 
