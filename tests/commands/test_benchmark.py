@@ -46,8 +46,7 @@ def test_startup_measures_both_databases_beside_the_bare_interpreter(demo_on_pos
     for name in (SQLITE, POSTGRES, FULL_SQLITE, WITHOUT_BYTECODE, COMPILED):
         wall = figures[name]["wall ms"]
         assert wall["low"] <= wall["value"] <= wall["high"]
-        assert wall["value"] > figures[BARE]["wall ms"]["value"]
-        assert figures[name]["CPU ms"]["value"] > 0
+        assert figures[name]["CPU ms"]["value"] > figures[BARE]["CPU ms"]["value"]  # wall time is the load's
         assert figures[name]["peak MiB"]["value"] > figures[BARE]["peak MiB"]["value"]
         assert f"\n| {name} " in result.stdout
     assert figures[SQLITE]["peak MiB"]["value"] <= 20
