@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import click
 
@@ -21,6 +21,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.writing.open import Writer, open_writer
+from ml.study.correctness import GOOD, correct_setting
 from scripts.cli.command import command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
@@ -28,53 +29,76 @@ from scripts.cli.exits import Usage
 from scripts.cli.options import json_option
 from scripts.cli.progress import bar
 from scripts.importing import tables
-from scripts.importing.answer_log import STUDY, AnswerLog, MalformedLog, read_log
-from scripts.importing.merge import Changes, LearnerLog, StoredReview, by_learner, changes
+from scripts.importing.answer_log import read_log
+from scripts.importing.answers import LoggedAnswer, MalformedLog
+from scripts.importing.merge import Changes, StoredReview, changes, learner_log
+from scripts.importing.staging import StagedLog
 from scripts.importing.study import REVIEW_PREFIX, Review
 from scripts.importing.tables import Table
 from scripts.structure.rows import settle_cards
 
 LEARNERS_AT_ONCE = 200
+ANSWERS_AT_ONCE = 20_000
 
 Counts = Counter[str]
 
 
-def import_log(log: AnswerLog, writer: Writer, progress: Callable[[int], object] = lambda learners: None) -> Counts:
+def import_log(
+    log: StagedLog,
+    writer: Writer,
+    progress: Callable[[int], object] = lambda answers: None,
+    correct_from: str = GOOD,
+) -> Counts:
     """Stores the log in the writer's transaction; returns, per model, how many rows were added or updated.
 
-    progress is called after each batch with its number of learners. Raises MalformedLog where the log contradicts an
-    earlier import, WriteRefused, DatabaseUnavailable.
+    progress is called after each batch of learners with its number of answers. correct_from: the lowest grade that is a
+    correct answer. Raises MalformedLog where the log contradicts an earlier import, WriteRefused, DatabaseUnavailable.
     """
-    learners = by_learner(log)
     written: Counts = Counter()
-    for table in tables.course_tables(log):
+    for table in (*tables.course(), *tables.objectives(log.skills()), tables.cards(log.cards())):
         _store(writer, table, written)
-    # Where every learner is new, no earlier import left anything to merge with.
-    objective_of = _objectives_of_cards(writer) if written["User"] < len(learners) else None
-    for start in range(0, len(learners), LEARNERS_AT_ONCE):
-        some = learners[start : start + LEARNERS_AT_ONCE]
-        stored = _stored_reviews(writer, some, objective_of) if objective_of is not None else {}
-        _store_changes(writer, [changes(one, stored.get(one.id, ()), log.order_only) for one in some], written)
-        progress(len(some))
+    for some in _batches(log):
+        began = tables.learners((learner, answers[0].at_ms) for learner, answers in some)
+        # Where every learner is new, no earlier import left anything to merge with.
+        is_new = _store(writer, began, written) == len(some)
+        logs = [learner_log(learner, answers) for learner, answers in some]
+        stored = {} if is_new else _stored_reviews(writer, [one.id for one in logs])
+        merged = [changes(one, stored.get(one.id, ()), log.order_only, correct_from) for one in logs]
+        _store_changes(writer, merged, written)
+        progress(sum(len(answers) for _, answers in some))
     settle_cards(writer)
     return written
 
 
-def _objectives_of_cards(writer: Writer) -> dict[str, str]:
-    return {str(card): str(objective) for card, objective in writer.select("Card", ("id", "objectiveId"))}
+def _batches(log: StagedLog) -> Iterator[list[tuple[str, list[LoggedAnswer]]]]:
+    """Learners in turn, as many at once as the two limits allow."""
+    some: list[tuple[str, list[LoggedAnswer]]] = []
+    held = 0
+    for learner, answers in log.learners():
+        some.append((learner, answers))
+        held += len(answers)
+        if len(some) >= LEARNERS_AT_ONCE or held >= ANSWERS_AT_ONCE:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
 
 
-def _stored_reviews(
-    writer: Writer, learners: Sequence[LearnerLog], objective_of: Mapping[str, str]
-) -> dict[str, list[StoredReview]]:
+def _stored_reviews(writer: Writer, learners: Sequence[str]) -> dict[str, list[StoredReview]]:
     """The answers that earlier imports stored, by learner; the app's own answers are left out."""
+    fields = ("id", "userId", "cardId", "rating", "reviewedAt", "sessionId", "timeSpentMs")
+    found = [
+        row for row in writer.select("Review", fields, "userId", learners) if str(row[0]).startswith(REVIEW_PREFIX)
+    ]
+    cards = sorted({str(row[2]) for row in found})
+    objective_of = {str(card): str(skill) for card, skill in writer.select("Card", ("id", "objectiveId"), "id", cards)}
     stored: dict[str, list[StoredReview]] = {}
-    fields = ("id", "userId", "cardId", "rating", "reviewedAt", "sessionId")
-    for row in writer.select("Review", fields, "userId", [learner.id for learner in learners]):
-        identifier, learner_id, card, rating, at_ms, session_id = row
-        if str(identifier).startswith(REVIEW_PREFIX) and isinstance(at_ms, int):
-            review = Review(str(identifier), str(learner_id), objective_of[str(card)], str(card), str(rating), at_ms)
-            stored.setdefault(review.learner_id, []).append(StoredReview(review, str(session_id)))
+    for identifier, learner, card, rating, at_ms, session, spent_ms in found:
+        if isinstance(at_ms, int) and isinstance(spent_ms, int):
+            known = Review(
+                str(identifier), str(learner), objective_of[str(card)], str(card), str(rating), at_ms, spent_ms
+            )
+            stored.setdefault(known.learner_id, []).append(StoredReview(known, str(session)))
     return stored
 
 
@@ -89,10 +113,11 @@ def _store_changes(writer: Writer, merged: Sequence[Changes], written: Counts) -
         writer.delete("StudySession", "id", one.ended)
 
 
-def _store(writer: Writer, table: Table, written: Counts) -> None:
+def _store(writer: Writer, table: Table, written: Counts) -> int:
     on_conflict = "update" if table.updated else "ignore"
-    stored = writer.insert(table.model, table.fields, table.rows, on_conflict, table.updated)
+    stored = writer.insert(table.model, table.fields, table.rows, on_conflict, table.updated, distinct=True)
     written[table.model] += stored
+    return stored
 
 
 @command({0: "the log is imported", 2: "the arguments are invalid, or a row of FILE is malformed (its line is named)"})
@@ -109,25 +134,28 @@ def import_history(file: str, database_url: str, schema: str | None, as_json: bo
     """
     began = time.monotonic()
     try:
-        log = read_log(file)
-        summary = _import_file(log, database_url, schema)
+        with read_log(file) as log:
+            summary = _import_file(log, database_url, schema)
     except (MalformedLog, OSError) as error:
         raise Usage(f"{click.format_filename(file)}: {error}") from None
     summary["seconds"] = round(time.monotonic() - began, 1)
     click.echo(json.dumps(summary) if as_json else _sentence(summary))
 
 
-def _import_file(log: AnswerLog, database_url: str, schema: str | None) -> dict[str, int | float | bool]:
+def _import_file(log: StagedLog, database_url: str, schema: str | None) -> dict[str, int | float | bool]:
+    correct_from = correct_setting()
     with open_writer(database_url, schema_path=schema, create=True) as writer:
         create_tables = schema is None and not writer.existing_tables()
         if create_tables:
-            writer.create_tables()
-        learners = len({answer.learner_id for answer in log.answers})
-        with bar("importing learners", learners) as progress:
-            written = import_log(log, writer, progress.update)
+            writer.create_tables(indexed=False)
+        writer.expect_many_rows()
+        with bar("importing answers", log.answers) as progress:
+            written = import_log(log, writer, progress.update, correct_from)
+        if create_tables:
+            writer.create_indexes()
     return {
-        "rows": len(log.answers),
-        "learners": learners,
+        "rows": log.answers,
+        "learners": log.count_of_learners(),
         "new_learners": written["User"],
         "new_objectives": written["LearningObjective"],
         "new_cards": written["Card"],
@@ -135,7 +163,7 @@ def _import_file(log: AnswerLog, database_url: str, schema: str | None) -> dict[
         "visits": written["StudySession"],
         "daily_metrics": written["PerformanceMetric"],
         "validation_scores": written["ValidationResponse"],
-        "study_rows": sum(answer.kind == STUDY for answer in log.answers),
+        "study_rows": log.study_rows(),
         "order_only": log.order_only,
         "created_tables": create_tables,
     }
@@ -150,7 +178,7 @@ def _sentence(summary: Mapping[str, int | float | bool]) -> str:
     return (
         f"{rows} of {learners} in {summary['seconds']} s."
         f" New are {told('new_answers', 'new_learners', 'new_objectives', 'new_cards')}."
-        f" StoredReview anew were {told('visits', 'daily_metrics', 'validation_scores')}."
+        f" Stored anew were {told('visits', 'daily_metrics', 'validation_scores')}."
         + (" The times are only an order." if summary["order_only"] else "")
         + (" The tables were created." if summary["created_tables"] else "")
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 
 from db.backends.postgres_failures import last_words, refusal, sentence, with_rights
 from db.backends.postgres_hosts import servers
@@ -14,12 +15,14 @@ from db.sql.instants import postgres_ms, stored_text
 from db.sql.postgres_names import naming
 from db.tables.ddl import TABLES
 from db.writing.columns import column
+from db.writing.copied_rows import CopiedRows
+from db.writing.instant_texts import InstantTexts
 from db.writing.statements import quoted
 from db.writing.writer import ROWS_AT_ONCE, Writer, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from db.tables.models import Mapping
@@ -54,6 +57,8 @@ class PostgreSQLWriter(Writer):
         self._schema = where.schema
         self._patience_s = patience_s
         self._begun = False
+        self._may_copy: bool | None = None
+        self._copied = CopiedRows()
         self._searched: list[str] | None = None
         self._kinds: dict[str, dict[str, str]] = {}
         self._known: dict[tuple[str | None, str], tuple[str, str | None]] | None = None
@@ -96,6 +101,7 @@ class PostgreSQLWriter(Writer):
         if not self._begun:
             return
         self._begun = False
+        self._copied = CopiedRows()
         cursor = self._connection.cursor()
         try:
             cursor.execute("COMMIT")
@@ -124,17 +130,32 @@ class PostgreSQLWriter(Writer):
         kind = self._kinds[model].get(self.mapping.column(model, field))
         return [value for value in values if admits(kind, self._encoding, value)]
 
-    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+    def _insert(
+        self, model: str, columns: Sequence[str], conflict: str, rows: Iterator[Sequence[object]], distinct: bool
+    ) -> int:
+        table, listed = self._table(model), ", ".join(columns)
+        statement = f"INSERT INTO {table} ({listed}) VALUES ".replace("%", "%%") + "%s" + conflict.replace("%", "%%")
         stored = 0
-        statement = f"{head.replace('%', '%%')}%s{conflict.replace('%', '%%')}"
         try:
             for chunk in chunks(rows, ROWS_AT_ONCE):
+                if distinct and len(chunk) == ROWS_AT_ONCE and self._makes_temporary_tables():
+                    stored += self._copied.insert(self._cursor, table, columns, conflict, chain(chunk, rows))
+                    break
                 cursor = self._cursor()
                 self._execute_values(cursor, statement, chunk, page_size=ROWS_AT_ONCE)
                 stored += cursor.rowcount
         except self._error as error:
             raise self._failure(error) from None
         return stored
+
+    def _makes_temporary_tables(self) -> bool:
+        if self._may_copy is None:
+            asked = "SELECT has_database_privilege(current_database(), 'TEMPORARY')"
+            self._may_copy = bool(self.query(asked)[0][0])
+        return self._may_copy
+
+    def _instants(self) -> Callable[[int], object]:
+        return InstantTexts(zone="")
 
     def _failure(self, error: Any) -> DatabaseUnavailable | WriteRefused:
         said = with_rights(sentence(last_words(error, self._connection)), writes=True)
@@ -147,8 +168,8 @@ class PostgreSQLWriter(Writer):
         _, refused = self._places().get((self.mapping.table_schema(model), self.mapping.table(model)), (None, ""))
         return refused is None
 
-    def create_tables(self) -> None:
-        super().create_tables()
+    def create_tables(self, indexed: bool = True) -> None:
+        super().create_tables(indexed)
         self._known = None
 
     def schema(self) -> str:

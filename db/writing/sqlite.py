@@ -11,17 +11,20 @@ from db.sql.dialects import SQLITE
 from db.sql.instants import bounded, sqlite_ms, stored_text
 from db.tables.ddl import TABLES
 from db.writing.columns import column
+from db.writing.instant_texts import InstantTexts
 from db.writing.statements import quoted
 from db.writing.writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from db.tables.models import Mapping
     from db.writing.columns import Column
 
+
+CACHE_KIB = 80_000
 
 BY_A_TRIGGER = sqlite3.SQLITE_CONSTRAINT_TRIGGER
 """It may speak of more than the row, so it is not the row that is at fault."""
@@ -73,10 +76,18 @@ class SQLiteWriter(Writer):
         except sqlite3.Error as error:
             raise self._failure(error, "statement") from None
 
-    def _insert(self, head: str, width: int, conflict: str, rows: Iterator[Sequence[object]]) -> int:
+    def expect_many_rows(self) -> None:
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # the default of 2 MiB reads each page anew
+
+    def _insert(
+        self, model: str, columns: Sequence[str], conflict: str, rows: Iterator[Sequence[object]], distinct: bool
+    ) -> int:
         before = self._connection.total_changes
+        listed, marks = ", ".join(columns), ", ".join("?" * len(columns))
         try:
-            self._connection.executemany(f"{head}({', '.join('?' * width)}){conflict}", rows)
+            self._connection.executemany(
+                f"INSERT INTO {self._table(model)} ({listed}) VALUES ({marks}){conflict}", rows
+            )
         except sqlite3.Error as error:
             raise self._failure(error, "row") from None
         return int(self._connection.total_changes - before)
@@ -114,6 +125,11 @@ class SQLiteWriter(Writer):
                 self._writes_numbers = self._app_writes_numbers()
             return bounded(int(value)) if self._writes_numbers else stored_text(int(value))  # type: ignore[call-overload]
         return json.dumps(value) if kind in ("Json", "String[]") else value
+
+    def _instants(self) -> Callable[[int], object]:
+        if self._writes_numbers is None:
+            self._writes_numbers = self._app_writes_numbers()
+        return bounded if self._writes_numbers else InstantTexts()
 
     def _app_writes_numbers(self) -> bool:
         """Tells whether the app's newest row holds its instant as a number; without any row, instants are texts."""

@@ -13,7 +13,7 @@ from db.writing.statements import Statements, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from collections.abc import Mapping as Dictionary
     from types import TracebackType
     from typing import Any
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from db.writing.columns import Column
 
 ROWS_AT_ONCE = 1000
+_STORED_OTHERWISE = ("Json", "String[]")
+"""The types, beside DateTime, whose values Statements._stored changes."""
 
 
 class Writer(Statements):
@@ -56,6 +58,7 @@ class Writer(Statements):
         update: Sequence[str] = (),
         only_where: tuple[str, str] | None = None,
         also: Dictionary[str, object] | None = None,
+        distinct: bool = False,
     ) -> int:
         """Stores rows (values in the order of fields); returns how many were stored.
 
@@ -63,11 +66,13 @@ class Writer(Statements):
 
         on_conflict: "fail", "ignore" (a row whose id or unique key exists is left as it is) or "update" (of the row
         with that id, the fields named in `update` are overwritten; with only_where = (field, value), only while the
-        stored row holds that value). Raises WriteRefused, and RowRefused where the fault is in a row.
+        stored row holds that value). distinct: the caller promises that no two of the rows have the same id; thousands
+        of them are then stored by a faster way, if the database has one. Raises WriteRefused, and RowRefused where the
+        fault is in a row.
         """
         stamped = self._stamps(model)
         demanded = self._demanded(model, also) if also else {}
-        columns = ", ".join([*(self._column(model, field) for field in fields), *map(quoted, [*stamped, *demanded])])
+        columns = [*(self._column(model, field) for field in fields), *map(quoted, [*stamped, *demanded])]
         overwritten = [self._column(model, field) for field in update]
         overwritten += [quoted(each) for each, moves in stamped.items() if moves]
         conflict = {
@@ -80,14 +85,31 @@ class Writer(Statements):
             field, value = only_where
             held = "'" + str(named(value, self._names(model, field))).replace("'", "''") + "'"
             conflict += f" WHERE {self._table(model)}.{self._column(model, field)} = {held}"
-        kinds = [(TABLES[model].fields[field].type, self._names(model, field)) for field in fields]
         added = [self._stored("DateTime", self.now_ms())] * len(stamped) + list(demanded.values())
-        stored = (
-            [self._stored(kind, named(value, names)) for (kind, names), value in zip(kinds, row)] + added
-            for row in rows
-        )
-        width = len(fields) + len(added)
-        return self._insert(f"INSERT INTO {self._table(model)} ({columns}) VALUES ", width, conflict, stored)
+        return self._insert(model, columns, conflict, self._as_stored(model, fields, rows, added), distinct)
+
+    def _as_stored(
+        self, model: str, fields: Sequence[str], rows: Iterable[Sequence[object]], added: list[object]
+    ) -> Iterator[list[object]]:
+        """The rows with their values as the driver takes them, each with the added ones at its end."""
+        convert: list[tuple[int, Callable[[Any], object]]] = []
+        for place, field in enumerate(fields):
+            kind, names = TABLES[model].fields[field].type, self._names(model, field)
+            if names:
+                convert.append((place, partial(self._named_and_stored, kind, names)))
+            elif kind == "DateTime":
+                convert.append((place, self._instants()))
+            elif kind in _STORED_OTHERWISE:
+                convert.append((place, partial(self._stored, kind)))
+        for row in rows:
+            values = [*row, *added]
+            for place, converted in convert:
+                if values[place] is not None:
+                    values[place] = converted(values[place])
+            yield values
+
+    def _named_and_stored(self, kind: str, names: Dictionary[str, str], value: object) -> object:
+        return self._stored(kind, named(value, names))
 
     def select(
         self,
@@ -142,10 +164,22 @@ class Writer(Statements):
             deleted += self.execute(f"DELETE FROM {self._table(model)} WHERE {where}", chunk)
         return deleted
 
-    def create_tables(self) -> None:
-        """Makes every table under its default name. Raises WriteRefused where one of them exists."""
+    def create_tables(self, indexed: bool = True) -> None:
+        """Makes every table under its default name. Raises WriteRefused where one of them exists.
+
+        indexed: False leaves the indexes to create_indexes, which is faster after many rows than before them.
+        """
         for statement in ddl(self.dialect, self.schema()):
+            if indexed or not _is_of_an_index(statement):
+                self.execute(statement)
+
+    def create_indexes(self) -> None:
+        """Makes the indexes that create_tables(indexed=False) left out."""
+        for statement in filter(_is_of_an_index, ddl(self.dialect, self.schema())):
             self.execute(statement)
+
+    def expect_many_rows(self) -> None:
+        """Prepares for an import of any size. Memory may grow by some tens of MiB, and by no more."""
 
     def commit(self) -> None:
         """Commits what was written so far and starts the next transaction, for long runs that may be resumed."""
@@ -181,6 +215,10 @@ class Writer(Statements):
             column_of = partial(self.mapping.column, model)
             self._stamped[model] = stamps(self._described(model), known, column_of)
         return self._stamped[model]
+
+
+def _is_of_an_index(statement: str) -> bool:
+    return statement.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX"))
 
 
 def named(value: object, names: Dictionary[str, str]) -> object:

@@ -72,7 +72,8 @@ def task_of(data: str, name: str, directory: str, jobs: int) -> Task:
     url = f"sqlite:///{directory}/{name}.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
-        import_log(read_log(os.path.join(data, name, "interactions.csv.gz")), writer)
+        with read_log(os.path.join(data, name, "interactions.csv.gz")) as log:
+            import_log(log, writer)
     table = os.path.join(directory, name + ".difficulty")
     with db.connect(url) as client:
         training = [learner for learner in client.learner_ids() if not is_test(learner)]

@@ -19,21 +19,24 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
-from typing import IO, NamedTuple
+from typing import IO
 
-from scripts.cli.exits import Usage
+from scripts.importing.answers import (
+    END_OF_TIME_S,
+    KINDS,
+    LONGEST_ID_BYTES,
+    PRACTICE,
+    START_OF_COUNT_MS,
+    STUDY,
+    LoggedAnswer,
+    MalformedLog,
+    shown,
+)
+from scripts.importing.staging import StagedLog
 
 REQUIRED_COLUMNS = ("user_id", "item_id", "timestamp", "correct", "skill_id")
-PRACTICE, POSTTEST, STUDY = "practice", "posttest", "study"
-KINDS = (PRACTICE, POSTTEST, STUDY)
-
 COUNTED_FROM_START_BELOW_MS = 315_360_000_000  # ten years
-START_OF_COUNT_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
-END_OF_TIME_S = 253_402_300_800  # the year 10000, beyond which no database holds an instant
-ORDER_STEP_MS = 10 * 60_000
 
-LONGEST_ID_BYTES = 500
-"""PostgreSQL indexes keys up to about 2,700 bytes, and a card's id holds the ids of its skill and its item."""
 LONGEST_LINE_BYTES = 1 << 16
 MOST_BYTES_UNPACKED = 1 << 30
 """Of a gzip file, about 25 million answers; a few megabytes of it could hold a thousand times as much."""
@@ -42,37 +45,19 @@ _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-class MalformedLog(Usage):
-    """Raised when an answer log breaks its format; names the line, counted from 1."""
-
-    def __init__(self, line: int, fault: str) -> None:
-        super().__init__(f"line {line}: {fault}")
-        self.line = line
-
-
-class LoggedAnswer(NamedTuple):
-    """One row of a log. correct is None for a study row; at_ms is in milliseconds since 1970 UTC."""
-
-    line: int
-    learner_id: str
-    item_id: str
-    skill_id: str
-    at_ms: int
-    correct: bool | None
-    kind: str
-
-
-class AnswerLog(NamedTuple):
-    """A whole log in the file's own order. order_only: whether its times only give the order."""
-
-    answers: Sequence[LoggedAnswer]
-    order_only: bool
-
-
-def read_log(path: str) -> AnswerLog:
-    """Reads a whole log into memory (about 300 bytes an answer). Raises MalformedLog, OSError."""
-    with _opened(path) as stream:
-        return _dated(list(_answers(stream)))
+def read_log(path: str) -> StagedLog:
+    """Reads a log of the plain layout and sorts it. Raises MalformedLog, OSError, Unavailable."""
+    log = StagedLog()
+    try:
+        with _opened(path) as stream:
+            dating = _Dating()
+            log.add(dating.dated(answer) for answer in _answers(stream))
+        log.order_only = dating.order_only
+        log.sort()
+    except BaseException:
+        log.close()
+        raise
+    return log
 
 
 @contextmanager
@@ -150,10 +135,10 @@ def _places(columns: Sequence[str]) -> dict[str, int]:
 def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswer:
     kind = (row[place["kind"]] if "kind" in place else "") or PRACTICE
     if kind not in KINDS:
-        raise MalformedLog(line, f"kind is {_shown(kind)}, not one of {', '.join(KINDS)}")
+        raise MalformedLog(line, f"kind is {shown(kind)}, not one of {', '.join(KINDS)}")
     correct = row[place["correct"]]
     if correct not in ("0", "1") and kind != STUDY:
-        raise MalformedLog(line, f"correct is {_shown(correct)}, not 0 or 1")
+        raise MalformedLog(line, f"correct is {shown(correct)}, not 0 or 1")
     return LoggedAnswer(
         line,
         _id(line, "user_id", row[place["user_id"]]),
@@ -175,7 +160,7 @@ def _id(line: int, column: str, text: str) -> str:
 
 def _milliseconds(line: int, text: str) -> int:
     if not _SECONDS.fullmatch(text):
-        raise MalformedLog(line, f"timestamp is {_shown(text)}, not a number of seconds")
+        raise MalformedLog(line, f"timestamp is {shown(text)}, not a number of seconds")
     whole, _, fraction = text.partition(".")
     seconds = int(whole)
     if seconds >= END_OF_TIME_S:
@@ -183,30 +168,19 @@ def _milliseconds(line: int, text: str) -> int:
     return seconds * 1000 + int(fraction[:3].ljust(3, "0"))
 
 
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:39] + "…")
+class _Dating:
+    """Turns each answer's seconds, kept as read so far, into an instant. order_only: whether all of them are 0."""
 
+    def __init__(self) -> None:
+        self.order_only = True
+        self._counted: bool | None = None
 
-def _dated(answers: list[LoggedAnswer]) -> AnswerLog:
-    """The log with each answer's seconds, kept as read so far, turned into an instant."""
-    if not any(answer.at_ms for answer in answers):
-        return AnswerLog(_ten_minutes_apart(answers), order_only=True)
-    counted = answers[0].at_ms < COUNTED_FROM_START_BELOW_MS
-    for answer in answers:
-        if (answer.at_ms < COUNTED_FROM_START_BELOW_MS) != counted:
+    def dated(self, answer: LoggedAnswer) -> LoggedAnswer:
+        counted = answer.at_ms < COUNTED_FROM_START_BELOW_MS
+        if self._counted is None:
+            self._counted = counted
+        if counted != self._counted:
             # Read each by its own rule, a lone 0 for "unknown" among epoch seconds would become the year 2000.
             raise MalformedLog(answer.line, "its timestamp and the first row's do not count from the same start")
-    if counted:
-        answers = [answer._replace(at_ms=START_OF_COUNT_MS + answer.at_ms) for answer in answers]
-    return AnswerLog(answers, order_only=False)
-
-
-def _ten_minutes_apart(answers: Sequence[LoggedAnswer]) -> list[LoggedAnswer]:
-    """The same answers, each learner's at START_OF_COUNT_MS, ten minutes later, and so on."""
-    places: dict[str, int] = {}
-    dated = []
-    for answer in answers:
-        nth = places.get(answer.learner_id, 0)
-        places[answer.learner_id] = nth + 1
-        dated.append(answer._replace(at_ms=START_OF_COUNT_MS + nth * ORDER_STEP_MS))
-    return dated
+        self.order_only = self.order_only and answer.at_ms == 0
+        return answer._replace(at_ms=START_OF_COUNT_MS + answer.at_ms) if counted else answer

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from db import ORDER_ONLY_SESSION
-from scripts.importing.answer_log import POSTTEST, AnswerLog, LoggedAnswer, MalformedLog
+from ml.study.correctness import GOOD
+from scripts.importing.answers import POSTTEST, LoggedAnswer, MalformedLog
 from scripts.importing.study import (
     DayMetric,
     Review,
@@ -52,33 +53,31 @@ class Changes(NamedTuple):
     ended: Sequence[str]
 
 
-def by_learner(log: AnswerLog) -> list[LearnerLog]:
-    """The log, learner by learner in the order of their first rows. Study rows contain no answer and are left out."""
-    rows: dict[str, list[LoggedAnswer]] = {}
-    for answer in log.answers:
-        rows.setdefault(answer.learner_id, []).append(answer)
-    return [_learner_log(learner_id, answers) for learner_id, answers in rows.items()]
-
-
-def _learner_log(learner_id: str, answers: list[LoggedAnswer]) -> LearnerLog:
+def learner_log(learner_id: str, answers: Sequence[LoggedAnswer]) -> LearnerLog:
+    """One learner's answers, oldest first, as rows. Study rows contain no answer and are left out."""
     reviews, lines, trials = [], [], []
     at_ms, nth = -1, 0
-    for answer in sorted(answers, key=lambda row: row.at_ms):
+    cards: dict[tuple[str, str], str] = {}
+    for answer in answers:
         if answer.kind == POSTTEST:
             trials.append(Trial(learner_id, answer.skill_id, answer.at_ms, answer.correct is True))
         elif answer.correct is not None:
             at_ms, nth = answer.at_ms, (nth + 1 if answer.at_ms == at_ms else 0)
-            card = card_id(answer.skill_id, answer.item_id)
-            rating = "GOOD" if answer.correct else "AGAIN"
-            reviews.append(
-                Review(review_id(learner_id, card, at_ms, nth), learner_id, answer.skill_id, card, rating, at_ms)
-            )
+            card = cards.get((answer.skill_id, answer.item_id))
+            if card is None:
+                card = cards[answer.skill_id, answer.item_id] = card_id(answer.skill_id, answer.item_id)
+            rating = answer.rating or ("GOOD" if answer.correct else "AGAIN")
+            identifier = review_id(learner_id, card, at_ms, nth)
+            reviews.append(Review(identifier, learner_id, answer.skill_id, card, rating, at_ms, answer.spent_ms))
             lines.append(answer.line)
     return LearnerLog(learner_id, reviews, lines, trials)
 
 
-def changes(learner: LearnerLog, stored: Sequence[StoredReview], order_only: bool) -> Changes:
-    """The changes that importing these rows makes. Raises MalformedLog where a row contradicts what is stored."""
+def changes(learner: LearnerLog, stored: Sequence[StoredReview], order_only: bool, correct_from: str = GOOD) -> Changes:
+    """The changes that importing these rows makes. Raises MalformedLog where a row contradicts what is stored.
+
+    correct_from: the lowest grade that is a correct answer.
+    """
     _refuse_contradictions(learner, stored, order_only)
     known = {row.review.id: row for row in stored}
     new = [review for review in learner.reviews if review.id not in known]
@@ -92,7 +91,7 @@ def changes(learner: LearnerLog, stored: Sequence[StoredReview], order_only: boo
     return Changes(
         new_reviews=[(review, session_of[review.id]) for review in new],
         visits=visited,
-        metrics=day_metrics(everything),
+        metrics=day_metrics(everything, correct_from),
         validations=scores,
         moved=[(session_of[id], id) for id, row in known.items() if session_of[id] != row.session_id],
         ended=sorted({row.session_id for row in stored} - {visit.id for visit in visited}),

@@ -6,13 +6,13 @@ and importing a longer log changes only what the new answers change. Ids are dig
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as json_string
 from typing import NamedTuple
 
 from db import ORDER_ONLY_SESSION
-from ml.study.correctness import is_correct
+from ml.study.correctness import GOOD, is_correct
 from ml.study.history import DAY_MS
 from ml.study.visits import runs_of
 
@@ -21,7 +21,11 @@ VISIT_PREFIX = "visit:"
 
 
 class Review(NamedTuple):
-    """One graded answer. rating: GOOD or AGAIN, which both settings of ml/study/correctness.py judge alike."""
+    """One graded answer.
+
+    rating: GOOD or AGAIN, which both settings of ml/study/correctness.py judge alike, or the rating that the log gives.
+    spent_ms: how long it took, 0 where that is not known.
+    """
 
     id: str
     learner_id: str
@@ -29,6 +33,7 @@ class Review(NamedTuple):
     card_id: str
     rating: str
     at_ms: int
+    spent_ms: int = 0
 
 
 class Visit(NamedTuple):
@@ -103,8 +108,9 @@ def review_id(learner_id: str, card: str, at_ms: int, nth: int) -> str:
 
 
 def digest_id(prefix: str, *parts: str | int) -> str:
-    """A short id that depends on every part and on nothing else."""
-    return prefix + blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+    """A short id that depends on every part and on nothing else: on the parts as a JSON list, as json.dumps has it."""
+    listed = ", ".join([json_string(part) if isinstance(part, str) else str(part) for part in parts])
+    return prefix + blake2b(f"[{listed}]".encode(), digest_size=12).hexdigest()
 
 
 def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
@@ -123,12 +129,12 @@ def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:
     ]
 
 
-def day_metrics(reviews: Iterable[Review]) -> list[DayMetric]:
-    """One row per objective and UTC day of one learner's reviews."""
+def day_metrics(reviews: Iterable[Review], correct_from: str = GOOD) -> list[DayMetric]:
+    """One row per objective and UTC day of one learner's reviews. correct_from: the lowest grade that is correct."""
     counts: dict[tuple[str, str, int], list[int]] = {}
     for review in reviews:
         day = (review.learner_id, review.objective_id, review.at_ms // DAY_MS * DAY_MS)
-        counts.setdefault(day, [0, 0])[is_correct(review.rating)] += 1
+        counts.setdefault(day, [0, 0])[is_correct(review.rating, correct_from)] += 1
     return [
         DayMetric(digest_id("day:", *day), *day, correct=correct, incorrect=incorrect)
         for day, (incorrect, correct) in counts.items()

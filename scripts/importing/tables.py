@@ -6,10 +6,10 @@ database's defaults, because a log has neither schedules nor complexities.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from scripts.importing.answer_log import AnswerLog
+from scripts.importing.staging import Skill
 from scripts.importing.study import DayMetric, Review, Validation, Visit, card_id
 
 OWNER_ID = "import"
@@ -30,40 +30,42 @@ class Table(NamedTuple):
     updated: tuple[str, ...] = ()
 
 
-def course_tables(log: AnswerLog) -> Iterator[Table]:
-    """The content and learners of a log: one course with one lecture, objectives with their cards, and learners."""
-    began: dict[str, int] = {}
-    first_met: dict[str, int] = {}
-    cards: dict[str, str] = {}
-    tested: dict[str, None] = {}
-    for answer in log.answers:
-        began[answer.learner_id] = min(answer.at_ms, began.get(answer.learner_id, answer.at_ms))
-        first_met[answer.skill_id] = min(answer.at_ms, first_met.get(answer.skill_id, answer.at_ms))
-        cards[card_id(answer.skill_id, answer.item_id)] = answer.skill_id
-        if answer.kind == "posttest":
-            tested[answer.skill_id] = None
+def course() -> Iterator[Table]:
+    """One course with one lecture, in which all objectives of imported logs are."""
     yield Table("Course", ("id", "userId", "name"), [(COURSE_ID, OWNER_ID, "Imported answers")])
     yield Table(
         "Lecture",
         ("id", "userId", "courseId", "title", "topicTags"),
         [(LECTURE_ID, OWNER_ID, COURSE_ID, "Imported answers", [])],
     )
-    yield Table("User", ("id", "createdAt"), began.items())
+
+
+def objectives(skills: Mapping[str, Skill]) -> Iterator[Table]:
+    """Objectives, and prompts for those that a posttest asks for."""
     yield Table(
         "LearningObjective",
         ("id", "lectureId", "objective", "createdAt"),
-        [(skill, LECTURE_ID, f"Skill {skill}", at_ms) for skill, at_ms in first_met.items()],
-    )
-    yield Table(
-        "Card",
-        ("id", "courseId", "lectureId", "objectiveId"),
-        [(card, COURSE_ID, LECTURE_ID, skill) for card, skill in cards.items()],
+        [(name, LECTURE_ID, f"Skill {name}", skill.first_met_ms) for name, skill in skills.items()],
     )
     yield Table(
         "ValidationPrompt",
         ("id", "objectiveId", "conceptName"),
-        [(PROMPT_PREFIX + skill, skill, f"Skill {skill}") for skill in tested],
+        [(PROMPT_PREFIX + name, name, f"Skill {name}") for name, skill in skills.items() if skill.is_tested],
     )
+
+
+def cards(items: Iterable[tuple[str, str]]) -> Table:
+    """Cards, from each skill with each of its items, once."""
+    return Table(
+        "Card",
+        ("id", "courseId", "lectureId", "objectiveId"),
+        ((card_id(skill, item), COURSE_ID, LECTURE_ID, skill) for skill, item in items),
+    )
+
+
+def learners(began_ms: Iterable[tuple[str, int]]) -> Table:
+    """Learners, each with the instant of their first row."""
+    return Table("User", ("id", "createdAt"), began_ms)
 
 
 def sessions(visits: Iterable[Visit]) -> Table:
@@ -91,9 +93,9 @@ def reviews(rows: Iterable[tuple[Review, str]]) -> Table:
     """Reviews, each with the id of its session."""
     return Table(
         "Review",
-        ("id", "userId", "cardId", "sessionId", "rating", "reviewedAt"),
+        ("id", "userId", "cardId", "sessionId", "rating", "timeSpentMs", "reviewedAt"),
         [
-            (review.id, review.learner_id, review.card_id, session, review.rating, review.at_ms)
+            (review.id, review.learner_id, review.card_id, session, review.rating, review.spent_ms, review.at_ms)
             for review, session in rows
         ],
     )

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from scripts.cli.exits import Usage
-from scripts.importing.answer_log import LONGEST_ID_BYTES
+from scripts.importing.answers import LONGEST_ID_BYTES
 
 FIELDS = {
     "id": ("objective_id", "objectiveid", "skill_id", "skill", "exercise_id", "exercise", "kc_id", "ucid", "id"),

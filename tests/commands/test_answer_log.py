@@ -6,21 +6,29 @@ import gzip
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.study.history import HOUR_MS
-from scripts.importing.answer_log import (
+from scripts.importing.answer_log import read_log
+from scripts.importing.answers import (
     LONGEST_ID_BYTES,
     ORDER_STEP_MS,
     START_OF_COUNT_MS,
-    AnswerLog,
     LoggedAnswer,
     MalformedLog,
-    read_log,
 )
+
+
+class AnswerLog(NamedTuple):
+    """A whole log in the file's own order."""
+
+    answers: list[LoggedAnswer]
+    order_only: bool
+
 
 ReadLog = Callable[[str | bytes], AnswerLog]
 
@@ -34,9 +42,15 @@ def log(tmp_path: Path) -> ReadLog:
     def reading(content: str | bytes) -> AnswerLog:
         path = tmp_path / "log"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return read_log(os.fspath(path))
+        return whole(path)
 
     return reading
+
+
+def whole(path: Path) -> AnswerLog:
+    with read_log(os.fspath(path)) as log:
+        answers = [answer for _, answers in log.learners() for answer in answers]
+        return AnswerLog(sorted(answers, key=lambda answer: answer.line), log.order_only)
 
 
 def test_one_row_of_each_kind(log: ReadLog) -> None:
@@ -168,5 +182,5 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
     path = tmp_path_factory.mktemp("log") / "log"
     lines = [f"{learner}\ti\t{seconds}\t{int(correct)}\ts\n" for learner, seconds, correct in rows]
     path.write_text(HEADER + "".join(lines), encoding="utf-8", newline="")
-    read = read_log(os.fspath(path)).answers
+    read = whole(path).answers
     assert [(a.learner_id, a.at_ms // 1000, a.correct) for a in read] == rows

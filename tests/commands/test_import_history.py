@@ -20,7 +20,7 @@ from db.writing.open import open_writer
 from ml.study.history import HOUR_MS, WINDOW
 from ml.study.visits import visits_of
 from scripts.import_history import import_history
-from scripts.importing.answer_log import ORDER_STEP_MS, START_OF_COUNT_MS
+from scripts.importing.answers import ORDER_STEP_MS, START_OF_COUNT_MS
 from tests.conftest import need
 
 Import = Callable[..., Any]  # see the fixture `imported`

@@ -20,7 +20,8 @@ from db.demo import load_demo
 from db.writing.open import open_writer
 from ml.errors import ModelRefused
 from ml.storage.model_file import parse
-from scripts.importing.answer_log import MalformedLog, read_log
+from scripts.importing.answer_log import read_log
+from scripts.importing.answers import MalformedLog
 from scripts.monitoring.prometheus import _labels
 from tests.fuzz.seeded import sealed
 from tests.support.outputs import read_output

@@ -30,5 +30,6 @@ def make_platform(directory: str, learners: int = 60, first_s: int = 1_600_000_0
     url = f"sqlite:///{directory}/platform.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
-        import_log(read_log(log), writer)
+        with read_log(log) as answers:
+            import_log(answers, writer)
     return url
