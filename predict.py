@@ -18,15 +18,15 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
 
 from db import errors as database
 from ml import errors
-from ml.answer import answer, failure
+from ml.answer import answer
 from ml.deadline import DeadlinePassed, within
 from ml.extractor import StruggleFeatureExtractor
 from ml.json_text import dumps
 from ml.model import StrugglePredictionModel, load
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
-from scripts.cli.exits import BUG, DONE, INPUT_OUTPUT, ending
-from scripts.cli.request import Request, opened, predict_by_default, predict_from_features, sentence_of
+from scripts.cli.exits import DONE, INPUT_OUTPUT
+from scripts.cli.request import Request, failed, opened, predict_by_default, predict_from_features
 from scripts.cli.streams import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
@@ -55,7 +55,12 @@ def respond(request: Request) -> dict[str, object]:
     """One answer whatever happens to the database; raised is only what the caller must mend."""
     model = load(request.model, request.correct_from)
     if model.instead:
-        say(model.instead)
+        request.say(model.instead)
+    return respond_with(model, request)
+
+
+def respond_with(model: StrugglePredictionModel, request: Request) -> dict[str, object]:
+    """The same by a model that has been read already."""
     way = predict if request.given_features is None else predict_from_features
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
@@ -73,7 +78,7 @@ def respond(request: Request) -> dict[str, object]:
             request, model, "extraction_failed", f"features cannot be extracted ({place_of(error)})"
         )
     if request.remark or request.warning:
-        say(". ".join(filter(None, (request.remark, request.warning))))
+        request.say(". ".join(filter(None, (request.remark, request.warning))))
     return response
 
 
@@ -102,15 +107,12 @@ def main(
         if request.doctor and warning:
             say(warning)
     except Exception as error:
-        code, name = ending(error)
-        message = str(error) if code != BUG else f"internal error ({place_of(error)})"
-        if name == "unknown_learner" and len(argv) == 2 and argv[0].startswith("--"):
-            message += " Two arguments are always the two ids."
+        looks_like_option = len(argv) == 2 and argv[0].startswith("--")
+        code, message, printed = failed(error, " Two arguments are always the two ids." if looks_like_option else "")
         say(f"{message} {warning}" if warning else message)
         if to_a_person and (len(argv) == 2 or "--json" not in argv):
             return code  # the sentence is enough
-        public = sentence_of(error.code) if isinstance(error, database.DatabaseUnavailable) else message
-        text = dumps(failure(name, public))
+        text = dumps(printed)
     return code if write(indented(text) if pretty else text, encoding) else INPUT_OUTPUT
 
 

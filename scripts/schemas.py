@@ -24,7 +24,8 @@ def schemas(name: str) -> None:
     """Print the JSON Schema (2020-12) of one kind of output.
 
     NAME is answer, failure or doctor for predict.py, batch-line for predict_batch.py, monitor-report for monitor.py
-    --json, and structure-summary for import_structure.py --json. The last part of the schema's $id is its version.
+    --json, structure-summary for import_structure.py --json, and the names that begin with worker for worker.py's
+    lines. The last part of the schema's $id is its version.
     """
     click.echo(json.dumps(schema(name), indent=2))
 

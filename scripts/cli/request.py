@@ -7,18 +7,37 @@ import sys
 import time
 
 import db
-from db.errors import DatabaseUnavailable
-from ml.answer import answer
+from db.errors import DatabaseUnavailable, UnknownLearner
+from ml.answer import answer, failure
 from ml.features.vector import FeatureVector
 from ml.places import setting
-from scripts.cli.streams import say
+from scripts.cli.exits import BUG, ending
+from scripts.cli.streams import place_of, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Protocol
 
-    from db.client import Client
+    from db import StudyRows
+    from db.url import Origin
     from ml.model import StrugglePredictionModel
+    from ml.study.history import Window
+
+    class Records(Protocol):
+        """An open database from which one prediction is made; db.client.Client is one."""
+
+        @property
+        def origin(self) -> Origin: ...
+        @property
+        def label(self) -> str: ...
+        def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows: ...
+        def __enter__(self) -> Records: ...
+        def __exit__(
+            self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        ) -> None: ...
+
 
 TIMEOUT_S = 4.0
 """Below the route's own five seconds: an exec() that gives up leaves its child running."""
@@ -29,7 +48,8 @@ class Request:
 
     began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
     person should be told about the database that was read. on_demo: whether it is the demo because nobody named
-    another. warning: what a person should be told about the arguments.
+    another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
+    open database of a process that answers many requests; None opens one for this request.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
@@ -49,13 +69,17 @@ class Request:
         self.pretty = False
         self.as_json = False
         self.doctor = False
+        self.say: Callable[[str], object] = say
+        self.records: Records | None = None
         self.remark = ""
         self.on_demo = False
         self.warning = ""
 
 
-def opened(request: Request) -> Client:
+def opened(request: Request) -> Records:
     """The database that the request names, else the one that the environment names, else the demo."""
+    if request.records is not None:
+        return request.records
     return db.connect(
         request.database_url, schema_path=request.schema, env_file=request.env_file, timeout_s=request.timeout_s
     )
@@ -76,9 +100,22 @@ def predict_by_default(request: Request, model: StrugglePredictionModel, code: s
     """
     if request.strict:
         raise DatabaseUnavailable(why, code)
-    say(f"default features: {why} {request.warning}".rstrip())
+    request.say(f"default features: {why} {request.warning}".rstrip())
     features = FeatureVector.of({}, moment_ms(request), degraded=sentence_of(code))
     return answer(request.user_id, request.objective_id, features, model.predict(features))
+
+
+def failed(error: Exception, to_an_unknown_learner: str = "") -> tuple[int, str, dict[str, object]]:
+    """What becomes of a request that has no answer: the exit code, the cause for stderr, and the JSON object.
+
+    to_an_unknown_learner: what is added to the cause where no learner has the id.
+    """
+    code, name = ending(error)
+    message = str(error) if code != BUG else f"internal error ({place_of(error)})"
+    if isinstance(error, UnknownLearner):
+        message += to_an_unknown_learner
+    public = sentence_of(error.code) if isinstance(error, DatabaseUnavailable) else message
+    return code, message, failure(name, public)
 
 
 def sentence_of(code: str) -> str:

@@ -7,13 +7,10 @@ from scripts.outputs.parts import TEXT, Schema, described, one_of, record
 
 _NAMES = tuple(dict.fromkeys(name for _, _, name in EXIT_CODES))
 
-FAILURE: Schema = record(
+ERROR = record(
     {
-        "error": record(
-            {
-                "code": described(one_of(_NAMES), "The cause for programs; the exit code follows from it."),
-                "message": described(TEXT, "The cause in a sentence for people."),
-            }
-        )
+        "code": described(one_of(_NAMES), "The cause for programs; the exit code follows from it."),
+        "message": described(TEXT, "The cause in a sentence for people."),
     }
 )
+FAILURE: Schema = record({"error": ERROR})

@@ -21,6 +21,7 @@ from scripts.outputs.failure import FAILURE
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
+from scripts.outputs.worker_lines import WORKER_ANSWER, WORKER_FAILURE, WORKER_HELLO, WORKER_REQUEST
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,6 +32,10 @@ BODIES: dict[str, Schema] = {
     "batch-line": BATCH_LINE,
     "monitor-report": MONITOR_REPORT,
     "structure-summary": STRUCTURE_SUMMARY,
+    "worker-hello": WORKER_HELLO,
+    "worker-request": WORKER_REQUEST,
+    "worker-answer": WORKER_ANSWER,
+    "worker-failure": WORKER_FAILURE,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -39,6 +44,10 @@ TITLES = {
     "batch-line": "A line of predict_batch.py",
     "monitor-report": "The report of monitor.py --json",
     "structure-summary": "What import_structure.py --json prints",
+    "worker-hello": "The first line of worker.py",
+    "worker-request": "A request to worker.py",
+    "worker-answer": "A prediction, as worker.py writes it",
+    "worker-failure": "A failure, as worker.py writes it",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -47,6 +56,10 @@ VERSIONS: dict[str, dict[str, str]] = {
     "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
     "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
+    "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},
+    "worker-request": {"1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4"},
+    "worker-answer": {"1.0.0": "ab224ebc49c14cfef149030ff4e12beb9b8e050e043188173bccd7b7bd9f1f48"},
+    "worker-failure": {"1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

@@ -1,4 +1,4 @@
-"""The service's database connections: a few sessions, each lent to one request at a time.
+"""The database connections of the service and of the worker: a few sessions, each lent to one request at a time.
 
 Three things can happen to idle sessions, and each is handled without a failed request: they break (all at once, when
 the database restarts or the network drops their packets), the file behind them is replaced, or the server allows fewer
@@ -83,12 +83,20 @@ class Connections:
         """Ids of the objectives of a topic area."""
         return self._asked(lambda client: client.objectives_of_topic(topic_area))
 
-    def ask(self, question: Callable[[Client], Result]) -> Result:
+    def ask(self, question: Callable[[Client], Result], timeout_s: float | None = None) -> Result:
         """Returns the result of a function that does several reads on one session.
 
-        It may be called twice, so it must only read.
+        It may be called twice, so it must only read. timeout_s: the limit of each of its database calls, and of
+        connecting; None is the limit that all calls have.
         """
-        return self._asked(question)
+        if timeout_s is None:
+            return self._asked(question)
+
+        def limited(client: Client) -> Result:
+            client.timeout_s = timeout_s
+            return question(client)
+
+        return self._asked(limited, timeout_s=timeout_s)
 
     def now(self) -> int:
         """The database's clock, in milliseconds since 1970. Raises DatabaseUnavailable."""
@@ -98,7 +106,9 @@ class Connections:
         """Asks the database for the time, in a session that predictions leave free. Raises DatabaseError."""
         self._asked(lambda client: client.now(), probing=True)
 
-    def _asked(self, question: Callable[[Client], Result], probing: bool = False) -> Result:
+    def _asked(
+        self, question: Callable[[Client], Result], probing: bool = False, timeout_s: float | None = None
+    ) -> Result:
         session = self._borrowed(probing)
         started = time.monotonic()
         try:
@@ -106,7 +116,7 @@ class Connections:
                 had_worked = session is not None
                 try:
                     if session is None:
-                        session = self._opened()
+                        session = self._opened() if timeout_s is None else self._opened(timeout_s)
                     answered = question(session.client)
                 except DatabaseUnavailable as error:
                     self._dropped(session, had_worked)
@@ -155,9 +165,10 @@ class Connections:
             return True
         return time.monotonic() >= self._try_for_more_at
 
-    def _opened(self) -> Session:
+    def _opened(self, timeout_s: float | None = None) -> Session:
         file = self._file_mark()
-        client = db.connect(self._url, schema_path=self._schema, timeout_s=self._timeout_s, keeps_plans=True)
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        client = db.connect(self._url, schema_path=self._schema, timeout_s=timeout_s, keeps_plans=True)
         return Session(client, file)
 
     def _dropped(self, session: Session | None, had_worked: bool) -> None:

@@ -1,4 +1,4 @@
-"""The model with which the service answers; it is reloaded when its file changes, but only if the new one is intact."""
+"""The model of a process that answers many requests: it is read again when one of its files has changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from ml.errors import ModelRefused, PredictorError
 from ml.model import RULES, StrugglePredictionModel, load
-from ml.places import current, resolve
+from ml.places import CURRENT, MODEL, PRETRAINED, current, resolve, setting, shipped
 
 LOOK_AGAIN_S = 1.0
 """How often the files are looked at; a switch of current.pkl answers at most about this much later."""
@@ -16,6 +16,43 @@ log = logging.getLogger("uvicorn.error")  # where a person on call looks
 
 FileMark = tuple[int, int, int, int]
 Mark = tuple[FileMark | None, ...]
+
+
+class ModelFiles:
+    """The files on which a named model rests, and what they were when it was read.
+
+    Files that are absent are looked at too where another model answers in their place. name: as --model names it; None
+    for the default.
+    """
+
+    def __init__(self, name: str | None, correct_from: str | None = None) -> None:
+        self._name, self._correct_from = name, correct_from
+        self._files: list[str] = []
+        self._mark: Mark = ()
+
+    def have_changed(self) -> bool:
+        """Whether one of them is not what it was at the last reading."""
+        return tuple(map(mark_of, self._files)) != self._mark
+
+    def read(self) -> StrugglePredictionModel:
+        """Raises PredictorError. Marks are taken before the reading, so that what changes meanwhile is read again."""
+        self._files = self._candidates()
+        self._mark = tuple(map(mark_of, self._files))
+        model = load(self._name, self._correct_from)
+        found = {model.path, model.difficulty_path} - {None, *self._files}
+        more = sorted(str(each) for each in found)
+        self._mark += tuple(map(mark_of, more))
+        self._files = self._files + more
+        return model
+
+    def _candidates(self) -> list[str]:
+        name = self._name or setting(MODEL)
+        if name == RULES:
+            return []
+        asked = current() if name is None else os.path.abspath(name) if os.path.exists(name) else resolve(name)
+        if os.path.basename(asked) != CURRENT:
+            return [asked]
+        return list(dict.fromkeys((asked, os.path.join(os.path.dirname(asked), PRETRAINED), shipped())))
 
 
 class CurrentModel:
@@ -27,10 +64,8 @@ class CurrentModel:
     """
 
     def __init__(self, name: str | None) -> None:
-        self._name = name
-        self._files: list[str] = []
+        self._files = ModelFiles(name)
         self._said = ""
-        self._mark: Mark = ()
         self._table_mark: FileMark | None = None
         self._model = self._loaded()
 
@@ -40,7 +75,7 @@ class CurrentModel:
 
     def look(self) -> None:
         """Loads the model if its file has changed. Only one thread may call this at a time."""
-        if self._marks() == self._mark:
+        if not self._files.have_changed():
             return
         try:
             self._model = self._loaded()
@@ -57,32 +92,21 @@ class CurrentModel:
         cannot, although SQLite's cache may hide that for a while.
         """
         path, before = self._model.difficulty_path, self._table_mark
-        now = None if path is None else _mark_of(path)
+        now = None if path is None else mark_of(path)
         if before is not None and now is not None and now[0] == before[0] and now[:3] != before[:3]:
             raise ModelRefused(f"the difficulty table {path} was written over while in use")
         _try(self._model)
 
     def _loaded(self) -> StrugglePredictionModel:
-        """Raises PredictorError. Marks are taken before the reading, so that what changes meanwhile is read again."""
-        asked = [] if self._name == RULES else [current() if self._name is None else resolve(self._name)]
-        if self._name is not None and os.path.exists(self._name):
-            asked = [os.path.abspath(self._name)]
-        self._files = asked
-        self._mark = self._marks()
-        model = load(self._name)
-        found = {model.path, model.difficulty_path} - {None, *asked}
-        self._files = asked + sorted(str(each) for each in found)
-        self._mark += tuple(map(_mark_of, self._files[len(asked) :]))
-        table_mark = None if model.difficulty_path is None else _mark_of(model.difficulty_path)
+        """Raises PredictorError."""
+        model = self._files.read()
+        table_mark = None if model.difficulty_path is None else mark_of(model.difficulty_path)
         model.check()
         _try(model)
         self._table_mark = table_mark
         if model.instead:
             log.warning("%s", model.instead)
         return model
-
-    def _marks(self) -> Mark:
-        return tuple(map(_mark_of, self._files))
 
 
 def _try(model: StrugglePredictionModel) -> None:
@@ -92,7 +116,7 @@ def _try(model: StrugglePredictionModel) -> None:
         table.facing("", ("",), ("",), (), model.correct_from)
 
 
-def _mark_of(path: str) -> FileMark | None:
+def mark_of(path: str) -> FileMark | None:
     """What changes when a file does: another file, other content, or other permissions."""
     try:
         found = os.stat(path)

@@ -17,6 +17,9 @@ from jsonschema.exceptions import best_match
 from scripts.outputs.published import schema
 
 _MARKS = {
+    "protocol": "worker-hello",
+    "answer": "worker-answer",
+    "exit_code": "worker-failure",
     "error": "failure",
     "ok": "doctor",
     "alerts": "monitor-report",
@@ -30,7 +33,10 @@ _MARKS = {
 def read_output(text: str | bytes) -> Any:
     """The one JSON object of predict.py, a batch's line or monitor.py, once it fits its schema."""
     found = json.loads(text, parse_constant=pytest.fail)
-    check(found, kind_of(found))
+    kind = kind_of(found)
+    check(found, kind)
+    if kind == "worker-answer":
+        check(found["answer"], "answer")
     return found
 
 

@@ -1,0 +1,1 @@
+"""The worker: requests as lines on stdin, answers as lines on stdout."""

@@ -1,0 +1,87 @@
+"""From a request to its line, by the same functions as predict.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ml.answer import failure
+from ml.json_text import dumps
+from ml.model import StrugglePredictionModel
+from scripts.cli.exits import UNAVAILABLE
+from scripts.cli.request import Request, failed, predict_by_default
+from scripts.piping.kept import KeptDatabase, LatestModel
+from scripts.piping.lines import Id, answered, not_answered
+from scripts.piping.waiting import Turn
+
+Respond = Callable[[StrugglePredictionModel, Request], dict[str, object]]
+"""predict.py's respond_with."""
+
+
+class Settings(NamedTuple):
+    """What holds for every request: seconds until its deadline where it names none, and predict.py's --strict."""
+
+    timeout_s: float
+    strict: bool
+
+
+class Answerer:
+    """Answers requests; several threads may use it."""
+
+    def __init__(
+        self,
+        respond: Respond,
+        model: LatestModel,
+        database: KeptDatabase,
+        settings: Settings,
+        say: Callable[[str], object],
+    ) -> None:
+        self._respond, self._model, self._database = respond, model, database
+        self._settings, self._say = settings, say
+
+    def line(self, turn: Turn) -> bytes:
+        """The line for a request whose turn has come."""
+        if turn.is_late:
+            return self.late(turn)
+        request = self._request(turn)
+        records = None
+        try:
+            model = self._model.model()
+            if request.given_features is None:
+                request.records = records = self._database.records(turn.late_at)
+            return answered(turn.id, dumps(self._respond(model, request)))
+        except Exception as error:
+            return self._failed(turn.id, error)
+        finally:
+            if records is not None and records.is_reading:
+                self._database.forget(records)
+
+    def late(self, turn: Turn) -> bytes:
+        """The line for a request whose deadline passed before its turn came: it rests on default features."""
+        request = self._request(turn)
+        try:
+            found = predict_by_default(request, self._model.model(), "deadline", "the deadline passed")
+            return answered(turn.id, dumps(found))
+        except Exception as error:
+            return self._failed(turn.id, error)
+
+    def _failed(self, id: Id, error: Exception) -> bytes:
+        code, message, printed = failed(error)
+        if code >= UNAVAILABLE:  # the operator's to mend; what the caller asked wrongly, the caller is told
+            self._say(message)
+        return not_answered(id, code, printed)
+
+    def _request(self, turn: Turn) -> Request:
+        asked = turn.asked
+        request = Request(asked.user_id, asked.objective_id, asked.arrived_at)
+        request.as_of_ms = asked.as_of_ms
+        request.timeout_s = turn.late_at - asked.arrived_at
+        request.strict, request.say = self._settings.strict, self._say
+        if asked.features is not None:
+            request.given_features = lambda: asked.features or {}
+        return request
+
+
+def interrupted(id: Id, code: int, by: str) -> bytes:
+    """The line for a request that is not answered, because the worker was stopped. by: what stopped it."""
+    return not_answered(id, code, failure("interrupted", f"stopped by {by}"))
