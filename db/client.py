@@ -153,8 +153,11 @@ class Client:
 
         return self.converse(unknown_values)
 
-    def converse(self, begin: Callable[[Opened], Conversation[Answer]]) -> Answer:
-        """Runs a conversation of db/reading/study.py within one snapshot."""
+    def converse(self, begin: Callable[[Opened], Conversation[Answer]], marked: bool = False) -> Answer:
+        """Runs a conversation of db/reading/study.py within one snapshot.
+
+        marked: whether the conversation needs the snapshot's mark (db/reading/marks.py).
+        """
         with self._lock:
             if self._closed:
                 raise DatabaseUnavailable("The database client has been closed.")
@@ -163,7 +166,7 @@ class Client:
             while True:
                 connection.begin(give_up_at)
                 try:
-                    answer = self._hold(begin(self._opened()))
+                    answer = self._hold(begin(self._opened(marked)))
                 except DatabaseError:
                     if not connection.overtaken():
                         raise
@@ -190,10 +193,15 @@ class Client:
             finally:
                 connection.end()
 
-    def _opened(self) -> Opened:
+    def _opened(self, marked: bool = False) -> Opened:
         connection = self._connection
-        asking = study.opened(connection.dialect, self._mapping, self._known, connection.clock_ms)
-        self._known = self._hold(asking)
+        about = connection.dialect, self._mapping, self._known, connection.clock_ms
+        if marked and connection.vantage is not None:
+            from db.reading.marks import opened_with_mark
+
+            self._known = self._hold(opened_with_mark(*about, connection.vantage))
+        else:
+            self._known = self._hold(study.opened(*about))
         return self._known
 
     def _hold(self, conversation: Conversation[Answer]) -> Answer:

@@ -69,8 +69,8 @@ class Predictor:
     def predict(self, asked: PredictionRequest) -> str:
         """One answer as JSON text. Raises exceptions for which scripts/serving/problems.py has a status."""
         model = self.current.model()
-        rows = self.connections.read(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
-        history = StudyHistory.before(rows, model.correct_from)
+        rows, of_rows = self.connections.read_kept(asked.user_id, asked.objective_id, asked.as_of, WINDOW)
+        history = StudyHistory.before(rows, model.correct_from, of_rows)
         extractor = StruggleFeatureExtractor(self.connections, model.difficulty, model.correct_from)
         features = extractor.features_of(history)
         prediction = model.predict(features)

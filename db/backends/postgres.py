@@ -53,6 +53,8 @@ class PostgreSQLConnection(WaitedConnection):
         self._begun = False
         self._keeps_plans = keeps_plans
         self._plans: Plans | None = None
+        self.vantage: object | None = None if url.pooled else "server"
+        """What a mark (db/reading/marks.py) is valid for; a pooler may lend each transaction another server."""
         super().__init__(url, give_up_at)
 
     def _connect(self) -> psycopg2.extensions.connection:

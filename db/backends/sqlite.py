@@ -44,6 +44,8 @@ class SQLiteConnection:
         self._stamp: Stamp | None = None
         """Set where the file is not shared with its writers: what it must still be after a reading."""
         self._held: list[int] | None = None
+        self.vantage: object | None = object()
+        """What a mark (db/reading/marks.py) is valid for: replaced when the file is opened once more."""
         self._path = path
         self._connection = self._opened(path) if os.path.isfile(path) else self._unpacked(path)
 
@@ -144,6 +146,7 @@ class SQLiteConnection:
         if self.overtaken():
             self.close()
             self._stamp = None
+            self.vantage = object()
             self._connection = self._opened(self.label)
         try:
             self._be_patient(self._connection)

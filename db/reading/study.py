@@ -18,7 +18,7 @@ from db.sql.templates import Batch, Opened, Query, Renderer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from db.sql.templates import Conversation, Dialect, Results
@@ -84,10 +84,27 @@ def opened(
     known: the result of the last one, whose rendered queries are used again if the tables are the same. Raises
     RequiredTableAbsent.
     """
+    columns, *clock = yield asked_at_first(dialect, mapping)
+    return (yield from opened_from(dialect, mapping, known, host_clock_ms, columns, clock))
+
+
+def asked_at_first(dialect: Dialect, mapping: Mapping) -> list[Query]:
+    """The query of the catalogue, and that of the clock where the database has one."""
     asked = [Query(dialect.CATALOGUE, {"tables": tables(mapping), "schemas": named_schemas(mapping)}, 8)]
     if dialect.CLOCK is not None:
         asked.append(Query(dialect.CLOCK, {}, 2))
-    columns, *clock = yield asked
+    return asked
+
+
+def opened_from(
+    dialect: Dialect,
+    mapping: Mapping,
+    known: Opened | None,
+    host_clock_ms: Callable[[], int],
+    columns: Results,
+    clock: Sequence[Results],
+) -> Conversation[Opened]:
+    """Completes what the queries of the catalogue and of the clock found. Raises RequiredTableAbsent."""
     if dialect.DETAILS is not None and any(row[-1] for row in columns):
         from db.reading.hidden_rows import detailed
         from db.sql.row_security import DETAILS
@@ -98,10 +115,15 @@ def opened(
     else:
         encoding = (str(clock[0][0][1]),) if clock else ()
         renderer = Renderer(dialect, Catalogue(mapping, columns, *encoding))
+    return Opened(columns, renderer, (yield from moment(renderer, clock, host_clock_ms)))
+
+
+def moment(renderer: Renderer, clock: Sequence[Results], host_clock_ms: Callable[[], int]) -> Conversation[int]:
+    """What time it is: by the demo database's own clock, else by the one that was asked, else by the host's."""
     if renderer.catalogue.has_own_clock:
-        clock = list((yield [renderer.query(queries.DEMO_CLOCK)]))
+        clock = yield [renderer.query(queries.DEMO_CLOCK)]
     now_ms = instant_ms(clock[0][0][0]) if clock and clock[0] else None
-    return Opened(columns, renderer, host_clock_ms() if now_ms is None else now_ms)
+    return host_clock_ms() if now_ms is None else now_ms
 
 
 def study_rows(
@@ -111,23 +133,13 @@ def study_rows(
     renderer, catalogue = opened.renderer, opened.renderer.catalogue
     is_now = as_of_ms is None or as_of_ms >= opened.now_ms
     as_of_ms = opened.now_ms if as_of_ms is None else as_of_ms
-    if not catalogue.admits("User", "id", user_id):
-        raise _unknown_learner(user_id)
-    if not catalogue.admits("LearningObjective", "id", objective_id):
-        raise _unknown_objective(objective_id)
+    check_admitted(catalogue, user_id, objective_id)
     batch = Batch(renderer)
-    objective = {"objective": objective_id}
-    batch.add("objective", queries.OBJECTIVE, **objective)
-    batch.add("prerequisites", queries.PREREQUISITES, **objective, limit=window.prerequisites)
-    batch.add("cards", queries.CARDS, **objective, limit=window.cards)
+    ask_for_objective(batch, objective_id, window)
     ask_for_learner(batch, user_id, as_of_ms, window)
     found = yield from batch.ask()
-    if not found["learner"] or not _same(found["learner"][0][0], user_id):
-        yield from check_visible(opened, "User")
-        raise _unknown_learner(user_id)
-    if not found["objective"] or not _same(found["objective"][0][0], objective_id):
-        yield from check_visible(opened, "LearningObjective")
-        raise _unknown_objective(objective_id)
+    yield from check_learner(opened, found, user_id)
+    yield from check_objective(opened, found, objective_id)
     yield from complete(renderer, found, user_id, as_of_ms, window)
     decode = RowDecoder(catalogue.mapping)
     past = decode.learner_rows(found, window.outcomes)
@@ -142,12 +154,42 @@ def study_rows(
     return rows.StudyRows(as_of_ms, is_now, past, faced, missing)
 
 
+def check_admitted(catalogue: Catalogue, user_id: str, objective_id: str) -> None:
+    """Raises UnknownLearner, UnknownObjective where the columns could not even hold the ids."""
+    if not catalogue.admits("User", "id", user_id):
+        raise _unknown_learner(user_id)
+    if not catalogue.admits("LearningObjective", "id", objective_id):
+        raise _unknown_objective(objective_id)
+
+
+def check_learner(opened: Opened, found: dict[str, Results], user_id: str) -> Conversation[None]:
+    """Raises UnknownLearner where what was found is not the learner who was asked for."""
+    if not found["learner"] or not _same(found["learner"][0][0], user_id):
+        yield from check_visible(opened, "User")
+        raise _unknown_learner(user_id)
+
+
+def check_objective(opened: Opened, found: dict[str, Results], objective_id: str) -> Conversation[None]:
+    """Raises UnknownObjective where what was found is not the objective that was asked for."""
+    if not found["objective"] or not _same(found["objective"][0][0], objective_id):
+        yield from check_visible(opened, "LearningObjective")
+        raise _unknown_objective(objective_id)
+
+
 def check_visible(opened: Opened, model: str) -> Conversation[None]:
     """Raises RequiredTableAbsent where policies hide every row of the model's table from us."""
     if model in opened.renderer.catalogue.filtered:
         from db.reading.hidden_rows import check
 
         yield from check(opened, model)
+
+
+def ask_for_objective(batch: Batch, objective_id: str, window: Window) -> None:
+    """Adds the queries for everything that is read about one objective."""
+    objective = {"objective": objective_id}
+    batch.add("objective", queries.OBJECTIVE, **objective)
+    batch.add("prerequisites", queries.PREREQUISITES, **objective, limit=window.prerequisites)
+    batch.add("cards", queries.CARDS, **objective, limit=window.cards)
 
 
 def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -> None:

@@ -77,6 +77,10 @@ class Catalogue:
     def __contains__(self, model: str) -> bool:
         return model in self._fields
 
+    def models(self) -> Iterable[str]:
+        """The models that the database has of those that are read, and its own clock where it has one."""
+        return self._fields
+
     def fields(self, model: str) -> Iterable[str]:
         """The fields that the database has of those that are read."""
         return self._fields[model]

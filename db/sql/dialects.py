@@ -171,6 +171,9 @@ POSTGRESQL_CATALOGUE = (
 schema's own owner, or our own: in a view, a policy of row security, or the casts of a type, which hold on any path,
 whoever made it has functions run in the reader's name. c7 is whether there is more to be asked, by DETAILS."""
 
+POSTGRESQL_ROW_VERSION = "{alias}.tableoid, {alias}.ctid, {alias}.xmin"
+"""Every change of a row writes a new version of it, in another place or by another transaction."""
+
 
 class PostgreSQL:
     """PostgreSQL, in which each column has one type."""

@@ -7,7 +7,7 @@ specification after a colon asks the dialect for an expression: `{r.reviewedAt:b
 
 from __future__ import annotations
 
-from db.sql.dialects import ABSENT
+from db.sql.dialects import ABSENT, POSTGRESQL_ROW_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Column:
 
 class _Table:
     """An alias inside a template: formatted, the table; its attributes, the columns; `{r:columns}` all it has.
+    `{r:version}`, for PostgreSQL alone, tells one version of a row from every other one.
 
     Never `r.*`: a role may have been granted the columns that are read, and no others.
     """
@@ -100,9 +101,11 @@ class _Table:
 
     def __format__(self, specification: str) -> str:
         if self._model not in self._catalogue:
-            return f"(SELECT 1 WHERE 1 = 0) AS {self._alias}"
+            return ABSENT if specification == "version" else f"(SELECT 1 WHERE 1 = 0) AS {self._alias}"
         if specification == "columns":
             return ", ".join(getattr(self, field).sql for field in self._catalogue.fields(self._model))
+        if specification == "version":
+            return POSTGRESQL_ROW_VERSION.format(alias=self._alias)
         schema = self._catalogue.schema(self._model)
         table = self._dialect.identifier(self._catalogue.mapping.table(self._model))
         return f"{self._dialect.identifier(schema)}.{table} AS {self._alias}" if schema else f"{table} AS {self._alias}"
@@ -171,11 +174,17 @@ class Batch:
 
 
 class Opened:
-    """The start of a snapshot: which tables the database has, and what time it is there."""
+    """The start of a snapshot: which tables the database has, and what time it is there.
 
-    __slots__ = ("columns", "now_ms", "renderer")
+    mark: what tells the snapshot from another one, None where nothing does; is_kept: whether what it shows stays the
+    same under the same mark. Both are asked only where rows are kept (db/reading/marks.py).
+    """
+
+    __slots__ = ("columns", "is_kept", "mark", "now_ms", "renderer")
 
     def __init__(self, columns: Results, renderer: Renderer, now_ms: int) -> None:
         self.columns = columns
         self.renderer = renderer
         self.now_ms = now_ms
+        self.mark: tuple[object, object] | None = None
+        self.is_kept = False

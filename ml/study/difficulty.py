@@ -207,6 +207,15 @@ class LearnerDifficulty:
             known = self._of_card[key] = hardness, logistic(-hardness)
         return known
 
+    def joined_by(self, other: LearnerDifficulty) -> LearnerDifficulty:
+        """What this and the other part of the same table know together."""
+        return LearnerDifficulty(
+            self.totals,
+            {**self.objectives, **other.objectives},
+            {**self._cards, **other._cards},
+            {**self.relations, **other.relations},
+        )
+
     def card_error_rate(self, objective_id: str | None, card_id: str) -> float | None:
         """Others' error rate on the card, shrunk in the same way, or None where nobody else has answered it."""
         counts = self._cards.get(card_id)

@@ -166,8 +166,18 @@ class LearnerEstimates:
             return past.once(_from_own_answers)
         targets = [history.objective.id for history in histories]
         cards = [card for history in histories for card in history.cards]
+        if past.of_rows is not None:
+            faced = table.facing(past.learner.id, targets, {card.id for card in cards}, targets, past.correct_from)
+            return _kept(past, table).knowing(faced)
         difficulty = difficulty_facing(past, targets, cards, table, past.correct_from)
         return cls(difficulty, past.correct_from).replay(past)
+
+    def knowing(self, faced: LearnerDifficulty) -> LearnerEstimates:
+        """The same estimates with the difficulty of what is faced, on which what was observed does not depend."""
+        estimates = object.__new__(LearnerEstimates)
+        estimates.__dict__.update(self.__dict__)
+        estimates.difficulty = self.difficulty.joined_by(faced)
+        return estimates
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
         """Observes a whole history: its answers and validation scores, in the order of their times."""
@@ -329,6 +339,20 @@ def _reviewed_at_ms(review: ports.Review) -> int:
     return review.reviewed_at_ms
 
 
+def _kept(past: LearnerHistory, table: Difficulties | None) -> LearnerEstimates:
+    """The estimates that the same rows led to before, under the same table and setting, else new ones."""
+    of_rows = {} if past.of_rows is None else past.of_rows
+    before = of_rows.get(LearnerEstimates)
+    if isinstance(before, tuple) and before[0] is table and before[1] == past.correct_from:
+        return before[2]  # type: ignore[no-any-return]
+    difficulty = difficulty_facing(past, (), (), table, past.correct_from)
+    estimates = LearnerEstimates(difficulty, past.correct_from).replay(past)
+    of_rows[LearnerEstimates] = table, past.correct_from, estimates
+    return estimates
+
+
 def _from_own_answers(past: LearnerHistory) -> LearnerEstimates:
     """The estimates without a table, which are the same for every objective faced and so are worked out once."""
+    if past.of_rows is not None:
+        return _kept(past, None)
     return LearnerEstimates(NO_DIFFICULTY, past.correct_from).replay(past)

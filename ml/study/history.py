@@ -56,6 +56,7 @@ class LearnerHistory:
     `is_now` tells whether as_of is the present: only then do columns without a date (mastery levels, card
     schedules, the profile, pending missions) describe the learner at as_of, and only then are they kept.
     `correct_from` is the setting that says which of its answers count as correct (ml/study/correctness.py).
+    `of_rows` holds what follows from the learner's rows alone, for as long as a caller keeps them.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class LearnerHistory:
         "masteries",
         "metrics",
         "missions",
+        "of_rows",
         "outcomes",
         "patterns",
         "profile",
@@ -77,7 +79,15 @@ class LearnerHistory:
         "validations",
     )
 
-    def __init__(self, rows: ports.LearnerRows, as_of_ms: int, is_now: bool, correct_from: str = GOOD) -> None:
+    def __init__(
+        self,
+        rows: ports.LearnerRows,
+        as_of_ms: int,
+        is_now: bool,
+        correct_from: str = GOOD,
+        of_rows: dict[object, object] | None = None,
+    ) -> None:
+        """of_rows: what earlier histories of the same rows, none of them cut by as_of, have left for later ones."""
         consents = rows.learner.behavioral_analysis_enabled
         self.learner = rows.learner
         self.as_of_ms = as_of_ms
@@ -104,6 +114,7 @@ class LearnerHistory:
         self.missions = rows.missions if is_now else ()
         self.masteries = rows.masteries if is_now else ()
         self._derived: dict[object, object] = {}
+        self.of_rows = of_rows
 
     def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
         """Computes derive(self) once and keeps it, because what depends on the learner alone serves every objective."""
@@ -142,9 +153,11 @@ class StudyHistory:
         self.cards = rows.cards if past.is_now else ()
 
     @classmethod
-    def before(cls, rows: ports.StudyRows, correct_from: str = GOOD) -> StudyHistory:
+    def before(
+        cls, rows: ports.StudyRows, correct_from: str = GOOD, of_rows: dict[object, object] | None = None
+    ) -> StudyHistory:
         """The history as of rows.as_of_ms, even if the client returned later rows."""
-        return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, correct_from), rows.objective)
+        return cls(LearnerHistory(rows.learner, rows.as_of_ms, rows.is_now, correct_from, of_rows), rows.objective)
 
 
 def _before(rows: Sequence[Row], instant_ms: Callable[[Row], int], as_of_ms: int, newest: int) -> Sequence[Row]:

@@ -20,6 +20,7 @@ from db import ObjectiveRows, StudyRows
 from db.client import Client
 from db.connecting import located
 from db.errors import DatabaseError, DatabaseUnavailable
+from db.kept_histories import KeptHistories
 from ml.study.history import Window
 
 WAIT_FOR_CONNECTION_S = 30.0
@@ -66,6 +67,13 @@ class Connections:
         self._most = size  # what the server is known to allow
         self._try_for_more_at = 0.0
         self._closed = False
+        self._kept = KeptHistories()
+
+    def read_kept(
+        self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window
+    ) -> tuple[StudyRows, dict[object, object]]:
+        """Reads what `read` does, but keeps the rows for the next time, and beside them what the caller derives."""
+        return self._asked(lambda client: self._kept.read_with_derived(client, user_id, objective_id, as_of_ms, window))
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Reads as a client does. Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""

@@ -1,0 +1,110 @@
+"""Marks of snapshots: two snapshots of equal marks show the same database, so that what one read is valid in the other.
+
+SQLite's mark is PRAGMA data_version, which changes for a connection with every commit of another one. PostgreSQL's is
+the time at which the server was started, and which transactions its snapshot shows as ended: all that it has not in
+common with another snapshot are transactions that wrote something. A standby's snapshots do not tell that.
+
+Equal marks prove nothing about rows that come from elsewhere than from the database's own tables: a foreign table's, or
+those of a view, which may compute them from the time. Opened.is_kept is false where there are such.
+"""
+
+from __future__ import annotations
+
+from db.reading import study
+from db.sql.json_values import listed
+from db.sql.templates import Opened, Query
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from db.sql.catalogue import Catalogue
+    from db.sql.templates import Conversation, Dialect, Results
+    from db.tables.models import Mapping
+
+SQLITE_MARK = "PRAGMA data_version"
+_SERVER = "CASE WHEN NOT pg_is_in_recovery() THEN CAST(extract(epoch FROM pg_postmaster_start_time()) AS text) END"
+_SNAPSHOT = "CAST(txid_current_snapshot() AS text)"
+POSTGRESQL_MARK = f"SELECT {_SERVER} AS c0, {_SNAPSHOT} AS c1"
+_IS_NEW = f"concat({_SERVER}, ' ', {_SNAPSHOT}) <> %(mark)s"
+"""A condition without a column is evaluated once; where it is false, PostgreSQL looks at no row."""
+
+_SQLITE_STRANGERS = (
+    "SELECT count(*) FROM json_each(:tables) AS named LEFT JOIN sqlite_master AS m ON m.name = named.value"
+    " AND m.type = 'table' AND m.sql NOT LIKE 'create virtual %' WHERE m.name IS NULL"
+)
+_POSTGRESQL_STRANGERS = (
+    "WITH RECURSIVE parts AS (SELECT to_regclass(CAST(named AS text)) AS oid, true AS is_whole"
+    " FROM json_array_elements_text(CAST(%(tables)s AS json)) AS named UNION SELECT CAST(i.inhrelid AS regclass), false"
+    " FROM pg_catalog.pg_inherits AS i JOIN parts ON parts.oid = i.inhparent)"
+    " SELECT count(*) AS c0 FROM parts LEFT JOIN pg_catalog.pg_class AS c ON c.oid = parts.oid"
+    " WHERE (c.relkind = ANY (CAST('{r,p,m}' AS \"char\"[])) AND c.relam IN (0, 2)"  # 2 is the heap's oid
+    " AND (NOT is_whole OR has_table_privilege(c.oid, 'SELECT'))) IS NOT TRUE"
+)
+
+
+def opened_with_mark(
+    dialect: Dialect,
+    mapping: Mapping,
+    known: Opened | None,
+    host_clock_ms: Callable[[], int],
+    vantage: object,
+) -> Conversation[Opened]:
+    """Opens as `study.opened` does, with the snapshot's mark; where it is that of the last snapshot, nothing else is
+    asked than the time.
+
+    vantage: what marks can be compared under, such as one connection to one SQLite file.
+    """
+    about = dialect, mapping, known, host_clock_ms
+    mark: tuple[object, object] | None
+    told: Results = ()
+    if dialect.name == "sqlite":
+        (((version,),),) = yield [Query(SQLITE_MARK, {}, 1)]
+        mark = (vantage, version)
+        if known is not None and known.mark == mark:
+            return (yield from _still(known, [], host_clock_ms))
+        opened = yield from study.opened(*about)
+    else:
+        columns, *clock, ((server, snapshot),), told = yield _asked_of_postgresql(dialect, mapping, known)
+        mark = None if server is None else (server, snapshot)
+        if known is not None and mark is not None and known.mark == mark:
+            return (yield from _still(known, clock, host_clock_ms))
+        opened = yield from study.opened_from(*about, columns, clock)
+    opened.mark = mark
+    if known is None or opened.renderer is not known.renderer or not told:
+        (told,) = yield [_strangers(dialect, opened.renderer.catalogue)]
+    opened.is_kept = told[0][0] == 0
+    return opened
+
+
+def _asked_of_postgresql(dialect: Dialect, mapping: Mapping, known: Opened | None) -> list[Query]:
+    """The catalogue and what it does not tell, unless the mark is the last one; the clock and the mark."""
+    server, snapshot = known.mark if known is not None and known.mark is not None else ("", "")
+    mark = {"mark": f"{server} {snapshot}"}
+    catalogue, *clock = study.asked_at_first(dialect, mapping)
+    asked = [Query(f"{catalogue.sql} AND {_IS_NEW}", {**catalogue.parameters, **mark}, catalogue.width), *clock]
+    asked.append(Query(POSTGRESQL_MARK, {}, 2))
+    if known is None:
+        return [*asked, Query("SELECT 1 AS c0 WHERE 1 = 0", {}, 1)]
+    strangers = _strangers(dialect, known.renderer.catalogue)
+    sql = f"SELECT told.c0 FROM ({strangers.sql}) AS told WHERE {_IS_NEW}"
+    return [*asked, Query(sql, {**strangers.parameters, **mark}, 1)]
+
+
+def _still(known: Opened, clock: Sequence[Results], host_clock_ms: Callable[[], int]) -> Conversation[Opened]:
+    """The same catalogue at another time."""
+    now_ms = known.now_ms
+    if not (known.renderer.catalogue.has_own_clock and known.is_kept):
+        now_ms = yield from study.moment(known.renderer, clock, host_clock_ms)
+    opened = Opened(known.columns, known.renderer, now_ms)
+    opened.mark, opened.is_kept = known.mark, known.is_kept
+    return opened
+
+
+def _strangers(dialect: Dialect, catalogue: Catalogue) -> Query:
+    """Counts what is read and is not the database's own table, or of which the role may not see rows' versions."""
+    names = [(catalogue.schema(model), catalogue.mapping.table(model)) for model in catalogue.models()]
+    if dialect.name == "sqlite":
+        return Query(_SQLITE_STRANGERS, {"tables": listed([table for _, table in names])}, 1)
+    quoted = [".".join(f'"{part.replace(chr(34), 2 * chr(34))}"' for part in name if part) for name in names]
+    return Query(_POSTGRESQL_STRANGERS, {"tables": listed(quoted)}, 1)
