@@ -38,6 +38,8 @@ NOT_RUN = {
     "docker build": "it needs Docker; tests/process/test_nextjs_app.py runs the image's own commands",
     "cd tests/nextjs": "it needs npm; tests/process/test_nextjs_app.py builds and starts the application",
     "python -m scripts.service": "it serves until it is stopped; tests/serving starts it",
+    "cd scripts/node": "it needs npm; tests/process/test_node_package.py builds the package",
+    "npm install ./struggle-predictor": "it needs an application; tests/process/test_new_application.py makes one",
     "dask scheduler": "it needs several machines; tests/commands/test_cluster.py starts a cluster on this one",
     "curl": "it needs the service of the block before; tests/serving asks for the same",
     "python scripts/forget_learner.py": "tests/commands/test_forgetting.py takes these steps",

@@ -44,7 +44,8 @@ def variables_read() -> set[str]:
         for groups in READ.findall(path.read_text(encoding="utf-8")):
             found |= set(filter(None, groups))
     found |= set(READ_BY_SHELL.findall((ROOT / "scripts" / "weekly_retrain.sh").read_text(encoding="utf-8")))
-    for path in map(ROOT.joinpath, tracked("tests/nextjs/src/lib/*.ts")):
+    of_node = ("tests/nextjs/src/lib/*.ts", "scripts/node/src/*.ts", "scripts/node/templates/*.ts")
+    for path in map(ROOT.joinpath, tracked(*of_node)):
         found |= set(READ_BY_NODE.findall(path.read_text(encoding="utf-8")))
     return {name for name in found if not name.startswith("PG")} - NOT_SETTINGS
 
@@ -88,9 +89,13 @@ def test_no_page_shows_a_password_on_a_command_line(page: str) -> None:
 
 
 def test_nothing_is_installed_by_the_projects_bare_name() -> None:
-    """Nothing is published: whoever took the name on an index would be run by everybody who follows the text."""
+    """Nothing is published: whoever took the name on an index would be run by everybody who follows the text.
+
+    `npx --no-install` only starts what is installed.
+    """
     installs = re.compile(
-        r"\b(?:pip3?|pipx|uv|uvx|npm|npx|pnpm|yarn)\b[^\n`]*?(?:[\s'\"]|^)(struggle[-_]\w+(?:\[[\w,]*\])?)",
+        r"\b(?:pip3?|pipx|uv|uvx|npm|npx(?! --no-install )|pnpm|yarn)\b[^\n`]*?"
+        r"(?:[\s'\"]|^)(struggle[-_]\w+(?:\[[\w,]*\])?)",
         re.MULTILINE,
     )
     found = []

@@ -1,0 +1,245 @@
+// Made by generate-types.mjs from `python -m scripts.schemas answer`: do not edit.
+
+export type FeatureName =
+  | 'retention_score'
+  | 'retention_decline_rate'
+  | 'review_lapse_rate'
+  | 'session_performance_score'
+  | 'validation_score'
+  | 'prerequisite_gap_count'
+  | 'prerequisite_mastery_gap'
+  | 'content_complexity'
+  | 'complexity_mismatch'
+  | 'historical_struggle_score'
+  | 'content_type_mismatch'
+  | 'cognitive_load_indicator'
+  | 'days_until_exam'
+  | 'days_since_last_study'
+  | 'workload_level'
+  | 'expected_struggle'
+  | 'expected_error'
+  | 'ability'
+  | 'opening_ability'
+  | 'ability_gap'
+  | 'objective_ability_gap'
+  | 'opening_ability_gap'
+  | 'objective_struggle_rate'
+  | 'objective_overall_struggle_rate'
+  | 'objective_error_rate'
+  | 'objective_opening_error_rate'
+  | 'objective_validation_failure_rate'
+  | 'objective_support'
+  | 'related_performance'
+  | 'predecessors_unseen'
+  | 'overall_accuracy'
+  | 'recent_accuracy'
+  | 'recent_residual'
+  | 'steady_residual'
+  | 'visit_struggle_share'
+  | 'visit_struggle_residual'
+  | 'objective_answers'
+  | 'objective_visits'
+  | 'objective_accuracy'
+  | 'objective_recent_accuracy'
+  | 'objective_last_visit_accuracy'
+  | 'objective_struggle_share'
+  | 'objective_wrong_streak'
+  | 'objective_residual'
+  | 'objective_offset'
+  | 'retention_estimate'
+  | 'answers_since_objective'
+  | 'time_since_objective'
+  | 'time_since_any'
+  | 'answers_of_history'
+  | 'first_card_difficulty';
+
+export interface Answer {
+  /**
+   * Raised when a field goes or changes its meaning.
+   */
+  schema_version: 1;
+  user_id: string;
+  objective_id: string;
+  /**
+   * The moment of the prediction, which sees nothing later.
+   */
+  as_of: string;
+  /**
+   * The probability that the learner will struggle with the objective.
+   */
+  probability: number;
+  /**
+   * How much the probability can be relied upon.
+   */
+  confidence: number;
+  /**
+   * HIGH from 0.7, MEDIUM from 0.4.
+   */
+  risk_level: 'LOW' | 'MEDIUM' | 'HIGH';
+  /**
+   * The probability's lower and upper bound.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  interval: [number, number];
+  /**
+   * One English sentence with the strongest reasons.
+   */
+  reasoning: string;
+  /**
+   * The strongest first; with the intercept they sum to the probability's logit.
+   */
+  factors: Factor[];
+  intercept: number;
+  /**
+   * The model that answered.
+   */
+  model_version: string;
+  /**
+   * A trained model, or the rules that answer where there is none.
+   */
+  source: 'model' | 'rules';
+  /**
+   * Tables, columns and values that the database lacks.
+   */
+  missing_sources: string[];
+  /**
+   * Why the answer rests on default features; empty where it rests on the learner's records.
+   */
+  degraded: string;
+  /**
+   * The same for programs.
+   */
+  degraded_code:
+    | ''
+    | 'database_unreachable'
+    | 'database_late'
+    | 'database_broke_off'
+    | 'database_locked'
+    | 'database_unreadable'
+    | 'deadline'
+    | 'tracking_off'
+    | 'extraction_failed'
+    | 'other';
+  /**
+   * The id under which the prediction of this day is stored.
+   */
+  prediction_id: string;
+  /**
+   * The last millisecond of the day that the prediction is about.
+   */
+  prediction_date: string;
+  /**
+   * The objective's course.
+   */
+  topic_id: string | null;
+  /**
+   * Rows of struggle_indicators.
+   */
+  indicators: Indicator[];
+  features: Features;
+}
+export interface Factor {
+  feature: FeatureName;
+  /**
+   * Null where the feature has no data.
+   */
+  value: number | null;
+  /**
+   * In logits; positive where the feature raises the risk.
+   */
+  contribution: number;
+  /**
+   * The same as an English clause.
+   */
+  text: string;
+}
+export interface Indicator {
+  indicator_type:
+    'LOW_RETENTION' | 'PREREQUISITE_GAP' | 'COMPLEXITY_MISMATCH' | 'HISTORICAL_STRUGGLE_PATTERN' | 'COGNITIVE_OVERLOAD';
+  severity: 'MEDIUM' | 'HIGH';
+  context: {
+    feature: FeatureName | 'probability';
+    value: number | null;
+    contribution?: number;
+    text?: string;
+  };
+}
+/**
+ * What the model judged; a stored prediction keeps it as it is.
+ */
+export interface Features {
+  retention_score: number;
+  retention_decline_rate: number;
+  review_lapse_rate: number;
+  session_performance_score: number;
+  validation_score: number;
+  prerequisite_gap_count: number;
+  prerequisite_mastery_gap: number;
+  content_complexity: number;
+  complexity_mismatch: number;
+  historical_struggle_score: number;
+  content_type_mismatch: number;
+  cognitive_load_indicator: number;
+  days_until_exam: number;
+  days_since_last_study: number;
+  workload_level: number;
+  expected_struggle: number;
+  expected_error: number;
+  ability: number;
+  opening_ability: number;
+  ability_gap: number;
+  objective_ability_gap: number;
+  opening_ability_gap: number;
+  objective_struggle_rate: number;
+  objective_overall_struggle_rate: number;
+  objective_error_rate: number;
+  objective_opening_error_rate: number;
+  objective_validation_failure_rate: number;
+  objective_support: number;
+  related_performance: number;
+  predecessors_unseen: number;
+  overall_accuracy: number;
+  recent_accuracy: number;
+  recent_residual: number;
+  steady_residual: number;
+  visit_struggle_share: number;
+  visit_struggle_residual: number;
+  objective_answers: number;
+  objective_visits: number;
+  objective_accuracy: number;
+  objective_recent_accuracy: number;
+  objective_last_visit_accuracy: number;
+  objective_struggle_share: number;
+  objective_wrong_streak: number;
+  objective_residual: number;
+  objective_offset: number;
+  retention_estimate: number;
+  answers_since_objective: number;
+  time_since_objective: number;
+  time_since_any: number;
+  answers_of_history: number;
+  first_card_difficulty: number;
+  /**
+   * The share of the features that rest on data.
+   */
+  data_quality: number;
+  extracted_at: string;
+  /**
+   * The features without data, which hold their neutral values.
+   */
+  defaulted: FeatureName[];
+  /**
+   * Why the answer rests on default features; empty where it rests on the learner's records.
+   */
+  degraded: string;
+  /**
+   * The model that answered.
+   */
+  model_version: string;
+  /**
+   * A trained model, or the rules that answer where there is none.
+   */
+  source: 'model' | 'rules';
+}

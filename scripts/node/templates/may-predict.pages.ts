@@ -1,0 +1,11 @@
+// Who may ask for a learner's predictions. Fill this in with your application's own sign-in.
+
+import type { NextApiRequest } from 'next';
+
+/** Whether whoever sent the request may see predictions about this learner. */
+export async function mayPredict(request: NextApiRequest, userId: string): Promise<boolean> {
+  // For example: const session = await getServerSession(request); return session?.user?.id === userId;
+  void request;
+  void userId;
+  return false; // until this is filled in, the route answers 403
+}
