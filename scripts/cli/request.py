@@ -49,7 +49,8 @@ class Request:
     began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
     person should be told about the database that was read. on_demo: whether it is the demo because nobody named
     another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
-    open database of a process that answers many requests; None opens one for this request.
+    open database of a process that answers many requests; None opens one for this request. of_rows: what earlier
+    requests derived from the same rows, where they are kept.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
@@ -71,6 +72,7 @@ class Request:
         self.doctor = False
         self.say: Callable[[str], object] = say
         self.records: Records | None = None
+        self.of_rows: dict[object, object] | None = None
         self.remark = ""
         self.on_demo = False
         self.warning = ""

@@ -48,7 +48,7 @@ class Answerer:
         try:
             model = self._model.model()
             if request.given_features is None:
-                request.records = records = self._database.records(turn.late_at)
+                request.records = records = self._database.records(request)
             return answered(turn.id, dumps(self._respond(model, request)))
         except Exception as error:
             return self._failed(turn.id, error)

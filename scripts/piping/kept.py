@@ -1,7 +1,8 @@
-"""What the worker keeps between requests: the model, and open sessions of the database.
+"""What the worker keeps between requests: the model, open sessions of the database, and learners' rows.
 
-Neither may change an answer. The model is read again when one of its files changes. The sessions are opened anew where
-they have broken, where the file behind them was replaced, and where a file that names the database was edited.
+None of it may change an answer. The model is read again when one of its files changes. The sessions are opened anew
+where they have broken, where the file behind them was replaced, and where a file that names the database was edited.
+Rows are used again only where db/kept_histories.py has the proof that they are unchanged.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from db.url import CALLER, Origin
 from ml.model import StrugglePredictionModel
 from ml.places import setting
 from ml.study.history import Window
+from scripts.cli.request import Request
 from scripts.serving.connections import Connections
 from scripts.serving.model import FileMark, ModelFiles, mark_of
 
@@ -67,14 +69,14 @@ class KeptDatabase:
         self._mark = self._marks()
         self._connections, self.origin, self.label = self._opened()
 
-    def records(self, until: float) -> KeptRecords:
-        """The database for one request, whose deadline is `until` on time.monotonic's clock."""
+    def records(self, request: Request) -> KeptRecords:
+        """The database for one request, which gets what is derived from the rows as its `of_rows`."""
         with self._lock:
             mark = self._marks()
             if mark != self._mark:
                 self._replace()
                 self._mark = mark
-            return KeptRecords(self._connections, self.origin, self.label, until)
+            return KeptRecords(self._connections, self.origin, self.label, request)
 
     def forget(self, records: KeptRecords) -> None:
         """Gives up sessions of which one is still at work for a request that is over."""
@@ -116,20 +118,22 @@ class KeptDatabase:
 class KeptRecords:
     """The database as one request sees it; closing it leaves the session open. Has a client's origin and label."""
 
-    def __init__(self, connections: Connections, origin: Origin, label: str, until: float) -> None:
+    def __init__(self, connections: Connections, origin: Origin, label: str, request: Request) -> None:
         self.connections = connections
         self.origin = origin
         self.label = label
         self.is_reading = False
         """Whether a read has begun and not ended; where the request is over, its session must not be used again."""
-        self._until = until
+        self._request = request
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Reads as a client does, until the request's deadline."""
-        left_s = max(SHORTEST_READ_S, self._until - time.monotonic())
+        request = self._request
+        left_s = max(SHORTEST_READ_S, request.began + request.timeout_s - time.monotonic())
         self.is_reading = True
         try:
-            return self.connections.ask(lambda client: client.read(user_id, objective_id, as_of_ms, window), left_s)
+            found, request.of_rows = self.connections.read_kept(user_id, objective_id, as_of_ms, window, left_s)
+            return found
         finally:
             self.is_reading = False
 

@@ -70,10 +70,19 @@ class Connections:
         self._kept = KeptHistories()
 
     def read_kept(
-        self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window
+        self,
+        user_id: str,
+        objective_id: str,
+        as_of_ms: int | None,
+        window: Window,
+        timeout_s: float | None = None,
     ) -> tuple[StudyRows, dict[object, object]]:
-        """Reads what `read` does, but keeps the rows for the next time, and beside them what the caller derives."""
-        return self._asked(lambda client: self._kept.read_with_derived(client, user_id, objective_id, as_of_ms, window))
+        """Reads what `read` does, but keeps the rows for the next time, and beside them what the caller derives.
+
+        timeout_s: as for `ask`.
+        """
+        ids = user_id, objective_id
+        return self.ask(lambda client: self._kept.read_with_derived(client, *ids, as_of_ms, window), timeout_s)
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Reads as a client does. Raises UnknownLearner, UnknownObjective, DatabaseUnavailable."""
@@ -97,14 +106,7 @@ class Connections:
         It may be called twice, so it must only read. timeout_s: the limit of each of its database calls, and of
         connecting; None is the limit that all calls have.
         """
-        if timeout_s is None:
-            return self._asked(question)
-
-        def limited(client: Client) -> Result:
-            client.timeout_s = timeout_s
-            return question(client)
-
-        return self._asked(limited, timeout_s=timeout_s)
+        return self._asked(question, timeout_s=timeout_s)
 
     def now(self) -> int:
         """The database's clock, in milliseconds since 1970. Raises DatabaseUnavailable."""
@@ -125,6 +127,8 @@ class Connections:
                 try:
                     if session is None:
                         session = self._opened() if timeout_s is None else self._opened(timeout_s)
+                    if timeout_s is not None:
+                        session.client.timeout_s = timeout_s
                     answered = question(session.client)
                 except DatabaseUnavailable as error:
                     self._dropped(session, had_worked)
