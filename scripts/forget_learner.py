@@ -48,7 +48,7 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
     weights, not learners. The difficulty tables of a deployment count the learner's answers until the app has erased
     them and you have run `retrain_model.py --count-anew` and then `models.py prune --keep 0`. No examples are cached
     anywhere else. Files that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions,
-    monitor.py --html and --json) may name the learner; remove them yourself.
+    monitor.py --html and --json, export_history.py --output) may contain the learner's rows; remove them yourself.
     """
     if not user_id:
         raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
@@ -65,8 +65,8 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
         "The learner's answers stay in the counts of difficulty tables. Once the app has erased the answers, run:\n"
         "  python scripts/retrain_model.py --count-anew\n"
         "  python scripts/models.py prune --keep 0\n"
-        "Files that you had written may name the learner: what predict_batch.py --output,"
-        " evaluate_model.py --predictions, and monitor.py --html and --json wrote.",
+        "Files that you had written may contain the learner's rows: what predict_batch.py --output,"
+        " evaluate_model.py --predictions, monitor.py --html and --json, and export_history.py --output wrote.",
         err=True,
     )
 

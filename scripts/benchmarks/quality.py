@@ -8,7 +8,6 @@ takes its place.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -16,11 +15,12 @@ from typing import NamedTuple
 
 import click
 
-from scripts.benchmarks.quality_sets import SETS
+from scripts.benchmarks.quality_sets import SETS, LogSet, known_sets, own_sets
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
 from scripts.cli.exits import Usage
 from scripts.cli.extras import Extras
+from scripts.importing.answers import MalformedLog
 
 extras = Extras()
 with extras:
@@ -80,26 +80,44 @@ def _aims() -> list[Aim]:
 @click.option(
     "--data",
     envvar="STRUGGLE_DATA",
-    required=True,
     type=click.Path(exists=True, file_okay=False),
     metavar="DIR",
     help="The directory of the data sets.",
 )
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Compare on this answer log of your own, in the plain layout, instead of the data sets.",
+)
 @click.option("--set", "names", multiple=True, type=click.Choice(sorted(SETS)), help="Default: every set in DIR.")
 @click.option("--without-pybkt", is_flag=True, help="pyBKT needs an environment of its own, which is made with pip.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1), help="How many processes share the work.")
-def quality(data: str, names: tuple[str, ...], without_pybkt: bool, jobs: int) -> Report:
+def quality(data: str | None, logs: tuple[str, ...], names: tuple[str, ...], without_pybkt: bool, jobs: int) -> Report:
     """Compare this model with the rules, PFA, Best-LR, pyBKT and unrestricted boosting on learners left out.
 
     DIR holds one folder per set, each with an interactions.csv.gz.
     """
-    chosen = [name for name in (names or SETS) if os.path.exists(os.path.join(data, name, "interactions.csv.gz"))]
-    if not chosen:
-        raise Usage(f"{click.format_filename(data)} holds no known set.")
+    chosen = own_sets(logs)
+    if names or not logs:
+        if data is None:
+            raise Usage("Name the directory of the data sets with --data, or an answer log with --log.")
+        chosen += known_sets(data, names)
+        if not chosen:
+            raise Usage(f"{click.format_filename(data)} holds no known set.")
     with tempfile.TemporaryDirectory() as at:
-        tasks = [task_of(data, name, at, jobs) for name in chosen]
+        tasks = [_task_of(each, at, jobs) for each in chosen]
         found = {task.name: compared(task, tasks, None if without_pybkt else at) for task in tasks}
     return report_of(found, this_run((SQLITE_VERSION,)))
+
+
+def _task_of(log_set: LogSet, directory: str, jobs: int) -> Task:
+    try:
+        return task_of(log_set, directory, jobs)
+    except (MalformedLog, OSError) as error:
+        raise Usage(f"{click.format_filename(log_set.path)}: {error}") from None
 
 
 def compared(task: Task, tasks: Sequence[Task], directory: str | None) -> dict[str, Evaluation]:

@@ -14,17 +14,18 @@ import numpy.typing as npt
 import db
 from db import LearnerRows
 from db.writing.open import open_writer
+from ml.errors import NotEnoughExamples
 from ml.study.correctness import is_correct
 from ml.training.examples import ExampleSet
-from scripts.benchmarks.quality_sets import SETS
+from ml.training.prior import FEWEST
+from scripts.benchmarks.quality_sets import LogSet
+from scripts.cli.counted import counted
 from scripts.import_history import import_log
 from scripts.importing.answer_log import read_log
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
 from scripts.workers.backends import Workers
 
-POSTTESTS = "lkt_cloze"
-"""The log of which posttests are compared, not visits."""
 TEST_SHARE = 4
 
 
@@ -66,26 +67,39 @@ class State(NamedTuple):
     training: bool
 
 
-def task_of(data: str, name: str, directory: str, jobs: int) -> Task:
-    """Import a log, learn the difficulties from the training learners alone, and label the visits of all."""
+def task_of(log_set: LogSet, directory: str, jobs: int) -> Task:
+    """Import a log, learn the difficulties from the training learners alone, and label the visits of all.
+
+    Raises MalformedLog, OSError; NotEnoughExamples where the visits of one of the two groups cannot be compared.
+    """
+    name, below = log_set.name, log_set.struggle_below
     click.echo(f"{name}: importing and extracting", err=True)
     url = f"sqlite:///{directory}/{name}.sqlite3"
     with open_writer(url, create=True) as writer:
         writer.create_tables()
-        with read_log(os.path.join(data, name, "interactions.csv.gz")) as log:
+        with read_log(log_set.path) as log:
             import_log(log, writer)
     table = os.path.join(directory, name + ".difficulty")
     with db.connect(url) as client:
         training = [learner for learner in client.learner_ids() if not is_test(learner)]
         until_ms = client.now()
-        build_table(client, table, until_ms, training, SETS[name])
-        everything, workers = Extraction(url, None, until_ms, SETS[name]), Workers(jobs=jobs)
+        build_table(client, table, until_ms, training, below)
+        everything, workers = Extraction(url, None, until_ms, below), Workers(jobs=jobs)
         examples, unknown = (read_examples(client, everything, each, None, workers) for each in (table, None))
         rows = list(client.stream_learners(until_ms, None, None))
-    compared = examples.validated if name == POSTTESTS else np.ones(len(examples), bool)
-    test = np.array([is_test(learner) for learner in examples.learner.tolist()])
+    compared = examples.validated if log_set.posttests else np.ones(len(examples), bool)
+    test = np.array([is_test(learner) for learner in examples.learner.tolist()], bool)
+    for who, part in (("who are trained on", ~test), ("who are left out", test)):
+        _refuse_too_few(name, who, examples.y[compared & part].astype(int).tolist())
     answers = answers_in_order(rows, examples)
     return Task(name, examples, unknown, compared & ~test, compared & test, states_of(answers), answers)
+
+
+def _refuse_too_few(name: str, who: str, labels: Sequence[int]) -> None:
+    if len(labels) < FEWEST or sum(labels) in (0, len(labels)):
+        visits, struggles = counted(len(labels), "labelled visit"), counted(sum(labels), "struggle")
+        said = f"{name}: {visits} with {struggles} of the learners {who} are too few to compare methods"
+        raise NotEnoughExamples(f"{said} (at least {FEWEST} visits are needed, which do not all end alike)")
 
 
 def is_test(learner_id: str) -> bool:

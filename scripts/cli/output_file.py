@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 import click
 
@@ -63,6 +65,30 @@ def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
                 file.write(content)
         else:
             atomic_files.put(path, content, executable=executable)
+    except OSError as error:
+        raise InputOutput(f"{click.format_filename(path)} cannot be written: {error.strerror}.") from None
+
+
+@contextmanager
+def written_whole(path: str) -> Iterator[IO[bytes]]:
+    """A file for content that does not fit into memory: at path, whole, when the block ends without an error.
+
+    A device or a pipe is written to as the content comes. Raises InputOutput.
+    """
+    try:
+        if is_stream(path):
+            with open(path, "wb") as file:
+                yield file
+            return
+        directory = os.path.dirname(os.path.abspath(path))
+        with atomic_files.workshop(directory) as at:
+            unfinished = os.path.join(at, "output")
+            with open(unfinished, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(unfinished, atomic_files.mode_of(path))
+            os.replace(unfinished, path)
     except OSError as error:
         raise InputOutput(f"{click.format_filename(path)} cannot be written: {error.strerror}.") from None
 

@@ -1,11 +1,14 @@
 """Answer logs: one answer per row, tab-separated or CSV, plain or gzip, read strictly and with line numbers.
 
-Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind]`.
+Columns, in any order and beside any others: `user_id item_id timestamp correct skill_id [kind] [rating]
+[time_spent_ms]`.
 
 - timestamp: seconds. Below 315360000 (ten years) they count from 2000-01-01, because logs without dates count from
   their start; larger values are epoch seconds. A log whose timestamps are all 0 gives only an order: its answers get
   times ten minutes apart per learner, so that the one-hour rule for a visit means at most five others in between.
 - correct: 1 or 0. kind: practice (also when empty or absent), posttest, or study, which answers nothing.
+- rating: AGAIN, HARD, GOOD or EASY, which is then stored as it is. time_spent_ms: how long the answer took. Either may
+  be empty.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ from scripts.importing.answers import (
     END_OF_TIME_S,
     KINDS,
     LONGEST_ID_BYTES,
+    LONGEST_TIME_MS,
     PRACTICE,
+    RATINGS,
     START_OF_COUNT_MS,
     STUDY,
     LoggedAnswer,
@@ -35,6 +40,7 @@ from scripts.importing.answers import (
 from scripts.importing.staging import StagedLog
 
 REQUIRED_COLUMNS = ("user_id", "item_id", "timestamp", "correct", "skill_id")
+OPTIONAL_COLUMNS = ("kind", "rating", "time_spent_ms")
 COUNTED_FROM_START_BELOW_MS = 315_360_000_000  # ten years
 
 LONGEST_LINE_BYTES = 1 << 16
@@ -123,13 +129,13 @@ def _answers(stream: IO[bytes] | gzip.GzipFile) -> Iterator[LoggedAnswer]:
 
 def _places(columns: Sequence[str]) -> dict[str, int]:
     """Where each column stands. Raises MalformedLog when one is missing or named twice."""
-    for name in (*REQUIRED_COLUMNS, "kind"):
+    for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS):
         if columns.count(name) > 1:
             raise MalformedLog(1, f"the header names the column {name} twice")
     missing = [name for name in REQUIRED_COLUMNS if name not in columns]
     if missing:
         raise MalformedLog(1, f"the header lacks {', '.join(missing)}")
-    return {name: columns.index(name) for name in (*REQUIRED_COLUMNS, "kind") if name in columns}
+    return {name: columns.index(name) for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS) if name in columns}
 
 
 def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswer:
@@ -139,6 +145,9 @@ def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswe
     correct = row[place["correct"]]
     if correct not in ("0", "1") and kind != STUDY:
         raise MalformedLog(line, f"correct is {shown(correct)}, not 0 or 1")
+    rating = (row[place["rating"]] if "rating" in place else "") or None
+    if rating is not None and rating not in RATINGS:
+        raise MalformedLog(line, f"rating is {shown(rating)}, not one of {', '.join(RATINGS)}")
     return LoggedAnswer(
         line,
         _id(line, "user_id", row[place["user_id"]]),
@@ -147,6 +156,8 @@ def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswe
         _milliseconds(line, row[place["timestamp"]]),
         None if kind == STUDY else correct == "1",
         kind,
+        rating,
+        _spent_ms(line, row[place["time_spent_ms"]]) if "time_spent_ms" in place else 0,
     )
 
 
@@ -156,6 +167,13 @@ def _id(line: int, column: str, text: str) -> str:
     if len(text) > LONGEST_ID_BYTES or len(text.encode()) > LONGEST_ID_BYTES:
         raise MalformedLog(line, f"{column} is longer than {LONGEST_ID_BYTES} bytes")
     return text
+
+
+def _spent_ms(line: int, text: str) -> int:
+    if text and not _SECONDS.fullmatch(text):
+        raise MalformedLog(line, f"time_spent_ms is {shown(text)}, not a number of milliseconds")
+    spent_ms = int(text.partition(".")[0] or 0)
+    return spent_ms if spent_ms <= LONGEST_TIME_MS else 0
 
 
 def _milliseconds(line: int, text: str) -> int:

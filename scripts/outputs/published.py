@@ -17,6 +17,7 @@ import json
 from scripts.outputs.answer import ANSWER
 from scripts.outputs.batch_line import BATCH_LINE
 from scripts.outputs.doctor import DOCTOR
+from scripts.outputs.export_summary import EXPORT_SUMMARY
 from scripts.outputs.failure import FAILURE
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
@@ -36,6 +37,7 @@ BODIES: dict[str, Schema] = {
     "worker-request": WORKER_REQUEST,
     "worker-answer": WORKER_ANSWER,
     "worker-failure": WORKER_FAILURE,
+    "export-summary": EXPORT_SUMMARY,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -48,6 +50,7 @@ TITLES = {
     "worker-request": "A request to worker.py",
     "worker-answer": "A prediction, as worker.py writes it",
     "worker-failure": "A failure, as worker.py writes it",
+    "export-summary": "What export_history.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -60,6 +63,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "worker-request": {"1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4"},
     "worker-answer": {"1.0.0": "ab224ebc49c14cfef149030ff4e12beb9b8e050e043188173bccd7b7bd9f1f48"},
     "worker-failure": {"1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f"},
+    "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

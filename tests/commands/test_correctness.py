@@ -99,7 +99,7 @@ def test_whoever_judges_answers_hands_the_setting_on() -> None:
     assert found == [
         "ml/training/examples.py: labelled_examples((), {}, None)",  # no examples: only their columns
         # whose answers are right or wrong only
-        "scripts/benchmarks/quality_tasks.py: build_table(client, table, until_ms, training, SETS[name])",
+        "scripts/benchmarks/quality_tasks.py: build_table(client, table, until_ms, training, below)",
     ]
 
 

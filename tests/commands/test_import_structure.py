@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -229,11 +228,3 @@ def test_a_chain_longer_than_pythons_stack_holds_its_one_circle() -> None:
     chain = [(str(n), str(n + 1)) for n in range(20_000)]
     assert circles(chain) == []
     assert [len(each) for each in circles([*chain, ("20000", "0")])] == [20_001]
-
-
-def test_a_summary_is_one_object(sqlite_url: str, tmp_path: Path) -> None:
-    done = CliRunner().invoke(
-        import_structure, [str(written(tmp_path, OBJECTIVES)), "--database-url", sqlite_url, "--json"]
-    )
-    assert done.stderr == ""
-    assert json.loads(done.stdout)["files"][0]["columns"]["id"] == "objective_id"

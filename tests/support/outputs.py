@@ -25,6 +25,7 @@ _MARKS = {
     "alerts": "monitor-report",
     "features": "answer",
     "kept_objectives": "structure-summary",
+    "learners_opted_out": "export-summary",
     "user_id": "batch-line",
 }
 """A field that tells one kind of output from those below it."""

@@ -1,0 +1,1 @@
+"""From the platform's tables to an answer log in the plain layout."""
