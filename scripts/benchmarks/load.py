@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import count, cycle
 from typing import NamedTuple
 
-from db.demo import LEARNER, OBJECTIVES
+from db.demo import LEARNER, NOW_MS, OBJECTIVES
+from ml.instants import iso
 from scripts.benchmarks.processes import CannotMeasure
 
 
@@ -26,10 +28,9 @@ class Asker(asyncio.Protocol):
     Httpx would need more time than the service.
     """
 
-    def __init__(self, requests: Sequence[bytes], until: float, latencies_ms: list[float]) -> None:
+    def __init__(self, requests: Iterator[bytes], until: float, latencies_ms: list[float]) -> None:
         self.requests, self.until, self.latencies_ms = requests, until, latencies_ms
         self.finished = asyncio.get_running_loop().create_future()
-        self.asked = 0
         self.received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -39,9 +40,9 @@ class Asker(asyncio.Protocol):
 
     def _ask(self) -> None:
         self.received = b""
+        request = next(self.requests)
         self.started = time.perf_counter()
-        self.transport.write(self.requests[self.asked % len(self.requests)])  # type: ignore[attr-defined]
-        self.asked += 1
+        self.transport.write(request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         """Collects an answer, and notes the time once it is whole."""
@@ -71,16 +72,20 @@ class Asker(asyncio.Protocol):
             self.transport.close()
 
 
-async def load(port: int, connections: int, seconds: float) -> Round:
-    """Keeps up the load for the given number of seconds."""
-    requests = [_request(port, LEARNER, objective) for objective in OBJECTIVES]
+async def load(port: int, connections: int, seconds: float, each_afresh: bool = False) -> Round:
+    """Keeps up the load for the given number of seconds.
+
+    each_afresh: whether each request is for a moment of its own, for which the service has kept no learner's rows.
+    """
+    objectives = list(OBJECTIVES)
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     latencies_ms: list[float] = []
     askers = []
     for place in range(connections):
-        turned = requests[place % len(requests) :] + requests[: place % len(requests)]
-        begin = partial(Asker, turned, started + seconds, latencies_ms)
+        turned = objectives[place % len(objectives) :] + objectives[: place % len(objectives)]
+        requests = _each_afresh(port, turned) if each_afresh else cycle([_request(port, each) for each in turned])
+        begin = partial(Asker, requests, started + seconds, latencies_ms)
         _, asker = await loop.create_connection(begin, "127.0.0.1", port)
         askers.append(asker)
     try:
@@ -92,7 +97,15 @@ async def load(port: int, connections: int, seconds: float) -> Round:
     return Round(len(latencies_ms) / (time.perf_counter() - started), latencies_ms)
 
 
-def _request(port: int, user_id: str, objective_id: str) -> bytes:
-    body = json.dumps({"user_id": user_id, "objective_id": objective_id}).encode()
+_moments_ms = count(NOW_MS + 1)
+
+
+def _each_afresh(port: int, objectives: Sequence[str]) -> Iterator[bytes]:
+    for objective in cycle(objectives):
+        yield _request(port, objective, as_of=iso(next(_moments_ms)))
+
+
+def _request(port: int, objective_id: str, **others: str) -> bytes:
+    body = json.dumps({"user_id": LEARNER, "objective_id": objective_id, **others}).encode()
     head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -39,6 +39,8 @@ from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
 from scripts.cli.options import Number
 
 OURS, GUIDE = "service", "guide-shaped reference"
+AFRESH = "service, no rows kept"
+"""The service when each request is for a moment of its own, so that it has to read the learner's rows."""
 STARTS_WITHIN_S = 120.0
 WARM_UP_S = 1.0
 LEAST_THROUGHPUT, MOST_P99 = 6.0, 1.0
@@ -78,12 +80,13 @@ def service(
         ports = {OURS: stack.enter_context(_ours(workshop, url))}
         if reference:
             ports[GUIDE] = stack.enter_context(_guide(workshop, url))
+        ports = {OURS: ports[OURS], AFRESH: ports[OURS], **ports}
         turns: dict[str, list[Round]] = {name: [] for name in ports}
-        for port in ports.values():
+        for port in set(ports.values()):
             asyncio.run(load(port, connections, min(seconds, WARM_UP_S)))
         for _ in range(rounds):
             for name, port in ports.items():
-                turns[name].append(asyncio.run(load(port, connections, seconds)))
+                turns[name].append(asyncio.run(load(port, connections, seconds, name == AFRESH)))
         return report_of(turns, this_run((version,)))
 
 

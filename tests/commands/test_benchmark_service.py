@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from scripts.benchmark import benchmark
 from scripts.benchmarks.load import Round, load
 from scripts.benchmarks.processes import CannotMeasure
-from scripts.benchmarks.service import GUIDE, OURS, report_of
+from scripts.benchmarks.service import AFRESH, GUIDE, OURS, report_of
 from tests.support.benchmarks import SOME_RUN, figures_of
 
 pytestmark = pytest.mark.slow
@@ -25,7 +25,7 @@ def test_both_services_are_measured_over_one_database(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
     figures = figures_of(report)
-    assert list(figures) == [OURS, GUIDE]
+    assert list(figures) == [OURS, AFRESH, GUIDE]
     for row in figures.values():
         assert row["answers"]["value"] >= 3
         assert row["predictions/s"]["value"] > 0

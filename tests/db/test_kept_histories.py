@@ -7,13 +7,14 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 
 import db
-from db import errors
+from db import Opened, errors
 from db.client import Client
 from db.demo import LEARNER, NOW_MS, OBJECTIVES
 from db.kept_histories import KeptHistories
@@ -21,6 +22,9 @@ from db.url import parse
 from ml.study.history import WINDOW
 from tests.support.postgres_server import connected
 from tests.support.study_database import DAY_MS, HOUR_MS
+
+if TYPE_CHECKING:
+    from db import Conversation
 
 OBJECTIVE = "action-potentials"
 LEARNERS = (LEARNER, LEARNER, LEARNER, "demo-classmate-1", "nobody")
@@ -305,3 +309,107 @@ def test_the_nearest_plans_change_with_time(editor: Editor) -> None:
             assert before == expected
             seen.add(repr(expected.learner))
         assert len(seen) > 4
+
+
+ELSEWHERE_IN_POSTGRESQL = (
+    "TRUNCATE behavioral_patterns",
+    "CREATE TABLE later (LIKE reviews INCLUDING ALL); INSERT INTO later SELECT * FROM reviews WHERE rating = 'AGAIN'; "
+    "DELETE FROM reviews WHERE rating = 'AGAIN'",
+    "ALTER TABLE later INHERIT reviews",  # its rows are in the places where those of another table lie
+    "ALTER TABLE later NO INHERIT reviews",
+    "ALTER TABLE reviews RENAME TO kept_reviews; CREATE VIEW reviews AS"
+    " SELECT * FROM kept_reviews WHERE rating = 'GOOD'",
+    "UPDATE kept_reviews SET rating = 'GOOD' WHERE rating = 'HARD'",
+)
+NO_EDITS = (
+    "BEGIN; DELETE FROM reviews; ROLLBACK",
+    "VACUUM (FREEZE) reviews",
+    "VACUUM FULL reviews",
+    "ANALYZE",
+    "UPDATE reviews SET rating = rating",
+    "REINDEX TABLE reviews",
+)
+
+
+def test_what_postgresql_does_to_whole_tables_shows(demo_database: str) -> None:
+    if not demo_database.startswith("postgresql"):
+        return
+    editor, kept = Editor(demo_database), KeptHistories()
+    with clients(editor.url, 2) as (plain, client):
+
+        def both() -> str:
+            asked = LEARNER, OBJECTIVE, None, WINDOW
+            expected = repr(plain.read(*asked))
+            assert repr(kept.read(client, *asked)) == expected
+            return expected
+
+        for statement in (*NO_EDITS, *ELSEWHERE_IN_POSTGRESQL):
+            for name in ("a", "b", "c"):
+                editor.run(f"UPDATE users SET name = '{name}' WHERE id = 'demo-classmate-1'")
+                before = both()
+            editor.run(*(statement.split("; ") if statement.startswith("BEGIN") else [statement]))
+            assert (both() == before) is (statement in NO_EDITS), statement
+    editor.close()
+
+
+def is_kept(client: Client) -> bool:
+    def told(opened: Opened) -> Conversation[bool]:
+        yield from ()
+        return opened.mark is not None and opened.is_kept
+
+    return client.converse(told, marked=True)
+
+
+VIEW = (
+    'ALTER TABLE missions RENAME TO own_missions; CREATE VIEW missions AS SELECT id, "userId", date, status,'
+    " '[' || {}() || ']' AS objectives FROM own_missions"
+)
+WITHOUT_PROOF = {
+    "sqlite": {
+        "a view": VIEW.format("random"),
+        "a virtual table": "DROP TABLE missions;CREATE VIRTUAL TABLE missions USING fts4(id, userId, date, objectives)",
+    },
+    "postgresql": {
+        "a view": VIEW.format("clock_timestamp") + "; GRANT SELECT ON missions TO reads_only",
+        "a foreign table": "CREATE FOREIGN DATA WRAPPER far; CREATE SERVER away FOREIGN DATA WRAPPER far;"
+        "CREATE FOREIGN TABLE elsewhere () INHERITS (missions) SERVER away",
+        "a policy": "ALTER TABLE missions ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON missions"
+        " USING (current_setting('application_name') <> 'x')",
+        "some columns only": 'REVOKE SELECT ON missions FROM reads_only; GRANT SELECT (id, "userId", date, status,'
+        " objectives) ON missions TO reads_only",
+        "a pooler": "SELECT 1",
+    },
+}
+
+
+@pytest.fixture
+def reads_only(editor: Editor) -> Iterator[str]:
+    """The database's URL, in PostgreSQL for a role that may only read."""
+    if not editor.is_postgresql:
+        yield editor.url
+        return
+    editor.run("CREATE ROLE reads_only LOGIN", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reads_only")
+    yield editor.url.replace("postgres@", "reads_only@")
+    editor.run("DROP OWNED BY reads_only", "DROP ROLE reads_only")
+
+
+@pytest.mark.parametrize("what", WITHOUT_PROOF["postgresql"] | WITHOUT_PROOF["sqlite"])
+def test_where_there_is_no_proof_everything_is_read_afresh(editor: Editor, reads_only: str, what: str) -> None:
+    statements = WITHOUT_PROOF["postgresql" if editor.is_postgresql else "sqlite"].get(what)
+    if statements is None:
+        return
+    url = f"{reads_only}?pgbouncer=true" if what == "a pooler" else reads_only
+    kept = KeptHistories()
+    with clients(reads_only, 1) as (client,):
+        watched = Watched(client)
+        reading = partial(kept.read, client, LEARNER, OBJECTIVE, None, WINDOW)
+        assert watched.during(reading) > 20 > 5 >= watched.during(reading)
+    for statement in statements.split(";"):
+        editor.run(statement)
+    with clients(url, 1) as (client,):
+        if what == "a foreign table":  # its wrapper has nothing to read with
+            assert not is_kept(client)
+            return
+        watched = Watched(client)
+        reading = partial(kept.read, client, LEARNER, OBJECTIVE, None, WINDOW)
+        assert all(watched.during(reading) > 20 for _ in range(3))
