@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 
 from db.reading.rows import LearnerRows, ReviewRow, ValidationRow
 from ml.errors import ModelRefused
+from ml.features.build import features_of_all
 from ml.features.vector import ESTIMATED_FEATURES
 from ml.storage import difficulty_file, difficulty_table
 from ml.storage.difficulty_table import EVERYBODY, DifficultyTable, fold_of, row_checksum
 from ml.storage.difficulty_table import OBJECTIVE as COUNTS
 from ml.study.difficulty import NO_DIFFICULTY
 from ml.study.estimates import LearnerEstimates, difficulty_facing
+from ml.study.history import DAY_MS, StudyHistory
 from ml.training.difficulty_build import FEWEST_OF_A_CROWD, build_difficulty_table, crowds_of
 from tests.support.features import estimated_features
-from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers, card, study, study_rows, validation
+from tests.support.history_builder import AS_OF_MS, OBJECTIVE, answers, card, objective, study, study_rows, validation
 
 OBJECTIVES = ("a", "b", "c")
 
@@ -138,6 +140,34 @@ def test_a_prediction_looks_up_all_that_its_history_touches(tmp_path: Path) -> N
     assert {card_id for card_id, rate in known.items() if rate is not None} == {"met/0", f"{OBJECTIVE}/2"}
     assert difficulty_facing(history.past, [history.objective.id], history.cards, None, "GOOD") is NO_DIFFICULTY
     table.close()
+
+
+def test_estimates_kept_with_the_rows_give_the_features_of_a_replay(tmp_path: Path) -> None:
+    """Whatever objective was faced before, at whatever moment, with whatever table and setting."""
+    names = (*OBJECTIVES, "met", "other")
+    others = [
+        learner(f"n{n}", [row for name in names for row in answers("GGA" if n % 2 else "AAG", 9 + n % 3, name)])
+        for n in range(40)
+    ]
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    build_difficulty_table(os.fspath(tmp_path / "hard.sqlite3"), others[:20], AS_OF_MS, correct_from="HARD")
+    hard = DifficultyTable.open(os.fspath(tmp_path / "hard.sqlite3"))
+    tables = [(table_of(tmp_path / "one", others), "GOOD"), (table_of(tmp_path / "two", others[:9]), "GOOD")]
+    mine = {
+        "reviews": answers("GHAGA", 9, "a") + answers("AHGA", 2, "met") + answers("GGA", 1, "b"),
+        "validations": [validation(0.4, 4, "a"), validation(0.9, 3, "c")],
+    }
+    of_rows: dict[object, object] = {}
+    for later_ms in (0, 1, DAY_MS):
+        for table, correct_from in (*tables, (None, "HARD"), (hard, "HARD"), (None, "GOOD"), tables[0]):
+            for faced in (*names, "never"):
+                cards = [card(name=f"{faced}/{n}")._replace(next_review_at_ms=AS_OF_MS) for n in range(3)]
+                rows = study_rows(faced=objective(faced), cards=cards, as_of_ms=AS_OF_MS + later_ms, **mine)
+                afresh, kept = (StudyHistory.before(rows, correct_from, each) for each in (None, of_rows))
+                assert features_of_all([kept], table)[0].to_dict() == features_of_all([afresh], table)[0].to_dict()
+    for table in (hard, *(each for each, _ in tables)):
+        table.close()
 
 
 def test_nothing_of_a_learner_is_kept_where_there_is_no_table() -> None:
