@@ -7,6 +7,7 @@
     ├── InvalidSetting      an environment variable or option holds a value that it cannot have (exit 78)
     ├── InvalidFeatures     a feature vector from outside does not fit (exit 2)
     ├── NotEnoughExamples   there is too little data to train on
+    ├── NotProven           the trained model is not proven to be better
     ├── UnsupportedClient   the object handed to the extractor is not a database client
     └── UnknownTopic        no objective belongs to the topic asked for
 
@@ -47,6 +48,10 @@ class InvalidFeatures(PredictorError):
 
 class NotEnoughExamples(PredictorError):
     """Raised when there are too few labelled examples, or only one class of them, to fit a model."""
+
+
+class NotProven(PredictorError):
+    """Raised when a trained model must not answer, because it is not proven better than what knows less."""
 
 
 class UnsupportedClient(PredictorError):

@@ -19,6 +19,7 @@ from scripts.cli.extras import Extras
 
 COMMANDS = {
     "batch": "scripts.benchmarks.batch:batch",
+    "coverage": "scripts.benchmarks.coverage:coverage",
     "difficulty": "scripts.benchmarks.difficulty:difficulty",
     "monitor": "scripts.benchmarks.monitor:monitor",
     "service": "scripts.benchmarks.service:service",
@@ -26,6 +27,7 @@ COMMANDS = {
     "quality": "scripts.benchmarks.quality:quality",
     "scale": "scripts.benchmarks.scale:scale",
     "startup": "scripts.benchmarks.startup:startup",
+    "training": "scripts.benchmarks.training:training",
 }
 """Command -> module:attribute."""
 

@@ -15,6 +15,7 @@ if __package__ in (None, ""):
 
 import click
 
+from ml.errors import NotProven
 from scripts.cli.command import as_record, command
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import Usage
@@ -33,10 +34,15 @@ from scripts.workers.options import engine_options, names_workers
 extras = Extras()
 with extras:
     from scripts.training.initial import train_on_platform
-    from scripts.training.pretrained import pretrain_on_platforms
+    from scripts.training.pretrained import pretrain_on_platforms, told_of_prior
 
 
-@command({0: "a model was written", 1: "there are too few labelled visits, and the present model stays"})
+@command(
+    {
+        0: "the model was trained, and answers",
+        1: "there are too few labelled visits, or the model is not proven better; the present model stays",
+    }
+)
 @extras.required
 @database_options(
     several=True,
@@ -58,37 +64,35 @@ with extras:
     "names",
     multiple=True,
     metavar="TEXT",
-    help="With --pretrained: what each database contains, in the order of the databases.",
+    help="What each database contains, in the order of the databases; default: the name of the one database.",
 )
+@click.option("--force", is_flag=True, help="Let the model answer even if it is not proven better; its card says so.")
 @correct_from_option()
 @engine_options(jobs=2)
 @json_option
 @as_record(TrainingOptions)
 def train_initial_model(options: TrainingOptions) -> None:
-    """Train a model on the study history in a database, and let it answer.
+    """Train a model on the study history in a database, and let it answer if it is better than what knows less.
 
-    With fewer than 50 labelled visits, or only one outcome, nothing is written and the present model stays. With fewer
-    than 100, the shipped weights keep their proportions, and only the difficulties and the base rate are learned.
+    Every labelled visit is predicted by a model that saw no visit of that learner. By these predictions the model must
+    be better than the constant and than the rules, each with 95 % confidence over learners, and its calibration slope
+    must not be negative; otherwise nothing is written, and the present model stays.
+
+    With fewer than 50 labelled visits, or only one outcome, nothing is trained. With fewer than 100, the shipped
+    weights keep their proportions, and only the difficulties and the base rate are learned.
     """
+    if len(options.urls) > 1 and not options.pretrained:
+        raise Usage("Several --database-url need --pretrained.")
     if options.pretrained:
         made = pretrain_on_platforms(options)
-    elif len(options.urls) > 1:
-        raise Usage("Several --database-url need --pretrained.")
-    else:
-        made = train_on_platform(options)
-    if options.as_json:
-        click.echo(json.dumps(made))
+        click.echo(json.dumps(made) if options.as_json else told_of_prior(made))
         return
-    for name, value in made.items():
-        click.echo(f"{name}: {_written(name, value)}")
-    if options.difficulty_only:
-        click.echo("The weights were kept; the figures are those measured when the weights were trained.")
-
-
-def _written(name: str, value: object) -> str:
-    if name == "labels":
-        return f"{value:,.0f}"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if len(options.names) > 1:
+        raise Usage("Several --source need --pretrained.")
+    trained = train_on_platform(options)
+    click.echo(json.dumps(trained.to_dict()) if options.as_json else trained.text())
+    if trained.version is None:
+        raise NotProven(trained.refusal)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Champion against challenger: whether a newly trained model may replace the present one.
+"""The gate through which every trained model passes before it may answer, the first one and every later one.
 
-Both predict the same rows, which are newer than either training. The challenger must be better with one-sided 95 %
-confidence (paired bootstrap over learners, log-loss), better than the constant and than the rules, and not worse in
-recall or calibration beyond a margin. Over all rows, the figure itself must stay within the margin. In a slice, only
-proven harm counts, since among many small slices one always looks bad by chance. In every other case the champion
-stays.
+All models predict the same rows, on which the new one was not trained: rows newer than both trainings, or, for a first
+model, each learner's visits predicted without that learner. The new model must be better than the constant and than the
+rules, and than the champion where there is one, each with one-sided 95 % confidence (paired bootstrap over learners,
+log-loss); its calibration slope must not be negative. Against a champion it must not be worse in recall or calibration
+beyond a margin either: over all rows the figure itself must stay within the margin; in a slice, only proven harm
+counts, since among many small slices one always looks bad by chance. In every other case the present model stays.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ from ml.evaluation.slices import natural_groups
 FEWEST_EXAMPLES = 300
 FEWEST_STRUGGLES = 100
 FEWEST_IN_SLICE = 100
+FEWEST_AT_FIRST, FEWEST_OUTCOMES_AT_FIRST = 50, 10
+"""Examples, and of them struggles and others each, for a first model: its rivals know less than a champion does."""
+FEWEST_LEARNERS = 5
+"""Resampling fewer learners than this tells nothing about the next one."""
 RECALL_MARGIN = 0.03
 CALIBRATION_MARGIN = 0.02
 """The margin on the expected calibration error."""
@@ -45,7 +50,8 @@ class Check(NamedTuple):
 class Verdict(NamedTuple):
     """outcome: PROMOTED, INCONCLUSIVE or INSUFFICIENT.
 
-    gain: the challenger's log-loss minus the champion's; below 0 is better.
+    gain: the new model's log-loss minus the champion's, or minus the constant's where there is no champion; below 0 is
+    better.
     """
 
     outcome: str
@@ -56,6 +62,11 @@ class Verdict(NamedTuple):
     def promote(self) -> bool:
         """Whether the challenger may answer."""
         return self.outcome == PROMOTED
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that do not hold."""
+        return tuple(check for check in self.checks if not check.passed)
 
     def to_dict(self) -> dict[str, object]:
         """Plain builtins, ready for JSON."""
@@ -69,7 +80,7 @@ class Verdict(NamedTuple):
 
 def decide(
     labels: Sequence[float] | npt.NDArray[Any],
-    champion: Sequence[float] | Floats,
+    champion: Sequence[float] | Floats | None,
     challenger: Sequence[float] | Floats,
     rules: Sequence[float] | Floats,
     learners: Sequence[object] | npt.NDArray[Any],
@@ -78,39 +89,46 @@ def decide(
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
 ) -> Verdict:
-    """Compare the challenger with the champion on rows newer than both trainings.
+    """Decide whether a new model may answer, by rows on which it was not trained.
 
-    Row i has labels[i] (0 or 1), three probabilities, learners[i], and a value in each dimension of groups. Raises
-    ValueError where lengths differ or values are out of range.
+    Args:
+        labels: of each row, 0 or 1.
+        champion: the present model's probabilities of rows newer than its training; None where a first model is judged.
+        challenger, rules: the new model's probabilities, and those of the rules.
+        learners: of each row.
+        groups: a value of each row in each dimension in which the champion must not be proven better.
+        bootstrap: the number of resamples of the learners.
+        seed: of the resamples.
+
+    Raises ValueError where lengths differ or values are out of range.
     """
     y, after = forecast(labels, challenger)
-    _, before = forecast(labels, champion)
     _, by_rules = forecast(labels, rules)
-    missing = _missing(y)
+    before = None if champion is None else forecast(labels, champion)[1]
+    who = np.asarray(learners)
+    missing = _missing(y, who, first=before is None)
     if missing:
         return Verdict(INSUFFICIENT, (Check("amount", False, missing),), None)
-    who = np.asarray(learners)
 
-    def difference(metric: str, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Difference:
+    def difference(rival: Floats, metric: str, rows: npt.NDArray[np.intp] | slice = slice(None)) -> Difference:
         return paired_difference(
-            y[rows], before[rows], after[rows], who[rows], metric=metric, bootstrap=bootstrap, seed=seed
+            y[rows], rival[rows], after[rows], who[rows], metric=metric, bootstrap=bootstrap, seed=seed
         )
 
-    gain = difference("log_loss")
-    loss = float(metrics.log_losses(y, after).mean())
-    constant = float(metrics.log_losses(y, np.full_like(y, y.mean())).mean())
-    of_rules = float(metrics.log_losses(y, by_rules).mean())
+    constant = difference(np.full_like(y, y.mean()), "log_loss")
     checks = [
         Check("amount", True, f"{len(y)} examples, {int(y.sum())} of them struggles"),
-        Check(
-            "log_loss",
-            gain.upper is not None and gain.upper < 0,
-            f"log-loss changes by {_signed(gain.value)}, with 95 % confidence by less than {_signed(gain.upper)}",
-        ),
-        Check("constant", loss < constant, f"log-loss {loss:.4f} against {constant:.4f} of the constant"),
-        Check("rules", loss < of_rules, f"log-loss {loss:.4f} against {of_rules:.4f} of the rules"),
-        _no_worse("recall", difference("recall"), RECALL_MARGIN, falls=True),
-        _no_worse("calibration", difference("ece"), CALIBRATION_MARGIN, falls=False),
+        _better("constant", "the constant", constant),
+        _better("rules", "the rules", difference(by_rules, "log_loss")),
+        _rising(y, after),
+    ]
+    if before is None:
+        return _verdict(checks, constant)
+    gain = difference(before, "log_loss")
+    checks[1:1] = [_better("log_loss", "the champion", gain)]
+    checks += [
+        _no_worse("recall", difference(before, "recall"), RECALL_MARGIN, falls=True),
+        _no_worse("calibration", difference(before, "ece"), CALIBRATION_MARGIN, falls=False),
     ]
     for dimension, values in (groups or {}).items():
         names, codes = natural_groups(values)
@@ -118,27 +136,57 @@ def decide(
             rows = np.flatnonzero(codes == code)
             if len(rows) < FEWEST_IN_SLICE:
                 continue
-            worse = difference("log_loss", rows)
+            worse = difference(before, "log_loss", rows)
             proven = worse.lower is not None and worse.lower > SLICE_LOG_LOSS_MARGIN
             sentence = f"log-loss changes by {_signed(worse.value)} among {len(rows)} examples"
             checks.append(Check(f"{dimension}={value}", not proven, sentence))
-            recall = difference("recall", rows)
+            recall = difference(before, "recall", rows)
             fallen = recall.upper is not None and recall.upper < -RECALL_MARGIN
             checks.append(
                 Check(f"{dimension}={value} recall", not fallen, f"recall changes by {_signed(recall.value)}")
             )
+    return _verdict(checks, gain)
+
+
+def _verdict(checks: Sequence[Check], gain: Difference) -> Verdict:
     outcome = PROMOTED if all(check.passed for check in checks) else INCONCLUSIVE
     return Verdict(outcome, tuple(checks), gain)
 
 
-def _missing(y: Floats) -> str:
-    struggles = int(y.sum())
-    wanted = []
-    if len(y) < FEWEST_EXAMPLES:
-        wanted.append(f"{FEWEST_EXAMPLES - len(y)} more examples (of {FEWEST_EXAMPLES})")
-    if struggles < FEWEST_STRUGGLES:
-        wanted.append(f"{FEWEST_STRUGGLES - struggles} more struggles (of {FEWEST_STRUGGLES})")
-    return "the hold-out needs " + " and ".join(wanted) if wanted else ""
+def _missing(y: Floats, who: npt.NDArray[Any], first: bool) -> str:
+    struggles, learners = int(y.sum()), len(np.unique(who))
+    wanted = [
+        _more("example", len(y), FEWEST_AT_FIRST if first else FEWEST_EXAMPLES),
+        _more("struggle", struggles, FEWEST_OUTCOMES_AT_FIRST if first else FEWEST_STRUGGLES),
+        _more("example without a struggle", len(y) - struggles, FEWEST_OUTCOMES_AT_FIRST if first else 0),
+        _more("learner", learners, FEWEST_LEARNERS),
+    ]
+    told = " and ".join(each for each in wanted if each)
+    return f"{'the proof' if first else 'the hold-out'} needs {told}" if told else ""
+
+
+def _more(what: str, have: int, fewest: int) -> str:
+    if have >= fewest:
+        return ""
+    noun, *rest = what.split(" ")
+    plural = "" if fewest - have == 1 else "s"
+    return f"{fewest - have} more {' '.join([noun + plural, *rest])} (of {fewest})"
+
+
+def _better(name: str, rival: str, change: Difference) -> Check:
+    if change.value is None or change.upper is None:
+        return Check(name, False, f"nothing can be said against {rival}: {change.reason}")
+    sentence = f"log-loss changes by {_signed(change.value)} against {rival}, with 95 % confidence by less than"
+    return Check(name, change.upper < 0, f"{sentence} {_signed(change.upper)}")
+
+
+def _rising(y: Floats, after: Floats) -> Check:
+    line = metrics.calibration_line(y, after)
+    if line is not None:
+        return Check("slope", line.slope >= 0, f"calibration slope {line.slope:.2f}")
+    # Without a finite line, either all probabilities are equal, or they separate the outcomes.
+    auc = metrics.roc_auc(y, after)
+    return Check("slope", auc is not None and auc > 0.5, "no finite calibration slope")
 
 
 def _no_worse(name: str, change: Difference, margin: float, falls: bool) -> Check:

@@ -61,6 +61,7 @@ class Interrupted(CommandFailed):
 
 EXIT_CODES: tuple[tuple[type[BaseException], int, str], ...] = (
     (errors.NotEnoughExamples, TO_LOOK_AT, "not_enough_examples"),
+    (errors.NotProven, TO_LOOK_AT, "not_proven"),
     (Usage, USAGE, "usage"),
     (errors.InvalidFeatures, USAGE, "invalid_features"),
     (database.UnknownLearner, UNKNOWN, "unknown_learner"),
@@ -84,7 +85,7 @@ EXIT_CODES: tuple[tuple[type[BaseException], int, str], ...] = (
 
 MEANINGS = {
     DONE: "the command did what it was asked to do",
-    TO_LOOK_AT: "too few labelled visits to train on; of `monitor.py`: an alert",
+    TO_LOOK_AT: "too few labelled visits to train on, or no proof that the model is better; of `monitor.py`: an alert",
     USAGE: "the arguments are invalid",
     UNKNOWN: "the learner, the objective or the topic is unknown",
     UNAVAILABLE: "the database or the workers cannot be reached, or refuse what is asked of them",

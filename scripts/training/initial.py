@@ -1,14 +1,19 @@
-"""The first model of a deployment: the shipped weights, corrected by the platform's own history."""
+"""The first model of a deployment: the shipped weights, corrected by the platform's own history.
+
+It answers only after it has passed the gate of ml/evaluation/promotion.py.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 import db
 from ml.errors import ModelUnsuited, NotEnoughExamples
-from ml.evaluation.figures import evaluate
+from ml.evaluation.figures import Evaluation, evaluate
+from ml.evaluation.promotion import Verdict, decide
 from ml.model import suited
 from ml.places import PRETRAINED, shipped
 from ml.scoring.scorecard import SavedModel
@@ -19,21 +24,99 @@ from ml.training.fit import BAGS, HELD_OUT_FOLDS
 from ml.training.model_card import card, figures_of
 from ml.training.prior import Trained, adapt, refuse_too_few, with_figures
 from scripts.cli.command import note
+from scripts.cli.counted import counted
 from scripts.cli.progress import bar
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
+from scripts.training.measuring import figure_lines, rules_on
 from scripts.training.options import TrainingOptions
 
 HOW_MEASURED = (
     "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"
     " difficulties come from other learners. Calibration and the choice among {} candidates used the same rows."
 )
+STAYS = "the present model stays"
 
 
-def train_on_platform(options: TrainingOptions) -> dict[str, object]:
-    """Trains on the one database that the options name, and lets the model answer.
+class FirstTraining(NamedTuple):
+    """What was done. version: the model that answers now, None where the gate kept the present one.
 
-    Returns what was written and how good it is. Raises NotEnoughExamples, PredictorError, DatabaseError, WorkersLost.
+    difficulty: the table's file name. chosen: the candidate among the ways to fit. figures: those in the model file;
+    they are those of the model named by figures_of. measured: how good the model is on the platform's own visits.
+    verdict: the gate's. forced: it answers against the verdict. The last four are None or False where only difficulties
+    were learned.
+    """
+
+    models_dir: str
+    version: str | None
+    difficulty: str | None
+    correct_from: str
+    source: str
+    figures: Mapping[str, float]
+    figures_of: str
+    chosen: str | None = None
+    measured: Evaluation | None = None
+    verdict: Verdict | None = None
+    forced: bool = False
+
+    @property
+    def refusal(self) -> str:
+        """Why the present model stays, in one sentence."""
+        failed = self.verdict.failed if self.verdict is not None else ()
+        why = "; ".join(f"{check.name}: {check.sentence}" for check in failed)
+        return f"the new model is not proven better, and {STAYS} (--force lets the new one answer). {why}"
+
+    @property
+    def path(self) -> str | None:
+        """The model's file."""
+        return None if self.version is None else os.path.join(self.models_dir, self.version + ".pkl")
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain builtins, ready for JSON; the figures of the model file stand beside the rest."""
+        return {
+            "model": self.path,
+            "promoted": self.version is not None,
+            "forced": self.forced,
+            "difficulty": self.difficulty,
+            "correct_from": self.correct_from,
+            "source": self.source,
+            "figures_of": self.figures_of,
+            **({} if self.chosen is None else {"chosen": self.chosen}),
+            "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            "evaluation": None if self.measured is None else self.measured.to_dict(),
+            **self.figures,
+        }
+
+    def text(self) -> str:
+        """What was done, for people."""
+        lines = [f"not written: {STAYS}" if self.path is None else f"model: {self.path}"]
+        if self.difficulty is not None:
+            lines.append(f"difficulty: {self.difficulty}")
+        lines += [f"source: {self.source}", f"correct_from: {self.correct_from}"]
+        if self.measured is None:
+            lines.append(f"The weights are those of {self.figures_of}, and so are these figures, from other platforms:")
+            return "\n".join([*lines, *(f"  {name:22} {_told(name, value)}" for name, value in self.figures.items())])
+        found = self.measured
+        lines += [
+            f"chosen: {self.chosen}",
+            f"{counted(found.n, 'labelled visit')} of {counted(found.learners, 'learner')},"
+            f" {counted(found.struggles, 'struggle')}; each was predicted by a model that saw none of its learner:",
+            *figure_lines(found),
+        ]
+        if self.verdict is not None:
+            lines += [
+                f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}"
+                for check in self.verdict.checks
+            ]
+        if self.forced:
+            lines.append("The model answers although it is not proven better (--force).")
+        return "\n".join(lines)
+
+
+def train_on_platform(options: TrainingOptions) -> FirstTraining:
+    """Trains on the one database that the options name, and lets the model answer if it passes the gate.
+
+    Raises NotEnoughExamples, PredictorError, DatabaseError, WorkersLost.
     """
     models_dir, correct_from, below = options.models_dir, options.correct_from, options.struggle_below
     url, schema = options.urls[0], options.schema
@@ -43,19 +126,37 @@ def train_on_platform(options: TrainingOptions) -> dict[str, object]:
         until_ms = client.now() if options.as_of_ms is None else options.as_of_ms
         table = os.path.join(at, "difficulty")
         size = build_table(client, table, until_ms, options.learners, below, correct_from)
-        source = f"{client.label}: {size.answers} answers of {size.learners} learners"
+        name = options.names[0] if options.names else name_of(client.label)
+        source = f"{name}: {counted(size.answers, 'answer')} of {counted(size.learners, 'learner')}"
+        done = FirstTraining(models_dir, None, None, correct_from, source, prior.figures, prior.model_version)
         if options.difficulty_only:
             if not size.answers:
                 raise NotEnoughExamples("there are no answers to learn difficulties from: the prior is kept")
             sources = [*prior.sources, f"difficulties from {source}"]
-            return _keep(options, table, until_ms, prior, sources, None, {})
+            note_on_card = {"figures_of": prior.model_version, "sources": sources}
+            return _kept(done, table, prior.but(sources=sources, until_ms=until_ms), note_on_card, "difficulties alone")
         extraction = Extraction(url, schema, until_ms, below, correct_from=correct_from)
         examples = read_examples(client, extraction, table, options.learners, options.workers)
         trained = _fitted(prior, examples, source, below, correct_from)
+        y, probabilities = examples.y.astype(float), trained.probabilities
+        verdict = decide(y, None, probabilities, rules_on(examples), examples.learner)
+        found = evaluate(y, probabilities, examples.learner, threshold=trained.result.threshold)
+        saved = with_figures(trained.saved, figures_of(found)).but(until_ms=until_ms)
+        done = done._replace(
+            figures=saved.figures,
+            figures_of="this model",
+            chosen=trained.result.chosen,
+            measured=found,
+            verdict=verdict,
+            forced=options.force and not verdict.promote,
+        )
+        if not verdict.promote and not options.force:
+            return done
         how = HOW_MEASURED.format(len(trained.result.log_losses))
-        found = card(trained.saved, examples.X, examples.y.astype(float), trained.probabilities, examples.learner, how)
-        saved = with_figures(trained.saved, measured(trained, examples))
-        return _keep(options, table, until_ms, saved, list(saved.sources), found, {"chosen": trained.result.chosen})
+        gate = {"verdict": verdict.to_dict(), "forced": done.forced}
+        shown = {**card(saved, examples.X, y, probabilities, examples.learner, how), **gate}
+        failed = ", ".join(check.name for check in verdict.failed)
+        return _kept(done, table, saved, shown, f"forced, although not proven: {failed}" if done.forced else "proven")
 
 
 def _fitted(
@@ -72,33 +173,32 @@ def _fitted(
         )
 
 
-def _keep(
-    options: TrainingOptions,
-    table: str,
-    until_ms: int,
-    saved: SavedModel,
-    sources: list[str],
-    found: dict[str, object] | None,
-    more: Mapping[str, object],
-) -> dict[str, object]:
-    """Puts the difficulty table and the model into the registry, and lets the model answer."""
+def _kept(done: FirstTraining, table: str, saved: SavedModel, shown: Mapping[str, object], why: str) -> FirstTraining:
+    """Puts the difficulty table and the model with its card into the registry, and lets the model answer."""
     now = datetime.now(timezone.utc)
-    registry = Registry(options.models_dir)
+    registry = Registry(done.models_dir)
     with open(table, "rb") as file:
         content = file.read()
     with registry.locked():
         difficulty = registry.add_difficulty(content)
         # correct_from is that of the difficulties, also where the weights are the shipped ones
-        model = saved.but(sources=sources, until_ms=until_ms, difficulty=difficulty, correct_from=options.correct_from)
-        version = registry.add(model, now.date().isoformat(), found)
-        registry.promote(version, now.isoformat(timespec="seconds"), "initial training")
-    return {
-        "model": os.path.join(options.models_dir, version + ".pkl"),
-        "difficulty": difficulty[0],
-        "correct_from": options.correct_from,
-        **more,
-        **saved.figures,
-    }
+        model = saved.but(difficulty=difficulty, correct_from=done.correct_from)
+        version = registry.add(model, now.date().isoformat(), dict(shown))
+        registry.promote(version, now.isoformat(timespec="seconds"), f"initial training: {why}")
+    return done._replace(version=version, difficulty=difficulty[0])
+
+
+def name_of(label: str) -> str:
+    """The database's own name out of a client's label: neither its host nor the directory that it lies in.
+
+    >>> name_of("db.example:5432/school"), name_of("/srv/app/school.sqlite3")
+    ('school', 'school.sqlite3')
+    """
+    return label.replace("\\", "/").rstrip("/").rpartition("/")[2] or "a database"
+
+
+def _told(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name == "labels" else f"{value:.3f}"
 
 
 def _prior(path: str | None, models_dir: str, correct_from: str) -> SavedModel:

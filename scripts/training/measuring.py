@@ -9,6 +9,7 @@ import numpy as np
 
 from db.client import Client
 from ml.evaluation.figures import TOO_FEW, Evaluation, Figure, evaluate
+from ml.evaluation.metrics import Floats
 from ml.evaluation.slices import Slice, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.instants import iso
@@ -47,6 +48,12 @@ def judged(
         vectors = [vector_of(row, at) for row, at in zip(examples.X[start:stop], examples.as_of_ms[start:stop])]
         verdicts += many.judge(vectors) if many else [_by_rules(vector) for vector in vectors]
     return examples, verdicts
+
+
+def rules_on(examples: ExampleSet) -> Floats:
+    """The rules' probability of each visit."""
+    vectors = (vector_of(row, at) for row, at in zip(examples.X, examples.as_of_ms.tolist()))
+    return np.array([rules.predict(vector).probability for vector in vectors], np.float64)
 
 
 def _by_rules(vector: FeatureVector) -> PlainPrediction:
@@ -111,18 +118,24 @@ def table_of(name: str, found: Evaluation, parts: tuple[Slice, ...], correct_fro
     lines.append(f"  answers are correct from {correct_from}")
     if not found.n:
         return "\n".join([*lines, f"  {NO_VISITS}"])
-    lines += [f"  {label:22} {_figure(figure)}" for label, figure in found.figures.items()]
+    lines += figure_lines(found)
+    for part in parts:
+        figures = part.evaluation.figures
+        told = ", ".join(f"{label} {_figure(figures[label])}" for label in ("auc", "brier", "ece"))
+        lines.append(f"  {part.dimension} {part.value} (n = {part.evaluation.n:,}): {told}")
+    return "\n".join(lines)
+
+
+def figure_lines(found: Evaluation) -> list[str]:
+    """One line per figure, and one per threshold with what was measured at it."""
+    lines = [f"  {label:22} {_figure(figure)}" for label, figure in found.figures.items()]
     if found.ece_noise_floor is not None:
         lines.append(f"  {'ece noise floor':22} {found.ece_noise_floor:.3f}")
     for threshold, decisions in found.decisions.items():
         chosen = " (chosen)" if threshold == found.threshold else ""
         told = ", ".join(f"{label} {_figure(figure)}" for label, figure in decisions.items())
         lines.append(f"  from {threshold:.2f}{chosen}: {told}")
-    for part in parts:
-        figures = part.evaluation.figures
-        told = ", ".join(f"{label} {_figure(figures[label])}" for label in ("auc", "brier", "ece"))
-        lines.append(f"  {part.dimension} {part.value} (n = {part.evaluation.n:,}): {told}")
-    return "\n".join(lines)
+    return lines
 
 
 def _figure(figure: Figure) -> str:

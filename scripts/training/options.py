@@ -11,7 +11,7 @@ class TrainingOptions(NamedTuple):
     """The options of train_initial_model.py, whose help explains them.
 
     learners: the ids to train on, None for all. struggle_below: a share, None for the platform's definition. as_of_ms:
-    None for the database's now. names: with pretrained, what each of the urls contains.
+    None for the database's now. names: what each of the urls contains. force: the model answers whatever the gate says.
     """
 
     urls: tuple[str, ...]
@@ -24,6 +24,7 @@ class TrainingOptions(NamedTuple):
     as_of_ms: int | None
     pretrained: bool
     names: tuple[str, ...]
+    force: bool
     correct_from: str
     workers: Workers
     as_json: bool

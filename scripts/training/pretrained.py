@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -64,6 +65,15 @@ def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
     atomic_files.put(os.path.join(options.models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
     atomic_files.put(os.path.join(options.models_dir, "README.md"), readme(found, _remake(options.names)).encode())
     return {"model": path, "chosen": trained.result.chosen, **saved.figures}
+
+
+def told_of_prior(made: Mapping[str, object]) -> str:
+    """What was made, for people; counts as counts."""
+    lines = []
+    for name, value in made.items():
+        shown = f"{value:,.0f}" if name == "labels" else f"{value:.3f}" if isinstance(value, float) else value
+        lines.append(f"{name}: {shown}")
+    return "\n".join(lines)
 
 
 def _read(options: TrainingOptions) -> tuple[list[Source], list[str], str]:

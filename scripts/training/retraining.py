@@ -17,20 +17,20 @@ from ml.evaluation.slices import history_band
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
 from ml.places import CURRENT, shipped
-from ml.scoring import rules
 from ml.scoring.prediction import risk_level
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
 from ml.storage.registry import Registry
 from ml.study.outcome_mark import in_force
 from ml.study.visits import threshold_of
-from ml.training.examples import ExampleSet, vector_of
+from ml.training.examples import ExampleSet
 from ml.training.model_card import answers_of
 from ml.training.prior import adapt
 from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_stored
 from ml.training.tables import asked
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
+from scripts.training.measuring import rules_on
 from scripts.workers.backends import Workers
 
 STUDIED_WITHIN_MS = 14 * 24 * 3_600_000
@@ -147,8 +147,7 @@ def _judge(
     champion: StrugglePredictionModel, challenger: SavedModel, newer: ExampleSet, as_champion_saw_them: ExampleSet
 ) -> Verdict:
     """Each model on the newer examples, with its own knowledge of objectives; the rules see what the champion saw."""
-    rules_said = [rules.predict(vector_of(row, at)) for row, at in zip(as_champion_saw_them.X, newer.as_of_ms.tolist())]
-    by_rules = np.array([prediction.probability for prediction in rules_said])
+    by_rules = rules_on(as_champion_saw_them)
     before = by_rules if champion.saved is None else _probabilities(champion.saved, as_champion_saw_them)
     groups: dict[str, list[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(newer.X)],
