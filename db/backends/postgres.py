@@ -112,6 +112,28 @@ class PostgreSQLConnection(WaitedConnection):
         except psycopg2.Error as error:
             raise self._failure(error) from None
 
+    def glance(self, give_up_at: float) -> tuple[tuple[object, object], int]:
+        """Returns the mark of the database as it is now and the server's time, in milliseconds since 1970."""
+        from math import floor
+
+        import psycopg2
+
+        from db.reading.marks import POSTGRESQL_GLANCE
+
+        self.begin(give_up_at)
+        try:
+            cursor = (self._connection or self._connect()).cursor()
+            self._execute(cursor, POSTGRESQL_GLANCE)
+            server, snapshot, epoch_s = cursor.fetchone() or (None, None, 0.0)
+        except psycopg2.Error as error:
+            failure = self._failure(error)
+            self.abandon()
+            raise failure from None
+        except BaseException:
+            self.abandon()
+            raise
+        return (server, snapshot), floor(epoch_s * 1000)
+
     def run(self, batch: Sequence[Query]) -> list[list[tuple[object, ...]]]:
         """Returns the rows of each query, in one round trip however many queries there are."""
         if not batch or self._connection is None:

@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from db.tables.models import Mapping
 
 SQLITE_MARK = "PRAGMA data_version"
-_SERVER = "CASE WHEN NOT pg_is_in_recovery() THEN CAST(extract(epoch FROM pg_postmaster_start_time()) AS text) END"
-_SNAPSHOT = "CAST(txid_current_snapshot() AS text)"
+# With their schemas, since a glance's names are looked up on the path of the role.
+_SERVER = (
+    "CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL"
+    " ELSE pg_catalog.encode(pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex') END"
+)
+_SNAPSHOT = "CAST(pg_catalog.txid_current_snapshot() AS pg_catalog.text)"
 POSTGRESQL_MARK = f"SELECT {_SERVER} AS c0, {_SNAPSHOT} AS c1"
+POSTGRESQL_GLANCE = f"{POSTGRESQL_MARK}, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) AS c2"
+"""The mark and the clock, by one statement without a transaction."""
 _IS_NEW = f"concat({_SERVER}, ' ', {_SNAPSHOT}) <> %(mark)s"
 """A condition without a column is evaluated once; where it is false, PostgreSQL looks at no row."""
 
@@ -97,6 +103,18 @@ def _still(known: Opened, clock: Sequence[Results], host_clock_ms: Callable[[], 
     if not (known.renderer.catalogue.has_own_clock and known.is_kept):
         now_ms = yield from study.moment(known.renderer, clock, host_clock_ms)
     opened = Opened(known.columns, known.renderer, now_ms)
+    opened.mark, opened.is_kept = known.mark, known.is_kept
+    return opened
+
+
+def at_a_glance(known: Opened, mark: tuple[object, object], clock_ms: int) -> Opened | None:
+    """What `opened_with_mark` would return, where the mark alone tells; else None."""
+    if known.mark != mark:
+        return None
+    has_own_clock = known.renderer.catalogue.has_own_clock
+    if has_own_clock and not known.is_kept:
+        return None
+    opened = Opened(known.columns, known.renderer, known.now_ms if has_own_clock else clock_ms)
     opened.mark, opened.is_kept = known.mark, known.is_kept
     return opened
 
