@@ -1,15 +1,18 @@
 // Builds struggle-predictor-X.tgz: the compiled TypeScript as ES modules and as CommonJS, the templates, and the wheel
 // of the Python command. Equal sources give an equal file.
+// node build.mjs [--without-wheel] [DIRECTORY]
 // PYTHON names the interpreter whose pip builds the wheel; by default `python`.
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..', '..');
-const output = process.argv[2] ?? here;
+const words = process.argv.slice(2);
+const withoutWheel = words[0] === '--without-wheel' && Boolean(words.shift()); // where Python has the predictor already
+const output = resolve(words[0] ?? here);
 
 function run(command, words, options = {}) {
   return execFileSync(command, words, { cwd: here, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], ...options });
@@ -43,7 +46,9 @@ function buildWheel() {
 
 const { version } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 compile();
-buildWheel();
-cpSync(join(root, 'LICENSE'), join(here, 'LICENSE'));
+if (!withoutWheel) {
+  buildWheel();
+  cpSync(join(root, 'LICENSE'), join(here, 'LICENSE'));
+}
 run('npm', ['pack', '--silent', '--ignore-scripts', '--pack-destination', output], { shell: process.platform === 'win32' });
 console.log(join(output, `struggle-predictor-${version}.tgz`));

@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +26,7 @@ import pytest
 import db
 from db.url import parse
 from db.writing.open import open_writer
+from scripts.testbed.node_package import PACKAGE, install_example, once, tarball
 from tests.conftest import need
 from tests.support.dockerfiles import DEPLOY, copy_of, only, stages, variables
 from tests.support.dockerfiles import run as run_step
@@ -72,28 +73,17 @@ def digest(*names: str) -> str:
     return hashed.hexdigest()
 
 
-def once(stamp: Path, fingerprint: str, make: Callable[[], None]) -> None:
-    """make(), unless it was made from just this before."""
-    if stamp.is_file() and stamp.read_text() == fingerprint:
-        return
-    make()
-    stamp.write_text(fingerprint)
-
-
 @pytest.fixture(scope="module")
 def app() -> Path:
     """The app, with its packages installed and built for production."""
     need("node"), need("npm")
 
-    def install() -> None:
-        run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-
     def build() -> None:
         run("npm", "run", "generate")
         run("npm", "run", "build", EVERYBODY_IS_SIGNED_IN="yes")
 
-    once(APP / "node_modules" / ".installed-from", digest("package.json", "package-lock.json"), install)
-    once(APP / ".next" / "built-from", digest(*SOURCES), build)
+    package = install_example()
+    once(APP / ".next" / "built-from", f"{digest(*SOURCES)} {package}", build)
     return APP
 
 
@@ -180,7 +170,9 @@ def predicted(url: str, *options: str) -> dict[str, object]:
 def test_the_lock_file_names_no_registry() -> None:
     lock = json.loads((APP / "package-lock.json").read_text())
     assert len(lock["packages"]) > 100
-    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    resolved = {name: package["resolved"] for name, package in lock["packages"].items() if "resolved" in package}
+    assert resolved == {"node_modules/struggle-predictor": f"file:{tarball().name}"}
+    assert "integrity" not in lock["packages"]["node_modules/struggle-predictor"]  # it is built anew at every change
 
 
 def unit_tests(*files: str, **more: str) -> None:
@@ -234,6 +226,7 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     same = ("probability", "confidence", "risk_level", "interval", "reasoning", "factors", "intercept", "model_version")
     assert {name: answer[name] for name in same} == {name: printed[name] for name in same}
     assert printed["risk_level"] == "HIGH"
+    assert {name: seen["byPackage"]["answer"][name] for name in same} == {name: printed[name] for name in same}
 
     row = stored_prediction(demo_url, stored["id"])
     assert row["predictedStruggleProbability"] == printed["probability"]
@@ -341,7 +334,16 @@ async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_
 
 def test_the_image_of_the_application_and_the_predictor(app: Path, tmp_path: Path) -> None:
     """Dockerfile.web's own commands, one after the other; only the directories are this test's."""
-    _, packages, application, final = stages(DEPLOY / "Dockerfile.web")
+    package, _, packages, application, final = stages(DEPLOY / "Dockerfile.web")
+    assert only(package, "COPY") == "scripts/node ./"
+    source_of_the_package = tmp_path / "package"
+    built = shutil.ignore_patterns("node_modules", "dist", "wheel", "*.tgz")
+    shutil.copytree(PACKAGE, source_of_the_package, ignore=built)
+    (source_of_the_package / "node_modules").symlink_to(PACKAGE / "node_modules")
+    install, _, build = only(package, "RUN").partition(" && ")
+    assert install == "npm ci --ignore-scripts --no-audit --no-fund"  # as the fixture has done
+    run_step(["sh", "-ec", build], source_of_the_package, dict(os.environ))
+    assert (source_of_the_package / tarball().name).is_file()
     places = {
         "/opt/packages": str(tmp_path / "packages"),
         "/opt/struggle": str(tmp_path / "struggle"),
@@ -394,10 +396,14 @@ def test_the_image_of_the_application_and_the_predictor(app: Path, tmp_path: Pat
         with urllib.request.urlopen(asked, timeout=30) as answered:
             assert answered.status == 201
             given = json.loads(answered.read())["answer"]
+        asked.full_url = f"{address}/api/analytics/predictions/by-package"
+        with urllib.request.urlopen(asked, timeout=30) as answered:
+            by_package = json.loads(answered.read())["answer"]
     finally:
         server.terminate()
         server.wait(20)
     assert (given["degraded"], given["risk_level"]) == ("", "HIGH")
+    assert by_package["probability"] == pytest.approx(given["probability"])
     assert files_below(tmp_path, "app", "struggle", "models") == before  # so the root can be read-only
     doctor = [settings["STRUGGLE_PYTHON"], settings["STRUGGLE_PREDICT"], "--doctor", "--pretty", "--demo"]
     told = read_output(subprocess.run(doctor, env={**clean, **settings}, capture_output=True, check=True).stdout)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from predict import __version__
-from tests.support.node_package import PACKAGE, ROOT, run, tarball
+from scripts.testbed.node_package import PACKAGE, ROOT, run, tarball
+from tests.conftest import need
 from tests.support.tracked import tracked
 
 pytestmark = pytest.mark.slow
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def packed() -> Path:
+    need("node"), need("npm")
     return tarball()
 
 

@@ -2,9 +2,6 @@
 import { createPredictor } from 'struggle-predictor';
 import { mayPredict } from 'MAY_PREDICT';
 
-export const runtime = 'nodejs'; // Python is started
-export const dynamic = 'force-dynamic';
-
 const LONGEST_BODY = 16 * 1024; // bytes; two ids are far shorter
 
 const predictor = createPredictor({

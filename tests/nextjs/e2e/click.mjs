@@ -35,6 +35,11 @@ try {
   ]);
   const { stored, answer } = await reply.json();
   await card.getByText(answer.reasoning).waitFor();
+  const byPackage = await page.evaluate(async (asked) => {
+    const headers = { 'Content-Type': 'application/json' };
+    const request = { method: 'POST', headers, body: JSON.stringify(asked) };
+    return (await fetch('/api/analytics/predictions/by-package', request)).json();
+  }, { userId: learner, objectiveId: objective });
   const shown = {
     probability: Number(await card.locator('[data-probability]').getAttribute('data-probability')),
     percent: await card.locator('[data-probability]').innerText(),
@@ -67,7 +72,7 @@ try {
   await page.screenshot({ path: join(screenshots, 'narrow.png'), fullPage: true });
 
   const accessible = await page.evaluate(inspect);
-  console.log(JSON.stringify({ nothingYet, stored, answer, shown, order, reloaded, overflow, accessible, problems }));
+  console.log(JSON.stringify({ nothingYet, stored, answer, byPackage, shown, order, reloaded, overflow, accessible, problems }));
 } finally {
   await context.close();
   rmSync(profile, { recursive: true, force: true });
