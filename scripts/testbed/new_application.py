@@ -113,7 +113,7 @@ class NewApplication:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STRUGGLE_")}
         environment |= {**QUIET, "DATABASE_URL": self.url, "STRUGGLE_WORKERS": "1"}
         with self.timed("next dev, until the page is there"), log.open("w") as said:
-            server = subprocess.Popen(  # noqa: S603  (the application's own server)
+            server = subprocess.Popen(  # noqa: S603 - our own arguments
                 command, cwd=self.root, env=environment, stdout=said, stderr=said, start_new_session=True
             )
             address = f"http://127.0.0.1:{port}"
@@ -135,7 +135,7 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     give_up_at = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < give_up_at and server.poll() is None:
         try:
-            with urllib.request.urlopen(address, timeout=60):  # noqa: S310  (an address of this machine)
+            with urllib.request.urlopen(address, timeout=60):  # noqa: S310 - on this machine
                 return
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{error.code}: {log.read_text()}") from None

@@ -28,7 +28,7 @@ OF_THE_PACKAGE = (
 def run(*command: str, cwd: Path = PACKAGE, more: Mapping[str, str] | None = None, timeout_s: float = 300) -> str:
     """stdout of a command. PYTHON and STRUGGLE_PYTHON name this interpreter. Raises RuntimeError with all it said."""
     environment = {**os.environ, "PYTHON": sys.executable, "STRUGGLE_PYTHON": sys.executable, **(more or {})}
-    ran = subprocess.run(  # noqa: S603  (commands of tests and benchmarks)
+    ran = subprocess.run(  # noqa: S603 - our own arguments
         command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout_s
     )
     if ran.returncode:
