@@ -24,6 +24,7 @@ from scripts.testbed.node_package import EXAMPLE, ROOT, run
 CREATE = "create-next-app@16.4.3"
 CHOICES = ("--ts", "--app", "--src-dir", "--no-tailwind", "--no-eslint", "--no-react-compiler", "--import-alias", "@/*")
 QUIET = {"NEXT_TELEMETRY_DISABLED": "1", "npm_config_update_notifier": "false", "npm_config_prefer_offline": "true"}
+START_INSTALLED = ("npx", "--no-install")
 ROUTE = "/api/analytics/predictions/generate"
 MAY_PREDICT = "src/lib/may-predict.ts"
 OWN = "lms_"
@@ -98,7 +99,7 @@ class NewApplication:
     def init(self, python: str, *words: str) -> str:
         """What `init` says. python: the interpreter from which it makes .struggle/venv."""
         with self.timed("init, with .struggle/venv"):
-            command = ("npx", "--no-install", "struggle-predictor", "init", "--yes", "--python", python)
+            command = (*START_INSTALLED, "struggle-predictor", "init", "--yes", "--python", python)
             return run(*command, *words, cwd=self.root, more=QUIET)
 
     def fill_in(self) -> None:
