@@ -28,6 +28,7 @@ COMMANDS = {
     "scale": "scripts.benchmarks.scale:scale",
     "startup": "scripts.benchmarks.startup:startup",
     "training": "scripts.benchmarks.training:training",
+    "worker": "scripts.benchmarks.worker:worker",
 }
 """Command -> module:attribute."""
 

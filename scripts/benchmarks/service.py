@@ -77,7 +77,7 @@ def service(
             version = postgres_version(url)
         else:
             url, version = f"sqlite:///{DEMO}", SQLITE_VERSION
-        ports = {OURS: stack.enter_context(_ours(workshop, url))}
+        ports = {OURS: stack.enter_context(our_service(workshop, url))}
         if reference:
             ports[GUIDE] = stack.enter_context(_guide(workshop, url))
         ports = {OURS: ports[OURS], AFRESH: ports[OURS], **ports}
@@ -91,7 +91,8 @@ def service(
 
 
 @contextlib.contextmanager
-def _ours(workshop: str, url: str) -> Iterator[int]:
+def our_service(workshop: str, url: str) -> Iterator[int]:
+    """The port of the service, in a process of its own."""
     with _process(workshop, ["-m", "scripts.service"], DATABASE_URL=url) as port:
         yield port
 
