@@ -1,7 +1,7 @@
 """How good a model is on the history in a database: `python scripts/evaluate_model.py`.
 
-Every labelled visit is predicted as predict.py would have done at its first answer. Evaluate on learners on whom the
-model was not trained (--learners FILE): on its own learners it looks better than it is.
+Every labelled visit is predicted as predict.py would have done at its first answer, by a model that was not trained on
+it: the model itself where the visit is newer than the training, else one that is fitted again without the learner.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import click
 
 import db
 from ml.model import load_whole
+from ml.study.visits import threshold_of
 from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN
@@ -36,7 +37,8 @@ extras = Extras()
 with extras:
     from scripts.labelling.part import Extraction
     from scripts.training.explaining import explained
-    from scripts.training.measuring import judged, measured, write_predictions
+    from scripts.training.measuring import measured, write_predictions
+    from scripts.training.out_of_sample import judged
 
 
 @command({0: "the model was measured", UNKNOWN: ""})
@@ -58,6 +60,11 @@ with extras:
     help="Print rows, estimates, features and contributions of one prediction instead (AS_OF: ISO 8601).",
 )
 @click.option(
+    "--in-sample",
+    is_flag=True,
+    help="Let the model itself predict all visits, also those that it was trained on. This is no evaluation.",
+)
+@click.option(
     "--bootstrap", default=1000, type=click.IntRange(0), help="How many resamples of the learners give the intervals."
 )
 @correct_from_option()
@@ -71,7 +78,11 @@ with extras:
 )
 @as_record(MeasuringOptions)
 def evaluate_model(options: MeasuringOptions) -> None:
-    """Measure a model, or the rules, on labelled visits.
+    """Measure a model, or the rules, on labelled visits on which it was not trained.
+
+    The model predicts visits that are newer than its training. Earlier ones are cross-fitted: the training is done
+    again, and each learner is predicted by a model that saw no visit of that learner. The output says which is which.
+    Without --struggle-below, visits are labelled by the model's own mark.
 
     Figures come with 95 % intervals over learners and the number of visits they rest on. AUC: how well it ranks;
     log-loss, Brier: how good the probabilities are; ECE and calibration slope: whether they match what happens.
@@ -91,14 +102,16 @@ def _found(options: MeasuringOptions) -> dict[str, object]:
     with db.connect(options.database_url, schema_path=options.schema) as client:
         if options.explain is not None:
             return explained(client, judge, *options.explain)
+        below = options.struggle_below
+        if below is None and judge.saved is not None:
+            below = threshold_of(judge.saved.struggle_below)
         extraction = Extraction(
-            *(options.database_url, options.schema, client.now(), options.struggle_below),
-            correct_from=options.correct_from,
+            *(options.database_url, options.schema, client.now(), below), correct_from=options.correct_from
         )
-        examples, verdicts = judged(client, judge, extraction, options.learners, options.workers)
+        found = judged(client, judge, extraction, options.learners, options.workers, options.in_sample)
         if options.predictions is not None:
-            write_predictions(options.predictions, examples, verdicts, judge.source)
-        return measured(examples, verdicts, judge, options.bootstrap)
+            write_predictions(options.predictions, found, judge.source)
+        return measured(found, judge, options.bootstrap, below)
 
 
 if __name__ == "__main__":

@@ -154,13 +154,16 @@ class SavedModel:
     sources: one sentence per training source. figures: what was measured on learners left out of the training, and
     counts. until_ms: the training cut-off, None where the sources have no common clock. struggle_below: the label's
     threshold. difficulty: (file name beside the model, its sha256) of the difficulty table, or None. correct_from: the
-    setting that it was trained under, GOOD or HARD, or ANY (ml/study/correctness.py).
+    setting that it was trained under, GOOD or HARD, or ANY (ml/study/correctness.py). folds: into how many groups of
+    learners the visits before until_ms were divided for the held-out figures; 0 where the weights were not trained on
+    them; None where the file does not say.
     """
 
     __slots__ = (
         "correct_from",
         "difficulty",
         "figures",
+        "folds",
         "model_version",
         "scorecard",
         "sources",
@@ -178,7 +181,9 @@ class SavedModel:
         until_ms: int | None = None,
         difficulty: tuple[str, str] | None = None,
         correct_from: str = GOOD,
+        folds: int | None = None,
     ) -> None:
+        self.folds = folds
         self.model_version = model_version
         self.scorecard = scorecard
         self.sources = tuple(sources)

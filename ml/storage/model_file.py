@@ -25,8 +25,9 @@ without data. 2 holds correct_from, the setting the model was trained under; mod
 and are not read any more. To change what a payload holds: raise FORMAT by one; keep reading the older format here for
 as long as files of it are in use, or refuse it with the sentence below, whereupon pretrained.pkl answers in place of a
 current.pkl; remake models/pretrained.pkl with the command in models/README.md; add a file of the old format to
-tests/ml/test_model_file.py. A feature added, renamed or removed needs no new FORMAT: the names in the file no longer
-match, and the file is refused until it is trained again."""
+tests/ml/test_model_file.py. folds is absent from files that were written before it, and readers that do not know it
+ignore it: such a field needs no new number. A feature added, renamed or removed needs no new FORMAT: the names in the
+file no longer match, and the file is refused until it is trained again."""
 
 MAX_BYTES = 4 * 1024 * 1024
 _MAX_EDGES = 4096
@@ -147,6 +148,7 @@ def _payload_of(model: SavedModel) -> dict[str, object]:
         "layout": [n for table in card.tables for n in (len(table.edges), int(bool(table.slopes)), int(table.stated))],
         "spread": [len(part.edges) for part in card.spread],
         "numbers": [float(x) for x in numbers],
+        **({} if model.folds is None else {"folds": model.folds}),
     }
 
 
@@ -267,6 +269,9 @@ def _model_of(fields: _Fields, number: int) -> SavedModel:
     if correct_from not in (*SETTINGS, ANY):
         raise ModelRefused("its correct_from is not GOOD, HARD or ANY")
     until_ms, difficulty = fields.entries.get("until_ms"), fields.entries.get("difficulty")
+    folds = fields.entries.get("folds")
+    if folds is not None and not 0 <= _of(int, folds, "folds") <= _MOST_TEXTS:
+        raise ModelRefused("its folds are not a small number")
     return SavedModel(
         fields.take(str, "model_version"),
         scorecard,
@@ -276,6 +281,7 @@ def _model_of(fields: _Fields, number: int) -> SavedModel:
         None if until_ms is None else _of(int, until_ms, "until_ms"),
         None if difficulty is None else _side_file(difficulty),
         correct_from,
+        folds,
     )
 
 

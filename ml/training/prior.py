@@ -28,7 +28,7 @@ from ml.training.calibration import LEAST_SLOPE, balancing_offset, threshold_for
 from ml.training.composite import composite
 from ml.training.examples import ExampleSet
 from ml.training.expert_tables import stated_tables
-from ml.training.fit import BASE, FEW, Candidate, FitResult, Labels, candidates_for, fit
+from ml.training.fit import BASE, FEW, HELD_OUT_FOLDS, Candidate, FitResult, Labels, candidates_for, fit
 from ml.training.tables import Additive, check_parity, seen_by
 
 FEWEST = 50
@@ -196,7 +196,7 @@ def adapt(
     figures = {"threshold": result.threshold, "labels": float(len(y)), **spreads}
     below = prior.struggle_below if struggle_below is None else struggle_below
     return Trained(
-        SavedModel(model_version, scorecard, sources, figures, below, correct_from=correct_from),
+        SavedModel(model_version, scorecard, sources, figures, below, correct_from=correct_from, folds=HELD_OUT_FOLDS),
         result,
         logistic(result.held_out_logits, LOGIT_BOUND),
     )

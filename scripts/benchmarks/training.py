@@ -34,7 +34,7 @@ with extras:
     from ml.training.difficulty_build import build_difficulty_table
     from ml.training.examples import ExampleSet, labelled_examples
     from ml.training.prior import adapt
-    from scripts.training.measuring import rules_on
+    from scripts.training.rules_on_visits import rules_on
 
 MOST_WITHOUT_SIGNAL = 2 / 40
 LEAST_WITH_GAIN = 0.8

@@ -28,8 +28,9 @@ from scripts.cli.counted import counted
 from scripts.cli.progress import bar
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
-from scripts.training.measuring import figure_lines, rules_on
+from scripts.training.measuring import figure_lines
 from scripts.training.options import TrainingOptions
+from scripts.training.rules_on_visits import rules_on
 
 HOW_MEASURED = (
     "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"
@@ -134,7 +135,10 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
                 raise NotEnoughExamples("there are no answers to learn difficulties from: the prior is kept")
             sources = [*prior.sources, f"difficulties from {source}"]
             note_on_card = {"figures_of": prior.model_version, "sources": sources}
-            return _kept(done, table, prior.but(sources=sources, until_ms=until_ms), note_on_card, "difficulties alone")
+            # weights that came from a platform with a clock may have come from this one
+            folds = prior.folds if prior.until_ms is not None else 0
+            saved = prior.but(sources=sources, until_ms=until_ms, folds=folds)
+            return _kept(done, table, saved, note_on_card, "difficulties alone")
         extraction = Extraction(url, schema, until_ms, below, correct_from=correct_from)
         examples = read_examples(client, extraction, table, options.learners, options.workers)
         trained = _fitted(prior, examples, source, below, correct_from)

@@ -4,67 +4,36 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 import numpy as np
 
-from db.client import Client
 from ml.evaluation.figures import TOO_FEW, Evaluation, Figure, evaluate
-from ml.evaluation.metrics import Floats
 from ml.evaluation.slices import Slice, history_band, slices
-from ml.features.vector import FEATURE_NAMES, FeatureVector
+from ml.features.vector import FEATURE_NAMES
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
-from ml.scoring import rules
-from ml.training.examples import ExampleSet, vector_of
+from ml.study.visits import PERFORMANCE_BELOW
+from ml.training.examples import ExampleSet
 from ml.training.model_card import answers_of
-from ml.training.vectorised import ManyAtOnce, PlainPrediction
 from scripts.cli.counted import counted
 from scripts.cli.output_file import write_whole
-from scripts.labelling.history import read_examples
-from scripts.labelling.part import Extraction
-from scripts.workers.backends import Workers
+from scripts.training.out_of_sample import Judged
 
-AT_ONCE = 5000
 NO_VISITS = (
     "A labelled visit is one learner's answers on one objective without a gap of more than an hour, three or more of"
     " them, or a validation score on the objective."
 )
 
 
-def judged(
-    client: Client,
-    model: StrugglePredictionModel,
-    extraction: Extraction,
-    learner_ids: list[str] | None,
-    workers: Workers,
-) -> tuple[ExampleSet, list[PlainPrediction]]:
-    """Labelled visits, and the model's prediction for each at its first answer."""
-    table = model.difficulty
-    examples = read_examples(client, extraction, table.path if table else None, learner_ids, workers)
-    many = ManyAtOnce(model.saved) if model.saved is not None else None
-    verdicts: list[PlainPrediction] = []
-    for start in range(0, len(examples), AT_ONCE):
-        stop = start + AT_ONCE
-        vectors = [vector_of(row, at) for row, at in zip(examples.X[start:stop], examples.as_of_ms[start:stop])]
-        verdicts += many.judge(vectors) if many else [_by_rules(vector) for vector in vectors]
-    return examples, verdicts
-
-
-def rules_on(examples: ExampleSet) -> Floats:
-    """The rules' probability of each visit."""
-    vectors = (vector_of(row, at) for row, at in zip(examples.X, examples.as_of_ms.tolist()))
-    return np.array([rules.predict(vector).probability for vector in vectors], np.float64)
-
-
-def _by_rules(vector: FeatureVector) -> PlainPrediction:
-    prediction = rules.predict(vector)
-    return PlainPrediction(prediction.probability, prediction.confidence, *prediction.interval)
-
-
 def measured(
-    examples: ExampleSet, verdicts: list[PlainPrediction], model: StrugglePredictionModel, bootstrap: int
+    judged: Judged, model: StrugglePredictionModel, bootstrap: int, struggle_below: float | None = None
 ) -> dict[str, object]:
-    """All figures, overall and in slices, as plain builtins; `text` is the table for people."""
+    """All figures, overall and in slices, as plain builtins; `text` is the table for people.
+
+    struggle_below: the mark of the labels, None for the platform's definition.
+    """
+    examples, verdicts = judged.examples, judged.verdicts
     y, p = examples.y.astype(float), np.array([verdict.probability for verdict in verdicts])
     threshold = model.saved.figures.get("threshold", 0.5) if model.saved is not None else 0.5
     found = evaluate(y, p, examples.learner, threshold=threshold, bootstrap=bootstrap)
@@ -74,14 +43,20 @@ def measured(
         "labelled by": ["validation" if validated else "answers" for validated in examples.validated],
         "confidence": _tertiles([verdict.confidence for verdict in verdicts]),
     }
+    ages = judged.age()
+    if len(set(ages)) > 1:
+        groups["visits"] = ages
     parts = slices(y, p, examples.learner, groups, threshold=threshold, bootstrap=bootstrap)
     return {
         "model_version": model.model_version,
         "source": model.source,
         "correct_from": model.correct_from,
+        "predicted_by": judged.to_dict(),
+        "struggle_below": mark_of(struggle_below),
+        "model_struggle_below": None if model.saved is None else model.saved.struggle_below,
         **found.to_dict(),
         "slices": [part.to_dict() for part in parts],
-        "text": table_of(model.model_version, found, parts, model.correct_from),
+        "text": table_of(model.model_version, found, parts, model.correct_from, about(judged, model, struggle_below)),
     }
 
 
@@ -98,24 +73,43 @@ def _tertiles(confidences: list[float]) -> list[str]:
     return [names[int(np.searchsorted(marks, confidence, side="left"))] for confidence in confidences]
 
 
-def write_predictions(path: str, examples: ExampleSet, verdicts: list[PlainPrediction], source: str) -> None:
-    """One CSV row per labelled visit; `answers` counts its graded answers, or prompts where it is a run of prompts."""
+def mark_of(struggle_below: float | None) -> float:
+    """The share of right answers below which a visit counts as a struggle."""
+    return PERFORMANCE_BELOW if struggle_below is None else struggle_below
+
+
+def about(judged: Judged, model: StrugglePredictionModel, struggle_below: float | None) -> list[str]:
+    """What the visits were predicted by, and which mark their labels have."""
+    mark, own = mark_of(struggle_below), model.saved.struggle_below if model.saved is not None else None
+    other = f"; the model's own mark is {own:.0%}" if own is not None and abs(mark - own) > 1e-9 else ""
+    return [judged.told, f"a struggle: fewer than {mark:.0%} right{other}"]
+
+
+def write_predictions(path: str, judged: Judged, source: str) -> None:
+    """One CSV row per labelled visit; `answers` counts its graded answers, or prompts where it is a run of prompts.
+
+    source: what the model is, "model" or "rules"; a visit that was predicted by a model fitted again says so.
+    """
+    examples = judged.examples
     lines = io.StringIO(newline="")
     out = csv.writer(lines, lineterminator="\n")
     out.writerow(["learner_id", "objective_id", "as_of", "answers", "label", "probability", "confidence", "source"])
-    for row, (probability, confidence, *_interval) in enumerate(verdicts):
+    by = judged.sources(source)
+    for row, (probability, confidence, *_interval) in enumerate(judged.verdicts):
         ids = examples.learner[row], examples.objective[row], iso(int(examples.as_of_ms[row]))
-        out.writerow([*ids, examples.answers[row], examples.y[row], repr(probability), repr(confidence), source])
+        out.writerow([*ids, examples.answers[row], examples.y[row], repr(probability), repr(confidence), by[row]])
     write_whole(path, lines.getvalue())
 
 
-def table_of(name: str, found: Evaluation, parts: tuple[Slice, ...], correct_from: str) -> str:
-    """The figures for people."""
+def table_of(
+    name: str, found: Evaluation, parts: tuple[Slice, ...], correct_from: str, more: Sequence[str] = ()
+) -> str:
+    """The figures for people; more: further lines that belong to all of them."""
     lines = [
         f"{name}: {counted(found.n, 'labelled visit')} of {counted(found.learners, 'learner')},"
         f" {counted(found.struggles, 'struggle')}",
     ]
-    lines.append(f"  answers are correct from {correct_from}")
+    lines += [f"  {line}" for line in (*more, f"answers are correct from {correct_from}")]
     if not found.n:
         return "\n".join([*lines, f"  {NO_VISITS}"])
     lines += figure_lines(found)

@@ -57,6 +57,7 @@ class MeasuringOptions(NamedTuple):
     struggle_below: float | None
     predictions: str | None
     explain: tuple[str, str, int] | None
+    in_sample: bool
     bootstrap: int
     json_path: str | None
     correct_from: str

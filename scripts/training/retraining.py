@@ -30,7 +30,7 @@ from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_st
 from ml.training.tables import asked
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
-from scripts.training.measuring import rules_on
+from scripts.training.rules_on_visits import rules_on
 from scripts.workers.backends import Workers
 
 STUDIED_WITHIN_MS = 14 * 24 * 3_600_000

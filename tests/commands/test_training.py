@@ -68,7 +68,9 @@ def test_training_evaluating_and_explaining_through_the_commands(platform: str, 
     out = tmp_path / "predictions.csv"
     model = os.path.join(models, "current.pkl")
     common = ("--database-url", platform, "--model", model, "--jobs", "1")
-    ran = run("evaluate_model.py", *common, "--bootstrap", "50", "--predictions", str(out), "--json", "-")
+    ran = run(
+        "evaluate_model.py", *common, "--in-sample", "--bootstrap", "50", "--predictions", str(out), "--json", "-"
+    )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["figures"]["auc"]["low"] is not None
     with out.open(encoding="utf-8") as file:
