@@ -90,7 +90,7 @@ def _size(path: str) -> int:
 
 
 def train(url: str, models: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, os.path.join(ROOT, "scripts", "train_initial_model.py"), "--database-url", url]
+    argv = [sys.executable, os.path.join(ROOT, "scripts", "train_initial_model.py"), "--force", "--database-url", url]
     argv += ["--models-dir", str(models), "--as-of", iso(NOW_MS), *arguments]
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL)
 
