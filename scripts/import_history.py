@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -22,18 +23,21 @@ if __package__ in (None, ""):
 
 from db.writing.open import Writer, open_writer
 from ml.study.correctness import GOOD, correct_setting
-from scripts.cli.command import command
-from scripts.cli.counted import counted
+from scripts.cli.command import command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import Usage
+from scripts.cli.extras import lacking_package
 from scripts.cli.options import json_option
 from scripts.cli.progress import bar
-from scripts.importing import tables
-from scripts.importing.answer_log import read_log
+from scripts.importing import tables, words
 from scripts.importing.answers import LoggedAnswer, MalformedLog
+from scripts.importing.mapping import Wishes
 from scripts.importing.merge import Changes, StoredReview, changes, learner_log
-from scripts.importing.staging import StagedLog
+from scripts.importing.options import Treatment, file_options
+from scripts.importing.prepared import PreparedLog, prepared
+from scripts.importing.staging import Skill, StagedLog
 from scripts.importing.study import REVIEW_PREFIX, Review
+from scripts.importing.survey import survey
 from scripts.importing.tables import Table
 from scripts.structure.rows import settle_cards
 
@@ -48,14 +52,21 @@ def import_log(
     writer: Writer,
     progress: Callable[[int], object] = lambda answers: None,
     correct_from: str = GOOD,
+    skills: Mapping[str, Skill] | None = None,
 ) -> Counts:
     """Stores the log in the writer's transaction; returns, per model, how many rows were added or updated.
 
     progress is called after each batch of learners with its number of answers. correct_from: the lowest grade that is a
-    correct answer. Raises MalformedLog where the log contradicts an earlier import, WriteRefused, DatabaseUnavailable.
+    correct answer. skills: the log's, where they are known. Raises MalformedLog where the log contradicts an earlier
+    import, WriteRefused, DatabaseUnavailable.
     """
     written: Counts = Counter()
-    for table in (*tables.course(), *tables.objectives(log.skills()), tables.cards(log.cards())):
+    known = survey(log, 0).skills if skills is None else skills
+    for table in (
+        *tables.course(),
+        *tables.objectives(known),
+        tables.cards(log.cards()),
+    ):
         _store(writer, table, written)
     for some in _batches(log):
         began = tables.learners((learner, answers[0].at_ms) for learner, answers in some)
@@ -121,41 +132,70 @@ def _store(writer: Writer, table: Table, written: Counts) -> int:
 
 
 @command({0: "the log is imported", 2: "the arguments are invalid, or a row of FILE is malformed (its line is named)"})
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@database_options(demo=False)
+@click.argument("file", type=click.Path(exists=True))
+@file_options
+@click.option("--dry-run", is_flag=True, help="Show how FILE is understood, and import nothing.")
+@database_options(demo=False, needed=lambda options: not options["dry_run"])
 @json_option
-def import_history(file: str, database_url: str, schema: str | None, as_json: bool) -> None:
+def import_history(
+    file: str,
+    wishes: Wishes,
+    treatment: Treatment,
+    dry_run: bool,
+    database_url: str | None,
+    schema: str | None,
+    as_json: bool,
+) -> None:
     """Import the answer log FILE into the platform's tables, in one transaction.
 
-    FILE is tab-separated or CSV, plain or gzip, one answer per row: user_id, item_id, timestamp (seconds), correct (1
-    or 0), skill_id and, if there is one, kind (practice, posttest or study). Where all timestamps are 0 only the order
-    is known. FILE must be a regular file; a line has at most 64 KiB, and a gzip file unpacks to at most 1 GiB. An empty
-    database gets the platform's tables first. Importing a file twice adds nothing.
+    The formats of --format are recognised, packed or not (gzip, bz2, xz, zip, Zstandard); --map describes any other
+    table: CSV, TSV, JSON, Parquet, Excel. What is doubtful is said on stderr. An empty database gets the platform's
+    tables first. Importing a file twice adds nothing.
     """
     began = time.monotonic()
     try:
-        with read_log(file) as log:
-            summary = _import_file(log, database_url, schema)
+        with prepared(file, wishes, treatment) as log:
+            summary = log.summary()
+            _tell(log, summary, as_json, dry_run)
+            if dry_run:
+                summary["preview"] = log.preview()
+            else:
+                summary |= _import_file(log, str(database_url), schema)
     except (MalformedLog, OSError) as error:
         raise Usage(f"{click.format_filename(file)}: {error}") from None
+    except ModuleNotFoundError as error:
+        raise lacking_package(error) from None
     summary["seconds"] = round(time.monotonic() - began, 1)
-    click.echo(json.dumps(summary) if as_json else _sentence(summary))
+    if as_json:
+        click.echo(json.dumps(summary))
+    elif not dry_run:
+        click.echo(words.of_import(summary))
 
 
-def _import_file(log: StagedLog, database_url: str, schema: str | None) -> dict[str, int | float | bool]:
+def _tell(log: PreparedLog, summary: dict[str, Any], as_json: bool, dry_run: bool) -> None:
+    """What people read before anything is stored: the log on stdout, and each doubt on stderr."""
+    if not as_json:
+        lines = words.of_log(summary)
+        if dry_run:
+            lines += ["", *words.of_preview(log.preview())]
+        click.echo("\n".join(lines))
+    for doubt in log.doubts:
+        note(f"Warning: {doubt.text}")
+
+
+def _import_file(prepared_log: PreparedLog, database_url: str, schema: str | None) -> dict[str, Any]:
     correct_from = correct_setting()
+    log, found = prepared_log.log, prepared_log.survey
     with open_writer(database_url, schema_path=schema, create=True) as writer:
         create_tables = schema is None and not writer.existing_tables()
         if create_tables:
             writer.create_tables(indexed=False)
         writer.expect_many_rows()
         with bar("importing answers", log.answers) as progress:
-            written = import_log(log, writer, progress.update, correct_from)
+            written = import_log(log, writer, progress.update, correct_from, found.skills)
         if create_tables:
             writer.create_indexes()
     return {
-        "rows": log.answers,
-        "learners": log.count_of_learners(),
         "new_learners": written["User"],
         "new_objectives": written["LearningObjective"],
         "new_cards": written["Card"],
@@ -163,25 +203,8 @@ def _import_file(log: StagedLog, database_url: str, schema: str | None) -> dict[
         "visits": written["StudySession"],
         "daily_metrics": written["PerformanceMetric"],
         "validation_scores": written["ValidationResponse"],
-        "study_rows": log.study_rows(),
-        "order_only": log.order_only,
         "created_tables": create_tables,
     }
-
-
-def _sentence(summary: Mapping[str, int | float | bool]) -> str:
-    def told(*names: str) -> str:
-        each = [counted(int(summary[name]), name.removeprefix("new_").replace("_", " ").rstrip("s")) for name in names]
-        return f"{', '.join(each[:-1])} and {each[-1]}"
-
-    rows, learners = counted(int(summary["rows"]), "row"), counted(int(summary["learners"]), "learner")
-    return (
-        f"{rows} of {learners} in {summary['seconds']} s."
-        f" New are {told('new_answers', 'new_learners', 'new_objectives', 'new_cards')}."
-        f" Stored anew were {told('visits', 'daily_metrics', 'validation_scores')}."
-        + (" The times are only an order." if summary["order_only"] else "")
-        + (" The tables were created." if summary["created_tables"] else "")
-    )
 
 
 if __name__ == "__main__":

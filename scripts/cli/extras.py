@@ -26,6 +26,7 @@ EXTRA_OF = {
     **dict.fromkeys(("aiosqlite", "asyncpg", "httpx", "sqlalchemy"), "dev"),
     "prisma": "prisma",
     "pyarrow": "parquet",
+    **dict.fromkeys(("openpyxl", "zstandard"), "import"),
 }
 """Package, as it is imported -> the extra of pyproject.toml that brings it."""
 
@@ -73,6 +74,12 @@ def sentence(package: str, extra: str = "") -> str:
     extra: used instead of the one in EXTRA_OF.
     """
     return f"This needs {package}: pip install '.[{extra or EXTRA_OF[package]}]'"
+
+
+def lacking_package(error: ModuleNotFoundError) -> Exception:
+    """ExtraMissing for a package of an extra; the error itself for any other."""
+    missing = _package(error)
+    return error if missing is None else ExtraMissing(sentence(missing))
 
 
 def _package(error: BaseException | None) -> str | None:

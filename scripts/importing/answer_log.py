@@ -14,13 +14,9 @@ Columns, in any order and beside any others: `user_id item_id timestamp correct 
 from __future__ import annotations
 
 import csv
-import gzip
-import os
 import re
-import stat
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import count
 from typing import IO
 
@@ -37,6 +33,7 @@ from scripts.importing.answers import (
     MalformedLog,
     shown,
 )
+from scripts.importing.reading.containers import stream_of
 from scripts.importing.staging import StagedLog
 
 REQUIRED_COLUMNS = ("user_id", "item_id", "timestamp", "correct", "skill_id")
@@ -44,21 +41,16 @@ OPTIONAL_COLUMNS = ("kind", "rating", "time_spent_ms")
 COUNTED_FROM_START_BELOW_MS = 315_360_000_000  # ten years
 
 LONGEST_LINE_BYTES = 1 << 16
-MOST_BYTES_UNPACKED = 1 << 30
-"""Of a gzip file, about 25 million answers; a few megabytes of it could hold a thousand times as much."""
 
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_log(path: str) -> StagedLog:
     """Reads a log of the plain layout and sorts it. Raises MalformedLog, OSError, Unavailable."""
     log = StagedLog()
     try:
-        with _opened(path) as stream:
-            dating = _Dating()
-            log.add(dating.dated(answer) for answer in _answers(stream))
-        log.order_only = dating.order_only
+        with closing(stream_of(path)) as stream:
+            add_plain(log, stream)
         log.sort()
     except BaseException:
         log.close()
@@ -66,35 +58,30 @@ def read_log(path: str) -> StagedLog:
     return log
 
 
-@contextmanager
-def _opened(path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
-    without_waiting = getattr(os, "O_NONBLOCK", 0)  # a pipe would be waited for; Windows has none
-    handle = os.open(path, os.O_RDONLY | without_waiting | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as plain:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("it is not a regular file, as a log must be")
-        compressed = plain.peek(2)[:2] == _GZIP_MAGIC
-        if not compressed:
-            yield plain
-            return
-        with gzip.GzipFile(fileobj=plain) as unpacked:
-            yield unpacked
+def add_plain(log: StagedLog, stream: IO[bytes], progress: Callable[[int], object] = lambda answers: None) -> None:
+    """Adds the answers of a stream of the plain layout. Raises MalformedLog, OSError, Unavailable."""
+    dating = _Dating()
+    log.add((dating.dated(answer) for answer in _answers(stream)), progress)
+    log.order_only = dating.order_only
 
 
-def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[str]:
+def is_plain(first: bytes) -> bool:
+    """Whether the first line of a file, in bytes, is a header of the plain layout."""
+    try:
+        header = first.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return False
+    columns = [name.strip('"') for name in header.split("\t" if "\t" in header else ",")]
+    return set(REQUIRED_COLUMNS) <= set(columns)
+
+
+def _lines(stream: IO[bytes], reached: list[int]) -> Iterator[str]:
     """Decoded lines; reached[0] is the number of the last line read."""
-    unpacked = 0
     for number in count(1):
-        try:
-            raw = stream.readline(LONGEST_LINE_BYTES)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise MalformedLog(number, f"the gzip file is damaged ({error})") from None
+        raw = stream.readline(LONGEST_LINE_BYTES)
         if not raw:
             return
         reached[0] = number
-        unpacked += len(raw)
-        if unpacked > MOST_BYTES_UNPACKED and isinstance(stream, gzip.GzipFile):
-            raise MalformedLog(number, f"the gzip file unpacks to more than {MOST_BYTES_UNPACKED >> 20} MiB")
         if len(raw) == LONGEST_LINE_BYTES and not raw.endswith(b"\n"):
             raise MalformedLog(number, f"longer than {LONGEST_LINE_BYTES} bytes")
         if b"\0" in raw:
@@ -105,7 +92,7 @@ def _lines(stream: IO[bytes] | gzip.GzipFile, reached: list[int]) -> Iterator[st
             raise MalformedLog(number, "is not valid UTF-8") from None
 
 
-def _answers(stream: IO[bytes] | gzip.GzipFile) -> Iterator[LoggedAnswer]:
+def _answers(stream: IO[bytes]) -> Iterator[LoggedAnswer]:
     reached = [1]
     lines = _lines(stream, reached)
     header = next(lines, None)
@@ -148,6 +135,8 @@ def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswe
     rating = (row[place["rating"]] if "rating" in place else "") or None
     if rating is not None and rating not in RATINGS:
         raise MalformedLog(line, f"rating is {shown(rating)}, not one of {', '.join(RATINGS)}")
+    if kind != STUDY and rating not in (None, "HARD") and (rating != "AGAIN") != (correct == "1"):
+        raise MalformedLog(line, f"correct is {correct} where rating is {rating}")
     return LoggedAnswer(
         line,
         _id(line, "user_id", row[place["user_id"]]),

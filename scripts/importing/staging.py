@@ -7,6 +7,7 @@ name there and is gone with the process. One learner's answers are in memory at 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import groupby, islice
@@ -15,9 +16,10 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from scripts.cli.exits import Unavailable
-from scripts.importing.answers import KINDS, ORDER_STEP_MS, POSTTEST, START_OF_COUNT_MS, STUDY, LoggedAnswer
+from scripts.importing.answers import KINDS, ORDER_STEP_MS, START_OF_COUNT_MS, LoggedAnswer
 
 AT_ONCE = 5000
+EQUAL_ROWS, SEVERAL_SKILLS = "equal rows", "answers that name several skills"
 _CACHE_KIB = 48_000
 
 
@@ -32,12 +34,12 @@ class StagedLog:
     """The answers of a log, to be added, sorted once, and then read learner by learner as often as needed.
 
     order_only: whether the log's times only give the order; its answers then get times ten minutes apart per learner.
+    is_numbered: whether that order is a column's, so that equal numbers are one instant.
     """
 
     def __init__(self) -> None:
-        self.order_only = False
+        self.order_only = self.is_numbered = False
         self.answers = 0
-        self._skills: dict[str, Skill] | None = None
         # A database without a name is a temporary file that is removed as soon as it is open.
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for setting in (f"cache_size = -{_CACHE_KIB}", "journal_mode = OFF", "synchronous = OFF"):
@@ -65,44 +67,48 @@ class StagedLog:
             self.answers += len(chunk)
             progress(len(chunk))
 
-    def sort(self) -> None:
-        """Sorts by learner and time; answers of one instant keep the file's order."""
-        self._run(
-            partial(self._database.execute, "CREATE TABLE sorted AS SELECT * FROM staged ORDER BY learner, at, rowid")
-        )
+    def drop_after(self, at_ms: int) -> int:
+        """Leaves out what is dated later; returns how many rows these are. To be called before the log is sorted."""
+        dropped = self._database.execute("DELETE FROM staged WHERE at > ?", [at_ms]).rowcount
+        self.answers -= dropped
+        return dropped
+
+    def sort(self, drops_equal: bool = False, joins_skills: bool = False) -> Counter[str]:
+        """Sorts by learner and time; answers of one instant keep the file's order.
+
+        Args:
+            drops_equal: Whether of equal rows only the first is kept.
+            joins_skills: Whether rows of one learner, item and instant are one answer, whose first skill is kept.
+
+        Returns:
+            How many rows were dropped as equal, and how many answers had several skills.
+        """
+        ordered = "SELECT * FROM staged ORDER BY learner, at, rowid"
+        counts: Counter[str] = Counter()
+        if drops_equal or joins_skills:
+            self._run(partial(self._database.execute, f"CREATE TABLE sorted ({_COLUMNS})"))
+            kept = _kept(_fetched(self._database.execute(ordered)), drops_equal, joins_skills, counts)
+            self.answers = 0
+            while chunk := list(islice(kept, AT_ONCE)):
+                self._run(partial(self._database.executemany, _INSERT.replace("staged", "sorted"), chunk))
+                self.answers += len(chunk)
+        else:
+            self._run(partial(self._database.execute, f"CREATE TABLE sorted AS {ordered}"))
         self._run(partial(self._database.execute, "DROP TABLE staged"))
+        return counts
 
     def learners(self) -> Iterator[tuple[str, list[LoggedAnswer]]]:
         """Each learner with all of their answers, oldest first, in the order of the learners' ids."""
         found = self._database.execute("SELECT * FROM sorted")
         for learner_id, rows in groupby(_fetched(found), itemgetter(1)):
             answers = [_answer(row) for row in rows]
-            yield str(learner_id), _ten_minutes_apart(answers) if self.order_only else answers
+            yield str(learner_id), _ten_minutes_apart(answers, self.is_numbered) if self.order_only else answers
 
-    def skills(self) -> dict[str, Skill]:
-        """Each skill of the log."""
-        if self._skills is None:
-            found: dict[str, Skill] = {}
-            for _, answers in self.learners():
-                for answer in answers:
-                    is_tested = answer.kind == POSTTEST
-                    known = found.get(answer.skill_id)
-                    if known is None:
-                        found[answer.skill_id] = Skill(answer.at_ms, is_tested)
-                    elif answer.at_ms < known.first_met_ms or is_tested > known.is_tested:
-                        first_ms = min(answer.at_ms, known.first_met_ms)
-                        found[answer.skill_id] = Skill(first_ms, is_tested or known.is_tested)
-            self._skills = found
-        return self._skills
-
-    def count_of_learners(self) -> int:
-        """The number of learners."""
-        return int(self._database.execute("SELECT count(DISTINCT learner) FROM sorted").fetchone()[0])
-
-    def study_rows(self) -> int:
-        """The number of rows that answer nothing."""
-        found = self._database.execute("SELECT count(*) FROM sorted WHERE kind = ?", [_PLACE_OF_KIND[STUDY]])
-        return int(found.fetchone()[0])
+    def count_of_cards(self) -> int:
+        """The number of items, each on its skill."""
+        return int(
+            self._database.execute("SELECT count(*) FROM (SELECT DISTINCT skill, item FROM sorted)").fetchone()[0]
+        )
 
     def cards(self) -> Iterator[tuple[str, str]]:
         """Each skill with each of its items, once."""
@@ -133,6 +139,41 @@ def _answer(row: tuple[Any, ...]) -> LoggedAnswer:
     return LoggedAnswer(line, learner, item, skill, at, right, KINDS[kind], rating, spent)
 
 
-def _ten_minutes_apart(answers: list[LoggedAnswer]) -> list[LoggedAnswer]:
+def _ten_minutes_apart(answers: list[LoggedAnswer], is_numbered: bool) -> list[LoggedAnswer]:
     """The same answers, the first at START_OF_COUNT_MS, the next ten minutes later, and so on."""
-    return [answer._replace(at_ms=START_OF_COUNT_MS + nth * ORDER_STEP_MS) for nth, answer in enumerate(answers)]
+    dated = []
+    nth = -1
+    before: int | None = None
+    for answer in answers:
+        if not is_numbered or answer.at_ms != before:
+            nth += 1
+        before = answer.at_ms
+        dated.append(answer._replace(at_ms=START_OF_COUNT_MS + nth * ORDER_STEP_MS))
+    return dated
+
+
+def _kept(
+    rows: Iterator[tuple[Any, ...]], drops_equal: bool, joins_skills: bool, counts: Counter[str]
+) -> Iterator[tuple[Any, ...]]:
+    """The sorted rows without those that StagedLog.sort leaves out."""
+    instant: tuple[Any, ...] = ()
+    seen: set[tuple[Any, ...]] = set()
+    answered: dict[object, bool] = {}
+    for row in rows:
+        if (row[1], row[4]) != instant:
+            instant = (row[1], row[4])
+            seen.clear()
+            answered.clear()
+        if drops_equal:
+            if row[2:] in seen:
+                counts[EQUAL_ROWS] += 1
+                continue
+            seen.add(row[2:])
+        if joins_skills:
+            item = row[2]
+            if item in answered:
+                counts[SEVERAL_SKILLS] += not answered[item]
+                answered[item] = True
+                continue
+            answered[item] = False
+        yield row

@@ -365,7 +365,7 @@ def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_gzip_file_unpacks_to_so_much_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.importing.answer_log.MOST_BYTES_UNPACKED", 1 << 20)
+    monkeypatch.setattr("scripts.importing.reading.containers.MOST_BYTES_UNPACKED", 1 << 20)
     path = tmp_path / "log.tsv.gz"
     path.write_bytes(gzip.compress((HEADER + row("l", T0) * 60_000).encode()))
     said = invoke(path, f"file:{tmp_path}/d.db", expected=2)
