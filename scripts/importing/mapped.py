@@ -75,6 +75,8 @@ class MappedSheet:
                 columns={role: names for role, names in mapping.columns.items() if role != "timestamp"}
             )
             return Clock(ORDER)
+        if mapping.time_format is not None:
+            return Clock(None, mapping.time_zone, mapping.time_format)
         if mapping.time_unit is not None:
             return Clock(mapping.time_unit)
         try:

@@ -112,10 +112,19 @@ def _wishes(given: dict[str, Any]) -> Wishes:
         only=pairs("--only", given["only"]),
         every_skill=given["multi_skill"] == "each",
         has_header=not given["no_header"],
-        encoding=given["encoding"],
+        encoding=_encoding(given["encoding"]),
         questions=given["questions"],
         learner=given["learner"],
     )
+
+
+def _encoding(name: str | None) -> str | None:
+    try:
+        if name is not None:
+            "a".encode(name)
+    except (LookupError, ValueError):
+        raise Usage(f"--encoding: {name[:40]!r} is no encoding of text.") from None  # type: ignore[index]
+    return name
 
 
 def _zone(name: str | None) -> ZoneInfo | None:

@@ -12,7 +12,6 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
-from scripts.cli.exits import Usage
 from scripts.importing.answers import MalformedLog
 from scripts.importing.reading.sheet import Row, Sheet
 
@@ -25,17 +24,10 @@ _FALLBACK = "struggle-latin-1"
 
 
 def decoded(stream: IO[bytes], encoding: str | None, told: dict[str, int]) -> io.TextIOWrapper:
-    """The text of a stream: in the encoding, or in what its first bytes say, else UTF-8 with Latin-1 for stray bytes.
-
-    Raises Usage where there is no such encoding.
-    """
+    """The text of a stream: in the encoding, in that of its first bytes, or in UTF-8 with Latin-1 for stray bytes."""
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
     if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-            return io.TextIOWrapper(buffered, encoding=_without_mark(encoding), newline="")
-        except (LookupError, ValueError):
-            raise Usage(f"--encoding: {encoding[:40]!r} is no encoding of text.") from None
+        return io.TextIOWrapper(buffered, encoding=_without_mark(encoding), newline="")
     first = buffered.peek(4096)[:4096]
     for mark, named in _MARKS:
         if first.startswith(mark):
