@@ -135,8 +135,6 @@ def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswe
     rating = (row[place["rating"]] if "rating" in place else "") or None
     if rating is not None and rating not in RATINGS:
         raise MalformedLog(line, f"rating is {shown(rating)}, not one of {', '.join(RATINGS)}")
-    if kind != STUDY and rating not in (None, "HARD") and (rating != "AGAIN") != (correct == "1"):
-        raise MalformedLog(line, f"correct is {correct} where rating is {rating}")
     return LoggedAnswer(
         line,
         _id(line, "user_id", row[place["user_id"]]),

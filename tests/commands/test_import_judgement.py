@@ -170,5 +170,5 @@ def test_the_plain_layout_keeps_ratings_and_response_times(tmp_path: Path) -> No
     header = HEADER.rstrip() + "\trating\ttime_spent_ms\n"
     path.write_text(header + f"u\ti\t{T0}\t0\ts\tHARD\t2500\nu\ti\t{T0 + 1}\t1\ts\tEASY\t\nu\ti\t{T0 + 2}\t1\ts\t\t7\n")
     assert [row[4:] for row in previewed(path)] == [("HARD", 2500), ("EASY", 0), ("GOOD", 7)]
-    path.write_text(header + f"u\ti\t{T0}\t1\ts\tAGAIN\t\n")
-    assert "line 2: correct is 1 where rating is AGAIN" in refused(path)
+    path.write_text(header + f"u\ti\t{T0}\t1\ts\tAGAIN\tsoon\n")
+    assert "line 2: time_spent_ms is 'soon'" in refused(path)

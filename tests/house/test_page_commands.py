@@ -57,6 +57,7 @@ GIVEN = {
     "/etc/struggle.env": "$SCRATCH/struggle.env",
     "interactions.csv.gz": "$SCRATCH/interactions.csv",
     "objectives.csv": "$SCRATCH/objectives.csv",
+    "history.py answers.csv": "history.py $SCRATCH/foreign.csv",
     "/tmp/": "$SCRATCH/",
     # the demo's five learners prove nothing
     "python scripts/train_initial_model.py\n": "python scripts/train_initial_model.py --force\n",
@@ -96,6 +97,7 @@ def run_blocks(page: str, checkout: Path, scratch: Path, platform: str) -> None:
     (scratch / "struggle.env").write_text(f"DATABASE_URL='{platform}'\n")
     (scratch / "interactions.csv").write_text(ANSWER_LOG)
     (scratch / "objectives.csv").write_text(OBJECTIVES)
+    (scratch / "foreign.csv").write_text("studentId,question,when,score,topic\nann,q1,2024-05-01T10:00:00Z,0.5,t\n")
     places = {"$PLATFORM": platform, "$SCRATCH": str(scratch)}
     script = ["set -eu"]
     for block in blocks(page, "sh"):
