@@ -49,7 +49,9 @@ def file_options(command: Command) -> Command:
             " =TEXT is the same for all rows.",
         ),
         click.option("--time-unit", type=click.Choice(TIME_UNITS), help="What the numbers in timestamp count."),
-        click.option("--time-zone", metavar="ZONE", help="The zone of dates without one, such as Europe/Berlin [UTC]."),
+        click.option(
+            "--time-zone", metavar="ZONE", help="The zone of dates without one, such as Europe/Berlin. Default: UTC."
+        ),
         click.option("--time-format", metavar="FORM", help="The form of dates, such as '%d/%m/%Y %H:%M'."),
         click.option("--skill-separator", metavar="TEXT", help="What stands between several skills of one answer."),
         click.option(
@@ -63,7 +65,7 @@ def file_options(command: Command) -> Command:
         click.option(
             "--only", "only", multiple=True, metavar="COLUMN=VALUE", help="Only rows with that value are answers."
         ),
-        click.option("--no-header", is_flag=True, help="The first row is an answer; columns are named 1, 2, 3 …"),
+        click.option("--no-header", is_flag=True, help="The first row is an answer; columns are then named 1, 2, 3."),
         click.option(
             "--encoding", metavar="NAME", help="The encoding of FILE. Default: its byte order mark's, or UTF-8."
         ),
