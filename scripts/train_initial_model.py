@@ -66,6 +66,13 @@ with extras:
     metavar="TEXT",
     help="What each database contains, in the order of the databases; default: the name of the one database.",
 )
+@click.option(
+    "--adaptive",
+    multiple=True,
+    metavar="TEXT",
+    help="With --pretrained: a --source in which earlier answers decided which card came next. A visit's first card"
+    " then does not stand for the cards that are due.",
+)
 @click.option("--force", is_flag=True, help="Let the model answer even if it is not proven better; its card says so.")
 @correct_from_option()
 @engine_options(jobs=2)

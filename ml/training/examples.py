@@ -93,6 +93,13 @@ class ExampleSet(NamedTuple):
         columns: Any = (column[which] for column in self)
         return ExampleSet(*columns)
 
+    def without_next_cards(self) -> ExampleSet:
+        """The same examples as if no card had been known to come next."""
+        x = self.X.copy()
+        x[:, FEATURE_NAMES.index("first_card_difficulty")] = np.nan
+        columns: Any = tuple(self)[1:]  # _replace counts the fields by len
+        return ExampleSet(x, *columns)
+
     def training_examples(self) -> list[TrainingExample]:
         """The same examples as public records, with their features as FeatureVectors."""
         return [

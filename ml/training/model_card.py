@@ -26,6 +26,14 @@ LIMITS = (
     "Probabilities are calibrated on average over learners, not for every group of them; monitor the groups you serve.",
     "Where other learners' outcomes on an objective are unknown, it ranks worse and its confidence is lower.",
 )
+FIRST_LABELS = (
+    "Each platform was predicted by a model of the others, which was then taught by the labelled visits of a few of its"
+    " learners, as training does it, and judged on other learners. The rows are means over the platforms"
+    " and over up to four groups of learners; the ECE is also given for each platform ({}). Objective difficulties: of"
+    " nobody, of the learners of those visits, or of all other learners. Visits that a test labelled are left out. The"
+    " last column says in how many of ten equal parts of the visits, ordered by probability, the share of struggles lay"
+    " within the mean interval."
+)
 _FIGURES = ("auc", "log_loss", "brier", "ece", "calibration_slope")
 
 
@@ -125,6 +133,7 @@ def readme(found: Mapping[str, object], remake: str) -> str:
         "",
         "Brackets: 95 % intervals over learners. The ECE has none; its noise floor is what perfect calibration shows.",
         "",
+        *_first_labels(found),
         "## What it cannot know",
         *[f"- {limit}" for limit in _texts(found["limits"])],
         "",
@@ -140,6 +149,29 @@ def readme(found: Mapping[str, object], remake: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _first_labels(found: Mapping[str, object]) -> list[str]:
+    """The chapter about a platform's first labels; empty where they were not measured."""
+    rows: Any = found.get("first_labels")
+    if not rows:
+        return []
+    platforms = [row["platform"] for row in rows if row["labels"] == 0 and row["table"] == rows[0]["table"]][1:]
+    lines = [
+        "## Before a new platform's first labels, and after them",
+        FIRST_LABELS.format(", ".join(platforms)),
+        "",
+        "| own labelled visits | objective difficulties | AUC | log-loss | ECE | of each platform | mean width of the"
+        " interval | tenths within it |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for mean in (row for row in rows if row["platform"] == rows[0]["platform"]):
+        alike = [row for row in rows[1:] if (row["labels"], row["table"]) == (mean["labels"], mean["table"])]
+        figures = [_number(mean[name]) for name in ("auc", "log_loss", "ece")]
+        each = ", ".join(_number(row["ece"]) for row in alike if row is not mean)
+        wide = [_number(mean["width"]), f"{mean['covered']:.0%}"]
+        lines.append("| " + " | ".join([f"{mean['labels']:,}", mean["table"], *figures, each, *wide]) + " |")
+    return [*lines, ""]
 
 
 _MEANING = {feature.name: feature.meaning for feature in FEATURES}

@@ -12,6 +12,7 @@ class TrainingOptions(NamedTuple):
 
     learners: the ids to train on, None for all. struggle_below: a share, None for the platform's definition. as_of_ms:
     None for the database's now. names: what each of the urls contains. force: the model answers whatever the gate says.
+    adaptive: those of the names whose first cards are left out.
     """
 
     urls: tuple[str, ...]
@@ -24,6 +25,7 @@ class TrainingOptions(NamedTuple):
     as_of_ms: int | None
     pretrained: bool
     names: tuple[str, ...]
+    adaptive: tuple[str, ...]
     force: bool
     correct_from: str
     workers: Workers

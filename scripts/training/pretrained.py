@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from scripts.cli.exits import Usage
 from scripts.cli.progress import bar
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
+from scripts.training.first_labels import Platform, means, of_left_out, read_platform
 from scripts.training.initial import measured
 from scripts.training.options import TrainingOptions
 
@@ -33,6 +35,7 @@ HOW_MEASURED = (
     " before it trains on its own answers, given its own objective difficulties. The next cards were hidden at random"
     " in half of the visits."
 )
+ADAPTIVE = "earlier answers decided which card came next, so its first cards taught nothing"
 
 
 def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
@@ -43,15 +46,23 @@ def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
     """
     if not options.urls or len(options.names) != len(options.urls):
         raise Usage("--pretrained needs a --source for each --database-url.")
+    for name in options.adaptive:
+        if name not in options.names:
+            raise Usage("--adaptive must repeat one of the --source.")
     Registry(options.models_dir).prepare()  # before the work, not after it
-    sources, sentences, trained_under = _read(options)
     mark = PERFORMANCE_BELOW if options.struggle_below is None else options.struggle_below
-    with bar("fitting", len(sources) + BAGS) as progress:
-        trained = pretrain(
-            *(sources, "pretrained-1", sentences, mark),
-            each=lambda step: progress.update(1),
-            correct_from=trained_under,
-        )
+    with tempfile.TemporaryDirectory() as at:
+        logs = [_read(options, url, name, at) for url, name in zip(options.urls, options.names)]
+        trained_under = options.correct_from if any(log.hard for log in logs) else ANY
+        sources = [log.source for log in logs]
+        with bar("fitting", len(logs) + BAGS) as progress:
+            trained = pretrain(
+                *(sources, "pretrained-1", [log.sentence for log in logs], mark),
+                each=lambda step: progress.update(1),
+                correct_from=trained_under,
+            )
+        with bar("first labels", len(logs)) as progress:
+            expected = of_left_out(sources, [log.platform for log in logs], mark, lambda: progress.update(1))
     every = _joined(sources)
     saved = with_figures(trained.saved, measured(trained, every))
     platforms = np.repeat([source.name for source in sources], [len(source.known) for source in sources])
@@ -60,10 +71,11 @@ def pretrain_on_platforms(options: TrainingOptions) -> dict[str, object]:
         {"platform": platforms.tolist()},
         _unknown(trained),
     )
+    found["first_labels"] = [stage.to_dict() for stage in (*means(expected), *expected)]
     path = os.path.join(options.models_dir, PRETRAINED)
     atomic_files.put(path, model_file.dump(saved))
     atomic_files.put(os.path.join(options.models_dir, "pretrained.json"), json.dumps(found, indent=1).encode() + b"\n")
-    atomic_files.put(os.path.join(options.models_dir, "README.md"), readme(found, _remake(options.names)).encode())
+    atomic_files.put(os.path.join(options.models_dir, "README.md"), readme(found, _remake(options)).encode())
     return {"model": path, "chosen": trained.result.chosen, **saved.figures}
 
 
@@ -76,37 +88,44 @@ def told_of_prior(made: Mapping[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _read(options: TrainingOptions) -> tuple[list[Source], list[str], str]:
-    """Each platform's examples, a sentence about each, and the setting that the model will have been trained under."""
-    sources, sentences, trained_under = [], [], ANY
-    below, correct_from = options.struggle_below, options.correct_from
-    with tempfile.TemporaryDirectory() as at:
-        for url, name in zip(options.urls, options.names):
-            with db.connect(url) as client:
-                until_ms = client.now()
-                table = os.path.join(at, "difficulty")
-                size = build_table(client, table, until_ms, None, below, correct_from)
-                extraction = Extraction(url, None, until_ms, below, correct_from=correct_from)
-                known, unknown = (
-                    read_examples(client, extraction, each, None, options.workers) for each in (table, None)
-                )
-            trained_under = correct_from if size.hard else trained_under
-            sources.append(Source(name, known, unknown))
-            sentences.append(
-                f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
-            )
-    return sources, sentences, trained_under
+class _Log(NamedTuple):
+    """What was read of one platform. sentence: for the card. hard: whether an answer was rated HARD."""
+
+    source: Source
+    platform: Platform
+    sentence: str
+    hard: bool
 
 
-def _remake(names: tuple[str, ...]) -> str:
+def _read(options: TrainingOptions, url: str, name: str, directory: str) -> _Log:
+    below, correct_from, adaptive = options.struggle_below, options.correct_from, name in options.adaptive
+    with db.connect(url) as client:
+        until_ms = client.now()
+        handle, table = tempfile.mkstemp(dir=directory)
+        os.close(handle)
+        size = build_table(client, table, until_ms, None, below, correct_from)
+        extraction = Extraction(url, None, until_ms, below, correct_from=correct_from)
+        known, unknown = (read_examples(client, extraction, each, None, options.workers) for each in (table, None))
+        platform = read_platform(client, name, table, below, correct_from, adaptive)
+    sentence = f"{name}: {size.answers} answers and {len(known)} labelled visits of {size.learners} learners"
+    if adaptive:
+        known, unknown = known.without_next_cards(), unknown.without_next_cards()
+        sentence += f"; {ADAPTIVE}"
+    return _Log(Source(name, known, unknown), platform, sentence, bool(size.hard))
+
+
+def _remake(options: TrainingOptions) -> str:
     """The commands that make the model again, for its README.md."""
+    names = options.names
+    adaptive = "".join(f" --adaptive {json.dumps(name)}" for name in options.adaptive)
     imports = "".join(
         f"python -m scripts.import_history LOG{n} --database-url sqlite:///{n}.sqlite3  # {name}\n"
         for n, name in enumerate(names, 1)
     )
-    return f"{imports}python scripts/train_initial_model.py --pretrained " + " ".join(
+    sources = " ".join(
         f"--database-url sqlite:///{number}.sqlite3 --source {json.dumps(name)}" for number, name in enumerate(names, 1)
     )
+    return f"{imports}python scripts/train_initial_model.py --pretrained {sources}{adaptive}"
 
 
 def _unknown(trained: Trained) -> list[Slice]:
