@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml.errors import NotEnoughExamples
-from ml.evaluation.metrics import Floats, logistic
+from ml.evaluation.metrics import Floats, log_losses, logistic
 from ml.features.vector import FEATURE_NAMES
 from ml.scoring.scorecard import LEVEL_KNOWN, LEVEL_UNKNOWN, LOGIT_BOUND, SavedModel, Scorecard
 from ml.storage import model_file
@@ -28,7 +28,17 @@ from ml.training.calibration import LEAST_SLOPE, balancing_offset, threshold_for
 from ml.training.composite import composite
 from ml.training.examples import ExampleSet
 from ml.training.expert_tables import stated_tables
-from ml.training.fit import BASE, FEW, HELD_OUT_FOLDS, Candidate, FitResult, Labels, candidates_for, fit
+from ml.training.fit import (
+    BASE,
+    FEW,
+    HELD_OUT_FOLDS,
+    SIMPLER_WITHIN,
+    Candidate,
+    FitResult,
+    Labels,
+    candidates_for,
+    fit,
+)
 from ml.training.tables import Additive, check_parity, seen_by
 
 FEWEST = 50
@@ -43,6 +53,8 @@ LEAST_ANSWERED = 0.05
 """A platform of tests alone still weighs this share of one whose visits were all labelled by answers."""
 HIDDEN_SHARE = 0.5
 """The share of rows that lose their next cards."""
+BASE_RATE = "base rate"
+"""The candidate that moves the prior's logit onto a line and changes nothing else."""
 _CARDS, _VISITS = FEATURE_NAMES.index("first_card_difficulty"), FEATURE_NAMES.index("objective_visits")
 
 
@@ -174,7 +186,8 @@ def adapt(
 ) -> Trained:
     """Corrects the prior by one platform's own labels, as far as there are enough.
 
-    Below 100 labels only the base rate moves, and the slope a little; the contributions keep their proportions.
+    Below 100 labels only the base rate moves, and the slope a little; the contributions keep their proportions. So it
+    does from 100 labels on where no correction proves better.
 
     correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
@@ -183,15 +196,15 @@ def adapt(
     refuse_too_few(y)
     labels = Labels.of(seen_by(prior.scorecard, x), y, learners)
     result = fit(labels, Additive.of(prior.scorecard), candidates_for(len(y)), None, each)
-    untouched = result.chosen == "prior"
-    scorecard = prior.scorecard if untouched else scorecard_of(result, labels.x, prior.scorecard)
     spreads = {name: prior.figures[name] for name in (LEVEL_KNOWN, LEVEL_UNKNOWN) if name in prior.figures}
-    if len(y) < FEW and spreads:
+    line = None
+    if spreads:
         result, line = _with_base_rate(labels, result, prior, x)
-        scorecard = prior.scorecard.on_line(line.slope, line.level)
         spreads = {name: min(spread, line.spread) for name, spread in spreads.items()}
-    elif not untouched:
-        spreads = dict.fromkeys(spreads, 0.0)
+    untouched = result.chosen in ("prior", BASE_RATE)
+    scorecard = prior.scorecard if untouched else scorecard_of(result, labels.x, prior.scorecard)
+    if line is not None and untouched:
+        scorecard = prior.scorecard.on_line(line.slope, line.level)
     sources = [*prior.sources, *sentences] if len(y) >= FEW and not untouched else list(prior.sources)
     figures = {"threshold": result.threshold, "labels": float(len(y)), **spreads}
     below = prior.struggle_below if struggle_below is None else struggle_below
@@ -203,7 +216,10 @@ def adapt(
 
 
 def _with_base_rate(labels: Labels, result: FitResult, prior: SavedModel, x: Floats) -> tuple[FitResult, Line]:
-    """The prior on the line that the labels give it; the held-out logits of each fold come from the others' line."""
+    """The fit, or the prior on the line that the labels give it where the fit is not better; and that line.
+
+    The line's held-out logits come, for each fold, from the line of the others.
+    """
     logits = Additive.of(prior.scorecard).logits(labels.x)
     known = x[:, FEATURE_NAMES.index("objective_support")] > 0
     spread = float(np.sqrt(np.mean(np.where(known, prior.figures[LEVEL_KNOWN], prior.figures[LEVEL_UNKNOWN]) ** 2)))
@@ -213,8 +229,13 @@ def _with_base_rate(labels: Labels, result: FitResult, prior: SavedModel, x: Flo
         line = first_line(logits, labels.y, labels.learners, spread, labels.weights * ~outside)
         held_out[outside] = line.slope * logits[outside] + line.level
     line = first_line(logits, labels.y, labels.learners, spread, labels.weights)
+    loss = float(np.average(log_losses(labels.y, logistic(held_out)), weights=labels.weights))
+    losses = {**result.log_losses, BASE_RATE: loss}
+    if len(labels.y) >= FEW and result.log_losses[result.chosen] < loss - SIMPLER_WITHIN:
+        return result._replace(log_losses=losses), line
     threshold = threshold_for_recall(logistic(held_out, LOGIT_BOUND), labels.y)
-    return result._replace(held_out_logits=held_out, threshold=threshold), line
+    chosen = result._replace(held_out_logits=held_out, log_losses=losses, threshold=threshold, chosen=BASE_RATE)
+    return chosen, line
 
 
 def refuse_too_few(y: Floats) -> None:

@@ -1,4 +1,4 @@
-"""The command that makes the shipped model, on two small platforms: its switch, its card, and a new platform's table."""
+"""The command that makes the shipped model, on two small platforms: its switch and its card."""
 
 from __future__ import annotations
 

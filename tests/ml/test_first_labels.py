@@ -16,7 +16,7 @@ from ml.scoring.trained import predict
 from ml.storage import model_file
 from ml.training.base_rate import USUAL_KNOWN, discounts, first_line, spread_of_levels
 from ml.training.composite import WEIGHTS, composite
-from ml.training.prior import adapt
+from ml.training.prior import BASE_RATE, adapt
 from ml.training.tables import Additive, asked
 from ml.training.vectorised import ManyAtOnce
 
@@ -89,6 +89,31 @@ def test_fifty_labels_move_the_base_rate_and_narrow_the_interval() -> None:
     assert 0.5 < predict(one, blank).probability < predict(many, blank).probability < 0.8
     assert many.figures[LEVEL_UNKNOWN] < one.figures[LEVEL_UNKNOWN] < 0.5
     assert many.scorecard.tables[0].values == [0.0]
+
+
+def test_a_hundred_labels_that_prove_no_feature_still_move_the_base_rate() -> None:
+    prior = flat_model(**{LEVEL_KNOWN: 0.3, LEVEL_UNKNOWN: 0.5})
+    draw = np.random.default_rng(10)
+    x, y = draw.random((120, len(FEATURE_NAMES))), (draw.random(120) < 0.3).astype(float)
+    several = adapt(prior, x, y, np.array([f"u{n % 40}" for n in range(120)]), "v", ["more"])
+    assert several.result.chosen == BASE_RATE
+    assert several.result.log_losses[BASE_RATE] < several.result.log_losses["prior"]
+    assert several.saved.sources == prior.sources
+    said = predict(several.saved, FeatureVector.of({"objective_support": 0.4}, 0))
+    assert y.mean() <= said.probability < 0.45
+    # As many labels of three learners tell less of the others.
+    few = adapt(prior, x, y, np.array([f"u{n % 3}" for n in range(120)]), "v").saved
+    assert several.saved.figures[LEVEL_UNKNOWN] < few.figures[LEVEL_UNKNOWN] < 0.5
+
+
+def test_a_correction_that_proves_better_is_kept_with_what_is_unknown_of_the_base_rate() -> None:
+    prior = flat_model(**{LEVEL_KNOWN: 0.3, LEVEL_UNKNOWN: 0.5})
+    x = np.random.default_rng(0).random((400, len(FEATURE_NAMES)))
+    y = (x[:, FEATURE_NAMES.index("expected_struggle")] > 0.5).astype(float)
+    made = adapt(prior, x, y, np.array([f"u{n % 80}" for n in range(400)]), "v", ["more"])
+    assert made.result.chosen.startswith("corrected")
+    assert made.saved.sources == ("a", "more")
+    assert 0.0 < made.saved.figures[LEVEL_KNOWN] < 0.3
 
 
 def test_each_fold_s_figures_come_from_the_others_line() -> None:
