@@ -239,7 +239,8 @@ def _ask_what_is_named(batch: Batch, name: str, source: Repeating, rows: Results
     keys = {row[0] for row in rows}
     texts = [key for key in keys if isinstance(key, str) and "\0" not in key and "\ufffd" not in key]
     if len(texts) == len(keys):
-        batch.add(_things_of(name), source.described_by_key, keys=listed(texts))
+        # In the order of the table's key, neighbours are looked up one after the other, in pages that are at hand.
+        batch.add(_things_of(name), source.described_by_key, keys=listed(sorted(texts)))
     else:
         crowd = _crowd(newest(window, name))
         batch.add(_things_of(name), source.described_by_learner, learner=user_id, crowd=crowd)

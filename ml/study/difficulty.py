@@ -192,6 +192,11 @@ class LearnerDifficulty:
         self._cards = cards
         self._of_card: dict[tuple[str | None, str], tuple[float, float]] = {}
 
+    @property
+    def of_any_card(self) -> tuple[float, float] | None:
+        """What `of_card` returns where nothing is known of any objective or card; else None."""
+        return None if self.objectives or self._cards else self.totals.of_unknown_card
+
     def of_card(self, objective_id: str | None, card_id: str) -> tuple[float, float]:
         """(How likely others are to answer this card wrong, as a logit; how likely they are to answer it right, 0..1).
 

@@ -204,7 +204,8 @@ class LearnerEstimates:
 
         This loop is most of a prediction from a full window: what every answer changes is kept in local names.
         """
-        of_card, traces, correctness_of = self.difficulty.of_card, self.objectives, self._correctness_of
+        of_card, of_any_card = self.difficulty.of_card, self.difficulty.of_any_card
+        traces, correctness_of = self.objectives, self._correctness_of
         ability, answers, correct_answers = self.strength, self.answers, self.correct
         fast, fast_residual, slow_residual = self.fast, self.fast_residual, self.slow_residual
         latest = None
@@ -214,7 +215,7 @@ class LearnerEstimates:
                 continue
             latest = review
             objective_id = review.objective_id
-            hardness, expected = of_card(objective_id, review.card_id)
+            hardness, expected = of_any_card or of_card(objective_id, review.card_id)
             residual = correct - expected
             fast += FAST * (correct - fast)
             fast_residual += FAST_RESIDUAL * (residual - fast_residual)
