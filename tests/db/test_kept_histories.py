@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -18,6 +19,7 @@ from db import Opened, errors
 from db.client import Client
 from db.demo import LEARNER, NOW_MS, OBJECTIVES
 from db.kept_histories import KeptHistories
+from db.reading.marks import POSTGRESQL_GLANCE
 from db.url import parse
 from ml.study.history import WINDOW
 from tests.support.postgres_server import connected
@@ -413,3 +415,30 @@ def test_where_there_is_no_proof_everything_is_read_afresh(editor: Editor, reads
         watched = Watched(client)
         reading = partial(kept.read, client, LEARNER, OBJECTIVE, None, WINDOW)
         assert all(watched.during(reading) > 20 for _ in range(3))
+
+
+def test_the_statement_without_a_transaction_calls_only_postgresqls_own_functions(editor: Editor) -> None:
+    """They would be looked up on the role's own path, where others may have put theirs before."""
+    if not editor.is_postgresql:
+        return
+    names = set(re.findall(r"(\w+)\(", POSTGRESQL_GLANCE)) - {"CAST"}
+    assert set(re.findall(r"pg_catalog\.(\w+)\(", POSTGRESQL_GLANCE)) == names
+    planted = [
+        f"CREATE FUNCTION {name}({arguments}) RETURNS {kind} LANGUAGE plpgsql AS $$BEGIN RAISE 'called'; END$$"
+        for name, arguments, kind in (
+            ("txid_current_snapshot", "", "txid_snapshot"),
+            ("clock_timestamp", "", "timestamptz"),
+            ("pg_is_in_recovery", "", "boolean"),
+            ("date_part", "text, timestamptz", "double precision"),
+        )
+    ]
+    editor.run("CREATE SCHEMA planted", "SET search_path = planted", *planted, "CREATE DOMAIN text AS varchar")
+    editor.run("ALTER ROLE postgres SET search_path = planted, pg_catalog, public")
+    try:
+        kept = KeptHistories()
+        with clients(editor.url, 1) as (client,):
+            watched = Watched(client)
+            reading = partial(kept.read, client, LEARNER, OBJECTIVE, None, WINDOW)
+            assert [watched.during(reading) > 0 for _ in range(4)] == [True, True, False, False]
+    finally:
+        editor.run("ALTER ROLE postgres RESET search_path")
