@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-if __package__ in (None, ""):
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+if __name__ == "__main__":  # nothing may be imported from the caller's directory, which `python -m` puts first
+    sys.path[: not sys.flags.safe_path] = [os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 import click
 
@@ -29,6 +29,7 @@ from scripts.piping.kept import KeptDatabase, LatestModel, Named
 from scripts.piping.life import Life
 from scripts.piping.lines import hello
 from scripts.piping.streams import Notes, own_streams
+from scripts.serving.connections import LOG
 
 ENDS = {
     0: "stdin was closed, and everything that was asked is answered",
@@ -75,6 +76,7 @@ def worker(
     refuse_two_databases(database_url, env_file, demo)
     reading, writing = own_streams()
     notes = Notes()
+    notes.take_log(LOG)
     if warning := warning_of_passwords([database_url]):
         notes.say(warning)
     latest = LatestModel(model, correct_from, notes.say)

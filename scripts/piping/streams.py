@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import threading
@@ -95,7 +96,8 @@ class AnswerStream:
         if hasattr(select, "poll"):
             look = select.poll()
             look.register(self._descriptor, 0)
-            if any(event & (select.POLLERR | select.POLLNVAL) for _, event in look.poll(0)):
+            gone = select.POLLERR | select.POLLHUP | select.POLLNVAL  # a socket, which Node uses, says the second
+            if any(event & gone for _, event in look.poll(0)):
                 self._has_broken()
 
     def _has_broken(self) -> None:
@@ -123,6 +125,12 @@ class Notes:
         self._waiting.append(sentence)
         self._there_is_more.set()
 
+    def take_log(self, name: str) -> None:
+        """Says from now on what is written to this log."""
+        log = logging.getLogger(name)
+        log.addHandler(_Heard(self))
+        log.propagate = False
+
     def finish(self, within_s: float) -> None:
         """Waits until everything is written, but not longer than so many seconds."""
         until = time.monotonic() + within_s
@@ -141,3 +149,15 @@ class Notes:
             self._there_is_more.clear()
             if self._waiting:
                 self._there_is_more.set()
+
+
+class _Heard(logging.Handler):
+    """Hands a log's sentences on."""
+
+    def __init__(self, notes: Notes) -> None:
+        super().__init__()
+        self._notes = notes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says one record."""
+        self._notes.say(record.getMessage())

@@ -31,7 +31,8 @@ STALE_WITHIN_S = 0.5
 TRY_FOR_MORE_S = 30.0
 """After the server refused one session more than there were, so long until one more is tried."""
 
-log = logging.getLogger("uvicorn.error")  # where a person on call looks
+LOG = "uvicorn.error"  # where a person on call looks
+log = logging.getLogger(LOG)
 
 Result = TypeVar("Result")
 FileMark = tuple[int, int, int, int]

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -96,6 +97,27 @@ def test_a_reader_who_is_slow_gets_every_answer_whole() -> None:
         assert sorted(worker.line()["id"] for _ in requests) == list(range(60))
 
 
+def test_it_ends_when_the_other_end_of_a_socket_is_closed() -> None:
+    """Node's pipes are sockets."""
+    ours, theirs = socket.socketpair()
+    words, environment = [*COMMAND, "--demo"], {**os.environ, **OURS}
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=theirs) as process:
+        theirs.close()
+        assert ours.recv(1000).startswith(b'{"protocol"')
+        ours.close()
+        assert process.wait(WITHIN_S) == 74
+
+
+def test_a_directory_with_modules_of_our_names_is_left_alone(tmp_path: Path) -> None:
+    for name in ("predict.py", "json.py", "click.py", "db.py", "ml.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong module')\n")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [*COMMAND, "--demo"]
+    ran = subprocess.run(words, cwd=tmp_path, env=environment, input=REQUEST, capture_output=True, timeout=WITHIN_S)
+    assert (ran.returncode, ran.stdout.count(b"\n")) == (0, 2), ran
+
+
 PARENT = """
 import os, subprocess, sys
 with open(sys.argv[1], "rb") as requests:
@@ -147,11 +169,13 @@ def test_whatever_else_prints_to_stdout_comes_to_stderr(tmp_path: Path) -> None:
         assert said == "a library prints\nand writes\nand a child, too\n"
 
 
-def test_a_full_stderr_keeps_no_request_waiting() -> None:
+@pytest.mark.parametrize("url", ["", "file:/nowhere/app.sqlite3"])
+def test_a_full_stderr_keeps_no_request_waiting(url: str) -> None:
     reading, writing = filled_pipe()
+    environment = {**os.environ, **OURS, "DATABASE_URL": url}
     try:
         process = subprocess.Popen(
-            [*COMMAND], env={**os.environ, **OURS}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing
+            COMMAND, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writing
         )
         said, _ = process.communicate(REQUEST * 3 + b"{\n" + REQUEST, timeout=WITHIN_S)
         assert process.returncode == 0
