@@ -7,7 +7,6 @@ Rows are used again only where db/kept_histories.py has the proof that they are 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
@@ -139,6 +138,8 @@ class KeptRecords:
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Reads as `read` does, in a thread."""
+        import asyncio  # half of a worker's start, for nothing
+
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
 
     def __enter__(self) -> KeptRecords:

@@ -7,7 +7,6 @@ of them than were configured.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import threading
@@ -91,6 +90,8 @@ class Connections:
 
     async def aread(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Does the same in a thread, so that the event loop is not blocked."""
+        import asyncio  # the worker, which shares this module, never needs it
+
         return await asyncio.to_thread(self.read, user_id, objective_id, as_of_ms, window)
 
     def read_objectives(self, objective_ids: Sequence[str], window: Window) -> dict[str, ObjectiveRows]:

@@ -69,10 +69,10 @@ def questions(url: str) -> list[Question]:
     return found
 
 
-def soak(requests: int, seed: int, url: str, quiet: bool = True) -> dict[str, object]:
-    """So many requests; returns counts, the footprints, and faults in words."""
+def soak(requests: int, seed: int, url: str, threads: int = 1, quiet: bool = True) -> dict[str, object]:
+    """So many requests, so many answered at once; returns counts, the footprints, and faults in words."""
     chance, asked, faults = random.Random(seed), questions(url), list[str]()
-    with Worker(url=url) as worker:
+    with Worker("--threads", str(threads), url=url) as worker:
         began, first = time.monotonic(), footprint(worker.pid)
         answered, wrong, refused = 0, 0, 0
         with tqdm(total=requests, disable=quiet, unit="request") as bar:
@@ -105,7 +105,7 @@ def soak(requests: int, seed: int, url: str, quiet: bool = True) -> dict[str, ob
         faults.append(f"the worker ended with {code}: {said}")
     if last.kib > 1.1 * first.kib:
         faults.append(f"memory grew from {first.kib} to {last.kib} KiB")
-    if last.files > first.files or last.threads > first.threads + 1:  # one more where a request is under way
+    if last.files > first.files or last.threads > first.threads + threads:  # one more where a request is under way
         faults.append(f"open files and threads went from {first} to {last}")
     return {
         "requests": answered,
@@ -146,11 +146,12 @@ def _made(postgres: bool, stack: ExitStack) -> str:
 @click.command()
 @click.option("--requests", default=100_000, show_default=True, type=click.IntRange(100))
 @click.option("--seed", default=1, show_default=True)
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 64))
 @click.option("--postgres", is_flag=True, help="On a PostgreSQL server of its own, instead of a SQLite file.")
-def main(requests: int, seed: int, postgres: bool) -> None:
+def main(requests: int, seed: int, threads: int, postgres: bool) -> None:
     """Send so many requests through one worker; print what was found as JSON. Exit code 1 on a fault."""
     with demo_of_our_own(postgres) as url:
-        found = soak(requests, seed, url, quiet=False)
+        found = soak(requests, seed, url, threads, quiet=False)
     click.echo(json.dumps(found, indent=1))
     raise SystemExit(bool(found["faults"]))
 

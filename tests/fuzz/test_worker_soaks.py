@@ -11,8 +11,8 @@ pytestmark = pytest.mark.slow
 
 
 def test_many_requests_through_one_worker_are_all_right_and_cost_no_memory(demo_database: str) -> None:
-    requests = 1000 if demo_database.startswith("file:") else 300
-    found = soak(requests, 2, demo_database)
+    requests, threads = (1000, 1) if demo_database.startswith("file:") else (300, 4)
+    found = soak(requests, 2, demo_database, threads)
     assert (found["requests"], found["wrong"], found["faults"]) == (requests, 0, [])
 
 

@@ -129,37 +129,50 @@ def test_a_database_that_comes_later_is_used_when_it_is_there(tmp_path: Path) ->
 
 
 A_REVIEW = "SELECT id FROM reviews WHERE \"userId\" = '{0}' ORDER BY id LIMIT 1 OFFSET {1}"
-EDITS = (
-    f"UPDATE reviews SET rating = 'AGAIN' WHERE id = ({A_REVIEW})",
+OF_ROWS = (
+    f"UPDATE reviews SET rating = '{{3}}' WHERE id = ({A_REVIEW})",
     f'UPDATE reviews SET "reviewedAt" = (SELECT max("reviewedAt") FROM reviews) WHERE id = ({A_REVIEW})',
+    f'UPDATE reviews SET "reviewedAt" = (SELECT min("reviewedAt") FROM reviews) WHERE id = ({A_REVIEW})',
+    f"UPDATE reviews SET \"userId\" = 'demo-classmate-1' WHERE id = ({A_REVIEW})",
     f"DELETE FROM reviews WHERE id = ({A_REVIEW})",
+    'INSERT INTO reviews (id, "userId", "cardId", rating, "reviewedAt", "timeSpentMs")'
+    ' SELECT \'new-{4}\', "userId", "cardId", \'{3}\', "reviewedAt", 1000 FROM reviews'
+    f" WHERE id = ({A_REVIEW})",
+    'UPDATE cards SET "lapseCount" = "lapseCount" + {4} WHERE "objectiveId" = \'{2}\'',
+    "UPDATE validation_responses SET score = 0.{4} WHERE \"userId\" = '{0}'",
+    'UPDATE performance_metrics SET "retentionScore" = 0.{4} WHERE "userId" = \'{0}\'',
+    'UPDATE study_sessions SET "durationMs" = {1} * 60000 WHERE "userId" = \'{0}\'',
+)
+OF_WHOLE_TABLES = (
     "UPDATE learning_objectives SET complexity = 'BASIC' WHERE id = '{2}'",
     "UPDATE learning_objectives SET \"masteryLevel\" = 'MASTERED' WHERE id = 'membrane-transport'",
     "DELETE FROM objective_prerequisites",
-    'UPDATE cards SET "lapseCount" = "lapseCount" + 3 WHERE "objectiveId" = \'{2}\'',
     "DELETE FROM exams WHERE \"userId\" = '{0}'",
-    "UPDATE validation_responses SET score = 0.1 WHERE \"userId\" = '{0}'",
+    "DELETE FROM missions WHERE \"userId\" = '{0}'",
     "DELETE FROM study_sessions WHERE \"userId\" = '{0}'",
-    'UPDATE performance_metrics SET "retentionScore" = 0.01 WHERE "userId" = \'{0}\'',
     "DELETE FROM behavioral_patterns WHERE \"userId\" = '{0}'",
+    "DELETE FROM user_learning_profiles WHERE \"userId\" = '{0}'",
     "UPDATE users SET \"performanceTrackingEnabled\" = false WHERE id = '{0}'",
     'ALTER TABLE reviews RENAME COLUMN "timeSpentMs" TO spent',
+    "ALTER TABLE cards RENAME TO flash_cards",
 )
 
 
 def test_every_edit_between_two_requests_changes_the_answer_as_it_changes_the_commands(demo_database: str) -> None:
     """The clock of the demo stands still, so only the rows can change the answer."""
     chance, changes = random.Random(18), 0
+    edits = [chance.choice(OF_ROWS) for _ in range(14)] + list(OF_WHOLE_TABLES)
     with Worker(url=demo_database) as worker:
         before = worker.answered(*ASKED)
         assert before == printed(ASKED, demo_database)
-        for edit in EDITS:
-            execute(demo_database, edit.format(LEARNER, chance.randrange(100), OBJECTIVE))
+        for number, edit in enumerate(edits, 1):
+            chosen = LEARNER, chance.randrange(100), OBJECTIVE, chance.choice(("AGAIN", "HARD", "GOOD", "EASY")), number
+            execute(demo_database, edit.format(*chosen))
             after = worker.answered(*ASKED)
             assert after == printed(ASKED, demo_database), edit
             changes += after != before
             before = after
-        assert changes > len(EDITS) / 2
+        assert changes > len(edits) / 3
         execute(demo_database, 'UPDATE "demo_clock" SET "now" = "now" + 86400000')
         assert worker.answered(*ASKED) == printed(ASKED, demo_database) != before
 

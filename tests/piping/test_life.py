@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from db.demo import LEARNER
+from tests.support.other_machines import like_windows
 from tests.support.running_predict import filled_pipe
 from tests.support.silent_servers import full_queue
 from tests.support.worker_process import COMMAND, OURS, ROOT, WITHIN_S, Worker
@@ -215,6 +216,14 @@ def test_what_cannot_work_ends_it_at_the_start_with_one_sentence(
     assert (ran.returncode, ran.stdout) == (code, ""), ran
     assert says in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_it_works_without_what_windows_lacks(tmp_path: Path) -> None:
+    environment = like_windows(tmp_path / "windows")
+    environment["PYTHONPATH"] += f"{os.pathsep}{ROOT}"
+    with Worker("--demo", environment=environment) as worker:
+        assert worker.answered(LEARNER, OBJECTIVE)
+        assert worker.ended() == (0, "")
 
 
 def test_many_workers_that_are_killed_leave_nothing_behind() -> None:
