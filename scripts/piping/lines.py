@@ -54,7 +54,7 @@ class LineRefused(Usage):
 
 
 def asked_in(line: bytes) -> Asked:
-    """The request in a line. Raises LineRefused."""
+    """The request in a line. Only one thread may call this. Raises LineRefused."""
     given = _object_in(line)
     id = given.get("id")
     if isinstance(id, bool) or not isinstance(id, (str, int)) or (isinstance(id, int) and abs(id) > LARGEST_ID):
@@ -86,33 +86,37 @@ def _object_in(line: bytes) -> dict[str, Any]:
     """The JSON object in a line, no object of which has a name twice. Raises LineRefused."""
     if len(line) > MOST_LINE_BYTES:
         raise LineRefused("A line may have at most 1 MiB.")
-    twice: list[str] = []
-
-    def noted(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice.extend(name for name in made if names.count(name) > 1)
-        return made
-
-    decoder = json.JSONDecoder(object_pairs_hook=noted, parse_constant=_refuse_constant)
+    _twice.clear()
     try:
-        given = decoder.decode(line.decode("utf-8"))
+        given = _DECODER.decode(line.decode("utf-8"))
     except UnicodeDecodeError:
         raise LineRefused("The line is not UTF-8.") from None
     except (ValueError, RecursionError):
         raise LineRefused("The line is not valid JSON.") from None
     if not isinstance(given, dict):
         raise LineRefused("The line must be one JSON object.")
-    if twice:
+    if _twice:
         id = given.get("id")
-        known = isinstance(id, str) and "id" not in twice
-        raise LineRefused(f"The field {twice[0][:40]!a} occurs twice.", id if known else None)
+        known = isinstance(id, str) and "id" not in _twice
+        raise LineRefused(f"The field {_twice[0][:40]!a} occurs twice.", id if known else None)
     return given
+
+
+def _noted(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        _twice.extend(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    return made
 
 
 def _refuse_constant(word: str) -> object:
     raise ValueError(word)  # NaN and the infinities, which Python reads and JSON does not have
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_noted, parse_constant=_refuse_constant)
+_twice: list[str] = []
+"""The names that occurred twice in an object of the line that is being read."""
 
 
 def _as_of_ms(given: object, id: Id) -> int:

@@ -82,6 +82,10 @@ REFUSED: dict[str, tuple[bytes, object]] = {
         b'{"id": "c", "user_id": "a", "objective_id": "b", "features": {"ability": 1, "ability": 0}}',
         "c",
     ),
+    "a name twice among ninety thousand": (
+        b'{"id": "c", ' + b", ".join(b'"%d": 0' % (number % 90_000) for number in range(90_001)) + b"}",
+        "c",
+    ),
     "no id": (b'{"user_id": "a", "objective_id": "b"}', None),
     "an id that is null": (changed(id=None), None),
     "an id that is true": (changed(id=True), None),
