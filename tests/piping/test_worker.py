@@ -82,8 +82,8 @@ REFUSED: dict[str, tuple[bytes, object]] = {
         b'{"id": "c", "user_id": "a", "objective_id": "b", "features": {"ability": 1, "ability": 0}}',
         "c",
     ),
-    "a name twice among ninety thousand": (
-        b'{"id": "c", ' + b", ".join(b'"%d": 0' % (number % 90_000) for number in range(90_001)) + b"}",
+    "a name twice among sixty thousand": (
+        b'{"id": "c", ' + b", ".join(b'"%d": 0' % (number % 60_000) for number in range(60_001)) + b"}",
         "c",
     ),
     "no id": (b'{"user_id": "a", "objective_id": "b"}', None),
