@@ -219,7 +219,9 @@ class Client:
 
         opened, glance = None, getattr(self._connection, "glance", None)  # PostgreSQL's
         if self._known is not None and glance is not None:
-            opened = at_a_glance(self._known, *glance(give_up_at))
+            at = time.monotonic()
+            mark, clock_ms = glance(give_up_at)
+            opened = at_a_glance(self._known, at, self._connection.vantage, mark, clock_ms)
         self._is_quiet = opened is not None
         if opened is None:
             return None

@@ -53,12 +53,13 @@ class PostgreSQLConnection(WaitedConnection):
         self._begun = False
         self._keeps_plans = keeps_plans
         self._plans: Plans | None = None
-        self.vantage: object | None = None if url.pooled else "server"
-        """What a mark (db/reading/marks.py) is valid for; a pooler may lend each transaction another server."""
+        self.vantage: float | None = None
+        """Since when the session exists (db/reading/marks.py); None behind a pooler, which may lend another server."""
         super().__init__(url, give_up_at)
 
     def _connect(self) -> psycopg2.extensions.connection:
         connection = super()._connect()
+        self.vantage = None if self._url.pooled else time.monotonic()
         if self._keeps_plans:
             from db.backends.postgres_plans import Plans
 

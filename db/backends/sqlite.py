@@ -45,7 +45,7 @@ class SQLiteConnection:
         """Set where the file is not shared with its writers: what it must still be after a reading."""
         self._held: list[int] | None = None
         self.vantage: object | None = object()
-        """What a mark (db/reading/marks.py) is valid for: replaced when the file is opened once more."""
+        """What a mark (db/reading/marks.py) is valid for; another one when the file is opened once more."""
         self._path = path
         self._connection = self._opened(path) if os.path.isfile(path) else self._unpacked(path)
 

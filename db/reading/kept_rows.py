@@ -30,20 +30,33 @@ _READ_OF_OBJECTIVE = ("objective", "prerequisites", "cards")
 class Kept:
     """What is kept of a learner or of an objective. It does not change, but for the marks under which it is valid.
 
-    marks: by vantage, the newest mark. content: where it is known, what tells these rows from others.
+    marks: by SQLite's vantage or PostgreSQL's server, the newest mark. seen_at: a moment just before the last snapshot
+    with that mark, by time.monotonic's clock. content: where it is known, what tells these rows from others.
     """
 
-    __slots__ = ("columns", "content", "marks", "rows_read")
+    __slots__ = ("columns", "content", "marks", "rows_read", "seen_at")
 
     def __init__(self, opened: Opened, found: dict[str, Results], names: Iterable[str]) -> None:
         self.columns = opened.columns
         self.marks = dict((opened.mark,)) if opened.mark else {}
+        self.seen_at = opened.at
         self.content = _content(found, names) if opened.renderer.dialect.name == "sqlite" else None
         self.rows_read = sum(len(found[name]) for name in names)
 
     def is_valid(self, opened: Opened) -> bool:
-        """Whether it was read, or proven, under the snapshot's mark."""
-        return opened.mark is not None and self.marks.get(opened.mark[0], self) == opened.mark[1]
+        """Whether it was read, or proven, under the snapshot's mark, and if so, notes that it still is."""
+        if (
+            opened.mark is None
+            or self.marks.get(opened.mark[0], self) != opened.mark[1]
+            or not self._is_known_to(opened)
+        ):
+            return False
+        self.seen_at = max(self.seen_at, opened.at)
+        return True
+
+    def _is_known_to(self, opened: Opened) -> bool:
+        """Whether a session of PostgreSQL existed when this was seen, so that the server has not crashed since."""
+        return not isinstance(opened.vantage, float) or opened.vantage <= self.seen_at
 
     def fits(self, opened: Opened) -> bool:
         """Whether the database still has the tables and columns that were read."""
@@ -94,12 +107,13 @@ class KeptLearner(Kept):
         """Whether its proof can be compared with one of this snapshot."""
         passed = _newest_transaction(opened) - self.newest_transaction if self.proof is not None else 0
         is_comparable = opened.mark is not None and opened.mark[0] in self.marks and 0 <= passed < MOST_TRANSACTIONS
-        return self.proof is not None and is_comparable
+        return self.proof is not None and is_comparable and self._is_known_to(opened)
 
     def proven(self, opened: Opened) -> None:
         """Notes that the rows are the same in this snapshot, too."""
         self.newest_transaction = _newest_transaction(opened)
         self.marks = dict((opened.mark,)) if opened.mark else {}
+        self.seen_at = max(self.seen_at, opened.at)
 
 
 class Reading:

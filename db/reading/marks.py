@@ -2,13 +2,17 @@
 
 SQLite's mark is PRAGMA data_version, which changes for a connection with every commit of another one. PostgreSQL's is
 the time at which the server was started, and which transactions its snapshot shows as ended: all that it has not in
-common with another snapshot are transactions that wrote something. A standby's snapshots do not tell that.
+common with another snapshot are transactions that wrote something. A standby's snapshots do not tell that. Nor do they
+tell of a crash, which may take back what was not yet on the disk and ends every session; so a mark is good only for
+sessions that existed already when it was read.
 
 Equal marks prove nothing about rows that come from elsewhere than from the database's own tables: a foreign table's, or
 those of a view, which may compute them from the time. Opened.is_kept is false where there are such.
 """
 
 from __future__ import annotations
+
+from time import monotonic
 
 from db.reading import study
 from db.sql.json_values import listed
@@ -59,33 +63,39 @@ def opened_with_mark(
     """Opens as `study.opened` does, with the snapshot's mark; where it is that of the last snapshot, nothing else is
     asked than the time.
 
-    vantage: what marks can be compared under, such as one connection to one SQLite file.
+    vantage: what the marks of one connection to a SQLite file can be compared under; of a session of PostgreSQL, since
+    when it exists.
     """
     about = dialect, mapping, known, host_clock_ms
+    at = monotonic()
+    same = known if known is not None and known.vantage == vantage else None
     mark: tuple[object, object] | None
     told: Results = ()
     if dialect.name == "sqlite":
         (((version,),),) = yield [Query(SQLITE_MARK, {}, 1)]
         mark = (vantage, version)
-        if known is not None and known.mark == mark:
-            return (yield from _still(known, [], host_clock_ms))
+        if same is not None and same.mark == mark:
+            return (yield from _still(same, at, [], host_clock_ms))
         opened = yield from study.opened(*about)
     else:
-        columns, *clock, ((server, snapshot),), told = yield _asked_of_postgresql(dialect, mapping, known)
+        columns, *clock, ((server, snapshot),), told = yield _asked_of_postgresql(dialect, mapping, known, same)
         mark = None if server is None else (server, snapshot)
-        if known is not None and mark is not None and known.mark == mark:
-            return (yield from _still(known, clock, host_clock_ms))
+        if same is not None and mark is not None and same.mark == mark:
+            return (yield from _still(same, at, clock, host_clock_ms))
         opened = yield from study.opened_from(*about, columns, clock)
-    opened.mark = mark
+    opened.mark, opened.vantage, opened.at = mark, vantage, at
     if known is None or opened.renderer is not known.renderer or not told:
         (told,) = yield [_strangers(dialect, opened.renderer.catalogue)]
     opened.is_kept = told[0][0] == 0
     return opened
 
 
-def _asked_of_postgresql(dialect: Dialect, mapping: Mapping, known: Opened | None) -> list[Query]:
-    """The catalogue and what it does not tell, unless the mark is the last one; the clock and the mark."""
-    server, snapshot = known.mark if known is not None and known.mark is not None else ("", "")
+def _asked_of_postgresql(dialect: Dialect, mapping: Mapping, known: Opened | None, same: Opened | None) -> list[Query]:
+    """The catalogue and what it does not tell, unless the mark is the session's last one; the clock and the mark.
+
+    known: what was opened last; same: if it was in this session.
+    """
+    server, snapshot = same.mark if same is not None and same.mark is not None else ("", "")
     mark = {"mark": f"{server} {snapshot}"}
     catalogue, *clock = study.asked_at_first(dialect, mapping)
     asked = [Query(f"{catalogue.sql} AND {_IS_NEW}", {**catalogue.parameters, **mark}, catalogue.width), *clock]
@@ -97,25 +107,30 @@ def _asked_of_postgresql(dialect: Dialect, mapping: Mapping, known: Opened | Non
     return [*asked, Query(sql, {**strangers.parameters, **mark}, 1)]
 
 
-def _still(known: Opened, clock: Sequence[Results], host_clock_ms: Callable[[], int]) -> Conversation[Opened]:
+def _still(
+    known: Opened, at: float, clock: Sequence[Results], host_clock_ms: Callable[[], int]
+) -> Conversation[Opened]:
     """The same catalogue at another time."""
     now_ms = known.now_ms
     if not (known.renderer.catalogue.has_own_clock and known.is_kept):
         now_ms = yield from study.moment(known.renderer, clock, host_clock_ms)
-    opened = Opened(known.columns, known.renderer, now_ms)
-    opened.mark, opened.is_kept = known.mark, known.is_kept
-    return opened
+    return _later(known, at, now_ms)
 
 
-def at_a_glance(known: Opened, mark: tuple[object, object], clock_ms: int) -> Opened | None:
-    """What `opened_with_mark` would return, where the mark alone tells; else None."""
-    if known.mark != mark:
-        return None
+def at_a_glance(known: Opened, at: float, vantage: object, mark: tuple[object, object], clock_ms: int) -> Opened | None:
+    """What `opened_with_mark` would return, where the mark alone tells; else None.
+
+    known: what was opened last. at: before the mark was read.
+    """
     has_own_clock = known.renderer.catalogue.has_own_clock
-    if has_own_clock and not known.is_kept:
+    if known.mark != mark or known.vantage != vantage or (has_own_clock and not known.is_kept):
         return None
-    opened = Opened(known.columns, known.renderer, known.now_ms if has_own_clock else clock_ms)
-    opened.mark, opened.is_kept = known.mark, known.is_kept
+    return _later(known, at, known.now_ms if has_own_clock else clock_ms)
+
+
+def _later(known: Opened, at: float, now_ms: int) -> Opened:
+    opened = Opened(known.columns, known.renderer, now_ms)
+    opened.mark, opened.is_kept, opened.vantage, opened.at = known.mark, known.is_kept, known.vantage, at
     return opened
 
 

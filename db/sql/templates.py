@@ -177,10 +177,12 @@ class Opened:
     """The start of a snapshot: which tables the database has, and what time it is there.
 
     mark: what tells the snapshot from another one, None where nothing does; is_kept: whether what it shows stays the
-    same under the same mark. Both are asked only where rows are kept (db/reading/marks.py).
+    same under the same mark; vantage: what marks of SQLite can be compared under, and since when PostgreSQL's session
+    exists; at: before the snapshot, on the same clock, time.monotonic's. They are asked only where rows are kept
+    (db/reading/marks.py).
     """
 
-    __slots__ = ("columns", "is_kept", "mark", "now_ms", "renderer")
+    __slots__ = ("at", "columns", "is_kept", "mark", "now_ms", "renderer", "vantage")
 
     def __init__(self, columns: Results, renderer: Renderer, now_ms: int) -> None:
         self.columns = columns
@@ -188,3 +190,5 @@ class Opened:
         self.now_ms = now_ms
         self.mark: tuple[object, object] | None = None
         self.is_kept = False
+        self.vantage: object = None
+        self.at = 0.0

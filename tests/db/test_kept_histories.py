@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import re
+import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -22,7 +24,9 @@ from db.kept_histories import KeptHistories
 from db.reading.marks import POSTGRESQL_GLANCE
 from db.url import parse
 from ml.study.history import WINDOW
-from tests.support.postgres_server import connected
+from scripts.testbed.postgres import scratch_postgres
+from tests.conftest import need
+from tests.support.postgres_server import connected, with_demo
 from tests.support.study_database import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
@@ -415,6 +419,28 @@ def test_where_there_is_no_proof_everything_is_read_afresh(editor: Editor, reads
         watched = Watched(client)
         reading = partial(kept.read, client, LEARNER, OBJECTIVE, None, WINDOW)
         assert all(watched.during(reading) > 20 for _ in range(3))
+
+
+def test_a_crash_of_postgresql_leaves_no_kept_rows_valid() -> None:
+    """Nothing tells it from a pause but that all sessions end: tables that are not logged are empty afterwards."""
+    need("postgres")
+    kept = KeptHistories()
+    with scratch_postgres() as server:
+        url = with_demo(server.new_database())
+        with connected(url) as cursor:
+            cursor.execute("ALTER TABLE missions SET UNLOGGED")
+        with clients(url, 1) as (client,):
+            before = [kept.read(client, LEARNER, OBJECTIVE, None, WINDOW) for _ in range(4)][-1]
+            assert before.learner.missions
+            with connected(url) as cursor, suppress(psycopg2.Error):
+                cursor.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'struggle-predictor'")
+                os.kill(cursor.fetchone()[0], signal.SIGKILL)
+                time.sleep(0.1)
+            while True:
+                with suppress(errors.DatabaseUnavailable), clients(url, 1) as (client,):
+                    after = kept.read(client, LEARNER, OBJECTIVE, None, WINDOW)
+                    break
+            assert after.learner.missions == []
 
 
 def test_the_statement_without_a_transaction_calls_only_postgresqls_own_functions(editor: Editor) -> None:
