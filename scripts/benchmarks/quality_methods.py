@@ -1,4 +1,4 @@
-"""The methods that are compared: this model and its prior, the rules, unrestricted boosting, PFA, Best-LR and pyBKT.
+"""The methods that are compared: this model and its prior, the rules, boosting, EBM, PFA, Best-LR, pyBKT and a GRU.
 
 Each takes training visits (or the training learners' answers) and gives a probability for each test visit.
 """
@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import venv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 import numpy as np
@@ -18,15 +18,22 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from ml.evaluation.metrics import Floats, logistic, logit
+from ml.evaluation.metrics import Floats, logit
 from ml.scoring import rules
+from ml.study.visits import PERFORMANCE_BELOW
+from ml.training.composite import composite
 from ml.training.examples import ExampleSet, vector_of
 from ml.training.expert_tables import informed, stated_tables
 from ml.training.fit import Labels, candidates_for, fit
 from ml.training.prior import Source, pretrain
 from ml.training.tables import Additive
-from scripts.benchmarks.quality_tasks import State, Task
+from scripts.benchmarks.quality_tasks import State, Task, is_test
 from scripts.cli.exits import Unavailable
+
+
+class NotRun(Exception):
+    """Raised by a method that lacks what it needs; the sentence says what that is, and the report says it."""
+
 
 PYBKT = ("pyBKT", "scikit-learn<1.6", "numpy<2.4")
 
@@ -37,20 +44,20 @@ def rules_alone(examples: ExampleSet) -> Floats:
     return np.array([rules.predict(vector).probability for vector in vectors])
 
 
-def this_model(train: ExampleSet, test: ExampleSet) -> Floats:
-    """This model, trained from the stated tables, because the shipped prior was trained on these learners."""
+def this_model(train: ExampleSet) -> Additive:
+    """This model, calibrated, from what a prior believes before any label; the shipped one saw these learners."""
     labels = Labels.of(train.X, train.y.astype(float), train.learner)
-    result = fit(labels, stated_tables(labels.x), candidates_for(len(train))[1:])
+    believed = stated_tables(labels.x).plus(composite(labels.x))
+    result = fit(labels, believed, candidates_for(len(train))[1:])
     slope, offset = result.calibration
-    return logistic(slope * result.model.logits(test.X) + offset)
+    return result.model.times(slope).plus(Additive.nothing(train.X.shape[1], offset))
 
 
-def pretrained_on(others: Sequence[Task]) -> Additive:
-    """The model that the other sets would have shipped."""
-    click.echo(f"pretraining on {' and '.join(other.name for other in others)}", err=True)
-    sources = [Source(other.name, other.examples, other.unknown) for other in others]
-    saved = pretrain(sources, "benchmark", [other.name for other in others], 0.6).saved
-    return Additive.of(saved.scorecard)
+def pretrained_on(others: Sequence[Source]) -> Additive:
+    """The model that the other sets would have shipped, by the mark that it would have been labelled by."""
+    names = [other.name for other in others]
+    click.echo(f"pretraining on {' and '.join(names)}", err=True)
+    return Additive.of(pretrain(others, "benchmark", names, PERFORMANCE_BELOW).saved.scorecard)
 
 
 def boosting(train: ExampleSet, test: ExampleSet) -> Floats:
@@ -69,6 +76,29 @@ def boosting(train: ExampleSet, test: ExampleSet) -> Floats:
     with threadpool_limits(limits=1, user_api="openmp"):
         estimator.fit(train.X[:, columns], train.y)
         return np.asarray(estimator.predict_proba(test.X[:, columns])[:, 1])
+
+
+def ebm(train: ExampleSet, test: ExampleSet) -> Floats:
+    """An explainable boosting machine (Nori et al. 2019) without pairs: additive, but neither monotone nor shrunk."""
+    try:
+        from interpret.glassbox import ExplainableBoostingClassifier
+    except ModuleNotFoundError:
+        raise NotRun("EBM was not run: it needs `pip install '.[ebm]'`.") from None
+    columns = np.flatnonzero(informed(train.X))
+    estimator = ExplainableBoostingClassifier(interactions=0, random_state=0, n_jobs=1)
+    estimator.fit(train.X[:, columns], train.y)
+    return np.asarray(estimator.predict_proba(test.X[:, columns])[:, 1])
+
+
+def gru(task: Task, directory: str, python: str | None) -> Floats:
+    """A small recurrent network over the answers, trained on the same visits."""
+    if python is None:
+        raise NotRun("The GRU was not run: --torch-python names an interpreter that has PyTorch.")
+    learned = [
+        0 if tested else int(y) for y, tested in zip(task.examples.y, map(is_test, task.examples.learner.tolist()))
+    ]
+    chances = elsewhere("gru", task, directory, python, {"struggled": learned})
+    return calibrated(task, logit(chances))
 
 
 def pfa_columns(states: Sequence[State]) -> csr_matrix:
@@ -107,24 +137,34 @@ def pybkt(task: Task, directory: str) -> Floats:
 
     A visit's score is the chance of a wrong first answer.
     """
-    python = pybkt_python(directory)
-    given, made = (os.path.join(directory, f"{task.name}.bkt{end}") for end in (".json", ".out.json"))
+    return calibrated(task, -logit(elsewhere("pybkt", task, directory, pybkt_python(directory), {})))
+
+
+def elsewhere(name: str, task: Task, directory: str, python: str, more: Mapping[str, object]) -> Floats:
+    """A number from 0 to 1 for each visit, by scripts/reference/NAME_visits.py under another interpreter.
+
+    more: what that program reads beside the answers.
+    """
+    given, made = (os.path.join(directory, f"{task.name}.{name}{end}") for end in (".json", ".out.json"))
     table = {
         "learner": [answer.learner for answer in task.answers],
         "skill": [answer.skill for answer in task.answers],
         "correct": [answer.correct for answer in task.answers],
         "visit": [answer.visit for answer in task.answers],
         "training": [state.training for state in task.states],
+        **more,
     }
     with open(given, "w", encoding="utf-8") as file:
         json.dump(table, file)
-    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "reference", "pybkt_visits.py")
-    ran = subprocess.run([python, script, given, made], capture_output=True, text=True, check=False)  # noqa: S603
+    script = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "reference", f"{name}_visits.py")
+    try:
+        ran = subprocess.run([python, script, given, made], capture_output=True, text=True, check=False)  # noqa: S603
+    except OSError as error:
+        raise Unavailable(f"{python} cannot be started: {error.strerror}") from None
     if ran.returncode:
-        raise Unavailable(f"pyBKT failed: {ran.stderr.strip().splitlines()[-1]}")
+        raise Unavailable(f"{os.path.basename(script)} failed: {ran.stderr.strip().splitlines()[-1]}")
     with open(made, encoding="utf-8") as file:
-        right = np.clip(np.array(json.load(file)), 1e-4, 1 - 1e-4)
-    return calibrated(task, -logit(right))
+        return np.asarray(np.clip(np.array(json.load(file)), 1e-4, 1 - 1e-4))
 
 
 def pybkt_python(directory: str) -> str:

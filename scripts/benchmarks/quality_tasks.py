@@ -15,15 +15,16 @@ import db
 from db import LearnerRows
 from db.writing.open import open_writer
 from ml.errors import NotEnoughExamples
-from ml.study.correctness import is_correct
+from ml.study.correctness import GOOD, is_correct
 from ml.training.examples import ExampleSet
-from ml.training.prior import FEWEST
+from ml.training.prior import FEWEST, Source
 from scripts.benchmarks.quality_sets import LogSet
 from scripts.cli.counted import counted
 from scripts.import_history import import_log
 from scripts.importing.answer_log import read_log
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
+from scripts.training.first_labels import Platform, read_platform
 from scripts.workers.backends import Workers
 
 TEST_SHARE = 4
@@ -33,7 +34,7 @@ class Task(NamedTuple):
     """One set: its labelled visits and everybody's answers in order.
 
     examples, unknown: the same visits, with the objectives' difficulties and without. training, test: which visits
-    belong to training learners and which to test learners.
+    belong to training learners and which to test learners. beside: for comparisons with other sets, None without any.
     """
 
     name: str
@@ -43,6 +44,17 @@ class Task(NamedTuple):
     test: npt.NDArray[np.bool_]
     states: list[State]
     answers: list[Answer]
+    beside: Beside | None = None
+
+
+class Beside(NamedTuple):
+    """A set as one of several platforms, labelled by the platform's definition, as the shipped model's sources are.
+
+    source: its visits in the order of Task.examples. platform: its learners, for the table by own labels.
+    """
+
+    source: Source
+    platform: Platform
 
 
 class Answer(NamedTuple):
@@ -67,8 +79,10 @@ class State(NamedTuple):
     training: bool
 
 
-def task_of(log_set: LogSet, directory: str, jobs: int) -> Task:
+def task_of(log_set: LogSet, directory: str, jobs: int, several: bool = False) -> Task:
     """Import a log, learn the difficulties from the training learners alone, and label the visits of all.
+
+    several: whether it is compared with other sets, too.
 
     Raises MalformedLog, OSError; NotEnoughExamples where the visits of one of the two groups cannot be compared.
     """
@@ -79,20 +93,30 @@ def task_of(log_set: LogSet, directory: str, jobs: int) -> Task:
         writer.create_tables()
         with read_log(log_set.path) as log:
             import_log(log, writer)
-    table = os.path.join(directory, name + ".difficulty")
     with db.connect(url) as client:
         training = [learner for learner in client.learner_ids() if not is_test(learner)]
         until_ms = client.now()
-        build_table(client, table, until_ms, training, below)
-        everything, workers = Extraction(url, None, until_ms, below), Workers(jobs=jobs)
-        examples, unknown = (read_examples(client, everything, each, None, workers) for each in (table, None))
+
+        def visits(struggle_below: float | None) -> tuple[str, ExampleSet, ExampleSet]:
+            table = os.path.join(directory, f"{name}.{struggle_below}.difficulty")
+            build_table(client, table, until_ms, training, struggle_below)
+            everything, workers = Extraction(url, None, until_ms, struggle_below), Workers(jobs=jobs)
+            known, unknown = (read_examples(client, everything, each, None, workers) for each in (table, None))
+            return table, known.without_next_cards() if log_set.adaptive else known, unknown
+
+        table, examples, unknown = visits(below)
         rows = list(client.stream_learners(until_ms, None, None))
+        beside = None
+        if several:
+            table, *both = (table, examples, unknown) if below is None else visits(None)
+            platform = read_platform(client, name, table, None, GOOD, log_set.adaptive)
+            beside = Beside(Source(name, *both), platform)
     compared = examples.validated if log_set.posttests else np.ones(len(examples), bool)
     test = np.array([is_test(learner) for learner in examples.learner.tolist()], bool)
     for who, part in (("who are trained on", ~test), ("who are left out", test)):
         _refuse_too_few(name, who, examples.y[compared & part].astype(int).tolist())
     answers = answers_in_order(rows, examples)
-    return Task(name, examples, unknown, compared & ~test, compared & test, states_of(answers), answers)
+    return Task(name, examples, unknown, compared & ~test, compared & test, states_of(answers), answers, beside)
 
 
 def _refuse_too_few(name: str, who: str, labels: Sequence[int]) -> None:
