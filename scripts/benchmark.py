@@ -22,6 +22,7 @@ COMMANDS = {
     "coverage": "scripts.benchmarks.coverage:coverage",
     "difficulty": "scripts.benchmarks.difficulty:difficulty",
     "monitor": "scripts.benchmarks.monitor:monitor",
+    "new-application": "scripts.benchmarks.new_application:new_application",
     "service": "scripts.benchmarks.service:service",
     "promotion": "scripts.benchmarks.promotion:promotion",
     "quality": "scripts.benchmarks.quality:quality",
