@@ -67,8 +67,14 @@ export function setupOf(options: PredictorOptions): Setup | string {
   }
   const python = options.python ?? (process.env.STRUGGLE_PYTHON?.trim() || interpreterOf(join('.struggle', 'venv')));
   if (!/[/\\]/.test(python)) return 'python must be a path: the command of that name is seldom the right one';
+  let path: string;
+  try {
+    path = resolve(/* turbopackIgnore: true */ python);
+  } catch {
+    return 'the working directory is gone';
+  }
   return {
-    python: resolve(/* turbopackIgnore: true */ python),
+    python: path,
     env: environmentOf({ databaseUrl: options.databaseUrl, schema: options.schema, model: options.model }),
     workers,
     places,

@@ -43,16 +43,24 @@ export function createPredictor(options: PredictorOptions = {}): Predict & Predi
   const pool = typeof setup === 'string' ? undefined : shared(setup);
   let closed = false;
 
-  const predict: Predict = async (userId, objectiveId, { signal, asOf } = {}) => {
+  const ask = async (userId: unknown, objectiveId: unknown, { signal, asOf }: PredictOptions): Promise<Prediction> => {
     if (!isId(userId) || !isId(objectiveId)) {
       return failed(400, 'invalid_id', `userId and objectiveId must be text of 1 to ${LONGEST_ID} characters`);
     }
     const moment = momentOf(asOf);
     if (moment === null) return failed(400, 'invalid_as_of', 'asOf must be a valid Date, or text in ISO 8601');
+    if (signal && typeof signal.addEventListener !== 'function') {
+      return failed(500, 'configuration', 'signal must be an AbortSignal');
+    }
     if (pool === undefined) return failed(500, 'configuration', String(setup));
     if (closed) return failed(503, 'closed', 'the predictor was closed');
-    return pool.predict({ userId, objectiveId, asOf: moment }, signal);
+    return pool.predict({ userId, objectiveId, asOf: moment }, signal ?? undefined);
   };
+  const predict: Predict = (userId, objectiveId, options) =>
+    ask(userId, objectiveId, options ?? {}).catch((error: unknown) => {
+      console.error('struggle-predictor:', error);
+      return failed(500, 'bug', 'the package failed; its log says where');
+    });
   const close = async (): Promise<void> => {
     if (closed || pool === undefined) return;
     closed = true;
@@ -63,7 +71,7 @@ export function createPredictor(options: PredictorOptions = {}): Predict & Predi
 
 /** As the command takes it; undefined for now, null where it is no moment. */
 function momentOf(asOf: unknown): string | undefined | null {
-  if (asOf === undefined) return undefined;
+  if (asOf === undefined || asOf === null) return undefined;
   if (asOf instanceof Date) return Number.isNaN(asOf.getTime()) ? null : asOf.toISOString();
   return typeof asOf === 'string' && /^[0-9][0-9T:.Z+ -]{7,40}$/.test(asOf) ? asOf : null;
 }

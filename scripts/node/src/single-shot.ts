@@ -47,7 +47,7 @@ export function predictOnce(setup: Setup, { userId, objectiveId, asOf }: Questio
       printed += chunk;
       if (printed.length > MAX_OUTPUT) stop(failed(500, 'unreadable', 'the predictor printed too much'));
     });
-    child.once('error', (error) => settle(notStarted(error)));
+    child.on('error', (error) => settle(notStarted(error)));
     child.once('close', (code, signal) => settle(read(printed, code, signal)));
   });
 }

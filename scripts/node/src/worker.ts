@@ -42,9 +42,9 @@ export class Worker {
       };
     });
     child.once('exit', (code, signal) => this.stop(`it ended with ${signal ?? `exit code ${code}`}`));
-    child.once('error', (error: NodeJS.ErrnoException) => this.stop(`it could not be started (${error.code})`));
+    child.on('error', (error: NodeJS.ErrnoException) => this.stop(`it could not be started (${error.code})`));
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
-    child.stdin.once('error', () => this.stop('it closed its stdin'));
+    child.stdin.on('error', () => this.stop('it closed its stdin'));
     child.stdout.once('end', () => setTimeout(() => this.stop('it closed its stdout'), 100).unref()); // 'exit' says more
     this.#hold(false);
   }

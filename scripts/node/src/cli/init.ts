@@ -61,16 +61,17 @@ function planned(application: Application, options: InitOptions): Plan {
   const { root } = application;
   const named = options.python === undefined ? undefined : interpreterAt(options.python);
   const uses = named?.hasPredictor === true;
+  const force = new Set(options.force.map((name) => relative(root, inside(root, name)).replaceAll('\\', '/')));
+  const again = force.delete(VENV);
   const found = uses ? 'none' : installed(root);
   const plan: Plan = {
-    installFrom: uses || found === 'this' ? undefined : (named ?? interpreterOnPath()),
+    installFrom: uses || (found === 'this' && !again) ? undefined : (named ?? interpreterOnPath()),
     changes: [],
     kept: [],
-    asItIs: found === 'this' ? [VENV] : [],
+    asItIs: found === 'this' && !again ? [VENV] : [],
   };
   const python = uses ? shortened(root, named.path) : interpreterOf(VENV).replaceAll('\\', '/');
-  const force = new Set(options.force.map((name) => relative(root, inside(root, name)).replaceAll('\\', '/')));
-  if (found === 'foreign' && !force.delete(VENV)) {
+  if (found === 'foreign' && !again) {
     throw new Refused(78, `${VENV} exists and was not made by init; --force ${VENV} lets it be replaced`);
   }
   const wanted = variables(application, python);

@@ -14,9 +14,9 @@ const ON_PATH = ['python3.13', 'python3.12', 'python3.11', 'python3', 'python', 
 const LEAST = 11; // Python 3.11
 const WITHIN_MS = 20_000;
 const INSTALLED_WITHIN_MS = 600_000;
-const EXAMINE = `import importlib.util, json, sys
-print(json.dumps([list(sys.version_info[:2]), sys.executable, importlib.util.find_spec("predict") is not None
-                  and importlib.util.find_spec("scripts") is not None]))`;
+const EXAMINE = `import importlib.metadata, json, sys
+installed = any(importlib.metadata.distributions(name="struggle-predictor"))
+print(json.dumps([list(sys.version_info[:2]), sys.executable, installed]))`;
 
 export interface Interpreter {
   path: string;
