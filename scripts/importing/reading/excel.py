@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -11,7 +12,18 @@ from scripts.importing.answers import MalformedLog
 from scripts.importing.reading.json_records import written
 from scripts.importing.reading.sheet import Row, Sheet
 
-_DAMAGES = (BadZipFile, KeyError, ValueError, TypeError, OSError, EOFError, ParseError, IndexError, AttributeError)
+_DAMAGES = (
+    BadZipFile,
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    ParseError,
+    IndexError,
+    AttributeError,
+    zlib.error,
+)
 
 
 def excel_sheet(file: str, path: str, has_header: bool) -> Sheet:
