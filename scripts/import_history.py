@@ -35,7 +35,7 @@ from scripts.importing.mapping import Wishes
 from scripts.importing.merge import Changes, StoredReview, changes, learner_log
 from scripts.importing.options import Treatment, file_options
 from scripts.importing.prepared import PreparedLog, prepared
-from scripts.importing.staging import Skill, StagedLog
+from scripts.importing.staging import Skill, StagedLog, rare_collections
 from scripts.importing.study import REVIEW_PREFIX, Review
 from scripts.importing.survey import survey
 from scripts.importing.tables import Table
@@ -68,6 +68,15 @@ def import_log(
         tables.cards(log.cards()),
     ):
         _store(writer, table, written)
+    with rare_collections():
+        _import_learners(log, writer, progress, correct_from, written)
+    settle_cards(writer)
+    return written
+
+
+def _import_learners(
+    log: StagedLog, writer: Writer, progress: Callable[[int], object], correct_from: str, written: Counts
+) -> None:
     for some in _batches(log):
         began = tables.learners((learner, answers[0].at_ms) for learner, answers in some)
         # Where every learner is new, no earlier import left anything to merge with.
@@ -77,8 +86,6 @@ def import_log(
         merged = [changes(one, stored.get(one.id, ()), log.order_only, correct_from) for one in logs]
         _store_changes(writer, merged, written)
         progress(sum(len(answers) for _, answers in some))
-    settle_cards(writer)
-    return written
 
 
 def _batches(log: StagedLog) -> Iterator[list[tuple[str, list[LoggedAnswer]]]]:

@@ -1,11 +1,11 @@
-"""The stored text of many instants: a day's date is written once, and its time of day by arithmetic."""
+"""The stored text of many instants: the text up to the minute is written once for all instants of that minute."""
 
 from __future__ import annotations
 
 from db.sql.instants import bounded, stored_text
 
-DAY_MS = 86_400_000
-MOST_DAYS = 10_000
+MINUTE_MS = 60_000
+MOST_MINUTES = 20_000
 
 
 class InstantTexts:
@@ -14,21 +14,21 @@ class InstantTexts:
     zone: the end of each text, "" where the column has no zone.
     """
 
-    __slots__ = ("_dates", "_zone")
+    __slots__ = ("_minutes", "_zone")
 
     def __init__(self, zone: str = "+00:00") -> None:
         self._zone = zone
-        self._dates: dict[int, str] = {}
+        self._minutes: dict[int, str] = {}
 
     def __call__(self, instant_ms: int) -> str:
         """The text, such as 2025-03-01T12:34:56.789+00:00."""
-        day, rest = divmod(bounded(int(instant_ms)), DAY_MS)
-        date = self._dates.get(day)
-        if date is None:
-            if len(self._dates) >= MOST_DAYS:
-                self._dates.clear()
-            date = self._dates[day] = stored_text(day * DAY_MS)[:11]
-        seconds, milliseconds = divmod(rest, 1000)
-        minutes, second = divmod(seconds, 60)
-        hour, minute = divmod(minutes, 60)
-        return f"{date}{hour:02}:{minute:02}:{second:02}.{milliseconds:03}{self._zone}"
+        minute, rest = divmod(int(instant_ms), MINUTE_MS)
+        start = self._minutes.get(minute)
+        if start is None:
+            if instant_ms != bounded(instant_ms):
+                return stored_text(instant_ms)[:23] + self._zone
+            if len(self._minutes) >= MOST_MINUTES:
+                self._minutes.clear()
+            start = self._minutes[minute] = stored_text(minute * MINUTE_MS)[:17]
+        second, millisecond = divmod(rest, 1000)
+        return f"{start}{second:02}.{millisecond:03}{self._zone}"

@@ -164,6 +164,8 @@ def _spent_ms(line: int, text: str) -> int:
 
 
 def _milliseconds(line: int, text: str) -> int:
+    if len(text) <= 11 and text.isdigit() and text.isascii():
+        return int(text) * 1000
     if not _SECONDS.fullmatch(text):
         raise MalformedLog(line, f"timestamp is {shown(text)}, not a number of seconds")
     whole, _, fraction = text.partition(".")

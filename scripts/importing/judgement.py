@@ -182,7 +182,7 @@ def _main_days(days: list[int], found: Survey) -> tuple[int, int]:
     groups = [[days[0], days[0], found.days[days[0]]]]
     widest = 0
     ordered = sorted(following - earlier for earlier, following in pairwise(days))
-    usual = ordered[(len(ordered) - 1) * 3 // 4] if ordered else 2
+    usual = ordered[(len(ordered) - 1) * 3 // 4] if len(ordered) >= 4 else 2
     for earlier, following in pairwise(days):
         if following - earlier > max(2, 3 * usual, widest):
             groups.append([following, following, found.days[following]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
 from db import ORDER_ONLY_SESSION
@@ -16,7 +17,8 @@ from scripts.importing.study import (
     Visit,
     card_id,
     day_metrics,
-    review_id,
+    digest_of,
+    review_prefix,
     validations,
     visits,
 )
@@ -57,17 +59,21 @@ def learner_log(learner_id: str, answers: Sequence[LoggedAnswer]) -> LearnerLog:
     """One learner's answers, oldest first, as rows. Study rows contain no answer and are left out."""
     reviews, lines, trials = [], [], []
     at_ms, nth = -1, 0
-    cards: dict[tuple[str, str], str] = {}
+    cards: dict[tuple[str, str], tuple[str, str]] = {}
+    start = f"[{encode_basestring_ascii(learner_id)}, "
     for answer in answers:
         if answer.kind == POSTTEST:
-            trials.append(Trial(learner_id, answer.skill_id, answer.at_ms, answer.correct is True))
+            trials.append(Trial(learner_id, answer.skill_id, answer.at_ms, bool(answer.correct)))
         elif answer.correct is not None:
             at_ms, nth = answer.at_ms, (nth + 1 if answer.at_ms == at_ms else 0)
-            card = cards.get((answer.skill_id, answer.item_id))
-            if card is None:
-                card = cards[answer.skill_id, answer.item_id] = card_id(answer.skill_id, answer.item_id)
+            known = cards.get((answer.skill_id, answer.item_id))
+            if known is None:
+                card = card_id(answer.skill_id, answer.item_id)
+                known = cards[answer.skill_id, answer.item_id] = (card, encode_basestring_ascii(card))
+            card, quoted = known
             rating = answer.rating or ("GOOD" if answer.correct else "AGAIN")
-            identifier = review_id(learner_id, card, at_ms, nth)
+            # The same as review_id(learner_id, card, at_ms, nth), whose texts are quoted once here.
+            identifier = review_prefix(nth) + digest_of(f"{start}{quoted}, {at_ms}]")
             reviews.append(Review(identifier, learner_id, answer.skill_id, card, rating, at_ms, answer.spent_ms))
             lines.append(answer.line)
     return LearnerLog(learner_id, reviews, lines, trials)

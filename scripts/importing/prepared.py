@@ -15,7 +15,7 @@ from scripts.importing.judgement import Doubt, doubts, left_out
 from scripts.importing.mapping import Wishes
 from scripts.importing.opened import Understood, open_log
 from scripts.importing.options import Treatment
-from scripts.importing.staging import EQUAL_ROWS, StagedLog
+from scripts.importing.staging import EQUAL_ROWS, StagedLog, rare_collections
 from scripts.importing.study import card_id
 from scripts.importing.survey import Survey, survey
 
@@ -65,7 +65,7 @@ class PreparedLog(NamedTuple):
 @contextmanager
 def prepared(path: str, wishes: Wishes, treatment: Treatment) -> Iterator[PreparedLog]:
     """Reads and judges a file. Raises Usage (for a strict treatment also where anything is doubtful), Unavailable."""
-    with StagedLog() as log:
+    with StagedLog() as log, rare_collections():
         now_ms = time.time_ns() // 1_000_000 + CLOCKS_DIFFER_MS
         size = os.path.getsize(path) if os.path.isfile(path) else 0
         with bar("reading answers", max(1, size // 40), show_percent=False, show_eta=False) as progress:

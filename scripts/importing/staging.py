@@ -6,9 +6,11 @@ name there and is gone with the process. One learner's answers are in memory at 
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -16,11 +18,22 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from scripts.cli.exits import Unavailable
-from scripts.importing.answers import KINDS, ORDER_STEP_MS, START_OF_COUNT_MS, LoggedAnswer
+from scripts.importing.answers import ORDER_STEP_MS, START_OF_COUNT_MS, LoggedAnswer
 
 AT_ONCE = 5000
 EQUAL_ROWS, SEVERAL_SKILLS = "equal rows", "answers that name several skills"
 _CACHE_KIB = 48_000
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Lets Python look for circles of objects rarely: rows make none, and the search takes a fifth of an import."""
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Skill(NamedTuple):
@@ -61,7 +74,7 @@ class StagedLog:
 
     def add(self, answers: Iterable[LoggedAnswer], progress: Callable[[int], object] = lambda answers: None) -> None:
         """Adds answers in the file's own order. Raises Unavailable where the disk is full."""
-        rows = ((*answer[:6], _PLACE_OF_KIND[answer[6]], answer[7], answer[8]) for answer in answers)
+        rows = iter(answers)
         while chunk := list(islice(rows, AT_ONCE)):
             self._run(partial(self._database.executemany, _INSERT, chunk))
             self.answers += len(chunk)
@@ -101,7 +114,7 @@ class StagedLog:
         """Each learner with all of their answers, oldest first, in the order of the learners' ids."""
         found = self._database.execute("SELECT * FROM sorted")
         for learner_id, rows in groupby(_fetched(found), itemgetter(1)):
-            answers = [_answer(row) for row in rows]
+            answers: list[LoggedAnswer] = list(map(_answer, rows))
             yield str(learner_id), _ten_minutes_apart(answers, self.is_numbered) if self.order_only else answers
 
     def count_of_cards(self) -> int:
@@ -124,19 +137,15 @@ class StagedLog:
 
 
 _COLUMNS = "line, learner, item, skill, at, correct, kind, rating, spent"
+"""The fields of a LoggedAnswer, in their order."""
 _INSERT = "INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PLACE_OF_KIND = {kind: place for place, kind in enumerate(KINDS)}
+_answer = partial(tuple.__new__, LoggedAnswer)
+"""Makes a LoggedAnswer of a row without a call of Python's; its `correct` is then 1, 0 or None."""
 
 
 def _fetched(cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
     while rows := cursor.fetchmany(AT_ONCE):
         yield from rows
-
-
-def _answer(row: tuple[Any, ...]) -> LoggedAnswer:
-    line, learner, item, skill, at, correct, kind, rating, spent = row
-    right = None if correct is None else correct == 1
-    return LoggedAnswer(line, learner, item, skill, at, right, KINDS[kind], rating, spent)
 
 
 def _ten_minutes_apart(answers: list[LoggedAnswer], is_numbered: bool) -> list[LoggedAnswer]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from json.encoder import encode_basestring_ascii as json_string
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 
 from db import ORDER_ONLY_SESSION
@@ -104,13 +104,23 @@ def review_id(learner_id: str, card: str, at_ms: int, nth: int) -> str:
     Queries order answers of one instant by id, so the id begins with nth: this keeps the log's order where its clock is
     coarse.
     """
-    return digest_id(f"{REVIEW_PREFIX}{nth:04d}:", learner_id, card, at_ms)
+    return digest_id(review_prefix(nth), learner_id, card, at_ms)
+
+
+def review_prefix(nth: int) -> str:
+    """How the id of an answer begins that is number nth at its instant, counted from 0."""
+    return f"{REVIEW_PREFIX}{nth:04d}:"
 
 
 def digest_id(prefix: str, *parts: str | int) -> str:
     """A short id that depends on every part and on nothing else: on the parts as a JSON list, as json.dumps has it."""
-    listed = ", ".join([json_string(part) if isinstance(part, str) else str(part) for part in parts])
-    return prefix + blake2b(f"[{listed}]".encode(), digest_size=12).hexdigest()
+    listed = ", ".join([encode_basestring_ascii(part) if isinstance(part, str) else str(part) for part in parts])
+    return prefix + digest_of(f"[{listed}]")
+
+
+def digest_of(text: str) -> str:
+    """A digest of 24 hexadecimal digits."""
+    return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def visits(reviews: Iterable[Review], order_only: bool) -> list[Visit]:

@@ -23,6 +23,8 @@ _DAMAGES = (
     IndexError,
     AttributeError,
     zlib.error,
+    RuntimeError,
+    NotImplementedError,
 )
 
 
