@@ -1,4 +1,4 @@
-"""The service keeps rows between requests, and still answers what the command answers, whatever was edited."""
+"""The service and the worker keep rows between requests, and still answer what the command answers after any edit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.service_process import PAIR, printed, serving
 from tests.support.study_database import execute
+from tests.support.worker_process import Worker
 
 LEARNER, OBJECTIVE = PAIR["user_id"], PAIR["objective_id"]
 OF_LEARNER = f"\"userId\" = '{LEARNER}'"
@@ -31,12 +32,18 @@ EDITS = {
 def test_an_edit_between_two_requests_changes_the_answer_as_it_changes_the_commands(
     demo_database: str, tmp_path: Path
 ) -> None:
-    with serving(tmp_path / "log", DATABASE_URL=demo_database) as base, httpx.Client(base_url=base) as caller:
+    with (
+        serving(tmp_path / "log", DATABASE_URL=demo_database) as base,
+        httpx.Client(base_url=base) as caller,
+        Worker(url=demo_database) as worker,
+    ):
         answers = []
         for name, statement in {"": "UPDATE users SET name = 'new'", **EDITS}.items():
             execute(demo_database, statement)
             expected = printed(LEARNER, OBJECTIVE, DATABASE_URL=demo_database)
             for _ in range(3):
                 assert caller.post("/predict", json=PAIR).content == expected, name
+                assert worker.answered(LEARNER, OBJECTIVE) == expected.strip(), name
             answers.append(expected)
+        assert worker.ended()[0] == 0
         assert len(set(answers)) > len(EDITS) - 2
