@@ -167,7 +167,7 @@ def import_history(
             if dry_run:
                 summary["preview"] = log.preview()
             else:
-                summary |= _import_file(log, str(database_url), schema)
+                summary |= import_prepared(log, str(database_url), schema)
     except (MalformedLog, OSError) as error:
         raise Usage(f"{click.format_filename(file)}: {error}") from None
     except ModuleNotFoundError as error:
@@ -190,7 +190,11 @@ def _tell(log: PreparedLog, summary: dict[str, Any], as_json: bool, dry_run: boo
         note(f"Warning: {doubt.text}")
 
 
-def _import_file(prepared_log: PreparedLog, database_url: str, schema: str | None) -> dict[str, Any]:
+def import_prepared(prepared_log: PreparedLog, database_url: str, schema: str | None = None) -> dict[str, Any]:
+    """Imports the log in one transaction, into new tables where there are none; returns the counts of new rows.
+
+    Raises MalformedLog where the log contradicts an earlier import, WriteRefused, DatabaseUnavailable.
+    """
     correct_from = correct_setting()
     log, found = prepared_log.log, prepared_log.survey
     with open_writer(database_url, schema_path=schema, create=True) as writer:

@@ -22,6 +22,7 @@ from scripts.outputs.failure import FAILURE
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
+from scripts.outputs.trial_report import TRIAL_REPORT
 from scripts.outputs.worker_lines import WORKER_ANSWER, WORKER_FAILURE, WORKER_HELLO, WORKER_REQUEST
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,6 +39,7 @@ BODIES: dict[str, Schema] = {
     "worker-answer": WORKER_ANSWER,
     "worker-failure": WORKER_FAILURE,
     "export-summary": EXPORT_SUMMARY,
+    "trial-report": TRIAL_REPORT,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -51,6 +53,7 @@ TITLES = {
     "worker-answer": "A prediction, as worker.py writes it",
     "worker-failure": "A failure, as worker.py writes it",
     "export-summary": "What export_history.py --json prints",
+    "trial-report": "What try_log.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -64,6 +67,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "worker-answer": {"1.0.0": "ab224ebc49c14cfef149030ff4e12beb9b8e050e043188173bccd7b7bd9f1f48"},
     "worker-failure": {"1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f"},
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
+    "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

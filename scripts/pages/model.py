@@ -12,8 +12,9 @@ from ml.features.vector import FEATURES
 from ml.model import StrugglePredictionModel
 from ml.scoring.scorecard import Table
 from ml.study.correctness import IN_WORDS
-from scripts.cli.model_card import SHOWN, Bin, Measured, measured, short
+from scripts.cli.model_card import SHOWN, Measured, measured, short
 from scripts.pages.marks import Mark, Picture, curve, dot, label, line, picture, scale
+from scripts.pages.reliability import reliability
 from scripts.pages.templates import number, render
 
 GRID = 101
@@ -60,7 +61,7 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
         measured=found,
         problem=problem,
         figures=[(title, _interval(found.figures[name])) for name, title in SHOWN.items()] if found else [],
-        reliability=_reliability(found.bins) if found else None,
+        reliability=reliability(found.bins) if found else None,
     )
 
 
@@ -103,27 +104,6 @@ def _stops(table: Table) -> Sequence[float]:
     for low, high in pairwise([0.0, *[edge for edge in table.edges if 0 < edge < 1], 1.0]):
         stops += [min(high, low + 1e-9), high]
     return stops
-
-
-def _reliability(bins: Sequence[Bin]) -> Picture:
-    size, left, top = 300, 50, 10
-    x, y = scale(0, 1, left, left + size), scale(0, 1, top + size, top)
-
-    def marks() -> Iterator[Mark]:
-        yield line("rule", x(0), y(0), x(1), y(0))
-        yield line("rule", x(0), y(0), x(0), y(1))
-        yield line("diagonal", x(0), y(0), x(1), y(1))
-        for tick in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-            yield label("tick middle", x(tick), top + size + 16, f"{tick:.1f}")
-            yield label("tick end", left - 6, y(tick) + 4, f"{tick:.1f}")
-        yield label("axis middle", left + size / 2, top + size + 36, "predicted probability of a struggle")
-        yield label("axis middle", 14, top + size / 2, "share that struggled", turned=True)
-        most = max(each.n for each in bins)
-        for each in bins:
-            told = f"predicted {each.said:.3f}, struggled {each.came:.3f}, n = {each.n:,}"
-            yield dot("dot", x(each.said), y(each.came), 3 + 4 * (each.n / most) ** 0.5, told)
-
-    return picture("reliability", left + size + 12, top + size + 44, "reliability diagram", marks())
 
 
 def _interval(figure: tuple[float | None, float | None, float | None]) -> str:

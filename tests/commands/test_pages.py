@@ -26,11 +26,13 @@ from scripts.pages import model as model_page
 from scripts.pages import templates
 from scripts.service import create_app
 from scripts.serving import docs
+from scripts.try_log import try_log
 from tests.conftest import need
+from tests.support.small_platform import make_platform
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 AS_OF = "2025-10-09T08:53:20Z"
-NAMES = ("monitor", "small", "empty", "model", "no-card", "docs")
+NAMES = ("monitor", "small", "empty", "model", "no-card", "trial", "small-trial", "docs")
 SUPPORT = Path(HOUSE, "tests", "support", "axe")
 
 
@@ -65,6 +67,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     card = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="utf-8"))
     found["model"].write_text(model_page.page(model, card), encoding="utf-8")
     found["no-card"].write_text(model_page.page(model, {}), encoding="utf-8")
+    make_platform(str(made), learners=60)
+    (made / "one.csv").write_text("user_id,item_id,timestamp,correct,skill_id\na,i,1,1,s\n", encoding="utf-8")
+    for name, log in (("trial", "log.csv"), ("small-trial", "one.csv")):
+        argv = [str(made / log), "--output", str(made / f"{name}-of-a-log"), "--jobs", "1"]
+        done = CliRunner().invoke(try_log, argv)
+        assert done.exit_code == 0, done.output
+        shutil.copy(made / f"{name}-of-a-log" / "trial.html", found[name])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", f"file:{HOUSE}/db/demo.sqlite3")
         found["docs"].write_text(docs.page(create_app().openapi()), encoding="utf-8")
@@ -221,7 +230,10 @@ DAY, NIGHT = "--window-size=1280,1000", "--blink-settings=preferredColorScheme=0
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
-    [*((name, (NIGHT, "--window-size=500,900")) for name in NAMES), *((name, (DAY,)) for name in ("monitor", "model"))],
+    [
+        *((name, (NIGHT, "--window-size=500,900")) for name in NAMES),
+        *((name, (DAY,)) for name in ("monitor", "model", "trial")),
+    ],
 )
 def test_axe_finds_nothing_against_a_page_by_day_and_at_night_on_a_phone(
     pages: dict[str, Path], axe: str, tmp_path: Path, name: str, options: tuple[str, ...]

@@ -26,6 +26,7 @@ _MARKS = {
     "features": "answer",
     "kept_objectives": "structure-summary",
     "learners_opted_out": "export-summary",
+    "learners_left_out": "trial-report",
     "user_id": "batch-line",
 }
 """A field that tells one kind of output from those below it."""
