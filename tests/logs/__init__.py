@@ -1,0 +1,1 @@
+"""Tests of answer logs and structures on their way in, out, and through a trial."""
