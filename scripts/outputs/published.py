@@ -57,7 +57,10 @@ TITLES = {
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
-    "failure": {"1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f"},
+    "failure": {
+        "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
+        "1.1.0": "432d8bb422eb70df35af81d5cc1bb877436f5a3a0b77154951b25025586ef879",
+    },
     "doctor": {"1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79"},
     "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
     "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
@@ -65,7 +68,10 @@ VERSIONS: dict[str, dict[str, str]] = {
     "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},
     "worker-request": {"1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4"},
     "worker-answer": {"1.0.0": "ab224ebc49c14cfef149030ff4e12beb9b8e050e043188173bccd7b7bd9f1f48"},
-    "worker-failure": {"1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f"},
+    "worker-failure": {
+        "1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f",
+        "1.1.0": "d9b88f54188c6eff818049d071564dea048fccd984c43ecf6a0f6c880514ff34",
+    },
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
     "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
 }
