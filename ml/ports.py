@@ -205,6 +205,17 @@ class Mastery(Protocol):
     def mastery_level(self) -> str | None: ...
 
 
+class Answers(Protocol):
+    """What difficulty tables count of one learner. Both sources begin with the oldest row."""
+
+    @property
+    def learner(self) -> Learner: ...
+    @property
+    def reviews(self) -> Sequence[Review]: ...
+    @property
+    def validations(self) -> Sequence[Validation]: ...
+
+
 class LearnerRows(Protocol):
     """Everything that is read once per learner. Sources ordered by time begin with the oldest row."""
 

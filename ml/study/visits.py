@@ -12,7 +12,7 @@ from ml.study.history import HOUR_MS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Container, Hashable, Iterable, Sequence
     from typing import TypeVar
 
     from ml import ports
@@ -142,13 +142,16 @@ def runs_of(
 
 
 def visits_of(
-    reviews: Sequence[ports.Review], validations: Sequence[ports.Validation] = (), correct_from: str = GOOD
+    reviews: Sequence[ports.Review],
+    validations: Sequence[ports.Validation] = (),
+    correct_from: str = GOOD,
+    met: Container[str] = (),
 ) -> list[Visit]:
     """All visits in the order in which they start; both sources must begin with the oldest row.
 
     A validation between two answers of a visit belongs to that visit; any other one starts or extends a run of prompts
     of its own (a test after the last answer is a new question). Rows without an objective or a score belong to no
-    visit.
+    visit. met: ids of objectives that the learner had answered before these rows, in visits that were over by then.
     """
     correct = correct_ratings(correct_from)
     visits: list[Visit] = []
@@ -159,7 +162,8 @@ def visits_of(
             continue
         earlier = of_objective.setdefault(objective_id, [])
         if not earlier or earlier[-1].is_over(review.reviewed_at_ms):
-            earlier.append(Visit(objective_id, review.reviewed_at_ms, bool(earlier), review.card_id))
+            repeat = bool(earlier) or objective_id in met
+            earlier.append(Visit(objective_id, review.reviewed_at_ms, repeat, review.card_id))
             visits.append(earlier[-1])
         earlier[-1].take(review.reviewed_at_ms, review.rating in correct)
     runs: dict[str, Visit] = {}
@@ -171,8 +175,8 @@ def visits_of(
         if around is None:
             around = runs.get(objective_id)
             if around is None or around.is_over(at_ms):
-                met = any(v.started_ms < at_ms for v in of_objective.get(objective_id, ()))
-                around = runs[objective_id] = Visit(objective_id, at_ms, met)
+                before = any(v.started_ms < at_ms for v in of_objective.get(objective_id, ()))
+                around = runs[objective_id] = Visit(objective_id, at_ms, before or objective_id in met)
                 visits.append(around)
             around.last_ms = at_ms
         around.scores.append(min(1.0, max(0.0, score)))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import NamedTuple
 
 from ml.features.consent import teaches
-from ml.storage.difficulty_file import LONGEST_ID, PAGE_BYTES, SCHEMA
-from ml.storage.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, fold_of, row_checksum
-from ml.study.correctness import GOOD, is_correct
-from ml.study.difficulty import CARD_COUNTS, COUNTS
-from ml.study.visits import GRADES, Visit, visits_of
-from ml.training.relations import PairCounts
+from ml.storage.difficulty_file import PAGE_BYTES, SCHEMA
+from ml.storage.difficulty_table import CARD, EVERYBODY, FOLDS, FORMAT, OBJECTIVE, row_checksum
+from ml.study.correctness import GOOD
+from ml.study.difficulty import COUNTS
+from ml.training.difficulty_counts import Counts, Setting, packed, unpacked
+from ml.training.relations import ObjectivePairs, relations_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +28,10 @@ fewer learners, leaving out a whole crowd would lose more than about an eighth o
 
 Crowds = Sequence[Sequence[int]]
 """Groups of folds; the folds of one group are left out together."""
+Row = tuple[str, bytes, int]
+"""An id, its counts, and their checksum."""
+RelationRow = tuple[str, int, bytes, int]
+"""An objective's id, a fold, the relations without it, and their checksum."""
 
 
 def crowds_of(learners_of: Mapping[int, int]) -> list[list[int]]:
@@ -66,37 +69,6 @@ class TableSize(NamedTuple):
     hard: int
 
 
-class _Tally:
-    """Counts by row id and fold: {id: {fold: [count, ...]}}; EVERYBODY is the sum."""
-
-    def __init__(self, fields: int) -> None:
-        self.fields = fields
-        self.rows: dict[str, dict[int, list[int]]] = {}
-
-    def add(self, row_id: str, fold: int, field_counts: list[int]) -> None:
-        folds = self.rows.setdefault(row_id, {})
-        for key in (EVERYBODY, fold):
-            have = folds.get(key)
-            if have is None:
-                folds[key] = list(field_counts)
-            else:
-                for field, count in enumerate(field_counts):
-                    have[field] += count
-
-    def records(self, record: Struct, crowds: Crowds) -> Iterator[tuple[str, bytes, int]]:
-        for row_id in sorted(self.rows):
-            folds = self.rows[row_id]
-            content = record.pack(EVERYBODY, *folds[EVERYBODY])
-            by_fold: dict[int, list[int]] = {}
-            for crowd in crowds:
-                present = [folds[fold] for fold in crowd if fold in folds]
-                if present:
-                    sums = [sum(counts) for counts in zip(*present)]
-                    by_fold.update((fold, sums) for fold in crowd)
-            content += b"".join(record.pack(fold, *by_fold[fold]) for fold in sorted(by_fold))
-            yield row_id, content, row_checksum(row_id, content)
-
-
 def build_difficulty_table(
     path: str,
     learners: Iterable[ports.LearnerRows],
@@ -118,96 +90,69 @@ def build_difficulty_table(
         struggle_below: as in Visit.struggled.
         correct_from: the setting that says which answers are wrong.
     """
-    objectives, cards, pairs = _Tally(len(COUNTS)), _Tally(len(CARD_COUNTS)), PairCounts()
-    answers = hard = 0
-    learners_of = Counter[int]()
+    setting = Setting(struggle_below, correct_from)
+    counts = Counts(OBJECTIVE, CARD)
     for rows in learners:
-        if not teaches(rows.learner):
-            continue
-        fold = fold_of(rows.learner.id)
-        reviews = [r for r in rows.reviews if r.reviewed_at_ms < cutoff_ms and r.rating in GRADES and _named(r)]
-        validations = [v for v in rows.validations if v.responded_at_ms < cutoff_ms and _short(v.objective_id)]
-        if not reviews and not validations:
-            continue
-        learners_of[fold] += 1
-        answers += len(reviews)
-        hard += sum(review.rating == "HARD" for review in reviews)
-        visits = visits_of(reviews, validations, correct_from)
-        _count_answers(objectives, cards, fold, reviews, correct_from)
-        _count_visits(objectives, fold, visits, struggle_below)
-        pairs.add(fold, visits)
-    totals = _Tally(len(COUNTS))
-    for folds in objectives.rows.values():
-        for fold, counts in folds.items():
-            if fold != EVERYBODY:
-                totals.add("", fold, counts)
-    if not totals.rows:
-        totals.add("", 0, [0] * len(COUNTS))
-    about = {
-        "correct_from": correct_from,
+        if teaches(rows.learner):
+            counts.take(rows, None, cutoff_ms, setting)
+    crowds = crowds_of(counts.learners)
+    tallies = {"totals": counts.totals(), "objectives": counts.objectives, "cards": counts.cards}
+    tables = {name: crowded_rows(tally.packed_rows(), tally.record, crowds) for name, tally in tallies.items()}
+    relations = (row for each in counts.pairs.of_objectives() for row in relation_rows(*each, crowds))
+    write_table(path, description(cutoff_ms, setting), tables, relations)
+    return TableSize(
+        counts.learners.total(), counts.answers, len(counts.objectives.rows), len(counts.cards.rows), counts.hard
+    )
+
+
+def description(cutoff_ms: int, setting: Setting) -> dict[str, object]:
+    """What a table says about itself."""
+    return {
+        "correct_from": setting.correct_from,
         "cutoff_ms": cutoff_ms,
         "folds": FOLDS,
         "format": FORMAT,
-        "struggle_below": struggle_below,
+        "struggle_below": setting.struggle_below,
     }
-    _write(path, about, (totals, objectives, cards), pairs, crowds_of(learners_of))
-    return TableSize(learners_of.total(), answers, len(objectives.rows), len(cards.rows), hard)
 
 
-def _named(review: ports.Review) -> bool:
-    return _short(review.card_id) and _short(review.objective_id)
+def crowded_rows(rows: Iterable[tuple[str, bytes]], record: Struct, crowds: Crowds) -> Iterator[Row]:
+    """The rows of a table, whose folds are counted together by crowds.
+
+    rows: (id, counts of each fold), by id.
+    """
+    alone = all(len(crowd) == 1 for crowd in crowds)
+    for row_id, content in rows:
+        if not alone:
+            folds = dict(unpacked(record, content))
+            by_fold = {EVERYBODY: folds[EVERYBODY]}
+            for crowd in crowds:
+                present = [folds[fold] for fold in crowd if fold in folds]
+                if present:
+                    sums = tuple(sum(counts) for counts in zip(*present))
+                    by_fold.update((fold, sums) for fold in crowd)
+            content = packed(record, by_fold)
+        yield row_id, content, row_checksum(row_id, content)
 
 
-def _short(row_id: str | None) -> bool:
-    return row_id is None or len(row_id) <= LONGEST_ID
+def relation_rows(objective_id: str, pairs: ObjectivePairs, crowds: Crowds) -> Iterator[RelationRow]:
+    """The rows that a table has of one objective's relations."""
+    for fold, weights, predecessors in relations_of(pairs, crowds):
+        content = json.dumps([weights, predecessors], separators=(",", ":")).encode()
+        yield objective_id, fold, content, row_checksum(objective_id, content)
 
 
-def _count_answers(
-    objectives: _Tally, cards: _Tally, fold: int, reviews: list[ports.Review], correct_from: str
+def write_table(
+    path: str, about: Mapping[str, object], tables: Mapping[str, Iterable[Row]], relations: Iterable[RelationRow]
 ) -> None:
-    by_objective: dict[str, list[int]] = {}
-    by_card: dict[str, list[int]] = {}
-    for review in reviews:
-        wrong = not is_correct(review.rating, correct_from)
-        card = by_card.setdefault(review.card_id, [0, 0])
-        card[0] += 1
-        card[1] += wrong
-        if review.objective_id is not None:
-            objective = by_objective.setdefault(review.objective_id, [0, 0, 1] + [0] * (len(COUNTS) - 3))
-            objective[0] += 1
-            objective[1] += wrong
-    for objective_id, counts in by_objective.items():
-        objectives.add(objective_id, fold, counts)
-    for card_id, counts in by_card.items():
-        cards.add(card_id, fold, counts)
+    """Writes the file anew.
 
-
-def _count_visits(objectives: _Tally, fold: int, visits: list[Visit], struggle_below: float | None) -> None:
-    for visit in visits:
-        struggled = visit.struggled(struggle_below)
-        counts = [0] * len(COUNTS)
-        if not visit.prompted:
-            at = 11 if visit.repeat else 9
-            counts[at] = visit.judged
-            counts[at + 1] = visit.wrong
-            if struggled is None:
-                objectives.add(visit.objective_id, fold, counts)
-        if struggled is None:
-            continue
-        at = 7 if visit.prompted else 5 if visit.repeat else 3
-        counts[at] = 1
-        counts[at + 1] = int(struggled)
-        objectives.add(visit.objective_id, fold, counts)
-
-
-def _write(
-    path: str,
-    about: Mapping[str, object],
-    tallies: tuple[_Tally, _Tally, _Tally],
-    pairs: PairCounts,
-    crowds: Crowds,
-) -> None:
-    totals, objectives, cards = tallies
+    Args:
+        path: where it is written.
+        about: what it says about itself.
+        tables: the rows of totals, objectives and cards, by id; without totals, they are nought.
+        relations: its rows, by id and fold.
+    """
     if os.path.exists(path):
         os.unlink(path)
     connection = sqlite3.connect(path)
@@ -217,22 +162,17 @@ def _write(
         for statement in SCHEMA.values():
             connection.execute(statement)
         connection.executemany("INSERT INTO about VALUES (?, ?)", about.items())
-        connection.executemany("INSERT INTO totals VALUES (?, ?, ?)", totals.records(OBJECTIVE, crowds))
-        connection.executemany("INSERT INTO objectives VALUES (?, ?, ?)", objectives.records(OBJECTIVE, crowds))
-        connection.executemany("INSERT INTO cards VALUES (?, ?, ?)", cards.records(CARD, crowds))
-        connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", _packed_relations(pairs, crowds))
+        for table, rows in tables.items():
+            connection.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)  # noqa: S608  (our own names)
+        nothing = packed(OBJECTIVE, {EVERYBODY: [0] * len(COUNTS)})
+        connection.execute("INSERT OR IGNORE INTO totals VALUES (?, ?, ?)", ("", nothing, row_checksum("", nothing)))
+        connection.executemany("INSERT INTO relations VALUES (?, ?, ?, ?)", relations)
         # Tables of one size and schema have the same first page but for this: their rows' checksums, in its header.
         stamp = 0
-        for table in ("totals", "objectives", "cards", "relations"):
+        for table in (*tables, "relations"):
             found = connection.execute(f"SELECT sum(checksum) FROM {table}")  # noqa: S608  (our own names)
             stamp = (stamp + (found.fetchone()[0] or 0)) & 0x7FFFFFFF
         connection.execute(f"PRAGMA user_version = {stamp}")
         connection.commit()
     finally:
         connection.close()
-
-
-def _packed_relations(pairs: PairCounts, crowds: Crowds) -> Iterator[tuple[str, int, bytes, int]]:
-    for objective_id, fold, weights, predecessors in pairs.relations(crowds):
-        content = json.dumps([weights, predecessors], separators=(",", ":")).encode()
-        yield objective_id, fold, content, row_checksum(objective_id, content)
