@@ -38,11 +38,12 @@ __version__ = "1.0.0"
 
 def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
     """The whole way: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> one JSON object."""
-    difficulty = model.difficulty  # opened at once: what must not be used is refused whatever the database does
+    model.difficulty_at(request.as_of_ms)  # opened at once: what must not be used is refused whatever the database does
     with opened(request) as records:
         request.remark, request.on_demo = records.origin.told(records.label), records.origin.is_demo_by_default
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
     history = StudyHistory.before(rows, model.correct_from, request.of_rows)
+    difficulty = model.difficulty_at(rows.as_of_ms)
     features = StruggleFeatureExtractor(records, difficulty, model.correct_from).features_of(history)
     if features.degraded:
         request.remark = f"default features: {features.degraded}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
 from ml.features.build import features_of_all
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from ml.places import current
+from ml.places import POINTER, PRETRAINED, current, models_directory, shipped
 from ml.study.correctness import correct_setting, suits
 from ml.study.history import WINDOW, LearnerHistory, StudyHistory, Window
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ml import ports
+    from ml.storage.difficulty_choice import DifficultyTables
     from ml.storage.difficulty_table import DifficultyTable
 
 MOST_OBJECTIVES = 200
@@ -36,11 +37,14 @@ class StruggleFeatureExtractor:
     """Reads a learner's records and turns them into features.
 
     `db` is a client of the db package, or a connected Prisma client, async or sync. `difficulty` is the deployment's
-    table of how other learners did on each objective; by default it is the one that models/current.pkl names, read at
-    the first extraction. If it is None, or there is no such table, the features that need it have no data.
+    table of how other learners did on each objective; by default it is the newest one of the model that answers which
+    knows nothing of what happened after the moment of prediction. If it is None, or there is no such table, the
+    features that need it have no data.
     `correct_from` says which answers count as correct, GOOD or HARD; None is the deployment's setting, from the
     environment. Unknown learners and objectives raise the client's own errors (UnknownLearner, UnknownObjective).
     """
+
+    _tables: DifficultyTables | None = None
 
     def __init__(
         self,
@@ -91,7 +95,7 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """Computes the features of a history that has been read, in the same way for training, batch and prediction."""
-        return features_of_all([history], self._difficulty())[0]
+        return features_of_all([history], self._difficulty_at(history.past.as_of_ms))[0]
 
     def _create_default_feature_vector(
         self, degraded: str = "features could not be extracted", as_of: datetime | int | None = None
@@ -100,10 +104,10 @@ class StruggleFeatureExtractor:
         as_of_ms = _instant_ms(as_of)
         return FeatureVector.of({}, self._now_ms() if as_of_ms is None else as_of_ms, degraded)
 
-    def _difficulty(self) -> DifficultyTable | None:
+    def _difficulty_at(self, as_of_ms: int) -> DifficultyTable | None:
         if isinstance(self._given, str):
-            self._given = _difficulty_of_current_model(self._correct_from)
-        return self._given
+            self._given, self._tables = None, _tables_of_current_model(self._correct_from)
+        return self._given if self._tables is None else self._tables.at(as_of_ms)
 
     def _now_ms(self) -> int:
         try:
@@ -114,20 +118,22 @@ class StruggleFeatureExtractor:
             return time.time_ns() // 1_000_000
 
 
-def _difficulty_of_current_model(correct_from: str) -> DifficultyTable | None:
-    """The table of the current model, for callers who make the extractor without a model. Raises ModelRefused."""
+def _tables_of_current_model(correct_from: str) -> DifficultyTables | None:
+    """The tables of the model that answers, for callers who make the extractor without one. Raises ModelRefused."""
     import os
 
     from ml.storage import model_file
-    from ml.storage.difficulty_table import DifficultyTable
+    from ml.storage.difficulty_choice import DifficultyTables
 
-    path = current()
-    try:
-        saved = model_file.read(path)
-    except (ModelNotFound, ModelUnsuited):  # the shipped model answers then, and knows no objectives
-        return None
-    named = saved.difficulty if suits(saved.correct_from, correct_from) else None
-    return None if named is None else DifficultyTable.open(os.path.join(os.path.dirname(path), named[0]))
+    directory = models_directory()
+    for path in (current(), os.path.join(directory, PRETRAINED), shipped()):
+        try:
+            saved = model_file.read(path)
+        except (ModelNotFound, ModelUnsuited):
+            continue
+        if suits(saved.correct_from, correct_from):
+            return DifficultyTables(saved, os.path.dirname(path), os.path.join(directory, POINTER), correct_from)
+    return None
 
 
 def _as_records(client: object) -> ports.StudyRecords:

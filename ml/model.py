@@ -9,6 +9,7 @@ from ml.places import (
     CURRENT,
     MODEL,
     MODELS_DIR,
+    POINTER,
     PRETRAINED,
     answers_by_default,
     current,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ml.features.vector import FeatureVector
     from ml.scoring.prediction import Prediction
     from ml.scoring.scorecard import SavedModel
+    from ml.storage.difficulty_choice import DifficultyTables
     from ml.storage.difficulty_table import DifficultyTable
     from ml.training.examples import TrainingExample
     from ml.training.update import UpdateMetrics
@@ -60,7 +62,10 @@ class StrugglePredictionModel:
         answers; None for the rules."""
         self.correct_from = correct_setting(correct_from)
         self._previous_accuracy: float | None = None
-        self._difficulty: DifficultyTable | None = None
+        self._tables: DifficultyTables | None = None
+        self.pointer_path: str | None = None
+        """Where the difficulty table that is kept up to date is named, which need not be there; None for a model other
+        than the one that answers by default in its directory."""
 
     @classmethod
     def load(
@@ -89,6 +94,8 @@ class StrugglePredictionModel:
             try:
                 found = cls(suited(candidate, judged_from), candidate, judged_from, refused)
                 found.asked = asked if refused is not None else candidate
+                if is_current:
+                    found.pointer_path = os.path.join(os.path.dirname(asked), POINTER)
                 return found
             except ModelNotFound:
                 if path is None and setting(MODELS_DIR) and not os.path.isdir(models_directory()):
@@ -143,16 +150,34 @@ class StrugglePredictionModel:
 
     @property
     def difficulty(self) -> DifficultyTable | None:
-        """The deployment's objective difficulties, opened on first use; None where the model names none.
+        """The difficulty table that the model itself names, opened on first use; None where it names none.
 
+        It was made for the model's training, and the model is evaluated with it. Predictions use `difficulty_at`.
         Raises ModelRefused where the table is absent or must not be used.
         """
-        path = self.difficulty_path
-        if self._difficulty is None and path is not None:
-            from ml.storage.difficulty_table import DifficultyTable
+        tables = self.difficulties
+        return None if tables is None else tables.own()
 
-            self._difficulty = DifficultyTable.open(path)
-        return self._difficulty
+    def difficulty_at(self, as_of_ms: int | None) -> DifficultyTable | None:
+        """The newest difficulty table that knows nothing of what happened at as_of or later, for a prediction.
+
+        as_of_ms: the moment of the prediction; None is now. Raises ModelRefused where the table is absent or must not
+        be used.
+        """
+        tables = self.difficulties
+        return None if tables is None else tables.at(as_of_ms)
+
+    @property
+    def difficulties(self) -> DifficultyTables | None:
+        """The model's difficulty tables; None where it has none. Raises ModelRefused."""
+        if self._tables is None and self._saved is not None:
+            if self._saved.difficulty is None and not self._may_have_kept_table():
+                return None
+            from ml.storage.difficulty_choice import DifficultyTables
+
+            directory = os.path.dirname(self._path or current())
+            self._tables = DifficultyTables(self._saved, directory, self.pointer_path, self.correct_from)
+        return self._tables
 
     @property
     def difficulty_path(self) -> str | None:
@@ -161,14 +186,25 @@ class StrugglePredictionModel:
             return None
         return os.path.join(os.path.dirname(self._path or current()), self._saved.difficulty[0])
 
-    def check(self) -> None:
-        """Checks the whole model: its difficulty table must be intact and have the hash that the model names.
+    def _may_have_kept_table(self) -> bool:
+        """Looks for the file itself, so that a prediction without any table loads no more than it needs."""
+        if self.pointer_path is None:
+            return False
+        try:
+            os.stat(self.pointer_path)
+        except FileNotFoundError:
+            return False
+        except OSError:  # inside predict.pyz it is no file of its own
+            return True
+        return True
 
-        It reads the whole table, so it is meant for processes that keep a model for long. Raises ModelRefused.
+    def check(self) -> None:
+        """Checks the whole model: its difficulty tables must be intact and have the hashes under which they are named.
+
+        It reads the whole tables, so it is meant for processes that keep a model for long. Raises ModelRefused.
         """
-        table = self.difficulty
-        if table is not None and self._saved is not None and self._saved.difficulty is not None:
-            table.check(self._saved.difficulty[1])
+        if self.difficulties is not None:
+            self.difficulties.check()
 
     def predict(self, features: FeatureVector) -> Prediction:
         """Predicts the probability that the learner struggles, with its confidence, its interval, and its factors."""
@@ -214,6 +250,7 @@ class StrugglePredictionModel:
                 f"training needs {absent.name}: pip install '.[train]'", name=absent.name
             ) from None
         metrics, self._saved = update(self._prior(), examples, self.correct_from)
+        self._tables = None
         self._refused = None
         self._previous_accuracy = metrics.previous_accuracy
         return metrics
@@ -233,7 +270,7 @@ class StrugglePredictionModel:
         if not answers_by_default(target):
             saved = saved.but(model_version=stem)
         model_file.write(saved, target)
-        self._saved, self._path = saved, target
+        self._saved, self._path, self._tables = saved, target, None
         return target
 
     def get_model_performance(self) -> dict[str, object]:

@@ -10,6 +10,8 @@ HOUSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MODELS = "models"
 CURRENT = "current.pkl"
 PRETRAINED = "pretrained.pkl"
+POINTER = "difficulty.current"
+"""Names the difficulty table that is kept up to date (ml/storage/difficulty_pointer.py)."""
 MODELS_DIR = "STRUGGLE_MODELS_DIR"
 """The variable that names the directory of this deployment's models; without it, models/ beside predict.py."""
 MODEL = "STRUGGLE_MODEL"

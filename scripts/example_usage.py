@@ -37,7 +37,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
     client = await get_prisma_client(url, schema_path=schema)
     async with client:
         model = load(None)
-        extractor = StruggleFeatureExtractor(client, model.difficulty)
+        extractor = StruggleFeatureExtractor(client, model.difficulty_at(None))
         click.echo(f"Model {model.model_version}, {len(FEATURE_NAMES)} features, database {printable(client.label)}")
         for objective_id in client.objectives_of_topic(topic):
             features = await extractor.extract_features_for_objective(user_id, objective_id)

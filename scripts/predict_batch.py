@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from scripts.batch.options import BatchOptions
-from scripts.batch.output import PARQUET
+from scripts.batch.output import PARQUET, is_unfinished
 from scripts.cli.command import as_record, command
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN, Interrupted, Unavailable, Usage
@@ -37,8 +38,9 @@ from scripts.workers.options import engine_options, names_workers
 
 extras = Extras()
 with extras:
-    from scripts.batch.run import run
+    from scripts.batch.run import CONTINUED_FOR_MS, run
     from scripts.batch.summary import in_words
+    from scripts.labelling.difficulty_nightly import keep_up_to_date_before
 
 LEARNERS_OF_A_PART = 250
 
@@ -102,8 +104,15 @@ def predict_batch(options: BatchOptions) -> None:
     degraded. With --store each becomes a row of struggle_predictions for the day that it is about; running again
     updates rows that are still PENDING and adds none. Rows that the database refuses are counted in the summary, and
     the others stored. An interrupted run with --output is continued by the same command.
+
+    Predictions as of now first bring the difficulty table beside the model up to date, where the directory of models is
+    named (STRUGGLE_MODELS_DIR, --model) or holds a model or a table of this deployment.
     """
     try:
+        if options.as_of_ms is None and not is_unfinished(
+            options.output, time.time_ns() // 1_000_000 - CONTINUED_FOR_MS
+        ):
+            keep_up_to_date_before(options.database_url, options.schema, options.model, options.correct_from)
         summary = run(options)
     except KeyboardInterrupt:
         raise Interrupted("The batch was interrupted; the same command continues from here.") from None

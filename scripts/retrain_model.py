@@ -33,9 +33,10 @@ extras = Extras()
 with extras:
     import dateparser  # noqa: F401 - for --since
 
+    from scripts.labelling.difficulty_upkeep import Upkeep, keep_up_to_date
     from scripts.labelling.part import Extraction
     from scripts.labelling.table_renewal import renew
-    from scripts.training.retraining import retrain
+    from scripts.training.retraining import champion_of, retrain
 
 
 @command({0: "the challenger is promoted, or it is kept and the reason is printed", UNDER_WAY: ""})
@@ -70,16 +71,21 @@ def retrain_model(options: RetrainingOptions) -> None:
     Where answers have been removed from the database, the difficulty tables are counted again without them: that of the
     model that answers, and that of the model to which a rollback returns. With --count-anew this is done in any
     case.
+
+    The table from which predictions as of now take the difficulties is counted from the beginning, whatever was
+    promoted, as soon as there are 100 answers. Between two runs, predict_batch.py adds to it what is new.
     """
-    done, renewed = _retrained(options)
+    done, renewed, upkeep = _retrained(options)
     if options.as_json:
-        click.echo(json.dumps({**done.to_dict(), "renewed": renewed}))
+        difficulties = None if upkeep is None else upkeep.to_dict()
+        click.echo(json.dumps({**done.to_dict(), "renewed": renewed, "difficulties": difficulties}))
     else:
-        click.echo("\n".join(_told(done, renewed)))
+        click.echo("\n".join(_told(done, renewed, upkeep)))
 
 
-def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str]]:
-    """One round under the registry's lock; what was done, and {old version: new version} of tables counted anew."""
+def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str], Upkeep | None]:
+    """One round under the registry's lock: what was done, {old version: new version} of tables counted anew, and the
+    table for predictions as of now."""
     registry = Registry(options.models_dir)
     try:
         with registry.locked(wait=False), db.connect(options.database_url, schema_path=options.schema) as client:
@@ -88,7 +94,9 @@ def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str]]:
                 options.database_url, options.schema, now_ms, None, correct_from=options.correct_from
             )
             done = retrain(client, registry, _since_ms(options.since, now_ms), everything, options.workers)
-            return done, renew(client, registry, now_ms, done.version, every=options.count_anew)
+            renewed = renew(client, registry, now_ms, done.version, every=options.count_anew)
+            model = champion_of(registry, options.correct_from)
+            return done, renewed, keep_up_to_date(client, registry, model, now_ms, whole=True)
     except BlockingIOError:
         raise UnderWay(f"Another retraining holds the lock of {options.models_dir}.") from None
 
@@ -103,7 +111,7 @@ def _since_ms(since: str, now_ms: int) -> int:
     return since_ms
 
 
-def _told(done: Retraining, renewed: Mapping[str, str]) -> list[str]:
+def _told(done: Retraining, renewed: Mapping[str, str], upkeep: Upkeep | None) -> list[str]:
     """The lines for people."""
     left_out = ", ".join(f"{number:,} ({why})" for why, number in done.left_out.items()) or "none"
     checks = done.verdict.checks if done.verdict else ()
@@ -112,6 +120,7 @@ def _told(done: Retraining, renewed: Mapping[str, str]) -> list[str]:
         f"trained on {counted(done.trained_on, 'example')}, judged on {counted(done.judged_on, 'newer one')};"
         f" left out: {left_out}",
         *(f"{new} takes the place of {old}: its learners' history has changed" for old, new in renewed.items()),
+        *([] if upkeep is None else [upkeep.sentence()]),
         *(f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}" for check in checks),
     ]
 

@@ -141,6 +141,19 @@ class SQLite:
         words = f"lower(trim({column.sql})) IN ({_TRUE})"
         return f"CASE typeof({column.sql}) WHEN 'text' THEN {words} ELSE COALESCE({column.sql} <> 0, 0) END"
 
+    def first_letter(self, column: Column) -> str:
+        """The code of a text's first letter."""
+        return f"unicode({column.sql})"
+
+    def size(self, column: Column) -> str:
+        """The length of a text."""
+        return f"length({column.sql})"
+
+    def thousandths(self, column: Column) -> str:
+        """A number from 0 to 1 in thousandths; null for anything else."""
+        numeric = f"typeof({column.sql}) IN ('real', 'integer')"
+        return f"CASE WHEN {numeric} AND {column.sql} BETWEEN 0 AND 1 THEN CAST({column.sql} * 1000 AS INTEGER) END"
+
     def among(self, column: Column) -> str:
         return f"{column.sql} IN (SELECT value FROM json_each({self.parameter('ids')}))"
 
@@ -306,6 +319,20 @@ class PostgreSQL:
         kind = {"uuid": "uuid", "int2": "int8", "int4": "int4", "int8": "int8", "numeric": "numeric"}.get(column.type)
         listed = f"json_array_elements_text(CAST({self.parameter('ids')} AS json))"
         return f"{column.sql} = ANY (ARRAY (SELECT CAST({listed} AS {kind or 'text'})))"
+
+    def first_letter(self, column: Column) -> str:
+        """The code of a text's first letter."""
+        return f"ascii({self.text(column)})"
+
+    def size(self, column: Column) -> str:
+        """The length of a text in bytes."""
+        return f"octet_length({self.text(column)})"
+
+    def thousandths(self, column: Column) -> str:
+        """A number from 0 to 1 in thousandths; null for anything else."""
+        if column.type not in self._NUMERIC:
+            return ABSENT
+        return f"CASE WHEN {column.sql} BETWEEN 0 AND 1 THEN CAST({column.sql} * 1000 AS bigint) END"
 
     def selection(self, texts: Sequence[str], widths: Sequence[int]) -> str:
         """One SELECT with a value per query: the JSON list of the query's columns, each a list of its cells.

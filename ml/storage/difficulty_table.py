@@ -53,6 +53,8 @@ class DifficultyTable:
         self.path = path
         self.correct_from = GOOD
         """The setting under which its answers were counted: GOOD or HARD."""
+        self.cutoff_ms = 0
+        """It knows what happened strictly before this instant."""
         self._connection = connection
         self._totals: dict[int, Totals] = {}
         self._asking = allocate_lock()  # two threads that ask the same at once would share one prepared statement
@@ -64,13 +66,18 @@ class DifficultyTable:
         """Opens the file read-only. Raises ModelRefused when it is absent, damaged, or no table of this format."""
         table = cls(path, difficulty_file.connection_to(path))
         try:
-            about = dict(table._rows("SELECT name, value FROM about WHERE name IN ('format', 'correct_from')"))
+            about = dict(
+                table._rows("SELECT name, value FROM about WHERE name IN ('format', 'correct_from', 'cutoff_ms')")
+            )
             if about.get("format") != FORMAT:
                 raise ModelRefused(f"the difficulty table {path} is of another format than {FORMAT}")
+            cutoff_ms = about.get("cutoff_ms")
+            if type(cutoff_ms) is not int:
+                raise ModelRefused(f"the difficulty table {path} is damaged: it names no cut-off")
         except ModelRefused:
             table.close()
             raise
-        table.correct_from = str(about.get("correct_from"))
+        table.correct_from, table.cutoff_ms = str(about.get("correct_from")), cutoff_ms
         return table
 
     def about(self) -> dict[str, object]:

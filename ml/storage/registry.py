@@ -4,6 +4,8 @@
     models/struggle_prediction_v1.0_2026-11-23.json    its card
     models/difficulty-<hash>-<size>-<stamp>.sqlite3    objective difficulties that versions name by their hash
     models/current.pkl                                 a copy of the version that answers
+    models/difficulty.current                          names the difficulties that are kept up to date for it
+    models/difficulty.state                            what is needed to keep them up to date, for its owner alone
     models/promotions.jsonl                            which version replaced which, when and why; rollback reads it
 
 A version is written once and never touched again. current.pkl is replaced by one rename, so that a prediction
@@ -19,9 +21,10 @@ import re
 from contextlib import contextmanager
 
 from ml.errors import ModelNotFound, ModelRefused
-from ml.places import CURRENT, content_of
+from ml.places import CURRENT, POINTER, content_of
 from ml.storage import atomic_files, model_file
 from ml.storage.difficulty_file import name_of
+from ml.storage.difficulty_pointer import DifficultyPointer, read_pointer
 from ml.storage.difficulty_table import DifficultyTable
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from ml.storage.promotions import ROLLBACK, Promotions
@@ -36,6 +39,7 @@ PREFIX = "struggle_prediction_v1.0_"
 _VERSION = re.compile(re.escape(PREFIX) + r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.([0-9]{1,9}))?")
 _TABLE = re.compile(rb"difficulty-[0-9a-f-]+\.sqlite3")
 _PROMOTIONS = "promotions.jsonl"
+STATE = "difficulty.state"
 _LOCK = ".lock"
 _MOST_BYTES_OF_A_CARD = 4 * 1024 * 1024
 
@@ -135,6 +139,41 @@ class Registry:
         self._put(name, content, replace=True)
         return name, digest
 
+    def pointer(self) -> DifficultyPointer | None:
+        """What difficulty.current says; None where it is absent or must not be used."""
+        try:
+            return read_pointer(self._path(POINTER))
+        except ModelRefused:
+            return None
+
+    def keep_difficulty(self, content: bytes, cutoff_ms: int, correct_from: str, model_version: str) -> str:
+        """Saves a difficulty table, lets predictions of that version use it from now on, and returns its name.
+
+        The table that was used until now stays for those who are about to open it; the one before that goes, unless a
+        model names it.
+        """
+        name, digest = self.add_difficulty(content)
+        last = self.pointer()
+        before = "" if last is None else last.table if last.table != name else last.before
+        pointer = DifficultyPointer(name, digest, cutoff_ms, correct_from, model_version, before)
+        self._put(POINTER, pointer.content(), replace=True)
+        if last is not None and last.before not in ("", name, before) and last.before not in self._named_tables():
+            self._unlinked(last.before)
+        return name
+
+    def drop_kept_difficulty(self) -> list[str]:
+        """Removes difficulty.current and the tables that it alone names. Returns the files' names."""
+        last = self.pointer()
+        removed = [POINTER] if self._unlinked(POINTER) else []
+        tables = () if last is None else {last.table, last.before} - {""} - self._named_tables()
+        return removed + [name for name in sorted(tables) if self._unlinked(name)]
+
+    def forget_state(self) -> bool:
+        """Removes difficulty.state, so that the next update counts everything anew. Returns whether it was there."""
+        there = self._unlinked(STATE)
+        self._unlinked(STATE + "-journal")  # only after the file that it would be applied to
+        return there
+
     def promote(self, version: str, at: str, why: str) -> str | None:
         """Makes a version answer from now on, and returns the version that answered before.
 
@@ -211,11 +250,16 @@ class Registry:
         gone = [version + suffix for version in versions for suffix in (".pkl", ".json")]
         removed = [name for name in gone if self._unlinked(name)]
         files = self._files()
-        # Also a model that is refused today, of another format say, keeps the table whose name is written in it.
-        named = {found for name in files if name.endswith(".pkl") for found in _TABLE.findall(self._content(name))}
+        kept = self.pointer()
+        named = self._named_tables() | ({kept.table} if kept else set())
         cards = [n for n in files if n.endswith(".json") and _order(n[:-5]) and n[:-5] + ".pkl" not in files]
-        tables = [n for n in files if _TABLE.fullmatch(os.fsencode(n)) and os.fsencode(n) not in named]
+        tables = [n for n in files if _TABLE.fullmatch(os.fsencode(n)) and n not in named]
         return removed + [name for name in cards + tables if self._unlinked(name)]
+
+    def _named_tables(self) -> set[str]:
+        """The tables that models name; a model that is refused today, of another format for instance, keeps its own."""
+        models = (name for name in self._files() if name.endswith(".pkl"))
+        return {os.fsdecode(found) for name in models for found in _TABLE.findall(self._content(name))}
 
     def _unlinked(self, name: str) -> bool:
         try:

@@ -143,6 +143,14 @@ class Output:
             self._file.close()
 
 
+def is_unfinished(path: str | None, youngest_ms: int) -> bool:
+    """Whether an earlier run's lines for this output, of that moment or later, wait to be continued."""
+    if path is None or is_stream(path):
+        return False
+    noted = _noted(f"{path}.progress")
+    return noted is not None and noted.as_of_ms >= youngest_ms
+
+
 class Noted(NamedTuple):
     """The content of a .progress file: how far an unfinished run had come, and what it was asked for."""
 

@@ -17,7 +17,7 @@ from db.client import Client
 from ml.errors import ModelRefused
 from ml.features.build import features_facing
 from ml.features.vector import FeatureVector
-from ml.model import StrugglePredictionModel, load_whole
+from ml.model import StrugglePredictionModel, load
 from ml.study.correctness import GOOD
 from ml.study.degraded import SENTENCES
 from ml.study.history import WINDOW, LearnerHistory
@@ -45,6 +45,7 @@ class BatchSettings(NamedTuple):
 
     model: the value of --model; model_mark: the mark of the model that the process must find there. objectives:
     "upcoming" or "all". correct_from: the deployment's setting, not that of the machine that does the part.
+    pointer_path: where the difficulty table that is kept up to date is named, since a model by its path names none.
     """
 
     database_url: str | None
@@ -56,6 +57,7 @@ class BatchSettings(NamedTuple):
     days_ahead: int
     objectives: str
     correct_from: str = GOOD
+    pointer_path: str | None = None
 
 
 class Outlook(NamedTuple):
@@ -102,7 +104,7 @@ class BatchReader:
         self, settings: BatchSettings, model: StrugglePredictionModel | None = None, client: Client | None = None
     ) -> None:
         self.settings = settings
-        self.model = load_whole(settings.model, settings.correct_from) if model is None else model
+        self.model = _model_of(settings) if model is None else model
         if model is None and mark_of(self.model) != settings.model_mark:
             raise ModelRefused(f"the model here is {mark_of(self.model)}, the batch began with {settings.model_mark}")
         self.client: Client = client or db.connect(
@@ -172,7 +174,7 @@ class BatchReader:
     def _features(self, past: LearnerHistory, objectives: Sequence[ObjectiveRows], tally: Tally) -> list[FeatureVector]:
         """The features, or default features where extraction fails, as in predict.py."""
         try:
-            return features_facing(past, objectives, self.model.difficulty)
+            return features_facing(past, objectives, self.model.difficulty_at(past.as_of_ms))
         except ModelRefused:
             raise
         except Exception as error:  # one learner's rows must not end the whole batch
@@ -189,11 +191,20 @@ def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[t
     return [(str(course), str(objective)) for course, objective in found["objectives"]]
 
 
+def _model_of(settings: BatchSettings) -> StrugglePredictionModel:
+    """The batch's model with its tables, all of them checked. Raises ModelNotFound, ModelRefused."""
+    model = load(settings.model, settings.correct_from)
+    model.pointer_path = settings.pointer_path
+    model.check()
+    return model
+
+
 def mark_of(model: StrugglePredictionModel) -> str:
-    """The model's version and its file's checksum, by which a process recognises it."""
+    """The model's version, its file's checksum and its newest difficulty table, by which a process recognises it."""
     if model.path is None:
         return model.model_version
     from binascii import crc32
 
+    kept = None if model.difficulties is None else model.difficulties.kept
     with open(model.path, "rb") as file:
-        return f"{model.model_version} ({crc32(file.read()):08x})"
+        return f"{model.model_version} ({crc32(file.read()):08x}{f', {kept.table}' if kept else ''})"

@@ -45,6 +45,7 @@ def run(options: BatchOptions) -> dict[str, Any]:
                 *(options.database_url, options.schema, _name_for_workers(options, model), mark_of(model)),
                 *(output.as_of_ms, asked_ms is None or asked_ms >= now_ms, options.days_ahead, options.objectives),
                 correct_from=options.correct_from,
+                pointer_path=model.pointer_path,
             )
             done_before = output.tally.counts["predictions"]
             _work(client, settings, output, options)

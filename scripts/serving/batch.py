@@ -95,7 +95,7 @@ class Batch:
         known: Sequence[tuple[str, ObjectiveRows]],
         missing_sources: Sequence[str],
     ) -> dict[str, str]:
-        vectors = features_facing(past, [rows for _, rows in known], self._model.difficulty)
+        vectors = features_facing(past, [rows for _, rows in known], self._model.difficulty_at(past.as_of_ms))
         texts = {}
         for (objective_id, objective), features in zip(known, vectors):
             prediction = self._model.predict(features)

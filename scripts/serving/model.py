@@ -39,11 +39,14 @@ class ModelFiles:
         self._files = self._candidates()
         self._mark = tuple(map(mark_of, self._files))
         model = load(self._name, self._correct_from)
-        found = {model.path, model.difficulty_path} - {None, *self._files}
-        more = sorted(str(each) for each in found)
+        self._add({model.path, model.pointer_path})
+        self._add(set(table_paths(model)))
+        return model
+
+    def _add(self, paths: set[str | None]) -> None:
+        more = sorted(str(each) for each in paths - {None, *self._files})
         self._mark += tuple(map(mark_of, more))
         self._files = self._files + more
-        return model
 
     def _candidates(self) -> list[str]:
         name = self._name or setting(MODEL)
@@ -66,7 +69,7 @@ class CurrentModel:
     def __init__(self, name: str | None) -> None:
         self._files = ModelFiles(name)
         self._said = ""
-        self._table_mark: FileMark | None = None
+        self._table_marks: dict[str, FileMark | None] = {}
         self._model = self._loaded()
 
     def model(self) -> StrugglePredictionModel:
@@ -91,19 +94,19 @@ class CurrentModel:
         A table whose file was removed or replaced stays open and can still be used; one whose file was overwritten
         cannot, although SQLite's cache may hide that for a while.
         """
-        path, before = self._model.difficulty_path, self._table_mark
-        now = None if path is None else mark_of(path)
-        if before is not None and now is not None and now[0] == before[0] and now[:3] != before[:3]:
-            raise ModelRefused(f"the difficulty table {path} was written over while in use")
+        for path, before in self._table_marks.items():
+            now = mark_of(path)
+            if before is not None and now is not None and now[0] == before[0] and now[:3] != before[:3]:
+                raise ModelRefused(f"the difficulty table {path} was written over while in use")
         _try(self._model)
 
     def _loaded(self) -> StrugglePredictionModel:
         """Raises PredictorError."""
         model = self._files.read()
-        table_mark = None if model.difficulty_path is None else mark_of(model.difficulty_path)
+        table_marks = {path: mark_of(path) for path in table_paths(model)}
         model.check()
         _try(model)
-        self._table_mark = table_mark
+        self._table_marks = table_marks
         if model.instead:
             log.warning("%s", model.instead)
         return model
@@ -111,9 +114,17 @@ class CurrentModel:
 
 def _try(model: StrugglePredictionModel) -> None:
     """Reads from the difficulty table what every prediction reads. Raises ModelRefused."""
-    table = model.difficulty
-    if table is not None:
-        table.facing("", ("",), ("",), (), model.correct_from)
+    for table in (model.difficulty_at(None), model.difficulty):
+        if table is not None:
+            table.facing("", ("",), ("",), (), model.correct_from)
+
+
+def table_paths(model: StrugglePredictionModel) -> list[str]:
+    """Where the model's difficulty tables should be; those that cannot be told are refused where they are used."""
+    try:
+        return [] if model.difficulties is None else model.difficulties.paths()
+    except ModelRefused:
+        return []
 
 
 def mark_of(path: str) -> FileMark | None:

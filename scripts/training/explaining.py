@@ -27,10 +27,11 @@ def explained(
     history = StudyHistory.before(rows, model.correct_from)
     past = history.past
     features = _features_at_visit(client, model, learner, objective, past.as_of_ms)
+    difficulty = model.difficulty if features is not None else model.difficulty_at(past.as_of_ms)
     if features is None:
-        features = StruggleFeatureExtractor(client, model.difficulty, model.correct_from).features_of(history)
+        features = StruggleFeatureExtractor(client, difficulty, model.correct_from).features_of(history)
     prediction = model.predict(features)
-    estimates = LearnerEstimates.facing([history], model.difficulty)
+    estimates = LearnerEstimates.facing([history], difficulty)
     trace = estimates.objectives.get(objective)
     return {
         "correct_from": model.correct_from,

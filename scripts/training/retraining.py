@@ -62,7 +62,7 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     the platform's definition, although the prior may have used another.
     """
     now_ms, correct_from = everything.until_ms, everything.correct_from
-    champion = _champion(registry, correct_from)
+    champion = champion_of(registry, correct_from)
     prior = suited(shipped(), correct_from)
     until_ms = champion.saved.until_ms if champion.saved is not None else None
     start_ms = max(since_ms, until_ms or 0)  # what is judged is newer than both trainings
@@ -116,7 +116,7 @@ def _challenger(prior: SavedModel, older: ExampleSet, until_ms: int, correct_fro
     ).saved
 
 
-def _champion(registry: Registry, correct_from: str) -> StrugglePredictionModel:
+def champion_of(registry: Registry, correct_from: str) -> StrugglePredictionModel:
     """The model that answers; in a directory without any, the shipped one, which answers until the first training."""
     try:
         return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT), correct_from)
