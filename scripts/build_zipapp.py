@@ -24,7 +24,7 @@ if __package__ in (None, ""):
 import click
 
 from ml.model import StrugglePredictionModel, load
-from ml.places import CURRENT, MODELS
+from ml.places import CURRENT, MODELS, POINTER
 from ml.storage import model_file
 from scripts.cli.command import command
 from scripts.cli.exits import Misconfigured
@@ -76,16 +76,17 @@ def build_zipapp(output: str, model: str | None, as_json: bool) -> None:
 
 
 def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
-    """The members of the archive for the model, as current.pkl, and for its difficulty table; nothing for the rules."""
+    """The members of the archive for the model, as current.pkl, and for its difficulty tables; none for the rules."""
     saved = model.saved
-    if saved is None or model.path is None:
+    if saved is None:
         return {}
     members = {f"{MODELS}/{CURRENT}": model_file.dump(saved)}
-    if saved.difficulty is not None:
+    tables = model.difficulties
+    if tables is not None:
         model.check()
-        members[f"models/{saved.difficulty[0]}"] = _bytes(
-            os.path.join(os.path.dirname(model.path), saved.difficulty[0])
-        )
+        members.update((f"{MODELS}/{os.path.basename(path)}", _bytes(path)) for path in tables.paths())
+        if tables.kept is not None:
+            members[f"{MODELS}/{POINTER}"] = tables.kept.content()
     return members
 
 

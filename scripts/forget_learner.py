@@ -13,10 +13,11 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from db.writing.open import Writer, open_writer
+from ml.storage.registry import STATE, Registry
 from scripts.cli.command import command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
-from scripts.cli.options import Id, json_option
+from scripts.cli.options import Id, json_option, models_dir_option
 
 
 def forget(writer: Writer, user_id: str) -> dict[str, int]:
@@ -40,13 +41,16 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
 @command({0: "everything that was found is removed"})
 @click.argument("user_id", type=Id())
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
+@models_dir_option
 @json_option
-def forget_learner(user_id: str, database_url: str, schema: str | None, as_json: bool) -> None:
+def forget_learner(user_id: str, database_url: str, schema: str | None, models_dir: str, as_json: bool) -> None:
     """Remove the predictions, indicators and feedback of the learner USER_ID.
 
     The learner's rows in the platform's own tables (users, reviews, ...) must be erased by the app. Models hold
     weights, not learners. The difficulty tables of a deployment count the learner's answers until the app has erased
-    them and you have run `retrain_model.py --count-anew` and then `models.py prune --keep 0`. No examples are cached
+    them and you have run `retrain_model.py --count-anew` and then `models.py prune --keep 0`. What is kept beside the
+    models to bring a table up to date names learners; it is removed, and the next update counts everything anew. No
+    examples are cached
     anywhere else. Files that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions,
     monitor.py --html and --json, export_history.py --output) may contain the learner's rows; remove them yourself.
     """
@@ -54,6 +58,10 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, as_json:
         raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
     with open_writer(database_url, schema_path=schema) as writer:
         removed = forget(writer, user_id)
+    if os.path.lexists(os.path.join(models_dir, STATE)):
+        registry = Registry(models_dir)
+        with registry.locked():
+            registry.forget_state()
     if as_json:
         click.echo(json.dumps({"user_id": user_id, "removed": removed}))
         return

@@ -1,9 +1,9 @@
 """The file from which a difficulty table is kept up to date: reading only new answers gives what counting all does.
 
 It holds the counts of every fold, the sums of every pair of objectives, and for each learner what the learner has met
-and the rows of visits that may still go on. It names learners, so it is for its owner alone, and is never published: a
-table is written from it by `published`. It can be made anew from the database at any time, and whoever finds it damaged
-does so.
+and the rows of visits that may still go on, under a hash of the learner's id whose key is drawn for each file. That is
+still about single learners, so it is for its owner alone, and is never published: a table is written from it by
+`publish`. It can be made anew from the database at any time, and whoever finds it damaged does so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from struct import Struct
 from typing import NamedTuple
 
@@ -43,7 +44,8 @@ another format is made anew."""
 
 _SCHEMA = (
     "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
-    "CREATE TABLE learners (id TEXT PRIMARY KEY, progress BLOB) WITHOUT ROWID",
+    "CREATE TABLE key (key BLOB)",
+    "CREATE TABLE learners (id BLOB PRIMARY KEY, progress BLOB) WITHOUT ROWID",
     "CREATE TABLE totals (id TEXT PRIMARY KEY, counts BLOB) WITHOUT ROWID",
     "CREATE TABLE objectives (id TEXT PRIMARY KEY, counts BLOB) WITHOUT ROWID",
     "CREATE TABLE cards (id TEXT PRIMARY KEY, counts BLOB) WITHOUT ROWID",
@@ -105,6 +107,7 @@ class DifficultyState:
         connection = sqlite3.connect(path)
         for statement in _SCHEMA:
             connection.execute(statement)
+        connection.execute("INSERT INTO key VALUES (?)", (os.urandom(32),))
         return cls(path, connection)
 
     def counted(self) -> Counted:
@@ -132,15 +135,17 @@ class DifficultyState:
 
     def _add(self, learners: Iterable[ports.Answers], counted: Counted) -> None:
         new = Counts(OBJECTIVE, CARD)
-        ask, put = self._connection.execute, self._connection.execute
+        ask = put = self._connection.execute
+        (key,) = ask("SELECT key FROM key").fetchone()
         for rows in learners:
             if not teaches(rows.learner):
                 continue
-            found = ask("SELECT progress FROM learners WHERE id = ?", (rows.learner.id,)).fetchone()
+            hashed = blake2b(rows.learner.id.encode("utf-8", "surrogatepass"), key=key, digest_size=16).digest()
+            found = ask("SELECT progress FROM learners WHERE id = ?", (hashed,)).fetchone()
             before = Progress.parsed(found[0]) if found else None
             now = new.take(rows, before, counted.until_ms, counted.setting)
             if now is not None:
-                put("INSERT OR REPLACE INTO learners VALUES (?, ?)", (rows.learner.id, now.dumped()))
+                put("INSERT OR REPLACE INTO learners VALUES (?, ?)", (hashed, now.dumped()))
         learners_of = Counter(counted.learners)
         crowds = crowds_of(learners_of)
         learners_of.update(new.learners)

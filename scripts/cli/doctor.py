@@ -11,9 +11,10 @@ from db.errors import DatabaseError, RequiredTableAbsent
 from db.url import CALLER, DEMO_BY_DEFAULT, FILE, SCHEMA, VARIABLE_ITSELF, Origin
 from ml.errors import PredictorError
 from ml.instants import iso
-from ml.model import load
-from ml.places import MODEL, MODELS_DIR, archived, content_of, current, setting
+from ml.model import StrugglePredictionModel, load
+from ml.places import MODEL, MODELS_DIR, POINTER, archived, content_of, current, setting
 from ml.storage import model_file
+from ml.storage.difficulty_pointer import read_pointer
 from scripts.cli.doctor_costs import costs
 from scripts.cli.exits import CONFIGURATION, DONE, ending
 from scripts.cli.request import Request
@@ -76,10 +77,24 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
             report["file_sha256"] = model_file.sha256(_content(model.path))
             if model.saved is not None and model.saved.difficulty is not None:
                 report["difficulty_file"] = model.saved.difficulty[0]
-                model.check()
+            report.update(_kept_difficulty(model))
+            model.check()
     except (PredictorError, OSError) as error:
         return {"error": str(error), **_model_choice(request)}, CONFIGURATION
     return report, DONE
+
+
+def _kept_difficulty(model: StrugglePredictionModel) -> dict[str, object]:
+    """The difficulty table that is kept up to date, or why one that is there is not used; nothing where there is none.
+
+    Raises ModelRefused.
+    """
+    if model.difficulties is not None and (kept := model.difficulties.kept) is not None:
+        return {"kept_difficulty_file": kept.table, "kept_difficulty_until": iso(kept.cutoff_ms)}
+    if model.pointer_path is None or (other := read_pointer(model.pointer_path)) is None:
+        return {}
+    told = f"{other.model_version}, with answers correct from {other.correct_from}"
+    return {"kept_difficulty_waits": f"{POINTER} is for {told}, and is made for this model by the next update"}
 
 
 def _chooser(origin: Origin, demo: bool) -> str:

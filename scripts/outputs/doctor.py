@@ -38,7 +38,10 @@ _MODEL_FIELDS = {
     "why": TEXT,
     "file": TEXT,
     "file_sha256": SHA256,
-    "difficulty_file": TEXT,
+    "difficulty_file": described(TEXT, "The difficulty table of the model's own training."),
+    "kept_difficulty_file": described(TEXT, "The difficulty table that is kept up to date, which predictions use."),
+    "kept_difficulty_until": described(INSTANT, "The moment up to which it knows what happened."),
+    "kept_difficulty_waits": described(TEXT, "Why the table that is kept up to date is not used yet."),
     "error": described(TEXT, "Why the model cannot be used."),
 }
 _WHEN_IT_ANSWERS = ("version", "source", "correct_from")

@@ -61,7 +61,10 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
         "1.1.0": "432d8bb422eb70df35af81d5cc1bb877436f5a3a0b77154951b25025586ef879",
     },
-    "doctor": {"1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79"},
+    "doctor": {
+        "1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79",
+        "1.1.0": "cc0be1de29a762a76c8003436233dc14cc556404e38e6550971b0724ea87d9a0",
+    },
     "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
     "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},

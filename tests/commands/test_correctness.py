@@ -60,7 +60,7 @@ def test_no_other_place_judges_a_rating() -> None:
     assert sorted(found) == [
         "db/demo.py: rating == 'AGAIN'",  # the cards' lapse counts
         "ml/features/platform.py: answer.rating == 'AGAIN'",
-        "ml/training/difficulty_build.py: review.rating == 'HARD'",  # how many the settings differ in
+        "ml/training/difficulty_counts.py: review.rating == 'HARD'",  # how many the settings differ in
         "scripts/reference/guide_shape.py: review.rating == 'AGAIN'",
     ]
 

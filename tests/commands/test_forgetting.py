@@ -99,8 +99,10 @@ def assert_none_counts_the_learner(url: str, registry: Registry, tmp_path: Path)
         assert Path(anew).read_bytes() == content
     files = [Path(registry.directory, name) for name in os.listdir(registry.directory)]
     assert not [path for path in files if LEFT.encode() in path.read_bytes()]
+    kept = registry.pointer()
     assert {path.name for path in files if path.name.startswith("difficulty-")} == {
-        difficulty[0] for version in registry.versions() if (difficulty := registry.read(version).difficulty)
+        *(difficulty[0] for version in registry.versions() if (difficulty := registry.read(version).difficulty)),
+        *([] if kept is None else [kept.table]),
     }
 
 

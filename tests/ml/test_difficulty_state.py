@@ -116,12 +116,12 @@ def test_so_it_is_where_folds_become_crowds_and_relations_are_found(tmp_path: Pa
     assert relations[0] > 100
 
 
-def test_the_state_is_for_its_owner_alone_and_the_table_names_no_learner(tmp_path: Path) -> None:
+def test_the_state_is_for_its_owner_alone_and_neither_it_nor_the_table_names_a_learner(tmp_path: Path) -> None:
     rows: list[Row] = [(n % 3, 1, 1 + n % 2, "GOOD", 0.0) for n in range(60)]
     kept, _ = both(tmp_path, rows, [BEGAN_MS + HOUR_MS * 2])
     assert b"learner-" not in kept
     state = tmp_path / "difficulty.state"
-    assert b"learner-" in state.read_bytes()
+    assert b"learner-" not in state.read_bytes()
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
 
 
