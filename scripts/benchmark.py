@@ -31,6 +31,7 @@ COMMANDS = {
     "startup": "scripts.benchmarks.startup:startup",
     "training": "scripts.benchmarks.training:training",
     "worker": "scripts.benchmarks.worker:worker",
+    "upkeep": "scripts.benchmarks.upkeep:upkeep",
 }
 """Command -> module:attribute."""
 
