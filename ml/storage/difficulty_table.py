@@ -140,7 +140,7 @@ class DifficultyTable:
         totals = self._totals.get(fold)
         if totals is None:
             for _, counts in self._counts("totals", OBJECTIVE, ("",), fold):
-                totals = self._totals[fold] = Totals(counts)
+                totals = self._totals[fold] = Totals.of_table(counts)
         if totals is None:
             raise ModelRefused(f"the difficulty table {self.path} lacks its totals")
         return totals

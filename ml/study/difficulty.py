@@ -52,10 +52,10 @@ prediction at the wrong level: on the research data, a table of thirty to sixty 
 none. Shrinking the single objectives further instead made tables rank worse."""
 
 _USUAL = (
-    *(USUAL_ANSWERS, USUAL_RATE * USUAL_ANSWERS, 0),
-    *(USUAL_VISITS, USUAL_RATE * USUAL_VISITS) * 2,
+    *(USUAL_ANSWERS, round(USUAL_RATE * USUAL_ANSWERS), 0),
+    *(USUAL_VISITS, round(USUAL_RATE * USUAL_VISITS)) * 2,
     *(0, 0),
-    *(USUAL_OPENING_ANSWERS, USUAL_RATE * USUAL_OPENING_ANSWERS) * 2,
+    *(USUAL_OPENING_ANSWERS, round(USUAL_RATE * USUAL_OPENING_ANSWERS)) * 2,
 )
 
 
@@ -92,7 +92,7 @@ class Totals:
             missed,
             reopened,
             remissed,
-        ) = [a + b for a, b in zip(counts, _USUAL)] if counts[0] else counts
+        ) = counts
         self.first_error_rate = (missed + 3) / (opened + 10)
         self.repeat_error_rate = (remissed + 3) / (reopened + 10)
         self.first_shift = self.repeat_shift = 0.0
@@ -104,6 +104,11 @@ class Totals:
         self.repeat_struggle_rate = (repeat_struggled + 1) / (repeat + 2)
         self._usual_first = (first_struggled + STRUGGLE_WEIGHT * self.struggle_rate) / (first + STRUGGLE_WEIGHT)
         self._usual_repeat = (repeat_struggled + STRUGGLE_WEIGHT * self.struggle_rate) / (repeat + STRUGGLE_WEIGHT)
+
+    @classmethod
+    def of_table(cls, counts: Sequence[int]) -> Totals:
+        """The rates of a deployment's table, shrunk towards what is usual as long as there are few answers."""
+        return cls([count + usual for count, usual in zip(counts, _USUAL)])
 
     def comparable_rates(self, repeat: bool) -> tuple[float, float]:
         """The average objective's share of visits that were a struggle, and of opening answers that were wrong."""

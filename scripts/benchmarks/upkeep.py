@@ -19,6 +19,7 @@ from db.writing.open import open_writer
 from ml.model import StrugglePredictionModel
 from ml.places import shipped
 from ml.storage.registry import Registry
+from ml.study.correctness import GOOD
 from ml.study.history import DAY_MS, MINUTE_MS
 from scripts.benchmarks.processes import CannotMeasure, cost_of, postgres
 from scripts.benchmarks.report import Goal, Record, Report, reported
@@ -79,7 +80,7 @@ def bring_up_to(url: str, directory: str, now_ms: int) -> bool:
     """What predict_batch.py does first; returns whether everything was counted anew."""
     registry = Registry(directory)
     with db.connect(url) as client, registry.locked():
-        done = keep_up_to_date(client, registry, StrugglePredictionModel.load(shipped()), now_ms)
+        done = keep_up_to_date(client, registry, StrugglePredictionModel.load(shipped(), GOOD), now_ms)
     return done is not None and done.whole
 
 
@@ -87,7 +88,7 @@ def _check(url: str, directory: str, workshop: str) -> None:
     """The table must be that of a whole build."""
     whole = os.path.join(workshop, "whole")
     with db.connect(url) as client:
-        build_table(client, whole, NOW_MS, None, None)
+        build_table(client, whole, NOW_MS, None, None, GOOD)
     pointer = Registry(directory).pointer()
     if pointer is None:
         raise CannotMeasure("no table was made")
