@@ -24,8 +24,6 @@ from ml.study.history import DAY_MS, MINUTE_MS
 from scripts.benchmarks.processes import CannotMeasure, cost_of, postgres
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import SQLITE_VERSION, this_run
-from scripts.labelling.difficulty_upkeep import keep_up_to_date
-from scripts.labelling.history import build_table
 from scripts.testbed.synthetic_rows import ANSWERS_OF_A_VISIT, DAYS, Size, fill
 
 NOW_MS = 1_760_000_000_000
@@ -41,9 +39,16 @@ MOST_S, MOST_MIB = 10.0, 300.0
 @click.option(
     "--answers", type=click.IntRange(10_000), default=1_000_000, show_default=True, help="Answers before the update."
 )
-@click.option("--new", "share", type=click.FloatRange(0.1, 5), default=1.0, help="Per cent of them that are new.")
+@click.option(
+    "--new",
+    "share",
+    type=click.IntRange(1, 5),
+    default=1,
+    show_default=True,
+    help="How many answers per hundred of those are new.",
+)
 @click.option("--postgres/--sqlite", "on_postgres", default=False, help="Where the platform lies. Default: SQLite.")
-def upkeep(answers: int, share: float, on_postgres: bool) -> Report:
+def upkeep(answers: int, share: int, on_postgres: bool) -> Report:
     """Time and memory of bringing a difficulty table up to date."""
     with (
         tempfile.TemporaryDirectory(prefix="upkeep-benchmark-") as workshop,
@@ -78,6 +83,8 @@ def _last_visits_ms() -> int:
 
 def bring_up_to(url: str, directory: str, now_ms: int) -> bool:
     """What predict_batch.py does first; returns whether everything was counted anew."""
+    from scripts.labelling.difficulty_upkeep import keep_up_to_date  # needs an extra, which --help does not
+
     registry = Registry(directory)
     with db.connect(url) as client, registry.locked():
         done = keep_up_to_date(client, registry, StrugglePredictionModel.load(shipped(), GOOD), now_ms)
@@ -86,6 +93,8 @@ def bring_up_to(url: str, directory: str, now_ms: int) -> bool:
 
 def _check(url: str, directory: str, workshop: str) -> None:
     """The table must be that of a whole build."""
+    from scripts.labelling.history import build_table
+
     whole = os.path.join(workshop, "whole")
     with db.connect(url) as client:
         build_table(client, whole, NOW_MS, None, None, GOOD)
