@@ -30,8 +30,8 @@ COMMANDS = {
     "scale": "scripts.benchmarks.scale:scale",
     "startup": "scripts.benchmarks.startup:startup",
     "training": "scripts.benchmarks.training:training",
-    "worker": "scripts.benchmarks.worker:worker",
     "upkeep": "scripts.benchmarks.upkeep:upkeep",
+    "worker": "scripts.benchmarks.worker:worker",
 }
 """Command -> module:attribute."""
 
