@@ -210,7 +210,7 @@ def answer(url: str, as_of_ms: int, *more: str) -> dict[str, object]:
     argv = [sys.executable, os.path.join(HOUSE, "predict.py"), "--database-url", url, "--as-of", iso(as_of_ms), *more]
     ran = subprocess.run([*argv, "learner-3", "objective-0-0"], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
-    found: dict[str, object] = json.loads(ran.stdout)
+    found: dict[str, object] = read_output(ran.stdout)
     return found
 
 
@@ -392,8 +392,8 @@ def test_the_archive_takes_the_table_along(url: str, registry: Registry, tmp_pat
         subprocess.run([sys.executable, "-I", *program, *asked], capture_output=True, check=True, env=env).stdout
         for program, env in (([archive], {}), ([os.path.join(HOUSE, "predict.py")], dict(os.environ)))
     ]
-    assert json.loads(printed[0]) == json.loads(printed[1])
-    assert support(json.loads(printed[0])) != 0.0
+    assert read_output(printed[0]) == read_output(printed[1])
+    assert support(read_output(printed[0])) != 0.0
 
 
 def test_the_doctor_names_it_or_says_for_which_model_it_is(url: str, registry: Registry) -> None:
