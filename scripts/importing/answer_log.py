@@ -71,7 +71,7 @@ def is_plain(first: bytes) -> bool:
         header = first.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         return False
-    columns = [name.strip('"') for name in header.split("\t" if "\t" in header else ",")]
+    columns = header.split("\t") if "\t" in header else [name.strip('"') for name in header.split(",")]
     return set(REQUIRED_COLUMNS) <= set(columns)
 
 
@@ -131,7 +131,7 @@ def _answer(line: int, row: Sequence[str], place: dict[str, int]) -> LoggedAnswe
         raise MalformedLog(line, f"kind is {shown(kind)}, not one of {', '.join(KINDS)}")
     correct = row[place["correct"]]
     if correct not in ("0", "1") and kind != STUDY:
-        raise MalformedLog(line, f"correct is {shown(correct)}, not 0 or 1")
+        raise MalformedLog(line, f"correct is {shown(correct)}, not 0 or 1 (--map correct=correct reads words)")
     rating = (row[place["rating"]] if "rating" in place else "") or None
     if rating is not None and rating not in RATINGS:
         raise MalformedLog(line, f"rating is {shown(rating)}, not one of {', '.join(RATINGS)}")
@@ -167,7 +167,7 @@ def _milliseconds(line: int, text: str) -> int:
     if len(text) <= 11 and text.isdigit() and text.isascii():
         return int(text) * 1000
     if not _SECONDS.fullmatch(text):
-        raise MalformedLog(line, f"timestamp is {shown(text)}, not a number of seconds")
+        raise MalformedLog(line, f"timestamp is {shown(text)}, not a number of seconds (--map timestamp=timestamp reads dates)")
     whole, _, fraction = text.partition(".")
     seconds = int(whole)
     if seconds >= END_OF_TIME_S:

@@ -82,7 +82,7 @@ class Wishes(NamedTuple):
         spent_unit = next((unit for role, unit in units.items() if role in self.columns), mapping.spent_unit)
         return mapping._replace(
             columns=mapping.columns | self.columns,
-            time_unit=self.time_unit or mapping.time_unit,
+            time_unit=self.time_unit or (None if "timestamp" in self.columns else mapping.time_unit),
             time_zone=self.time_zone or mapping.time_zone,
             time_format=self.time_format or mapping.time_format,
             skill_separator=mapping.skill_separator if self.skill_separator is None else self.skill_separator,

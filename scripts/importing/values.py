@@ -243,7 +243,7 @@ def credit(text: str) -> Credit:
         return RIGHT
     if word in _WRONG:
         return WRONG
-    share = number(word)
+    share = number(word.replace(",", ".") if word[1:2] == "," else word)
     if share is None or not 0 <= share <= 1:
         raise ValueError(
             f"correct is {shown(text)}, not right or wrong, or a share from 0 to 1"
