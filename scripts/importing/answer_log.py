@@ -167,7 +167,9 @@ def _milliseconds(line: int, text: str) -> int:
     if len(text) <= 11 and text.isdigit() and text.isascii():
         return int(text) * 1000
     if not _SECONDS.fullmatch(text):
-        raise MalformedLog(line, f"timestamp is {shown(text)}, not a number of seconds (--map timestamp=timestamp reads dates)")
+        raise MalformedLog(
+            line, f"timestamp is {shown(text)}, not a number of seconds (--map timestamp=timestamp reads dates)"
+        )
     whole, _, fraction = text.partition(".")
     seconds = int(whole)
     if seconds >= END_OF_TIME_S:

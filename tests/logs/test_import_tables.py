@@ -234,6 +234,19 @@ def test_partial_credit_becomes_a_rating(tmp_path: Path) -> None:
     assert [row[4] for row in previewed(path, *MAP)] == ["GOOD", "HARD", "AGAIN", "AGAIN"]
 
 
+def test_the_plain_columns_with_foreign_values_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user_id,item_id,timestamp,correct,skill_id\nann,q,2021-03-01T10:00:00Z,True,s\n")
+    assert "--map correct=correct reads words" in refused(path)
+    assert previewed(path, "--map", "correct=correct,timestamp=timestamp")[0][3:5] == (
+        "2021-03-01T10:00:00.000Z",
+        "GOOD",
+    )
+    quoted = path.read_text().replace(",", '"\t"').replace("\n", '"\n"')
+    path.write_text('"' + quoted.removesuffix('"'))
+    assert previewed(path, "--map", "correct=correct,timestamp=timestamp")[0][:2] == ("ann", "s")
+
+
 def test_values() -> None:
     assert [rating(text) for text in ("1", "hard", " 3.0 ", "EASY")] == ["AGAIN", "HARD", "GOOD", "EASY"]
     assert credit("TRUE").correct
