@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.testbed.new_application import NewApplication
+from scripts.testbed.new_application import START_INSTALLED, NewApplication
 from scripts.testbed.node_package import PACKAGE, install_example, run, tarball
 from tests.conftest import need
 from tests.support.outputs import read_output
@@ -28,6 +28,12 @@ def test_install_init_one_import_and_the_first_prediction_in_a_browser(tmp_path:
     said = application.init(str(Path(sys.base_prefix, "bin", "python3")))
     assert "the Prisma schema prisma/schema.prisma." in said
     assert (application.root / ".struggle" / "venv").is_dir()
+    again = application.init(str(Path(sys.base_prefix, "bin", "python3")))
+    assert ".struggle/venv is as it should be already" in again
+    command = (*START_INSTALLED, "struggle-predictor", "doctor")
+    report = read_output(run(*command, cwd=application.root, more={"DATABASE_URL": application.url}))
+    assert report["ok"] is True
+    assert report["database"]["missing_sources"] == []
 
     with application.served(free_port(), tmp_path / "server.log") as address:
         assert application.ask_in_chromium(address, chromium, "refused") == "403 forbidden"

@@ -119,7 +119,7 @@ test('the process sees the variables that it needs, and the database by no argum
   assert.deepEqual(argv.slice(2), ['-I', '-m', 'predict', 'a', 'b']);
   assert.deepEqual([env.DATABASE_URL, env.POSTGRES_URL], [databaseUrl, databaseUrl]);
   assert.deepEqual([env.STRUGGLE_SCHEMA, env.STRUGGLE_MODEL, env.PGSSLMODE], [schema, 'rules', 'require']);
-  const allowed = /^(DATABASE_URL|POSTGRES_URL|STRUGGLE_(SCHEMA|MODEL|ENV_FILE|MODELS_DIR|CORRECT_FROM)|PG[A-Z]+|HOME|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR))$/;
+  const allowed = /^(DATABASE_URL|POSTGRES_URL|STRUGGLE_(SCHEMA|MODEL|ENV_FILE|MODELS_DIR|CORRECT_FROM)|PG[A-Z]+|HOME|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR))$/;
   assert.deepEqual(Object.keys(env).filter((name) => !allowed.test(name)), []);
   assert.equal((await seen({ schema }))[1].POSTGRES_URL, 'of the environment');
   for (const name of ['SECRET_OF_THE_APP', 'PGSSLMODE', 'STRUGGLE_TOKEN', 'POSTGRES_URL']) delete process.env[name];
