@@ -70,7 +70,7 @@ class Trainings:
 
     def command(self, script: str) -> list[str]:
         """Retrain, or train as on the first day; the processes of one round are the same each time."""
-        told = ["--since", SINCE] if script == "retrain_model.py" else []
+        told = ["--since", SINCE] if script == "retrain_model.py" else ["--force"]
         command = [sys.executable, os.path.join(HOUSE, "scripts", script), "--database-url", self.url]
         return [*command, "--models-dir", self.models, "--as-of", UNTIL, "--jobs", "1", "--json", *told]
 
