@@ -9,16 +9,24 @@ from __future__ import annotations
 import numpy as np
 
 from ml.evaluation.bootstrap import Interval, Learners, student, studentised
-from ml.evaluation.metrics import Floats, logistic, logit
+from ml.evaluation.metrics import Floats, Integers, logistic, logit
 
 AUC_GRID = 1024
 """Resampled AUCs see the probabilities through at most this many quantiles; the AUC itself is exact."""
 
 
 def auc_interval(
-    labels: Floats, probabilities: Floats, auc: float, learners: Learners, level: float
+    labels: Floats,
+    probabilities: Floats,
+    auc: float,
+    learners: Learners,
+    level: float,
+    groups: Integers | None = None,
 ) -> Interval | None:
-    """Bootstrap-t interval of the AUC on the logit scale; the errors are DeLong's, summed within learners."""
+    """Bootstrap-t interval of the AUC on the logit scale; the errors are DeLong's, summed within learners.
+
+    groups: a number of each row, where only rows of one group are compared with each other.
+    """
     if learners.units < 2:
         return None
     struggles, others = learners.totals(labels), learners.totals(1.0 - labels)
@@ -28,11 +36,16 @@ def auc_interval(
         z = student((1.0 + level) / 2.0, size - 1.0)
         bound = z * z / (size + z * z)
         return Interval(1.0 - bound, 1.0) if auc == 1.0 else Interval(0.0, bound)
-    wins = _wins(labels, probabilities, learners)
     everyone = np.ones((1, learners.units))
-    centre, influence = _auc_sample(wins, struggles, others, everyone)
+    if groups is None:
+        wins = _wins(labels, probabilities, learners)
+        centre, influence = _auc_sample(wins, struggles, others, everyone)
+        centres, influences = _auc_sample(wins, struggles, others, learners.draws)
+    else:
+        pairs = _GroupedPairs(labels, probabilities, learners, groups)
+        centre, influence = pairs.sample(everyone)
+        centres, influences = pairs.sample(learners.draws)
     error = _unit_error(everyone, influence)
-    centres, influences = _auc_sample(wins, struggles, others, learners.draws)
     errors = _unit_error(learners.draws, influences)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale, scales = centre * (1.0 - centre), centres * (1.0 - centres)
@@ -49,8 +62,11 @@ def auc_interval(
     return Interval(*logistic(np.array(interval)).tolist())
 
 
-def _wins(labels: Floats, probabilities: Floats, learners: Learners) -> Floats:
-    """[g, h] = how often a struggle of unit g is ranked above a non-struggle of unit h, ties counting half."""
+def _wins(labels: Floats, probabilities: Floats, learners: Learners, other: Floats | None = None) -> Floats:
+    """[g, h] = how often a struggle of unit g is ranked above a non-struggle of unit h, ties counting half.
+
+    other: 1 for each row that counts as a non-struggle; by default, all that are no struggle.
+    """
     grid = np.unique(probabilities)
     if len(grid) > AUC_GRID:
         grid = np.unique(np.quantile(probabilities, np.linspace(0.0, 1.0, AUC_GRID + 1)[1:]))
@@ -58,7 +74,9 @@ def _wins(labels: Floats, probabilities: Floats, learners: Learners) -> Floats:
     cells = learners.units * len(grid)
     address = learners.unit * len(grid) + place
     struggles = np.bincount(address, weights=labels, minlength=cells).reshape(learners.units, -1)
-    others = np.bincount(address, weights=1.0 - labels, minlength=cells).reshape(learners.units, -1)
+    others = np.bincount(address, weights=1.0 - labels if other is None else other, minlength=cells).reshape(
+        learners.units, -1
+    )
     return np.asarray(struggles @ (np.cumsum(others, axis=1) - others / 2.0).T)
 
 
@@ -72,6 +90,32 @@ def _auc_sample(wins: Floats, struggles: Floats, others: Floats, draws: Floats) 
         influence = (beaten - auc[:, None] * struggles) / positive[:, None]
         influence += (beating - auc[:, None] * others) / negative[:, None]
     return auc, influence
+
+
+class _GroupedPairs:
+    """The pairs of rows within groups: how many there are of each two units, and how often the struggle is above."""
+
+    def __init__(self, labels: Floats, probabilities: Floats, learners: Learners, groups: Integers) -> None:
+        self.wins = np.zeros((learners.units, learners.units))
+        struggles, others = [], []
+        for group in np.unique(groups):
+            y, outside = np.where(groups == group, labels, 0.0), groups != group
+            not_y = np.where(outside, 0.0, 1.0 - labels)
+            self.wins += _wins(y, probabilities, learners, not_y)
+            struggles.append(learners.totals(y))
+            others.append(learners.totals(not_y))
+        self.struggles, self.others = np.column_stack(struggles), np.column_stack(others)
+
+    def sample(self, draws: Floats) -> tuple[Floats, Floats]:
+        """The AUC of each resample, and the influence of each unit on it."""
+        struggles, others = draws @ self.struggles, draws @ self.others  # [resample, group]
+        pairs = (struggles * others).sum(axis=1)
+        beaten, beating = draws @ self.wins.T, draws @ self.wins
+        with np.errstate(divide="ignore", invalid="ignore"):
+            auc = (draws * beaten).sum(axis=1) / pairs
+            of_unit = others @ self.struggles.T + struggles @ self.others.T
+            influence = (beaten + beating - auc[:, None] * of_unit) / pairs[:, None]
+        return auc, influence
 
 
 def _unit_error(draws: Floats, influence: Floats) -> Floats:

@@ -17,7 +17,7 @@ from ml.evaluation import metrics
 from ml.evaluation.auc_intervals import auc_interval
 from ml.evaluation.bootstrap import Interval, Learners
 from ml.evaluation.calibration_intervals import calibration_intervals
-from ml.evaluation.metrics import Floats, ReliabilityBin
+from ml.evaluation.metrics import Floats, Integers, ReliabilityBin
 from ml.evaluation.proportion_intervals import proportion_interval, ratio_interval
 from ml.scoring.prediction import HIGH_FROM, MEDIUM_FROM
 
@@ -95,9 +95,11 @@ def evaluate(
     level: float = LEVEL,
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
+    comparable: Integers | None = None,
 ) -> Evaluation:
     """Compare predictions with outcomes. Row i: labels[i] 0 or 1 (bool will do), probabilities[i] 0..1, learners[i].
 
+    comparable: a number of each row, where the AUC may only compare rows of one number (ml/training/learner_groups.py).
     The same input and seed give the same answer. bootstrap=0 gives figures without intervals. Empty, one-class and
     one-learner inputs give None with a reason. Raises ValueError where lengths differ or values are out of range.
     """
@@ -112,7 +114,7 @@ def evaluate(
         struggles=int(y.sum()),
         learners=who.count,
         threshold=threshold,
-        figures=_forecast_figures(y, p, diagram, who, level),
+        figures=_forecast_figures(y, p, diagram, who, level, comparable),
         decisions={each: _decision_figures(y, (p >= each).astype(np.float64), who, level) for each in thresholds},
         reliability=diagram,
         ece_noise_floor=metrics.calibration_noise_floor(diagram),
@@ -136,12 +138,17 @@ def forecast(labels: Sequence[float] | Floats, probabilities: Sequence[float] | 
 
 
 def _forecast_figures(
-    y: Floats, p: Floats, diagram: tuple[ReliabilityBin, ...], who: Learners, level: float
+    y: Floats,
+    p: Floats,
+    diagram: tuple[ReliabilityBin, ...],
+    who: Learners,
+    level: float,
+    comparable: Integers | None,
 ) -> dict[str, Figure]:
     n, no_ranking = len(y), "needs struggles and non-struggles"
-    auc = metrics.roc_auc(y, p)
+    auc = metrics.roc_auc(y, p) if comparable is None else metrics.grouped_roc_auc(y, p, comparable)
     enough = min(int(y.sum()), n - int(y.sum())) >= LEAST_FOR_RANKING
-    ranked = auc_interval(y, p, auc, who, level) if auc is not None and enough and who.resamples else None
+    ranked = auc_interval(y, p, auc, who, level, comparable) if auc is not None and enough and who.resamples else None
     ranking = _figure(auc, ranked, who, n, no_ranking)
     if auc is not None and not enough:
         ranking = ranking._replace(reason=TOO_FEW)

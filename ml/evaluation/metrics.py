@@ -85,6 +85,19 @@ def roc_auc(labels: Floats, probabilities: Floats) -> float | None:
     return (rank_sum - struggles * (struggles + 1) / 2.0) / (struggles * others)
 
 
+def grouped_roc_auc(labels: Floats, probabilities: Floats, groups: Integers) -> float | None:
+    """The AUC over pairs of rows within a group; None if no group has both outcomes."""
+    won = pairs = 0.0
+    for group in np.unique(groups):
+        inside = groups == group
+        auc = roc_auc(labels[inside], probabilities[inside])
+        if auc is not None:
+            struggles = float(labels[inside].sum())
+            of_group = struggles * (float(inside.sum()) - struggles)
+            won, pairs = won + auc * of_group, pairs + of_group
+    return won / pairs if pairs else None
+
+
 def reliability(labels: Floats, probabilities: Floats, bins: int = BINS) -> tuple[ReliabilityBin, ...]:
     """Equal-count bins between quantiles; equal probabilities share a bin, so there may be fewer bins."""
     if not len(labels):

@@ -61,10 +61,12 @@ def slices(
     level: float = LEVEL,
     bootstrap: int = BOOTSTRAP,
     seed: int = 0,
+    comparable: Integers | None = None,
 ) -> tuple[Slice, ...]:
     """Evaluate each value of each dimension: groups[dimension][i] is row i's value; None is shown as "(not recorded)".
 
-    Values are in their natural order; all but the twelve most frequent are joined as "(others)".
+    comparable: as in evaluate. Values are in their natural order; all but the twelve most frequent are joined as
+    "(others)".
     """
     y, p, who = (np.asarray(each) for each in (labels, probabilities, learners))
     found = []
@@ -73,7 +75,12 @@ def slices(
         for number, value in enumerate(names):
             rows = place == number
             judged = evaluate(
-                y[rows], p[rows], who[rows], threshold=threshold, level=level, bootstrap=bootstrap, seed=seed
+                *(y[rows], p[rows], who[rows]),
+                threshold=threshold,
+                level=level,
+                bootstrap=bootstrap,
+                seed=seed,
+                comparable=None if comparable is None else comparable[rows],
             )
             found.append(Slice(dimension, value, judged))
     return tuple(found)

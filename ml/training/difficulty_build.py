@@ -75,6 +75,7 @@ def build_difficulty_table(
     cutoff_ms: int,
     struggle_below: float | None = None,
     correct_from: str = GOOD,
+    crowds: Crowds | None = None,
 ) -> TableSize:
     """Writes the file anew from everything that the learners did strictly before cutoff_ms.
 
@@ -89,13 +90,14 @@ def build_difficulty_table(
         cutoff_ms: milliseconds since 1970; later rows are ignored.
         struggle_below: as in Visit.struggled.
         correct_from: the setting that says which answers are wrong.
+        crowds: the folds that are left out together; by default those of crowds_of.
     """
     setting = Setting(struggle_below, correct_from)
     counts = Counts(OBJECTIVE, CARD)
     for rows in learners:
         if teaches(rows.learner):
             counts.take(rows, None, cutoff_ms, setting)
-    crowds = crowds_of(counts.learners)
+    crowds = crowds_of(counts.learners) if crowds is None else crowds
     tallies = {"totals": counts.totals(), "objectives": counts.objectives, "cards": counts.cards}
     tables = {name: crowded_rows(tally.packed_rows(), tally.record, crowds) for name, tally in tallies.items()}
     relations = (row for each in counts.pairs.of_objectives() for row in relation_rows(*each, crowds))

@@ -46,6 +46,7 @@ def card(
     how: str,
     dimensions: Mapping[str, Sequence[object]] | None = None,
     more: Sequence[Slice] = (),
+    comparable: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, object]:
     """The card as plain builtins.
 
@@ -57,6 +58,7 @@ def card(
         how: a sentence that says how the probabilities were made.
         dimensions: further groups to look at, one value per row.
         more: slices of other rows.
+        comparable: as in ml.evaluation.figures.evaluate.
     """
     threshold = saved.figures.get("threshold", THRESHOLD)
     groups: dict[str, Sequence[object]] = {
@@ -72,9 +74,13 @@ def card(
         "correct_from": saved.correct_from,
         "sources": list(saved.sources),
         "how_measured": how,
-        "evaluation": evaluate(y, probabilities, learners, threshold=threshold).to_dict(),
+        "evaluation": evaluate(y, probabilities, learners, threshold=threshold, comparable=comparable).to_dict(),
         "slices": [
-            part.to_dict() for part in (*slices(y, probabilities, learners, groups, threshold=threshold), *more)
+            part.to_dict()
+            for part in (
+                *slices(y, probabilities, learners, groups, threshold=threshold, comparable=comparable),
+                *more,
+            )
         ],
         "stated_tables": [name for name, t in zip(FEATURE_NAMES, saved.scorecard.tables) if t.stated],
         "unused_features": [

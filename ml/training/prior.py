@@ -183,6 +183,7 @@ def adapt(
     struggle_below: float | None = None,
     each: Callable[[str], object] = lambda step: None,
     correct_from: str = GOOD,
+    folds: npt.NDArray[np.int64] | None = None,
 ) -> Trained:
     """Corrects the prior by one platform's own labels, as far as there are enough.
 
@@ -191,15 +192,17 @@ def adapt(
 
     correct_from: the setting under which they were judged; the prior must suit it (ml.study.correctness.suits).
 
+    folds: the fold of each row, with whole learners in one; None divides the learners at random.
+
     `probabilities` come from models that were not trained on the row's learner. Raises NotEnoughExamples.
     """
     refuse_too_few(y)
     labels = Labels.of(seen_by(prior.scorecard, x), y, learners)
-    result = fit(labels, Additive.of(prior.scorecard), candidates_for(len(y)), None, each)
+    result = fit(labels, Additive.of(prior.scorecard), candidates_for(len(y)), folds, each)
     spreads = {name: prior.figures[name] for name in (LEVEL_KNOWN, LEVEL_UNKNOWN) if name in prior.figures}
     line = None
     if spreads:
-        result, line = _with_base_rate(labels, result, prior, x)
+        result, line = _with_base_rate(labels, result, prior, x, folds)
         spreads = {name: min(spread, line.spread) for name, spread in spreads.items()}
     untouched = result.chosen in ("prior", BASE_RATE)
     scorecard = prior.scorecard if untouched else scorecard_of(result, labels.x, prior.scorecard)
@@ -215,7 +218,9 @@ def adapt(
     )
 
 
-def _with_base_rate(labels: Labels, result: FitResult, prior: SavedModel, x: Floats) -> tuple[FitResult, Line]:
+def _with_base_rate(
+    labels: Labels, result: FitResult, prior: SavedModel, x: Floats, folds: npt.NDArray[np.int64] | None
+) -> tuple[FitResult, Line]:
     """The fit, or the prior on the line that the labels give it where the fit is not better; and that line.
 
     The line's held-out logits come, for each fold, from the line of the others.
@@ -223,7 +228,7 @@ def _with_base_rate(labels: Labels, result: FitResult, prior: SavedModel, x: Flo
     logits = Additive.of(prior.scorecard).logits(labels.x)
     known = x[:, FEATURE_NAMES.index("objective_support")] > 0
     spread = float(np.sqrt(np.mean(np.where(known, prior.figures[LEVEL_KNOWN], prior.figures[LEVEL_UNKNOWN]) ** 2)))
-    folds, held_out = labels.folds(), logits.copy()
+    folds, held_out = labels.folds() if folds is None else folds, logits.copy()
     for fold in np.unique(folds):
         outside = folds == fold
         line = first_line(logits, labels.y, labels.learners, spread, labels.weights * ~outside)

@@ -33,6 +33,7 @@ with extras:
     from ml.study.correctness import GOOD
     from ml.training.difficulty_build import build_difficulty_table
     from ml.training.examples import ExampleSet, labelled_examples
+    from ml.training.learner_groups import FOLDS_OF_GROUPS, groups_of
     from ml.training.prior import adapt
     from scripts.training.rules_on_visits import rules_on
 
@@ -110,7 +111,9 @@ def labelled(shape: Shape, seed: int) -> ExampleSet:
     learners, objectives = platform(shape, seed)
     with tempfile.TemporaryDirectory() as at:
         path = os.path.join(at, "difficulty")
-        build_difficulty_table(path, learners, START_MS + (shape.visits + 1) * DAY_MS, correct_from=GOOD)
+        build_difficulty_table(
+            path, learners, START_MS + (shape.visits + 1) * DAY_MS, correct_from=GOOD, crowds=FOLDS_OF_GROUPS
+        )
         table = DifficultyTable.open(path)
         try:
             return labelled_examples(learners, objectives, table, correct_from=GOOD)
@@ -124,7 +127,8 @@ def trained(shape: Shape, seed: int) -> Trained:
     y = examples.y.astype(float)
     try:
         prior = suited(shipped(), GOOD)
-        said = adapt(prior, examples.X, y, examples.learner, "simulated", correct_from=GOOD).probabilities
+        groups = groups_of(examples.learner)
+        said = adapt(prior, examples.X, y, examples.learner, "simulated", correct_from=GOOD, folds=groups).probabilities
     except NotEnoughExamples:
         return Trained(None, 0.0)
     gain = float((log_losses(y, np.full_like(y, y.mean())) - log_losses(y, said)).mean())

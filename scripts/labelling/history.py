@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ml.study.correctness import GOOD
-from ml.training.difficulty_build import TableSize, build_difficulty_table
+from ml.training.difficulty_build import Crowds, TableSize, build_difficulty_table
 from ml.training.examples import ExampleSet, joined
 from scripts.cli.progress import bar, shown
 from scripts.labelling.part import Content, Extraction, do_part, table_content
@@ -27,11 +27,12 @@ def build_table(
     learner_ids: Sequence[str] | None,
     struggle_below: float | None,
     correct_from: str = GOOD,
+    crowds: Crowds | None = None,
 ) -> TableSize:
     """Makes the difficulty file of these learners' history before until_ms, with answers judged under correct_from."""
     learners = client.stream_learners(until_ms, None, learner_ids)
     counted = shown(learners, "difficulties", _number(client, learner_ids))
-    return build_difficulty_table(path, counted, until_ms, struggle_below, correct_from)
+    return build_difficulty_table(path, counted, until_ms, struggle_below, correct_from, crowds)
 
 
 def read_examples(

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 import db
 from ml.errors import ModelUnsuited, NotEnoughExamples
 from ml.evaluation.figures import Evaluation, evaluate
@@ -21,6 +24,7 @@ from ml.storage import atomic_files
 from ml.storage.registry import Registry
 from ml.training.examples import ExampleSet
 from ml.training.fit import BAGS, HELD_OUT_FOLDS
+from ml.training.learner_groups import FOLDS_OF_GROUPS, groups_of
 from ml.training.model_card import card, figures_of
 from ml.training.prior import Trained, adapt, refuse_too_few, with_figures
 from scripts.cli.command import note
@@ -34,7 +38,8 @@ from scripts.training.rules_on_visits import rules_on
 
 HOW_MEASURED = (
     "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"
-    " difficulties come from other learners. Calibration and the choice among {} candidates used the same rows."
+    " difficulties come from other learners. Calibration and the choice among {} candidates used the same rows. The AUC"
+    " compares visits that were predicted with the same learners left out."
 )
 STAYS = "the present model stays"
 
@@ -140,11 +145,16 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
             saved = prior.but(sources=sources, until_ms=until_ms, folds=folds)
             return _kept(done, table, saved, note_on_card, "difficulties alone")
         extraction = Extraction(url, schema, until_ms, below, correct_from=correct_from)
-        examples = read_examples(client, extraction, table, options.learners, options.workers)
-        trained = _fitted(prior, examples, source, below, correct_from)
+        grouped = os.path.join(at, "grouped")
+        build_table(client, grouped, until_ms, options.learners, below, correct_from, FOLDS_OF_GROUPS)
+        examples = read_examples(client, extraction, grouped, options.learners, options.workers)
+        groups = groups_of(examples.learner)
+        if groups is None:
+            examples = read_examples(client, extraction, table, options.learners, options.workers)
+        trained = _fitted(prior, examples, source, below, correct_from, groups)
         y, probabilities = examples.y.astype(float), trained.probabilities
         verdict = decide(y, None, probabilities, rules_on(examples), examples.learner)
-        found = evaluate(y, probabilities, examples.learner, threshold=trained.result.threshold)
+        found = evaluate(y, probabilities, examples.learner, threshold=trained.result.threshold, comparable=groups)
         saved = with_figures(trained.saved, figures_of(found)).but(until_ms=until_ms)
         done = done._replace(
             figures=saved.figures,
@@ -158,13 +168,21 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
             return done
         how = HOW_MEASURED.format(len(trained.result.log_losses))
         gate = {"verdict": verdict.to_dict(), "forced": done.forced}
-        shown = {**card(saved, examples.X, y, probabilities, examples.learner, how), **gate}
+        shown = {
+            **card(saved, examples.X, y, probabilities, examples.learner, how, comparable=groups),
+            **gate,
+        }
         failed = ", ".join(check.name for check in verdict.failed)
         return _kept(done, table, saved, shown, f"forced, although not proven: {failed}" if done.forced else "proven")
 
 
 def _fitted(
-    prior: SavedModel, examples: ExampleSet, source: str, struggle_below: float | None, correct_from: str
+    prior: SavedModel,
+    examples: ExampleSet,
+    source: str,
+    struggle_below: float | None,
+    correct_from: str,
+    groups: npt.NDArray[np.int64] | None,
 ) -> Trained:
     """The prior, taught by the examples. Raises NotEnoughExamples."""
     y = examples.y.astype(float)
@@ -174,6 +192,7 @@ def _fitted(
             *(prior, examples.X, y, examples.learner, "unsaved", [source], struggle_below),
             each=lambda step: progress.update(1),
             correct_from=correct_from,
+            folds=groups,
         )
 
 

@@ -36,7 +36,7 @@ def measured(
     examples, verdicts = judged.examples, judged.verdicts
     y, p = examples.y.astype(float), np.array([verdict.probability for verdict in verdicts])
     threshold = model.saved.figures.get("threshold", 0.5) if model.saved is not None else 0.5
-    found = evaluate(y, p, examples.learner, threshold=threshold, bootstrap=bootstrap)
+    found = evaluate(y, p, examples.learner, threshold=threshold, bootstrap=bootstrap, comparable=judged.comparable)
     groups = {
         "answers of history": [history_band(answers) for answers in answers_of(examples.X)],
         "objective": _known(examples),
@@ -46,7 +46,9 @@ def measured(
     ages = judged.age()
     if len(set(ages)) > 1:
         groups["visits"] = ages
-    parts = slices(y, p, examples.learner, groups, threshold=threshold, bootstrap=bootstrap)
+    parts = slices(
+        y, p, examples.learner, groups, threshold=threshold, bootstrap=bootstrap, comparable=judged.comparable
+    )
     return {
         "model_version": model.model_version,
         "source": model.source,

@@ -7,22 +7,25 @@ saw no visit of that learner. No id is needed for either.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from typing import NamedTuple
 
 import numpy as np
 
 from db.client import Client
 from ml.errors import NotEnoughExamples
-from ml.evaluation.metrics import Floats
+from ml.evaluation.metrics import Floats, Integers
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
 from ml.places import shipped
 from ml.study.visits import threshold_of
 from ml.training.examples import ExampleSet, vector_of
+from ml.training.learner_groups import FOLDS_OF_GROUPS, GROUPS, groups_of
 from ml.training.prior import adapt
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
 from scripts.cli.counted import counted
-from scripts.labelling.history import read_examples
+from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
 from scripts.training.rules_on_visits import prediction_by_rules
 from scripts.workers.backends import Workers
@@ -39,7 +42,8 @@ class Judged(NamedTuple):
     the model itself. left_out: how many earlier visits have no such prediction and are missing here. until_ms: the
     training's end, where the model was trained on this platform's visits. trained_on: whether the model's own
     predictions of visits that it may have been trained on are among them, so that their figures are no evaluation.
-    by_rules: whether the rules predicted all of them.
+    by_rules: whether the rules predicted all of them. comparable: a number of each; only visits of one number may be
+    ranked against each other (ml/training/learner_groups.py); None where all may.
     """
 
     examples: ExampleSet
@@ -49,6 +53,7 @@ class Judged(NamedTuple):
     until_ms: int | None = None
     trained_on: bool = False
     by_rules: bool = False
+    comparable: Integers | None = None
 
     @property
     def told(self) -> str:
@@ -116,22 +121,35 @@ def judged(
     # the training saw all learners, so that doing it again needs them all
     wanted = None if trained_here and not in_sample else learner_ids
     examples = read_examples(client, extraction, table, wanted, workers)
-    verdicts = _by_the_model(model, examples)
     nothing = np.zeros(len(examples), np.bool_)
     if saved is None:
-        return Judged(examples, verdicts, nothing, by_rules=True)
+        return Judged(examples, _by_the_model(model, examples), nothing, by_rules=True)
     until_ms = saved.until_ms
-    if until_ms is None or not trained_here:
-        return Judged(examples, verdicts, nothing, trained_on=_counted_in(saved.sources, examples))
-    earlier = examples.as_of_ms < until_ms
-    if in_sample:
+    earlier = nothing if until_ms is None else examples.as_of_ms < until_ms
+    if in_sample and trained_here:
+        verdicts = _by_the_model(model, examples)
         return Judged(examples, verdicts, nothing, 0, until_ms, trained_on=bool(earlier.any()))
-    chosen = np.ones(len(examples), np.bool_) if learner_ids is None else np.isin(examples.learner, learner_ids)
+    groups = groups_of(examples.learner) if until_ms is not None and table is not None and earlier.any() else None
     taught = examples
-    if extraction.struggle_below != threshold_of(saved.struggle_below):
-        at_its_mark = extraction._replace(struggle_below=threshold_of(saved.struggle_below))
-        taught = read_examples(client, at_its_mark, table, None, workers)
-    held_out = _held_out(taught.select(earlier), extraction.correct_from)
+    with tempfile.TemporaryDirectory() as at:
+        if groups is not None and until_ms is not None:
+            below = threshold_of(saved.struggle_below)
+            grouped = os.path.join(at, "grouped")
+            build_table(client, grouped, until_ms, None, below, extraction.correct_from, FOLDS_OF_GROUPS)
+            seen = read_examples(client, extraction, grouped, wanted, workers)
+            examples.X[earlier] = seen.X[earlier]
+            groups = np.where(earlier, groups, GROUPS)  # what is newer than the table holds no outcome of it
+            table = grouped
+        if trained_here and extraction.struggle_below != threshold_of(saved.struggle_below):
+            at_its_mark = extraction._replace(struggle_below=threshold_of(saved.struggle_below))
+            taught = read_examples(client, at_its_mark, table, None, workers)
+    verdicts = _by_the_model(model, examples)
+    if not trained_here:
+        own = until_ms is None and _counted_in(saved.sources, examples)
+        return Judged(examples, verdicts, nothing, trained_on=own, comparable=groups)
+    chosen = np.ones(len(examples), np.bool_) if learner_ids is None else np.isin(examples.learner, learner_ids)
+    folds = None if groups is None else groups[earlier]
+    held_out = _held_out(taught.select(earlier), extraction.correct_from, folds)
     if held_out is None:
         kept, left_out = chosen & ~earlier, int((chosen & earlier).sum())
     else:
@@ -139,16 +157,25 @@ def judged(
         for row, probability in zip(np.flatnonzero(earlier).tolist(), held_out.tolist()):
             verdicts[row] = verdicts[row]._replace(probability=probability)
     rows = np.flatnonzero(kept)
-    return Judged(examples.select(kept), [verdicts[row] for row in rows.tolist()], earlier[kept], left_out, until_ms)
+    return Judged(
+        examples.select(kept),
+        [verdicts[row] for row in rows.tolist()],
+        earlier[kept],
+        left_out,
+        until_ms,
+        comparable=None if groups is None else groups[kept],
+    )
 
 
-def _held_out(earlier: ExampleSet, correct_from: str) -> Floats | None:
+def _held_out(earlier: ExampleSet, correct_from: str, folds: Integers | None) -> Floats | None:
     """Each visit's probability by a model that saw no visit of its learner; None where there are too few visits."""
     prior = suited(shipped(), correct_from)
     y = earlier.y.astype(float)
     try:
         return adapt(
-            *(prior, earlier.X, y, earlier.learner, "fitted again", (), prior.struggle_below), correct_from=correct_from
+            *(prior, earlier.X, y, earlier.learner, "fitted again", (), prior.struggle_below),
+            correct_from=correct_from,
+            folds=folds,
         ).probabilities
     except NotEnoughExamples:
         return None

@@ -12,11 +12,13 @@ import pytest
 from click import Command
 from click.testing import CliRunner
 
+from ml.evaluation.metrics import grouped_roc_auc
 from ml.features.vector import FEATURE_NAMES
 from ml.places import shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import model_file
 from ml.training.examples import ExampleSet
+from ml.training.learner_groups import GROUPS, groups_of
 from scripts.evaluate_model import evaluate_model
 from scripts.train_initial_model import train_initial_model
 from scripts.training.out_of_sample import Judged, _counted_in
@@ -71,6 +73,12 @@ def test_earlier_visits_are_cross_fitted_and_new_ones_are_not(deployment: Deploy
         "280 visits before the training's end, each by a model fitted again without its learner;"
         " 120 new visits since 2020-09-14T02:00:00.000Z by the model itself"
     )
+    rows = rows_of(honest[0])
+    groups = groups_of(np.array([row["learner_id"] for row in rows]))
+    assert groups is not None
+    groups = np.where([row["source"] == "model" for row in rows], GROUPS, groups)
+    label, probability = (np.array([float(row[name]) for row in rows]) for name in ("label", "probability"))
+    assert said["figures"]["auc"]["value"] == pytest.approx(grouped_roc_auc(label, probability, groups))
     own = deployment.evaluation("--in-sample", "--predictions", str(honest[1]))
     assert own["predicted_by"]["is_evaluation"] is False
     assert own["predicted_by"]["how"].startswith("NO EVALUATION: the model may have been trained on these visits")
