@@ -19,7 +19,7 @@ if __name__ == "__main__":  # before the imports below, which take half of a pre
 from db import errors as database
 from ml import errors
 from ml.answer import answer
-from ml.deadline import DeadlinePassed, within
+from ml.deadline import DeadlinePassed
 from ml.extractor import StruggleFeatureExtractor
 from ml.json_text import dumps
 from ml.model import StrugglePredictionModel, load
@@ -65,7 +65,7 @@ def respond_with(model: StrugglePredictionModel, request: Request) -> dict[str, 
     way = predict if request.given_features is None else predict_from_features
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())
-        response = within(left_s, lambda: way(request, model))
+        response = request.within(left_s, lambda: way(request, model))
     except (database.UnknownLearner, database.UnknownObjective, database.RequiredTableAbsent) as error:
         raise type(error)(f"{error} {request.remark}." if request.on_demo else str(error)) from None
     except (database.DatabaseConfiguration, errors.PredictorError):

@@ -9,6 +9,7 @@ import time
 import db
 from db.errors import DatabaseUnavailable, UnknownLearner
 from ml.answer import answer, failure
+from ml.deadline import within
 from ml.features.vector import FeatureVector
 from ml.places import setting
 from scripts.cli.exits import BUG, ending
@@ -50,7 +51,7 @@ class Request:
     person should be told about the database that was read. on_demo: whether it is the demo because nobody named
     another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
     open database of a process that answers many requests; None opens one for this request. of_rows: what earlier
-    requests derived from the same rows, where they are kept.
+    requests derived from the same rows, where they are kept. within: does the work, and keeps the deadline.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
@@ -73,6 +74,7 @@ class Request:
         self.say: Callable[[str], object] = say
         self.records: Records | None = None
         self.of_rows: dict[object, object] | None = None
+        self.within: Callable[[float, Callable[[], dict[str, object]]], dict[str, object]] = within
         self.remark = ""
         self.on_demo = False
         self.warning = ""

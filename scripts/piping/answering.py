@@ -40,27 +40,26 @@ class Answerer:
         self._settings, self._say = settings, say
 
     def line(self, turn: Turn) -> bytes:
-        """The line for a request whose turn has come."""
-        if turn.is_late:
-            return self.late(turn)
+        """The line for a request whose turn has come. Its database calls end with its deadline, if they can."""
         request = self._request(turn)
-        records = None
         try:
             model = self._model.model()
             if request.given_features is None:
-                request.records = records = self._database.records(request)
+                request.records = turn.records = self._database.records(request)
             return answered(turn.id, dumps(self._respond(model, request)))
         except Exception as error:
             return self._failed(turn.id, error)
-        finally:
-            if records is not None and records.is_reading:
-                self._database.forget(records)
 
     def late(self, turn: Turn) -> bytes:
-        """The line for a request whose deadline passed before its turn came: it rests on default features."""
+        """The line for a request whose deadline has passed: it rests on default features.
+
+        Where it is still under way, the sessions of the database are given up, so that none waits for its.
+        """
         request = self._request(turn)
         try:
-            found = predict_by_default(request, self._model.model(), "deadline", "the deadline passed")
+            if turn.records is not None:
+                self._database.forget(turn.records)
+            found = predict_by_default(request, self._model.last(), "deadline", "the deadline passed")
             return answered(turn.id, dumps(found))
         except Exception as error:
             return self._failed(turn.id, error)
@@ -77,9 +76,15 @@ class Answerer:
         request.as_of_ms = asked.as_of_ms
         request.timeout_s = turn.late_at - asked.arrived_at
         request.strict, request.say = self._settings.strict, self._say
+        request.within = _here
         if asked.features is not None:
             request.given_features = lambda: asked.features or {}
         return request
+
+
+def _here(_seconds: float, work: Callable[[], dict[str, object]]) -> dict[str, object]:
+    """Does the work in the thread that answers; its deadline is kept by another (scripts/piping/life.py)."""
+    return work()
 
 
 def interrupted(id: Id, code: int, by: str) -> bytes:

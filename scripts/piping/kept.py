@@ -24,7 +24,8 @@ from scripts.cli.request import Request
 from scripts.serving.connections import Connections
 from scripts.serving.model import FileMark, ModelFiles, mark_of
 
-SHORTEST_READ_S = 0.001
+SHORTEST_READ_S, EARLIER_S = 0.001, 0.02
+"""A read ends so much before its request's deadline, so that a database that is merely slow leaves no thread behind."""
 
 
 class LatestModel:
@@ -45,6 +46,10 @@ class LatestModel:
                 if self._model.instead:
                     self._say(self._model.instead)
             return self._model
+
+    def last(self) -> StrugglePredictionModel:
+        """The model of the request before, without a look at any file; where there is none, as `model`."""
+        return self._model or self.model()
 
 
 class Named(NamedTuple):
@@ -70,17 +75,17 @@ class KeptDatabase:
 
     def records(self, request: Request) -> KeptRecords:
         """The database for one request, which gets what is derived from the rows as its `of_rows`."""
+        mark = self._marks()
         with self._lock:
-            mark = self._marks()
             if mark != self._mark:
                 self._replace()
                 self._mark = mark
             return KeptRecords(self._connections, self.origin, self.label, request)
 
     def forget(self, records: KeptRecords) -> None:
-        """Gives up sessions of which one is still at work for a request that is over."""
+        """Gives up the sessions where one of them is still at work for a request that is over."""
         with self._lock:
-            if records.connections is self._connections:
+            if records.is_reading and records.connections is self._connections:
                 self._replace()
 
     def _replace(self) -> None:
@@ -128,7 +133,7 @@ class KeptRecords:
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
         """Reads as a client does, until the request's deadline."""
         request = self._request
-        left_s = max(SHORTEST_READ_S, request.began + request.timeout_s - time.monotonic())
+        left_s = max(SHORTEST_READ_S, request.began + request.timeout_s - EARLIER_S - time.monotonic())
         self.is_reading = True
         try:
             found, request.of_rows = self.connections.read_kept(user_id, objective_id, as_of_ms, window, left_s)

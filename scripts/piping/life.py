@@ -55,7 +55,7 @@ class Life:
         self._stream = AnswerStream(writing, self._bell.ring)
         self._stopped_by: signal.Signals | None = None
         self._parent = os.getppid() if os.name == "posix" else 0
-        self._has_read_all = False
+        self._has_read_all = self._is_ending = False
         self._open: dict[Turn, None] = {}
         """The turns whose line is not written yet."""
         self._broken: BaseException | None = None
@@ -69,7 +69,7 @@ class Life:
             signal.signal(number, self._stop)
         self._stream.write(first_line)
         for work in (self._read, self._answer_the_late, *[self._answer] * self._threads):
-            threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True).start()
+            self._start(work)
         while self._is_at_work() and self._stopped_by is None and self._has_parent():
             self._bell.wait(LOOKS_EVERY_S)
             self._stream.look_for_reader()
@@ -85,6 +85,7 @@ class Life:
 
     def _finish(self) -> None:
         """Answers what is under way, within ENDS_WITHIN_S, and then says of the rest that it is not answered."""
+        self._is_ending = True
         self._room.close()
         until = time.monotonic() + ENDS_WITHIN_S
         while self._open and self._is_at_work() and (left_s := until - time.monotonic()) > 0:
@@ -117,6 +118,9 @@ class Life:
         self._stopped_by = signal.Signals(signum)
         self._bell.ring()
 
+    def _start(self, work: Callable[[], object]) -> None:
+        threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True).start()
+
     def _guarded(self, work: Callable[[], object]) -> None:
         try:
             work()
@@ -140,17 +144,28 @@ class Life:
 
     def _answer(self) -> None:
         while turn := self._room.next():
-            self._settle(turn, self._answerer.line(turn))
+            line = self._answerer.line(turn)
+            if not turn.taken():  # it was answered at its deadline, and another thread is in the place of this one
+                return
+            self._room.over(turn)
+            self._write(turn, line)
 
     def _answer_the_late(self) -> None:
-        while turn := self._room.next_late():
-            self._settle(turn, self._answerer.late(turn))
+        while True:
+            turn = self._room.next_late()
+            if turn.taken():
+                line = self._answerer.late(turn)
+                if turn.has_begun:
+                    self._start(self._answer)
+                self._write(turn, line)
 
     def _settle(self, turn: Turn, line: bytes) -> None:
+        if turn.taken():
+            self._write(turn, line)
+
+    def _write(self, turn: Turn, line: bytes) -> None:
         """Writes a turn's one line."""
-        if not turn.taken():
-            return
         self._stream.write(line)
         del self._open[turn]
-        if not self._open:
+        if not self._open and (self._has_read_all or self._is_ending):
             self._bell.ring()
