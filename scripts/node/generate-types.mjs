@@ -1,16 +1,19 @@
-// Writes src/answer.ts, the types of an answer, from the JSON Schema that the command prints; --print prints them.
+// Writes src/answer.ts, the types of answers and failures, from the JSON Schemas that the command prints; --print prints
+// them.
 // PYTHON names the interpreter in which the project is installed; by default `python`.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { compile } from 'json-schema-to-typescript';
 
-const BANNER = '// Made by generate-types.mjs from `python -m scripts.schemas answer`: do not edit.';
+const BANNER = '// Made by generate-types.mjs from the schemas of `python -m scripts.schemas`: do not edit.';
 
-const printed = execFileSync(process.env.PYTHON || 'python', ['-m', 'scripts.schemas', 'answer'], {
-  cwd: new URL('../..', import.meta.url),
-  encoding: 'utf8',
-});
-const { allOf: _rules, ...schema } = JSON.parse(printed); // the rules are about values, which types do not see
+function published(name) {
+  const words = ['-m', 'scripts.schemas', name];
+  const cwd = new URL('../..', import.meta.url);
+  return JSON.parse(execFileSync(process.env.PYTHON || 'python', words, { cwd, encoding: 'utf8' }));
+}
+
+const { allOf: _rules, ...schema } = published('answer'); // the rules are about values, which types do not see
 const { factors, features, indicators } = schema.properties;
 factors.items.title = 'Factor';
 features.title = 'Features';
@@ -24,10 +27,13 @@ for (const holder of [factors.items.properties, indicators.items.properties.cont
   holder.feature = others.length > 0 ? { anyOf: [named, { enum: others }] } : named;
 }
 features.properties.defaulted.items = { $ref: '#/$defs/FeatureName' };
-const types = await compile({ ...schema, title: 'Answer' }, 'Answer', {
+const options = {
   additionalProperties: false, // later versions may add fields, but no program should use one that it does not know
-  bannerComment: BANNER,
+  bannerComment: '',
   style: { printWidth: 120, singleQuote: true },
-});
+};
+const answer = await compile({ ...schema, title: 'Answer' }, 'Answer', options);
+const code = published('failure').properties.error.properties.code;
+const types = `${BANNER}\n\n${answer}\n${await compile({ ...code, title: 'CommandCode' }, 'CommandCode', options)}`;
 if (process.argv.includes('--print')) process.stdout.write(types);
 else writeFileSync(new URL('src/answer.ts', import.meta.url), types);

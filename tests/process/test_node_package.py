@@ -34,8 +34,9 @@ def test_its_own_tests(packed: Path) -> None:
         assert re.search(rf"^\S {count} 0$", said, re.MULTILINE), said[-6000:]
 
 
-def test_its_types_are_those_of_the_schema(packed: Path) -> None:
-    assert run("node", "generate-types.mjs", "--print") == (PACKAGE / "src" / "answer.ts").read_text()
+def test_its_types_are_those_of_the_schemas(packed: Path) -> None:
+    generated = run("node", "generate-types.mjs", "--print")
+    assert generated == (PACKAGE / "src" / "answer.ts").read_text(), "`npm run types` in scripts/node writes them anew"
 
 
 def test_it_has_the_version_of_the_command_and_nothing_to_install_or_to_publish(packed: Path) -> None:

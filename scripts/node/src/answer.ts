@@ -1,4 +1,4 @@
-// Made by generate-types.mjs from `python -m scripts.schemas answer`: do not edit.
+// Made by generate-types.mjs from the schemas of `python -m scripts.schemas`: do not edit.
 
 export type FeatureName =
   | 'retention_score'
@@ -243,3 +243,25 @@ export interface Features {
    */
   source: 'model' | 'rules';
 }
+
+/**
+ * The cause for programs; the exit code follows from it.
+ */
+export type CommandCode =
+  | 'not_enough_examples'
+  | 'not_proven'
+  | 'usage'
+  | 'invalid_features'
+  | 'unknown_learner'
+  | 'unknown_objective'
+  | 'unknown_topic'
+  | 'database_unavailable'
+  | 'write_refused'
+  | 'unavailable'
+  | 'input_output'
+  | 'under_way'
+  | 'configuration'
+  | 'model_refused'
+  | 'model_not_found'
+  | 'interrupted'
+  | 'bug';

@@ -1,10 +1,16 @@
 // What predict() gives back: an answer, or why there is none.
-import type { Answer } from './answer.js';
+import type { Answer, CommandCode } from './answer.js';
+
+/** The package's own reasons why there is no answer. */
+export type PackageCode =
+  | 'aborted' | 'bug' | 'busy' | 'closed' | 'configuration' | 'invalid_as_of' | 'invalid_id' | 'killed' | 'not_started'
+  | 'timeout' | 'unreadable';
 
 /** Why there is no answer: `status` for HTTP, `code` for programs, `message` for people. */
 export interface Failure {
   status: 400 | 404 | 500 | 503;
-  code: string;
+  /** Later versions may add codes. */
+  code: CommandCode | PackageCode | (string & {});
   message: string;
 }
 
@@ -35,7 +41,7 @@ const STATUS_OF_EXIT: Readonly<Record<number, Failure['status']>> = {
   143: 503, // stopped by SIGTERM
 };
 
-export function failed(status: Failure['status'], code: string, message: string): Prediction {
+export function failed(status: Failure['status'], code: Failure['code'], message: string): Prediction {
   return { ok: false, status, code, message };
 }
 
