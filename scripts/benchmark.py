@@ -21,6 +21,7 @@ COMMANDS = {
     "batch": "scripts.benchmarks.batch:batch",
     "coverage": "scripts.benchmarks.coverage:coverage",
     "difficulty": "scripts.benchmarks.difficulty:difficulty",
+    "export": "scripts.benchmarks.exporting:exporting",
     "import": "scripts.benchmarks.importing:importing",
     "monitor": "scripts.benchmarks.monitor:monitor",
     "new-application": "scripts.benchmarks.new_application:new_application",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import random
 import re
@@ -22,9 +23,11 @@ from hypothesis import strategies as st
 from db.tables import ddl as tables
 from db.writing.open import open_writer
 from ml.places import HOUSE
+from scripts.benchmark import benchmark
 from scripts.export_history import export_history
 from scripts.import_history import import_history
 from tests.conftest import need
+from tests.support.benchmarks import figures_of
 from tests.support.outputs import read_output
 from tests.support.study_database import HOUR_MS, LEARNER, NOW_MS, insert, lay_out, reviews
 
@@ -269,3 +272,15 @@ def test_a_summary_is_one_object_and_the_learner_of_the_demo_is_in_the_log(tmp_p
     assert (done.exit_code, done.stderr) == (0, "")
     assert read_output(done.stdout)["learners"] == 5
     assert LEARNER not in {row["user_id"] for row in rows_of(tmp_path / "demo.csv")}
+
+
+@pytest.mark.slow
+def test_the_benchmark_exports_every_answer_of_two_platforms(tmp_path: Path) -> None:
+    out = tmp_path / "figures.json"
+    arguments = ["export", "--answers", "3000", "--no-postgres", "--json", str(out)]
+    done = CliRunner().invoke(benchmark, arguments)
+    assert done.exit_code == 0, done.output
+    report = json.loads(out.read_text())
+    assert list(figures_of(report)) == ["SQLite, 300 answers", "SQLite, 3,000 answers"]
+    memory = [goal["met"] for goal in report["goals"] if "MiB" in goal["goal"]]
+    assert memory == [True, True]

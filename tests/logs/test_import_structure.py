@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from scripts.import_history import import_history
 from scripts.import_structure import import_structure
 from scripts.structure.graph import circles
 from tests.conftest import need
+from tests.fuzz.mutate_logs import mutated
 from tests.support.outputs import read_output
 from tests.support.study_database import lay_out
 
@@ -228,3 +231,20 @@ def test_a_chain_longer_than_pythons_stack_holds_its_one_circle() -> None:
     chain = [(str(n), str(n + 1)) for n in range(20_000)]
     assert circles(chain) == []
     assert [len(each) for each in circles([*chain, ("20000", "0")])] == [20_001]
+
+
+@pytest.mark.slow
+def test_mutated_files_are_refused_or_read(tmp_path: Path) -> None:
+    """Seeded; whatever becomes of a file, it ends in one of two ways, and a dry run writes nothing."""
+    draw = random.Random(20)
+    edges = "objective_id;prerequisite_id;strength\na;b;0.5\nb;c;1\n"
+    endings = Counter[int]()
+    file, url = tmp_path / "mutated.csv", f"file:{tmp_path}/none.sqlite3"
+    for nth in range(600):
+        file.write_bytes(mutated((OBJECTIVES if nth % 2 else edges).encode(), draw))
+        done = CliRunner().invoke(import_structure, [str(file), "--database-url", url, "--dry-run", "--json"])
+        assert done.exit_code in (0, 2), (nth, done.output)
+        assert done.exit_code == 2 or read_output(done.stdout)["dry_run"]
+        endings[done.exit_code] += 1
+    assert min(endings.values()) > 50
+    assert [path.name for path in tmp_path.iterdir()] == ["mutated.csv"]
