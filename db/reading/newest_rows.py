@@ -20,13 +20,14 @@ class PerLearner:
 
     columns: what is selected; AT stands for the source's instant. dated: the rows are before as_of (else they are
     plans, before and after it, and the nearest ones are read). size: the query for how many rows the learner has, at
-    most the parameter `crowd`. one: the newest rows of one learner. The other attributes are parts of that query, from
+    most the parameter `crowd`. selects_first: whether the newest rows are selected before the columns are computed, as
+    is necessary with joins. one: the newest rows of one learner. The other attributes are parts of that query, from
     which `of_many` and db/reading/crowded_learner.py make the other forms where they are needed.
     """
 
     __slots__ = (
         *("alias", "at", "columns", "dated", "end", "joins", "limited", "one", "order", "own", "rows", "size"),
-        *("source", "wanted"),
+        *("selects_first", "source", "wanted"),
     )
 
     def __init__(
@@ -39,8 +40,10 @@ class PerLearner:
         dated: bool = True,
         where: str = "",
         joins: str = "",
+        selects_first: bool = False,
     ) -> None:
         self.source, self.alias, self.joins, self.dated = source, alias, joins, dated
+        self.selects_first = selects_first or bool(joins)
         self.own, self.at = own, at = f"{{{alias}.userId}}", f"{{{alias}.{instant}"
         self.columns = tuple([f"{alias}.{AT}" if column == AT else column for column in columns])
         self.rows = f"SELECT {{{alias}:columns}}, {at}:ms}} AS {AT}"
@@ -59,7 +62,7 @@ class PerLearner:
 
     def _one(self, columns: tuple[str, ...], mine: str, ties: str) -> Template:
         """mine: the learner's rows, as a FROM and a WHERE have them. ties: what orders rows of the same instant."""
-        if self.joins:
+        if self.selects_first:
             newest = f"({self.rows} FROM {mine}{self.wanted} {self.limited}"
             return Template(self.source, self.columns, f"FROM {newest}{self.end}")
         order = f"{self.at}:{'unindexed_newest' if self.dated else 'nearest'}}}, {ties}"
