@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
+import db
 from db.connecting import DEMO
 from db.demo import LEARNER, NOW_MS
+from db.writing.open import open_writer
+from ml.instants import iso
+from ml.model import StrugglePredictionModel
 from ml.scoring.scorecard import SavedModel
 from ml.storage import model_file
+from ml.storage.registry import Registry
+from ml.study.history import DAY_MS
+from scripts.labelling.difficulty_upkeep import keep_up_to_date
+from scripts.testbed.synthetic_rows import Size, fill
 from tests.support.outputs import read_output
 from tests.support.postgres_server import Databases, connected, reviews_locked, with_demo
 from tests.support.service_process import a_model
@@ -236,6 +244,28 @@ def test_a_new_model_answers_from_the_next_request_on(tmp_path: Path) -> None:
         current.unlink()
         assert same() == answers[1]
         assert worker.ended()[0] == 0
+
+
+def test_a_newer_difficulty_table_answers_from_the_next_request_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ms = 1_760_000_000_000
+    url, registry = f"file:{tmp_path / 'platform.sqlite3'}", Registry(str(tmp_path))
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+        fill(writer, Size(60, 6, 40, 3), now_ms)
+    monkeypatch.setenv("STRUGGLE_MODELS_DIR", str(tmp_path))
+    asked, as_of = ("learner-1", "objective-1-1"), iso(now_ms + DAY_MS)
+    with Worker(url=url) as worker:
+        answers = set()
+        for until_ms in (now_ms - 20 * DAY_MS, now_ms):
+            answers.add(worker.answered(*asked, as_of=as_of))
+            with db.connect(url) as client, registry.locked():
+                assert keep_up_to_date(client, registry, StrugglePredictionModel.load(), until_ms) is not None
+            answers.add(worker.answered(*asked, as_of=as_of))
+            assert printed(["--as-of", as_of, *asked], url) in answers
+        assert worker.answered(*asked, as_of=as_of) == printed(["--as-of", as_of, *asked], url)
+        assert len(answers) == 3
 
 
 def _under_the_other_setting(path: str) -> None:
