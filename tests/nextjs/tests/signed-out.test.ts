@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GET as performanceOfLately } from '@/app/api/analytics/model-performance/route';
 import { POST as giveFeedback } from '@/app/api/analytics/predictions/[id]/feedback/route';
+import { POST as byPackage } from '@/app/api/analytics/predictions/by-package/route';
 import { POST as generate } from '@/app/api/analytics/predictions/generate/route';
 
 test('every route answers 403, whatever the request, and asks neither the database nor predict.py', async () => {
@@ -13,6 +14,7 @@ test('every route answers 403, whatever the request, and asks neither the databa
     const post = () => new Request('http://localhost/', { method: 'POST', headers, body });
     const replies = [
       await generate(post()),
+      await byPackage(post()),
       await giveFeedback(post(), { params: Promise.resolve({ id: 'p' }) }),
       await performanceOfLately(new Request('http://localhost/?days=7')),
     ];
