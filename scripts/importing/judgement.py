@@ -166,7 +166,8 @@ def _of_dates(found: Survey, order_only: bool) -> Iterator[Doubt]:
     days = sorted(found.days)
     main = _main_days(days, found)
     apart = sum(rows for each, rows in found.days.items() if not main[0] <= each <= main[1])
-    if apart and apart <= max(1, found.rows // 50):
+    # More rows than these are no slips but learners who studied at another time.
+    if apart and apart <= max(1, min(found.rows // 20, 3), found.rows // 1000):
         far = [each for each in days if not main[0] <= each <= main[1]]
         shown = ", ".join(day(each * DAY_MS) for each in far[:3]) + (" …" if len(far) > 3 else "")
         yield Doubt(

@@ -6,6 +6,8 @@ import json
 import zipfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from tests.support.anki_files import CARD_OF_BONES, CARD_OF_CELLS, REVIEWS, T0_MS, collection, package
@@ -161,6 +163,22 @@ def test_fsrs_with_days_between_reviews(tmp_path: Path, header: str) -> None:
         ("17", "cards", "cards/6", "2000-01-01T00:00:20.000Z", "AGAIN", 0),
         ("17", "cards", "cards/5", "2000-01-04T00:00:00.000Z", "EASY", 0),
         ("17", "cards", "cards/6", "2000-01-04T00:00:10.000Z", "HARD", 0),
+    ]
+
+
+def test_fsrs_by_day_in_a_partitioned_data_set(tmp_path: Path) -> None:
+    for learner, rating in ((1, 3), (2, 4)):
+        (tmp_path / f"revlogs/user_id={learner}").mkdir(parents=True)
+        rows = [
+            {"card_id": 5, "day_offset": day, "rating": rating, "state": 1, "duration": 900, "elapsed_days": -1}
+            for day in (0, 0, 3)
+        ]
+        pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / f"revlogs/user_id={learner}/data.parquet")
+    assert previewed(tmp_path / "revlogs")[:4] == [
+        ("1", "cards", "cards/5", "2000-01-01T00:00:00.000Z", "GOOD", 900),
+        ("1", "cards", "cards/5", "2000-01-01T00:00:10.000Z", "GOOD", 900),
+        ("1", "cards", "cards/5", "2000-01-04T00:00:00.000Z", "GOOD", 900),
+        ("2", "cards", "cards/5", "2000-01-01T00:00:00.000Z", "EASY", 900),
     ]
 
 

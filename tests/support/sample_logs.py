@@ -100,7 +100,7 @@ def write_samples(directory: Path) -> dict[str, tuple[Path, tuple[str, ...]]]:
         ),
     )
     parquet = io.BytesIO()
-    pa.parquet.write_table(pa.Table.from_pylist(records), parquet)
+    pa.parquet.write_table(pa.Table.from_pylist(records), parquet, write_page_checksum=True)
     keep("table.parquet", parquet.getvalue(), *MAP)
     book = openpyxl.Workbook()
     sheet: Any = book.active

@@ -18,7 +18,7 @@ def parquet_sheet(file: str, path: str) -> Sheet:
     import pyarrow.parquet
 
     try:
-        opened = pyarrow.parquet.ParquetFile(path)
+        opened = pyarrow.parquet.ParquetFile(path, page_checksum_verification=True)
         columns = tuple(opened.schema_arrow.names)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _damaged(error) from None

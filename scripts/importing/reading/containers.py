@@ -57,7 +57,14 @@ def _unpacked(path: str, in_directory: bool = False) -> Iterator[Member]:
     if first.startswith(ZIP) and not in_directory:
         yield from _zipped(path)
         return
-    yield Member(os.path.basename(path), lambda: stream_of(path), path)
+    yield Member(_name(path), lambda: stream_of(path), path)
+
+
+def _name(path: str) -> str:
+    """The file's name; in a directory such as user_id=17, as partitioned data sets have them, 17 with its ending."""
+    name = os.path.basename(path)
+    _, equals, value = os.path.basename(os.path.dirname(path)).partition("=")
+    return value + os.path.splitext(name)[1] if equals and value else name
 
 
 def _zipped(path: str) -> Iterator[Member]:
