@@ -31,7 +31,7 @@ from scripts.benchmarks.quality_tasks import State, Task, is_test
 from scripts.cli.exits import Unavailable
 
 
-class NotRun(Exception):
+class NotRun(Unavailable):
     """Raised by a method that lacks what it needs; the sentence says what that is, and the report says it."""
 
 
