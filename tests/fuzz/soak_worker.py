@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from db.connecting import DEMO
 from db.demo import CLASSMATES, LEARNER, OBJECTIVES
+from ml.places import shipped
 from scripts.testbed.postgres import scratch_postgres
 from tests.support.outputs import read_output
 from tests.support.postgres_server import with_demo
@@ -135,9 +136,11 @@ def demo_of_our_own(postgres: bool) -> Iterator[str]:
 
 
 def _made(postgres: bool, stack: ExitStack) -> str:
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="soaked-"))
+    # A model that nobody replaces: the worker would notice, and rightly answer otherwise than predict.py did before.
+    os.environ["STRUGGLE_MODEL"] = shutil.copy(shipped(), os.path.join(directory, "model.pkl"))
     if postgres:
         return with_demo(stack.enter_context(scratch_postgres()).new_database())
-    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="soaked-"))
     path = os.path.join(directory, "demo.sqlite3")
     shutil.copyfile(DEMO, path)
     return f"file:{path}"
