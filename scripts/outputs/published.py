@@ -19,6 +19,7 @@ from scripts.outputs.batch_line import BATCH_LINE
 from scripts.outputs.doctor import DOCTOR
 from scripts.outputs.export_summary import EXPORT_SUMMARY
 from scripts.outputs.failure import FAILURE
+from scripts.outputs.import_summary import IMPORT_SUMMARY
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
@@ -39,6 +40,7 @@ BODIES: dict[str, Schema] = {
     "worker-answer": WORKER_ANSWER,
     "worker-failure": WORKER_FAILURE,
     "export-summary": EXPORT_SUMMARY,
+    "import-summary": IMPORT_SUMMARY,
     "trial-report": TRIAL_REPORT,
 }
 TITLES = {
@@ -52,6 +54,7 @@ TITLES = {
     "worker-request": "A request to worker.py",
     "worker-answer": "A prediction, as worker.py writes it",
     "worker-failure": "A failure, as worker.py writes it",
+    "import-summary": "What import_history.py --json prints",
     "export-summary": "What export_history.py --json prints",
     "trial-report": "What try_log.py --json prints",
 }
@@ -75,6 +78,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f",
         "1.1.0": "d9b88f54188c6eff818049d071564dea048fccd984c43ecf6a0f6c880514ff34",
     },
+    "import-summary": {"1.0.0": "84ed9f16d75c5cf4585d2bdf3df8113b733c3d715cf7083c65b554726a022d78"},
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
     "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 from db.tables import ddl as tables
 from db.writing.open import open_writer
 from scripts.import_history import import_history
+from tests.support.outputs import read_output
 
 TABLES = (
     "users",
@@ -29,7 +29,7 @@ def run_import(path: str | os.PathLike[str], *options: str, expected: int = 0) -
     result = CliRunner().invoke(import_history, [os.fspath(path), *options, "--json"])
     assert result.exit_code == expected, result.output
     assert "Traceback" not in result.output
-    return (json.loads(result.stdout) if expected == 0 else None), result.stderr
+    return (read_output(result.stdout) if expected == 0 else None), result.stderr
 
 
 def dry_run(path: str | os.PathLike[str], *options: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _MARKS = {
     "alerts": "monitor-report",
     "features": "answer",
     "kept_objectives": "structure-summary",
+    "equal_rows": "import-summary",
     "learners_opted_out": "export-summary",
     "learners_left_out": "trial-report",
     "user_id": "batch-line",
