@@ -25,6 +25,7 @@ from scripts.importing.answers import (
     KINDS,
     LONGEST_ID_BYTES,
     LONGEST_TIME_MS,
+    MOST_EMPTY_LINES,
     PRACTICE,
     RATINGS,
     START_OF_COUNT_MS,
@@ -77,8 +78,12 @@ def is_plain(first: bytes) -> bool:
 
 def _lines(stream: IO[bytes], reached: list[int]) -> Iterator[str]:
     """Decoded lines; reached[0] is the number of the last line read."""
+    empty = 0
     for number in count(1):
         raw = stream.readline(LONGEST_LINE_BYTES)
+        empty = 0 if len(raw) > 2 else empty + 1
+        if empty > MOST_EMPTY_LINES:
+            raise MalformedLog(number, f"more than {MOST_EMPTY_LINES:,} empty lines in a row")
         if not raw:
             return
         reached[0] = number

@@ -14,6 +14,8 @@ START_OF_COUNT_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
 END_OF_TIME_S = 253_402_300_800  # the year 10000, beyond which no database holds an instant
 ORDER_STEP_MS = 10 * 60_000
 
+MOST_EMPTY_LINES = 100_000
+"""In a row: a file of a few kilobytes can unpack to a thousand million of them."""
 LONGEST_ID_BYTES = 500
 """PostgreSQL indexes keys up to about 2,700 bytes, and a card's id holds the ids of its skill and its item."""
 LONGEST_TIME_MS = 24 * 3_600_000

@@ -247,6 +247,14 @@ def test_the_plain_columns_with_foreign_values_are_refused_with_a_way_out(tmp_pa
     assert previewed(path, "--map", "correct=correct,timestamp=timestamp")[0][:2] == ("ann", "s")
 
 
+@pytest.mark.parametrize("header", ["user_id,item_id,timestamp,correct,skill_id", ",".join(COLUMNS)])
+def test_a_file_of_empty_lines_is_refused_early(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(header.encode() + b"\n" + b"\r\n" * 20_000_000))
+    options = MAP if header.startswith("studentId") else ()
+    assert "empty lines in a row" in refused(path, *options)
+
+
 def test_values() -> None:
     assert [rating(text) for text in ("1", "hard", " 3.0 ", "EASY")] == ["AGAIN", "HARD", "GOOD", "EASY"]
     assert credit("TRUE").correct

@@ -12,7 +12,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
-from scripts.importing.answers import MalformedLog
+from scripts.importing.answers import MOST_EMPTY_LINES, MalformedLog
 from scripts.importing.reading.sheet import Row, Sheet
 
 DELIMITERS = "\t,;|"
@@ -140,13 +140,16 @@ def _unquoted(value: str) -> str:
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[str]:
-    number = 0
+    number = empty = 0
     while True:
         number += 1
         try:
             line = text.readline(LONGEST_LINE)
         except UnicodeError as error:
             raise MalformedLog(number, f"cannot be decoded ({error})") from None
+        empty = 0 if len(line) > 2 else empty + 1
+        if empty > MOST_EMPTY_LINES:
+            raise MalformedLog(number, f"more than {MOST_EMPTY_LINES:,} empty lines in a row")
         if not line:
             return
         if len(line) >= LONGEST_LINE:
