@@ -27,6 +27,8 @@ FORMAT = 2
 record's fields or of their meaning takes the next number; no other format is read."""
 FOLDS = 32
 EVERYBODY = 255
+NOBODY = 254
+"""No fold's number: nothing is left out for a learner of whom nothing was counted."""
 
 OBJECTIVE = Struct(f"<B{len(COUNTS)}I")
 CARD = Struct(f"<B{len(CARD_COUNTS)}I")
@@ -109,13 +111,16 @@ class DifficultyTable:
 
     def facing(
         self,
-        learner_id: str,
+        learner_id: str | None,
         objective_ids: Iterable[str],
         card_ids: Iterable[str],
         targets: Iterable[str] = (),
         correct_from: str = GOOD,
     ) -> LearnerDifficulty:
         """The difficulty of these objectives and cards, and the relations of `targets`, without the learner's fold.
+
+        learner_id: None for a learner who had answered nothing when the table was made. Leaving out a fold that holds
+        others alone would make the same objective harder for one newcomer than for another.
 
         Objectives and cards that no other learner has met are absent from the answer. Raises ModelRefused where a row
         is damaged, and where the answers were counted under another setting than correct_from.
@@ -125,7 +130,7 @@ class DifficultyTable:
                 f"the difficulty table {self.path} counts answers as correct from {self.correct_from},"
                 f" not {correct_from}"
             )
-        fold = fold_of(learner_id)
+        fold = NOBODY if learner_id is None else fold_of(learner_id)
         totals = self._totals_without(fold)
         objectives = {
             row_id: ObjectiveDifficulty(counts, totals)

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
     class Difficulties(Protocol):
         """Looks up difficulties; ml.storage.difficulty_table.DifficultyTable has this interface."""
 
+        @property
+        def cutoff_ms(self) -> int:
+            """The answers that are counted were all given before this moment."""
+            ...
+
         def facing(
             self,
-            learner_id: str,
+            learner_id: str | None,
             objective_ids: Iterable[str],
             card_ids: Iterable[str],
             targets: Iterable[str] = (),
             correct_from: str = "GOOD",
         ) -> LearnerDifficulty:
-            """The difficulty of these objectives and cards, without the learner's own answers."""
+            """The difficulty of these objectives and cards, without the learner's own answers; None has none."""
             ...
 
 

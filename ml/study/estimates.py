@@ -167,9 +167,11 @@ class LearnerEstimates:
         targets = [history.objective.id for history in histories]
         cards = [card for history in histories for card in history.cards]
         if past.of_rows is not None:
-            faced = table.facing(past.learner.id, targets, {card.id for card in cards}, targets, past.correct_from)
+            faced = table.facing(
+                _counted_as(past, table), targets, {card.id for card in cards}, targets, past.correct_from
+            )
             return _kept(past, table).knowing(faced)
-        difficulty = difficulty_facing(past, targets, cards, table, past.correct_from)
+        difficulty = difficulty_facing(past, targets, cards, table, past.correct_from, _counted_as(past, table))
         return cls(difficulty, past.correct_from).replay(past)
 
     def knowing(self, faced: LearnerDifficulty) -> LearnerEstimates:
@@ -310,6 +312,7 @@ def difficulty_facing(
     cards: Iterable[ports.Card],
     table: Difficulties | None,
     correct_from: str,
+    counted_as: str | None = "",
 ) -> LearnerDifficulty:
     """Looks up every objective and card that a learner's predictions need.
 
@@ -322,6 +325,8 @@ def difficulty_facing(
         table: the deployment's difficulties; None gives NO_DIFFICULTY.
         correct_from: the setting that says which answers are correct; the table must have been counted under the same
             one.
+        counted_as: the id under which the learner's answers may be in the table, None for a learner who has none; by
+            default the learner's id.
 
     Raises:
         ModelRefused: the table is damaged, or was counted under another setting.
@@ -333,7 +338,14 @@ def difficulty_facing(
     objectives.update(row.objective_id for row in rows.validations if row.objective_id is not None)
     card_ids = {review.card_id for review in rows.reviews}
     card_ids.update(card.id for card in cards)
-    return table.facing(rows.learner.id, objectives, card_ids, targets, correct_from)
+    counted_as = rows.learner.id if counted_as == "" else counted_as
+    return table.facing(counted_as, objectives, card_ids, targets, correct_from)
+
+
+def _counted_as(past: LearnerHistory, table: Difficulties) -> str | None:
+    """The learner's id, or None if nothing of this learner can be in the table."""
+    answered = past.reviews or past.validations or past.as_of_ms < table.cutoff_ms
+    return past.learner.id if answered else None
 
 
 def _reviewed_at_ms(review: ports.Review) -> int:
@@ -346,7 +358,8 @@ def _kept(past: LearnerHistory, table: Difficulties | None) -> LearnerEstimates:
     before = of_rows.get(LearnerEstimates)
     if isinstance(before, tuple) and before[0] is table and before[1] == past.correct_from:
         return before[2]  # type: ignore[no-any-return]
-    difficulty = difficulty_facing(past, (), (), table, past.correct_from)
+    whose = None if table is None else _counted_as(past, table)
+    difficulty = difficulty_facing(past, (), (), table, past.correct_from, whose)
     estimates = LearnerEstimates(difficulty, past.correct_from).replay(past)
     of_rows[LearnerEstimates] = table, past.correct_from, estimates
     return estimates

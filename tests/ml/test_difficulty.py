@@ -377,3 +377,21 @@ def test_few_learners_have_folds_of_their_own_and_no_learner_none() -> None:
     assert crowds_of({3: 1, 1: 2}) == [[1], [3]]
     assert crowds_of({0: 30, 1: 3, 2: 1, 5: 4, 9: 20, 31: 1}) == [[0], [1, 2, 5], [9, 31]]
     assert crowds_of(dict.fromkeys(range(32), 10)) == [[fold] for fold in range(32)]
+
+
+def test_newcomers_of_any_fold_face_the_same_difficulty(tmp_path: Path) -> None:
+    """Of a newcomer, nothing is in the table: leaving out a fold would leave out others, at random."""
+    others = [learner(f"n{n}", answers("GGA" if n % 3 else "AAA", 5, OBJECTIVE)) for n in range(40)]
+    table = table_of(tmp_path, others)
+    new, met = [], []
+    for name in ("ada", "berta", "carl"):
+        for found, reviews in ((new, []), (met, answers("G", 9, "elsewhere"))):
+            history = study(reviews=reviews)
+            history.past.learner = history.past.learner._replace(id=name)  # type: ignore[attr-defined]
+            found.append(LearnerEstimates.facing([history], table).difficulty.objectives[OBJECTIVE].learners)
+    assert new == [40, 40, 40]
+    assert max(met) < 40
+    early = study(reviews=[])
+    early.past.as_of_ms = table.cutoff_ms - 1
+    assert LearnerEstimates.facing([early], table).difficulty.objectives[OBJECTIVE].learners < 40
+    table.close()
