@@ -155,7 +155,10 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
         y, probabilities = examples.y.astype(float), trained.probabilities
         verdict = decide(y, None, probabilities, rules_on(examples), examples.learner)
         found = evaluate(y, probabilities, examples.learner, threshold=trained.result.threshold, comparable=groups)
-        saved = with_figures(trained.saved, figures_of(found)).but(until_ms=until_ms)
+        sources = list(trained.saved.sources)
+        if source not in sources:
+            sources.append(f"difficulties and base rate from {source}")
+        saved = with_figures(trained.saved, figures_of(found)).but(until_ms=until_ms, sources=sources)
         done = done._replace(
             figures=saved.figures,
             figures_of="this model",
