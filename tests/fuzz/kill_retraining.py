@@ -62,7 +62,7 @@ class Trainings:
         self.url = make_platform(directory, LEARNERS, FIRST_S)
         self.models = os.path.join(directory, "models")
         self.registry = Registry(self.models)
-        poor = SavedModel("unnamed", scorecard(1), ["made up"], {}, 0.65)
+        poor = SavedModel("unnamed", scorecard(2), ["made up"], {}, 0.65)
         with self.registry.locked():
             self.poor = self.registry.add(poor, "2020-01-01")
             self.registry.promote(self.poor, WHEN, "start")
