@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from db.writing.columns import Column
 
 
-CACHE_KIB = 80_000
+CACHE_KIB = 40_000
 
 BY_A_TRIGGER = sqlite3.SQLITE_CONSTRAINT_TRIGGER
 """It may speak of more than the row, so it is not the row that is at fault."""

@@ -22,7 +22,7 @@ from scripts.importing.answers import ORDER_STEP_MS, START_OF_COUNT_MS, LoggedAn
 
 AT_ONCE = 5000
 EQUAL_ROWS, SEVERAL_SKILLS = "equal rows", "answers that name several skills"
-_CACHE_KIB = 48_000
+_CACHE_KIB = 24_000
 
 
 @contextmanager
