@@ -12,30 +12,13 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from db.writing.open import Writer, open_writer
+from db.writing.open import open_writer
+from db.writing.stored_about import remove_rows_about
 from ml.storage.registry import STATE, Registry
 from scripts.cli.command import command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
 from scripts.cli.options import Id, json_option, models_dir_option
-
-
-def forget(writer: Writer, user_id: str) -> dict[str, int]:
-    """Removes the learner's rows in the writer's transaction.
-
-    Returns their number per table, 0 where a table is absent.
-    """
-    removed = {"prediction_feedbacks": 0, "struggle_indicators": 0, "struggle_predictions": 0}
-    predictions: list[str] = []
-    if writer.has("StrugglePrediction"):
-        predictions = [str(row[0]) for row in writer.select("StrugglePrediction", ("id",), "userId", [user_id])]
-    for model, table in (("PredictionFeedback", "prediction_feedbacks"), ("StruggleIndicator", "struggle_indicators")):
-        if writer.has(model):
-            removed[table] = writer.delete(model, "userId", [user_id])
-            removed[table] += writer.delete(model, "predictionId", predictions)
-    if predictions:
-        removed["struggle_predictions"] = writer.delete("StrugglePrediction", "userId", [user_id])
-    return removed
 
 
 @command({0: "everything that was found is removed"})
@@ -44,7 +27,7 @@ def forget(writer: Writer, user_id: str) -> dict[str, int]:
 @models_dir_option
 @json_option
 def forget_learner(user_id: str, database_url: str, schema: str | None, models_dir: str, as_json: bool) -> None:
-    """Remove the predictions, indicators and feedback of the learner USER_ID.
+    """Remove the predictions, indicators and feedback of the learner USER_ID: what export_learner.py shows.
 
     The learner's rows in the platform's own tables (users, reviews, ...) must be erased by the app. Models hold
     weights, not learners. The difficulty tables of a deployment count the learner's answers until the app has erased
@@ -57,7 +40,7 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, models_d
     if not user_id:
         raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
     with open_writer(database_url, schema_path=schema) as writer:
-        removed = forget(writer, user_id)
+        removed = remove_rows_about(writer, user_id)
     if os.path.lexists(os.path.join(models_dir, STATE)):
         registry = Registry(models_dir)
         with registry.locked():

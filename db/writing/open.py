@@ -15,11 +15,17 @@ LOCK_PATIENCE_S = 30.0
 
 
 def open_writer(
-    url: str | None = None, *, schema_path: str | None = None, create: bool = False, patience_s: float = LOCK_PATIENCE_S
+    url: str | None = None,
+    *,
+    schema_path: str | None = None,
+    create: bool = False,
+    patience_s: float = LOCK_PATIENCE_S,
+    read_only: bool = False,
 ) -> Writer:
     """A writer for the database at url, else at $DATABASE_URL; the demo database is never written to by default.
 
-    create: make the SQLite file if there is none. patience_s: how long to wait for a connection or a lock. Raises
+    create: make the SQLite file if there is none. patience_s: how long to wait for a connection or a lock. read_only:
+    only select, as a role may that can only read; the database then refuses every change. Raises
     UnsupportedURL, SchemaUnreadable, DatabaseUnavailable, and DatabaseConfiguration where no database is named.
     """
     where, mapping = connecting.located(url, schema_path)
@@ -28,7 +34,7 @@ def open_writer(
     if where.path is not None:
         from db.writing.sqlite import SQLiteWriter
 
-        return SQLiteWriter(where.path, mapping, create, patience_s)
+        return SQLiteWriter(where.path, mapping, create, patience_s, read_only)
     from db.writing.postgres import PostgreSQLWriter
 
-    return PostgreSQLWriter(where, mapping, patience_s)
+    return PostgreSQLWriter(where, mapping, patience_s, read_only)

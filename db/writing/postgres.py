@@ -46,7 +46,7 @@ class PostgreSQLWriter(Writer):
 
     dialect = POSTGRESQL.name
 
-    def __init__(self, where: DatabaseURL, mapping: Mapping, patience_s: float) -> None:
+    def __init__(self, where: DatabaseURL, mapping: Mapping, patience_s: float, read_only: bool) -> None:
         try:
             import psycopg2
             import psycopg2.extensions
@@ -57,6 +57,7 @@ class PostgreSQLWriter(Writer):
         self._schema = where.schema
         self._patience_s = patience_s
         self._begun = False
+        self._opening = "BEGIN READ ONLY" if read_only else "BEGIN"
         self._may_copy: bool | None = None
         self._copied = CopiedRows()
         self._searched: list[str] | None = None
@@ -90,7 +91,7 @@ class PostgreSQLWriter(Writer):
         self._register_type(self._octets, cursor)  # psycopg2 itself gives up at an odd byte
         if not self._begun:
             patience = f"SET LOCAL lock_timeout = {max(1, int(self._patience_s * 1000))};"
-            opening = f"BEGIN;{naming(self._schema)}SET LOCAL TimeZone = 'UTC';{patience}"
+            opening = f"{self._opening};{naming(self._schema)}SET LOCAL TimeZone = 'UTC';{patience}"
             if self._encoding == "SQL_ASCII":  # the server would refuse to send what is no UTF-8
                 opening += "SET LOCAL client_encoding = 'SQL_ASCII'"
             cursor.execute(opening)

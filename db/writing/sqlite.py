@@ -35,7 +35,7 @@ _INSTANTS_OF_THE_APP = (("Review", "reviewedAt"), ("StudySession", "startedAt"),
 
 
 class SQLiteWriter(Writer):
-    """The transaction holds the file's write lock from its start.
+    """The transaction holds the file's write lock from its start, unless it only reads.
 
     Instants are written in the form that the app uses: Prisma's own engine stores milliseconds, its driver adapters
     texts, and SQLite orders any number before any text, so that the app would not find a row in the other form.
@@ -43,7 +43,7 @@ class SQLiteWriter(Writer):
 
     dialect = SQLITE.name
 
-    def __init__(self, path: str, mapping: Mapping, create: bool, patience_s: float) -> None:
+    def __init__(self, path: str, mapping: Mapping, create: bool, patience_s: float, read_only: bool) -> None:
         written = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         try:
             connection = sqlite3.connect(
@@ -54,6 +54,7 @@ class SQLiteWriter(Writer):
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_BYTES_OF_A_ROW)
         connection.text_factory = readable
         self._writes_numbers: bool | None = None
+        self._read_only = read_only
         super().__init__(mapping, path, connection)
         try:
             self._begin()
@@ -63,7 +64,9 @@ class SQLiteWriter(Writer):
 
     def _begin(self) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            if self._read_only:
+                self._connection.execute("PRAGMA query_only = ON")
+            self._connection.execute("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"The SQLite database {self.label!r} cannot be written: {error}.") from None
 

@@ -20,6 +20,7 @@ from scripts.outputs.doctor import DOCTOR
 from scripts.outputs.export_summary import EXPORT_SUMMARY
 from scripts.outputs.failure import FAILURE
 from scripts.outputs.import_summary import IMPORT_SUMMARY
+from scripts.outputs.learner_export import LEARNER_EXPORT
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
@@ -42,6 +43,7 @@ BODIES: dict[str, Schema] = {
     "export-summary": EXPORT_SUMMARY,
     "import-summary": IMPORT_SUMMARY,
     "trial-report": TRIAL_REPORT,
+    "learner-export": LEARNER_EXPORT,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -57,6 +59,7 @@ TITLES = {
     "import-summary": "What import_history.py --json prints",
     "export-summary": "What export_history.py --json prints",
     "trial-report": "What try_log.py --json prints",
+    "learner-export": "What export_learner.py prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -81,6 +84,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "import-summary": {"1.0.0": "84ed9f16d75c5cf4585d2bdf3df8113b733c3d715cf7083c65b554726a022d78"},
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
     "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
+    "learner-export": {"1.0.0": "825e209ba28d6526f18a43ab3b5214b18426cc60bb68c035839fd88f8f61f9e8"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

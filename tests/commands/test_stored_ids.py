@@ -16,9 +16,9 @@ from db.feedback import feedback_since
 from db.tables.ddl import TABLES
 from db.writing.columns import column
 from db.writing.open import open_writer
+from db.writing.stored_about import remove_rows_about
 from ml.instants import iso
 from ml.study.history import DAY_MS
-from scripts.forget_learner import forget
 from scripts.record_outcomes import record
 from tests.support.postgres_server import Databases
 from tests.support.study_database import by_bare_names
@@ -101,7 +101,7 @@ def test_an_id_that_no_column_could_hold_is_nobodys(postgres_databases: Database
     with open_writer(url) as writer:
         for identifier in NO_IDS:
             assert writer.select("StrugglePrediction", ("userId",), "id", [identifier, NUMBERS["weak"]]) == []
-            assert set(forget(writer, identifier).values()) == {0}
+            assert set(remove_rows_about(writer, identifier).values()) == {0}
 
 
 ALONE_WITH_THE_DATE = """

@@ -85,6 +85,7 @@ def test_a_script_without_its_extra_ends_with_one_sentence_that_names_it(plain: 
 def test_what_needs_no_extra_works_without(plain: str, demo_copy: str) -> None:
     for script, *arguments in (
         ("record_outcomes", "--database-url", demo_copy),
+        ("export_learner", "nobody", "--database-url", demo_copy),
         ("forget_learner", "nobody", "--database-url", demo_copy),
         ("models", "list"),
         ("example_usage",),

@@ -24,6 +24,7 @@ OBJECTIVE = "action-potentials"
 ON_PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "create_database": (),
     "evaluate_model": (),
+    "export_learner": ("somebody",),
     "forget_learner": ("somebody",),
     "generate_reviews": (),
     "import_history": (os.path.join(HOUSE, "README.md"),),

@@ -28,6 +28,7 @@ _MARKS = {
     "equal_rows": "import-summary",
     "learners_opted_out": "export-summary",
     "learners_left_out": "trial-report",
+    "exported_at": "learner-export",
     "user_id": "batch-line",
 }
 """A field that tells one kind of output from those below it."""
