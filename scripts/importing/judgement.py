@@ -34,6 +34,7 @@ class Doubt(NamedTuple):
 def doubts(understood: Understood, found: Survey, order_only: bool) -> list[Doubt]:
     """Everything that is doubtful about a log."""
     return [
+        *([] if found.rows else [Doubt("no-answers", 0, "No row of the log is an answer that can be imported.")]),
         *_of_times(understood, found, order_only),
         *_of_dates(found, order_only),
         *_of_rows(understood, found, order_only),
@@ -245,7 +246,10 @@ def _of_reading(understood: Understood) -> Iterator[Doubt]:
     for what in _DOUBTFUL:
         if rows := understood.counts[what]:
             kept = what in (NO_SPENT, CUT_IDS)
-            yield Doubt("values", rows, f"{rows:,} {what}{'' if kept else ' were left out'}.")
+            said = f"{rows:,} {what}{'' if kept else ' were left out'}."
+            yield Doubt(
+                "values", rows, said if rows > 1 else said.replace(" rows ", " row ").replace(" were ", " was ")
+            )
     for said, times in understood.told.items():
         yield Doubt("reading", times, f"{times:,} {said}.")
 

@@ -100,7 +100,7 @@ def parsed(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        for pair in next(csv.reader([text]), []):
+        for pair in _pairs(text):
             role, equals, column = pair.partition("=")
             role = role.strip()
             if role not in ROLES or not equals or not column.strip():
@@ -109,6 +109,13 @@ def parsed(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
                 raise Usage(f"--map names {role} twice.")
             found[role] = (column.strip(),)
     return found
+
+
+def _pairs(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text], strict=True), [])
+    except csv.Error as error:
+        raise Usage(f"--map: {text[:60]!r} cannot be cut at its commas ({error}).") from None
 
 
 def pairs(option: str, texts: Iterable[str]) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ from scripts.importing.reading.containers import (
     UNPACKING_FAILS,
     ZIP,
     Member,
+    check_is_text,
     members_of,
     opened,
     stream_of,
@@ -142,11 +143,11 @@ def _format_of(sheet: Sheet, wishes: Wishes) -> Format | None:
     if found is None and not complete:
         absent = [name for name in REQUIRED_COLUMNS if name not in columns]
         first = f"line 1: the header lacks {', '.join(absent)}" if sheet.unit == "line" else "the format is not known"
-        missing = ", ".join(lacking(wishes.columns))
+        missing = f"; --map lacks {', '.join(lacking(wishes.columns))}" if wishes.columns else ""
         raise Usage(
             f"{first}; its columns are {_listed(columns)}. Say which is which, for example"
-            " --map user_id=COLUMN,item_id=COLUMN,timestamp=COLUMN,correct=COLUMN,skill_id=COLUMN;"
-            f" --map lacks {missing}."
+            " --map user_id=COLUMN,item_id=COLUMN,timestamp=COLUMN,correct=COLUMN,skill_id=COLUMN"
+            f"{missing}."
         )
     return found
 
@@ -201,8 +202,9 @@ class _Sheets:
 
     def _sheet(self, member: Member) -> Sheet | None:
         first = member.begins()
-        if first.startswith(PARQUET) and member.path is not None:
+        if first.startswith(PARQUET) and member.path is not None and _begins(member.path, PARQUET):
             return parquet_sheet(member.name, member.path)
+        check_is_text(member.name, first)
         if not first.strip():
             if not os.path.isdir(self._path) and member.path is not None:
                 raise MalformedLog(1, "the file is empty")
@@ -242,6 +244,11 @@ class _Sheets:
                 if sheet is not None and has(*_QUESTIONS)(sheet.columns):
                     return questions_of(sheet)
         raise Usage("EdNet's answers say only which option was chosen: give its questions.csv with --questions.")
+
+
+def _begins(path: str, mark: bytes) -> bool:
+    with opened(path) as plain:
+        return plain.read(len(mark)) == mark
 
 
 def _names(path: str) -> list[str]:

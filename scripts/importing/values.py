@@ -101,7 +101,8 @@ class Clock(NamedTuple):
             stripped = text.strip()
             value = Decimal(stripped) if stripped.isascii() and stripped.isdigit() else number(stripped)
             if value is None:
-                raise ValueError(f"timestamp is {shown(text)}, not a number")
+                dates = " (--map timestamp=COLUMN, without --time-unit, reads dates)" if bounds is None else ""
+                raise ValueError(f"timestamp is {shown(text)}, not a number{dates}")
             # A serial is rounded: its fraction of a day rarely is a whole number of milliseconds.
             found = round(value * factor) if unit == "excel" else int(value * factor)
             if unit == ORDER:

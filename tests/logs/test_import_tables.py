@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import zipfile
@@ -204,6 +205,8 @@ def test_a_late_fault_is_named_and_nothing_is_imported(tmp_path: Path, row: str,
     ("option", "fault"),
     [
         (("--map", "user=x"), "is not ROLE=COLUMN"),
+        (("--map", "user_id=student\nId"), "cannot be cut at its commas"),
+        (("--map", '"user_id=x'), "cannot be cut at its commas"),
         (("--map", "user_id=studentId,item_id=question"), "--map lacks skill_id, correct or rating"),
         (("--map", "user_id=studentId,item_id=question,correct=score,timestamp=when,skill_id=x"), "no column 'x'"),
         ((*MAP, "--time-zone", "Mars"), "is no time zone"),
@@ -253,6 +256,58 @@ def test_a_file_of_empty_lines_is_refused_early(tmp_path: Path, header: str) -> 
     path.write_bytes(gzip.compress(header.encode() + b"\n" + b"\r\n" * 20_000_000))
     options = MAP if header.startswith("studentId") else ()
     assert "empty lines in a row" in refused(path, *options)
+
+
+def _zipped(name: str, content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_a_zstandard_file_that_was_cut_off_is_never_half_a_log(tmp_path: Path) -> None:
+    """At the end of a line, too, where every row that is left is whole."""
+    packer = zstandard.ZstdCompressor().compressobj()
+    head, row = ",".join(COLUMNS) + "\n", f"ann,q,{T0},1,t\n"
+    cut = packer.compress((head + row * 40).encode()) + packer.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    rest = packer.compress((row * 40).encode()) + packer.flush()
+    path = tmp_path / "t.csv.zst"
+    path.write_bytes(cut)
+    assert "the Zstandard file is damaged" in refused(path, *MAP)
+    path.write_bytes(cut + rest)
+    assert dry_run(path, *MAP)["rows"] == 80
+    path.write_bytes(cut + rest + zstandard.compress(row.encode() * 40) + zstandard.compress(row.encode()))
+    assert dry_run(path, *MAP)["rows"] == 121
+    path.write_bytes(zstandard.compress(b"x")[:4] + b"junk")
+    assert "the Zstandard file is damaged" in refused(path, *MAP)
+
+
+@pytest.mark.parametrize(
+    ("packed", "kind"),
+    [
+        (lambda octets: gzip.compress(gzip.compress(octets)), "a packed file"),
+        (lambda octets: _zipped("t.csv.gz", gzip.compress(octets)), "a packed file"),
+        (lambda octets: _zipped("t.zip", _zipped("t.csv", octets)), "a packed file"),
+        (lambda octets: gzip.compress(b"SQLite format 3\0" + octets), "a database"),
+        (lambda octets: gzip.compress(b"PAR1" + octets), "a Parquet file"),
+    ],
+)
+def test_what_is_packed_twice_is_named(tmp_path: Path, packed: Callable[[bytes], bytes], kind: str) -> None:
+    path = tmp_path / "packed"
+    path.write_bytes(packed((",".join(COLUMNS) + f"\nann,q,{T0},1,t\n").encode()))
+    assert f"holds {kind}, which is not read from inside" in refused(path)
+
+
+def test_a_log_without_answers_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("user_id,item_id,timestamp,correct,skill_id\n")
+    assert [warning["kind"] for warning in dry_run(path)["warnings"]] == ["no-answers"]
+
+
+def test_one_row_is_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(",".join(COLUMNS) + f"\nann,q,{T0},1,t\n,q,{T0},1,t\n")
+    assert "1 row without a learner was left out." in [warning["text"] for warning in dry_run(path, *MAP)["warnings"]]
 
 
 def test_values() -> None:

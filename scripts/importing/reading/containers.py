@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from scripts.importing.answers import MalformedLog
 
@@ -21,8 +21,16 @@ MOST_TIMES_UNPACKED = 100
 """A file may unpack to a GiB, and to more only while it is at most so many times as large as it was packed."""
 MOST_MEMBERS = 1_000_000
 
+PACKED_AT_ONCE = 1 << 10
+"""Bytes of a Zstandard file, which may become 32,768 times as many in memory."""
+
 GZIP, BZIP2, XZ, ZSTANDARD, ZIP = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
 SQLITE, PARQUET, ARROW = b"SQLite format 3\x00", b"PAR1", b"ARROW1"
+_NOT_INSIDE = dict.fromkeys((GZIP, BZIP2, XZ, ZSTANDARD, ZIP), "a packed file") | {
+    SQLITE: "a database",
+    PARQUET: "a Parquet file",
+    ARROW: "an Arrow file",
+}
 UNPACKING_FAILS = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError)
 
 
@@ -37,6 +45,13 @@ class Member(NamedTuple):
         """Its first bytes, unpacked."""
         with self.open() as stream:
             return stream.read(length)
+
+
+def check_is_text(name: str, first: bytes) -> None:
+    """Raises MalformedLog for the first bytes of a file that can be read by itself, but not inside another."""
+    for mark, kind in _NOT_INSIDE.items():
+        if first.startswith(mark):
+            raise MalformedLog(1, f"{name} holds {kind}, which is not read from inside another file or a directory")
 
 
 def members_of(path: str) -> Iterator[Member]:
@@ -120,10 +135,45 @@ def stream_of(path: str) -> IO[bytes]:
 
 
 def zstandard_stream(packed: IO[bytes]) -> IO[bytes]:
-    """The bytes of a Zstandard file, unpacked. Raises ModuleNotFoundError where the extra is not installed."""
+    """The bytes of a Zstandard file, unpacked. Raises ModuleNotFoundError where the extra is not installed.
+
+    A read raises EOFError where the file ends before its last frame does: the package's own stream ends there silently.
+    """
     import zstandard
 
-    return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True))
+    return cast(IO[bytes], _Unpacked(packed, zstandard.ZstdDecompressor().decompressobj))
+
+
+class _Unpacked(io.RawIOBase):
+    """The frames of a Zstandard file, one after another."""
+
+    def __init__(self, packed: IO[bytes], frame: Callable[[], Any]) -> None:
+        self._packed = packed
+        self._new_frame = frame
+        self._frame: Any = None
+        self._rest = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._ready:
+            piece = self._rest or self._packed.read(PACKED_AT_ONCE)
+            if not piece:
+                if self._frame is not None:
+                    raise EOFError("it ends before its last frame does")
+                return 0
+            if self._frame is None:
+                self._frame = self._new_frame()
+            self._ready = memoryview(self._frame.decompress(piece))
+            self._rest = b""
+            if self._frame.eof:
+                self._rest, self._frame = self._frame.unused_data, None
+        length = min(len(buffer), len(self._ready))
+        buffer[:length] = self._ready[:length]
+        self._ready = self._ready[length:]
+        return length
 
 
 def bounded(stream: IO[bytes], packed: int, kind: str, below: IO[bytes] | None = None) -> IO[bytes]:

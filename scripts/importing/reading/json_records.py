@@ -88,7 +88,9 @@ def _more(text: io.TextIOWrapper, number: int, size: int) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+    if isinstance(error, RecursionError):
+        return "its lists or objects are nested too deeply"
+    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
 
 
 def flat(record: Record, prefix: str = "", depth: int = 0) -> dict[str, str]:
