@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ from scripts.importing.answers import MalformedLog
 from scripts.importing.mapping import Wishes
 from scripts.importing.options import Treatment, file_options
 from scripts.importing.prepared import prepared
-from scripts.structure.files import read_structure
+from scripts.structure.files import StructureFile, read_structure
 from scripts.structure.graph import put_together
 from scripts.structure.rows import planned, read_stored, write
 from scripts.trial.place import Place, default_directory
@@ -84,9 +84,10 @@ def try_log(
     """Try the predictor on the answer log FILE: import it, learn from it, and measure the predictions.
 
     A fifth of the learners is left out of the training, and the figures are about them. Nothing outside DIR is written.
-    Where DIR holds an earlier trial, that is replaced.
+    Where DIR holds an earlier trial, that is replaced once FILE has been read.
     """
-    place = Place(output or default_directory(file), file)
+    place = Place(output or default_directory(file))
+    files = [_structure_file(path) for path in structure]
     seconds: dict[str, float] = {}
     try:
         with _step("Importing", seconds), prepared(file, wishes, treatment) as log:
@@ -95,8 +96,9 @@ def try_log(
                 raise Usage(f"{click.format_filename(file)}: it holds no answers.")
             for doubt in log.doubts:
                 note(f"Warning: {doubt.text}")
+            place.begin(file)
             import_prepared(log, place.url)
-            structured = _structured(place.url, structure) if structure else None
+            structured = _structured(place.url, files) if files else None
     except (MalformedLog, OSError) as error:
         raise Usage(f"{click.format_filename(file)}: {error}") from None
     except ModuleNotFoundError as error:
@@ -125,8 +127,14 @@ def _step(name: str, seconds: dict[str, float]) -> Iterator[None]:
     seconds[name] = round(time.monotonic() - began, 1)
 
 
-def _structured(url: str, paths: tuple[str, ...]) -> Mapping[str, Any]:
-    files = [read_structure(path, {}, None, None) for path in paths]
+def _structure_file(path: str) -> StructureFile:
+    try:
+        return read_structure(path, {}, None, None)
+    except OSError as error:
+        raise Usage(f"{click.format_filename(path)} cannot be read: {error.strerror or error}.") from None
+
+
+def _structured(url: str, files: Sequence[StructureFile]) -> Mapping[str, Any]:
     with open_writer(url) as writer:
         stored = read_stored(writer)
         found = put_together(files, stored.objectives)

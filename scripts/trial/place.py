@@ -18,22 +18,28 @@ _BESIDE = ("", "-wal", "-shm", "-journal")
 
 
 class Place:
-    """A trial's directory. Raises Usage where it holds anything but an earlier trial, and InputOutput."""
+    """A trial's directory, which stays as it is until `begin`. Raises Usage where it holds anything but a trial."""
 
-    def __init__(self, directory: str, file: str) -> None:
+    def __init__(self, directory: str) -> None:
         self.directory = os.path.abspath(directory)
         self.database = os.path.join(self.directory, "platform.sqlite3")
         self.models = os.path.join(self.directory, "models")
         self.page = os.path.join(self.directory, "trial.html")
         self.report = os.path.join(self.directory, MARK)
-        shown = click.format_filename(directory)
+        self._shown = click.format_filename(directory)
         try:
             if os.path.lexists(self.directory) and (
                 not os.path.isdir(self.directory) or (os.listdir(self.directory) and not os.path.isfile(self.report))
             ):
                 raise Usage(
-                    f"{shown} holds something else than an earlier trial: name another directory with --output."
+                    f"{self._shown} holds something else than an earlier trial: name another directory with --output."
                 )
+        except OSError as error:
+            raise InputOutput(f"{self._shown} cannot be read: {error.strerror}.") from None
+
+    def begin(self, file: str) -> None:
+        """Makes the directory, or removes the earlier trial from it. Raises InputOutput."""
+        try:
             os.makedirs(self.directory, exist_ok=True)
             write_whole(self.report, json.dumps({"file": os.path.basename(file)}) + "\n")
             for end in _BESIDE:
@@ -44,7 +50,7 @@ class Place:
             if os.path.isdir(self.models) and not os.path.islink(self.models):
                 shutil.rmtree(self.models)
         except OSError as error:
-            raise InputOutput(f"{shown} cannot be written: {error.strerror}.") from None
+            raise InputOutput(f"{self._shown} cannot be written: {error.strerror}.") from None
 
     @property
     def url(self) -> str:

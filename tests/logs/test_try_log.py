@@ -108,6 +108,25 @@ def test_an_earlier_trial_is_replaced_and_anything_else_is_kept(tmp_path: Path) 
     assert small.read_text().startswith("user_id")
 
 
+def test_an_earlier_trial_stays_where_the_next_cannot_begin(tmp_path: Path) -> None:
+    """A slip in the file's name or in an option costs nobody an earlier trial, and a new directory is not made."""
+    small, bad, out = tmp_path / "tiny.csv", tmp_path / "bad.csv", tmp_path / "out"
+    small.write_text("user_id,item_id,timestamp,correct,skill_id\nann,i,1700000000,1,s\n")
+    bad.write_text("user_id\nann\n")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    tried(small, "--output", out)
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    tried(bad, "--output", out, code=2)
+    tried(small, "--output", out, "--map", "user_id=nobody", code=2)
+    tried(small, "--output", out, "--structure", bad, code=2)
+    said = tried(small, "--output", out, "--structure", pipe, code=2)
+    assert f"{pipe} cannot be read" in said
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    tried(bad, "--output", tmp_path / "new", code=2)
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_cannot_be_read_is_refused_in_one_line(tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     for text in ("user_id,item_id,timestamp,correct,skill_id\n", "user_id,item_id,timestamp,correct,skill_id\na,b\n"):
