@@ -116,7 +116,8 @@ def _answers(stream: IO[bytes]) -> Iterator[LoggedAnswer]:
                     raise MalformedLog(reached[0], f"{len(row)} fields where the header names {len(columns)}")
                 yield _answer(reached[0], row, place)
     except csv.Error as error:
-        raise MalformedLog(reached[0], str(error)) from None
+        fault = str(error).replace("unexpected end of data", "a quotation mark before the end is not closed")
+        raise MalformedLog(reached[0], fault) from None
 
 
 def _places(columns: Sequence[str]) -> dict[str, int]:

@@ -32,7 +32,7 @@ class Place:
                 not os.path.isdir(self.directory) or (os.listdir(self.directory) and not os.path.isfile(self.report))
             ):
                 raise Usage(
-                    f"{self._shown} holds something else than an earlier trial: name another directory with --output."
+                    f"{self._shown} holds something other than an earlier trial: name another directory with --output."
                 )
         except OSError as error:
             raise InputOutput(f"{self._shown} cannot be read: {error.strerror}.") from None

@@ -144,7 +144,7 @@ def test_an_order_without_times_becomes_ten_minutes_apart_per_learner(log: ReadL
         (HEADER.encode() + b"\xed\xa0\x80\ti\t1\t1\ts\n", 2, "UTF-8"),
         (HEADER.replace("\n", "\tkind\n") + "u\ti\t1\t1\ts\texam\n", 2, "kind is 'exam'"),
         ('user_id,item_id,timestamp,correct,skill_id\n"u"x,i,1,1,s\n', 2, "expected"),
-        ('user_id,item_id,timestamp,correct,skill_id\n"u,i,1,1,s\n', 2, "unexpected end"),
+        ('user_id,item_id,timestamp,correct,skill_id\n"u,i,1,1,s\n', 2, "is not closed"),
         (HEADER + "u\ti\t1\t1\ts\rx\n", 2, "new-line"),
     ],
 )

@@ -282,6 +282,18 @@ def test_a_zstandard_file_that_was_cut_off_is_never_half_a_log(tmp_path: Path) -
     assert "the Zstandard file is damaged" in refused(path, *MAP)
 
 
+def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(tmp_path: Path) -> None:
+    """In the last column, too, where the rest of the file would be a part of one cell."""
+    path = tmp_path / "t.csv"
+    head, row = ",".join(COLUMNS) + "\n", f"ann,q,{T0},1,t\n"
+    for broken in (f'ann,q,{T0},1,"t\n', f'"ann,q,{T0},1,t\n'):
+        for ending in (row * 3, ""):
+            path.write_text(head + row * 2 + broken + ending)
+            assert "line 4: a quotation mark is opened" in refused(path, *MAP)
+    path.write_text(head + row * 2 + f'ann,q,{T0},1,"t ""1""\nor two"\n' + row.rstrip("\n"))
+    assert dry_run(path, *MAP)["rows"] == 4
+
+
 @pytest.mark.parametrize(
     ("packed", "kind"),
     [

@@ -102,9 +102,9 @@ def test_an_earlier_trial_is_replaced_and_anything_else_is_kept(tmp_path: Path) 
     for _ in range(2):
         assert tried(small, "--output", out)["log"]["answers"] == 1
     (out / "trial.json").unlink()
-    assert "holds something else than an earlier trial" in tried(small, "--output", out, code=2)
+    assert "holds something other than an earlier trial" in tried(small, "--output", out, code=2)
     assert sorted(path.name for path in out.iterdir()) == FILES[:3]
-    assert "holds something else" in tried(small, "--output", small, code=2)
+    assert "holds something other" in tried(small, "--output", small, code=2)
     assert small.read_text().startswith("user_id")
 
 

@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import IO
 
 from scripts.importing.answers import MOST_EMPTY_LINES, MalformedLog
@@ -21,6 +22,8 @@ LONGEST_LINE = 1 << 24
 """Characters: pyKT's files hold all answers of a learner in one line."""
 AS_LATIN_1 = "characters are not valid UTF-8 and were read as Latin-1 (--encoding names the encoding)"
 _FALLBACK = "struggle-latin-1"
+_END = "\0end"
+"""A line after the last. Where it is no row by itself, a quotation mark is not closed. No other line holds a NUL."""
 
 
 def decoded(stream: IO[bytes], encoding: str | None, told: dict[str, int]) -> io.TextIOWrapper:
@@ -74,7 +77,7 @@ def text_sheet(
     if len(first) >= LONGEST_HEADER_BYTES and has_header:
         raise MalformedLog(1, f"longer than {LONGEST_HEADER_BYTES} bytes")
     delimiter, columns = _columns(first, has_header, knows)
-    reader = _reader(lines if has_header else _again(first, lines), delimiter)
+    reader = _reader(chain(lines if has_header else _again(first, lines), [_END]), delimiter)
     rows = _rows(reader, len(columns), delimiter == "\t", 1 if has_header else 0)
     return Sheet(file, tuple(columns), rows, "line", told)
 
@@ -114,8 +117,10 @@ def _rows(reader: Iterator[list[str]], width: int, is_tabbed: bool, before: int)
             raise MalformedLog(_number_of(reader, before) or number, str(error)) from None
         except UnicodeError as error:
             raise MalformedLog(_number_of(reader, before) + 1, f"cannot be decoded ({error})") from None
-        if row is None:
+        if row is None or row == [_END]:
             return
+        if row and row[-1].endswith(_END):
+            raise MalformedLog(number + 1, "a quotation mark is opened in this row, and is not closed")
         number = _number_of(reader, before)
         if not row:
             continue
