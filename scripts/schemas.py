@@ -24,9 +24,10 @@ def schemas(name: str) -> None:
     """Print the JSON Schema (2020-12) of one kind of output.
 
     NAME is answer, failure or doctor for predict.py, and batch-line, monitor-report, import-summary, structure-summary,
-    export-summary, trial-report or learner-export for predict_batch.py, monitor.py --json, import_history.py --json,
-    import_structure.py --json, export_history.py --json, try_log.py --json or export_learner.py. The names that begin
-    with worker are for worker.py's lines. The last part of the schema's $id is its version.
+    export-summary, trial-report, learner-export or retention-summary for predict_batch.py, monitor.py --json,
+    import_history.py --json, import_structure.py --json, export_history.py --json, try_log.py --json, export_learner.py
+    or retention.py --json. The names that begin with worker are for worker.py's lines. The last part of the schema's
+    $id is its version.
     """
     click.echo(json.dumps(schema(name), indent=2))
 

@@ -21,6 +21,12 @@ STORED = {
     "StrugglePrediction": ("userId",),
 }
 """Model -> the fields that lead to a learner. The predictions come last: the others refer to them."""
+_DATED = {
+    "PredictionFeedback": ("submittedAt",),
+    "StruggleIndicator": ("detectedAt",),
+    "StrugglePrediction": ("predictedAt", "predictionDate"),
+}
+"""Model -> the field that says how old a row is: the first of these that the table has."""
 
 
 def rows_about(writer: Writer, user_id: str) -> dict[str, list[Row]]:
@@ -51,6 +57,37 @@ def remove_rows_about(writer: Writer, user_id: str) -> dict[str, int]:
         )
         for model in STORED
     }
+
+
+def old_rows(writer: Writer, before_ms: int) -> dict[str, int]:
+    """How many rows of everybody's remove_old_rows would remove, by table."""
+    return {table: len(ids) for table, ids in _old(writer, before_ms).items()}
+
+
+def remove_old_rows(writer: Writer, before_ms: int) -> dict[str, int]:
+    """Removes predictions made before an instant with what belongs to them, and other rows that are older than it.
+
+    before_ms: milliseconds since 1970. Returns the number of rows by table, 0 where a table is absent. All of it is in
+    the writer's transaction. Raises DatabaseUnavailable, and WriteRefused where the database refuses.
+    """
+    models = {default_table(model): model for model in STORED}
+    return {table: writer.delete(models[table], "id", ids) for table, ids in _old(writer, before_ms).items()}
+
+
+def _old(writer: Writer, before_ms: int) -> dict[str, list[str]]:
+    """The ids of the old rows by table, in the order of STORED."""
+    found: dict[str, list[str]] = {}
+    predictions: list[str] = []
+    for model in reversed(STORED):  # the predictions first, because the others go with them
+        fields = _fields(writer, model)
+        dated = next((field for field in _DATED[model] if field in fields), None)
+        ids = {} if dated is None else dict.fromkeys(writer.ids_before(model, dated, before_ms))
+        if "predictionId" in fields:
+            ids |= dict.fromkeys(str(row[0]) for row in writer.select(model, ("id",), "predictionId", predictions))
+        found[default_table(model)] = list(ids)
+        if model == "StrugglePrediction":
+            predictions = list(ids)
+    return {default_table(model): found[default_table(model)] for model in STORED}
 
 
 def _predictions(writer: Writer, user_id: str) -> list[str]:

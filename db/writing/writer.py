@@ -144,6 +144,12 @@ class Writer(Statements):
             tuple(named(_given(kind, value), names) for kind, names, value in zip(kinds, meant, row)) for row in found
         ]
 
+    def ids_before(self, model: str, field: str, instant_ms: int) -> list[str]:
+        """The ids of the rows whose DateTime `field` lies before an instant, in milliseconds since 1970."""
+        at = self._read("DateTime", self._column(model, field))
+        sql = f"SELECT {self._column(model, 'id')} FROM {self._table(model)} WHERE {at} < ?"
+        return [str(identifier) for (identifier,) in self.query(sql, [instant_ms])]
+
     def update(self, model: str, identifier: str, **values: object) -> int:
         """Overwrites fields of the row with that id; returns how many rows were changed, 0 or 1."""
         assignments = ", ".join(f"{self._column(model, field)} = ?" for field in values)

@@ -23,6 +23,7 @@ from scripts.outputs.import_summary import IMPORT_SUMMARY
 from scripts.outputs.learner_export import LEARNER_EXPORT
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
+from scripts.outputs.retention_summary import RETENTION_SUMMARY
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
 from scripts.outputs.trial_report import TRIAL_REPORT
 from scripts.outputs.worker_lines import WORKER_ANSWER, WORKER_FAILURE, WORKER_HELLO, WORKER_REQUEST
@@ -44,6 +45,7 @@ BODIES: dict[str, Schema] = {
     "import-summary": IMPORT_SUMMARY,
     "trial-report": TRIAL_REPORT,
     "learner-export": LEARNER_EXPORT,
+    "retention-summary": RETENTION_SUMMARY,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -60,6 +62,7 @@ TITLES = {
     "export-summary": "What export_history.py --json prints",
     "trial-report": "What try_log.py --json prints",
     "learner-export": "What export_learner.py prints",
+    "retention-summary": "What retention.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
@@ -85,6 +88,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
     "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
     "learner-export": {"1.0.0": "825e209ba28d6526f18a43ab3b5214b18426cc60bb68c035839fd88f8f61f9e8"},
+    "retention-summary": {"1.0.0": "173fc3dc389feda6f7a26942e8fbc02f98113442d97575296813afbc9398639b"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

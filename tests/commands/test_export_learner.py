@@ -16,7 +16,7 @@ from db.writing.stored_about import STORED
 from scripts.export_learner import export_learner
 from scripts.forget_learner import forget_learner
 from tests.support.app_shapes import ask, run
-from tests.support.outputs import check
+from tests.support.outputs import read_output
 
 AT_MS = 1_760_000_000_000
 FACTORS = [{"factor": "retention_score", "weight": 0.4, "description": "Recall is <low> & falling."}]
@@ -70,8 +70,7 @@ def platform(database: str) -> str:
 def exported(url: str, *options: str) -> dict[str, Any]:
     ended = CliRunner().invoke(export_learner, ["her", "--database-url", url, *options])
     assert ended.exit_code == 0, ended.output
-    found: dict[str, Any] = json.loads(ended.stdout)
-    check(found, "learner-export")
+    found: dict[str, Any] = read_output(ended.stdout)
     return found
 
 
@@ -152,5 +151,5 @@ def test_the_page_shows_all_of_it_and_runs_nothing(platform: str, tmp_path: Path
 def test_an_unknown_learner_has_empty_lists(database: str) -> None:
     ended = CliRunner().invoke(export_learner, ["her", "--database-url", database])
     assert ended.exit_code == 0
-    assert set(json.loads(ended.stdout)["rows"].values()) == {0}
+    assert set(read_output(ended.stdout)["rows"].values()) == {0}
     assert ended.stderr == "This id is unknown: no prediction, indicator or feedback is stored under it.\n"

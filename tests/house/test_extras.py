@@ -87,6 +87,7 @@ def test_what_needs_no_extra_works_without(plain: str, demo_copy: str) -> None:
         ("record_outcomes", "--database-url", demo_copy),
         ("export_learner", "nobody", "--database-url", demo_copy),
         ("forget_learner", "nobody", "--database-url", demo_copy),
+        ("retention", "--older-than", "9", "--database-url", demo_copy),
         ("models", "list"),
         ("example_usage",),
         ("create_database", "--sql", "sqlite"),

@@ -31,6 +31,7 @@ ON_PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "monitor": (),
     "predict_batch": (),
     "record_outcomes": (),
+    "retention": ("--older-than", "9"),
     "retrain_model": (),
     "synthetic_platform": (),
     "train_initial_model": (),

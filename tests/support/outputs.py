@@ -29,6 +29,7 @@ _MARKS = {
     "learners_opted_out": "export-summary",
     "learners_left_out": "trial-report",
     "exported_at": "learner-export",
+    "made_before": "retention-summary",
     "user_id": "batch-line",
 }
 """A field that tells one kind of output from those below it."""
