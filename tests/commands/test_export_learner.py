@@ -17,6 +17,7 @@ from scripts.export_learner import export_learner
 from scripts.forget_learner import forget_learner
 from tests.support.app_shapes import ask, run
 from tests.support.outputs import read_output
+from tests.support.postgres_server import Databases
 
 AT_MS = 1_760_000_000_000
 FACTORS = [{"factor": "retention_score", "weight": 0.4, "description": "Recall is <low> & falling."}]
@@ -153,3 +154,19 @@ def test_an_unknown_learner_has_empty_lists(database: str) -> None:
     assert ended.exit_code == 0
     assert set(read_output(ended.stdout)["rows"].values()) == {0}
     assert ended.stderr == "This id is unknown: no prediction, indicator or feedback is stored under it.\n"
+
+
+def test_a_role_that_can_only_read_may_export(postgres_databases: Databases) -> None:
+    url = str(postgres_databases.with_tables())
+    role = f"reader_of_{url.rpartition('/')[2]}"
+    run(
+        url,
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
+        """INSERT INTO learning_objectives (id, "lectureId", objective) VALUES ('o', 'l', 'Draw a nephron')""",
+        """INSERT INTO struggle_indicators (id, "userId", "learningObjectiveId", "indicatorType", severity)
+           VALUES ('i', 'her', 'o', 'LOW_RETENTION', 'HIGH')""",
+    )
+    found = exported(url.replace("postgres@", f"{role}@"))
+    assert [each["objective"] for each in found["indicators"]] == ["Draw a nephron"]

@@ -24,10 +24,12 @@ OBJECTIVE = "action-potentials"
 ON_PLATFORMS: Mapping[str, tuple[str, ...]] = {
     "create_database": (),
     "evaluate_model": (),
+    "export_history": ("--output", "-"),
     "export_learner": ("somebody",),
     "forget_learner": ("somebody",),
     "generate_reviews": (),
     "import_history": (os.path.join(HOUSE, "README.md"),),
+    "import_structure": (os.path.join(HOUSE, "README.md"),),
     "monitor": (),
     "predict_batch": (),
     "record_outcomes": (),
