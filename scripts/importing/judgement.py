@@ -246,12 +246,38 @@ def _of_reading(understood: Understood) -> Iterator[Doubt]:
     for what in _DOUBTFUL:
         if rows := understood.counts[what]:
             kept = what in (NO_SPENT, CUT_IDS)
-            said = f"{rows:,} {what}{'' if kept else ' were left out'}."
-            yield Doubt(
-                "values", rows, said if rows > 1 else said.replace(" rows ", " row ").replace(" were ", " was ")
-            )
+            yield Doubt("values", rows, _sentence(rows, f"{what}{'' if kept else ' were left out'}"))
     for said, times in understood.told.items():
-        yield Doubt("reading", times, f"{times:,} {said}.")
+        yield Doubt("reading", times, _sentence(times, said))
+
+
+_PLURALS = {
+    **{f"{noun}s ": f"{noun} " for noun in ("row", "character", "file", "line", "id", "time", "record", "answer")},
+    " were ": " was ",
+    " are ": " is ",
+    " have ": " has ",
+    " look ": " looks ",
+    " rows of their own": " a row of its own",
+}
+
+
+def _sentence(number: int, plural: str) -> str:
+    """A count in a sentence. plural: what it says of several, without their number.
+
+    >>> _sentence(1, "characters are not valid UTF-8 and were read as Latin-1")
+    '1 character is not valid UTF-8 and was read as Latin-1.'
+    >>> _sentence(1, "response times that are none (negative, or no number)")
+    '1 response time that is none (negative, or no number).'
+    >>> _sentence(1, "files have other columns and were not read")
+    '1 file has other columns and was not read.'
+    >>> _sentence(1200, "rows without a time were left out")
+    '1,200 rows without a time were left out.'
+    """
+    said = f" {plural}."
+    if number == 1:
+        for many, one in _PLURALS.items():
+            said = said.replace(many, one)
+    return f"{number:,}{said}"
 
 
 def left_out(understood: Understood) -> dict[str, int]:

@@ -294,6 +294,16 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_rows(tmp_path: Path) ->
     assert dry_run(path, *MAP)["rows"] == 4
 
 
+def test_rows_between_two_stray_quotation_marks_are_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    row, stray = f"ann,q,{T0},1,t\n", f'ann,q,{T0},1,"t\n'
+    path.write_text(",".join(COLUMNS) + "\n" + stray + row * 2 + stray + row)
+    said = {warning["text"]: warning["rows"] for warning in dry_run(path, *MAP)["warnings"]}
+    assert said["3 lines inside quotation marks look like rows of their own, and were read as a part of a cell."] == 3
+    path.write_text(",".join(COLUMNS) + "\n" + row + f'ann,"q\nof two, or three, lines",{T0},1,t\n')
+    assert not any("quotation" in warning["text"] for warning in dry_run(path, *MAP)["warnings"])
+
+
 @pytest.mark.parametrize(
     ("packed", "kind"),
     [

@@ -21,6 +21,7 @@ LONGEST_HEADER_BYTES = 1 << 16
 LONGEST_LINE = 1 << 24
 """Characters: pyKT's files hold all answers of a learner in one line."""
 AS_LATIN_1 = "characters are not valid UTF-8 and were read as Latin-1 (--encoding names the encoding)"
+SWALLOWED = "lines inside quotation marks look like rows of their own, and were read as a part of a cell"
 _FALLBACK = "struggle-latin-1"
 _END = "\0end"
 """A line after the last. Where it is no row by itself, a quotation mark is not closed. No other line holds a NUL."""
@@ -78,7 +79,7 @@ def text_sheet(
         raise MalformedLog(1, f"longer than {LONGEST_HEADER_BYTES} bytes")
     delimiter, columns = _columns(first, has_header, knows)
     reader = _reader(chain(lines if has_header else _again(first, lines), [_END]), delimiter)
-    rows = _rows(reader, len(columns), delimiter == "\t", 1 if has_header else 0)
+    rows = _rows(reader, len(columns), delimiter, 1 if has_header else 0, told)
     return Sheet(file, tuple(columns), rows, "line", told)
 
 
@@ -108,7 +109,8 @@ def _reader(lines: Iterator[str] | list[str], delimiter: str) -> Iterator[list[s
     return csv.reader(lines, delimiter=delimiter)
 
 
-def _rows(reader: Iterator[list[str]], width: int, is_tabbed: bool, before: int) -> Iterator[Row]:
+def _rows(reader: Iterator[list[str]], width: int, delimiter: str, before: int, told: dict[str, int]) -> Iterator[Row]:
+    is_tabbed = delimiter == "\t"
     number = before
     while True:
         try:
@@ -121,7 +123,9 @@ def _rows(reader: Iterator[list[str]], width: int, is_tabbed: bool, before: int)
             return
         if row and row[-1].endswith(_END):
             raise MalformedLog(number + 1, "a quotation mark is opened in this row, and is not closed")
-        number = _number_of(reader, before)
+        above, number = number, _number_of(reader, before)
+        if number > above + 1 and width > 2 and (swallowed := _swallowed(row, width, delimiter)):
+            told[SWALLOWED] = told.get(SWALLOWED, 0) + swallowed
         if not row:
             continue
         if len(row) != width:
@@ -132,6 +136,12 @@ def _rows(reader: Iterator[list[str]], width: int, is_tabbed: bool, before: int)
             else:
                 raise MalformedLog(number, f"{len(row)} fields where the header names {width}")
         yield number, [_unquoted(value) for value in row] if is_tabbed else row
+
+
+def _swallowed(row: list[str], width: int, delimiter: str) -> int:
+    """How many lines inside the cells of a row have as many fields as a row has."""
+    inner = (line for cell in row if "\n" in cell for line in cell.splitlines()[1:])
+    return sum(line.count(delimiter) == width - 1 for line in inner)
 
 
 def _number_of(reader: Iterator[list[str]], before: int) -> int:
