@@ -112,7 +112,7 @@ def _add_sheets(sheets: _Sheets, wishes: Wishes, log: StagedLog, progress: Progr
         usual = chosen.usual if chosen is not None else ()
         told.update({said: times for said, times in sheet.told.items() if times and said not in usual})
     if mapped is None or mapped.clock is None:
-        raise MalformedLog(1, "the file is empty")
+        raise MalformedLog(1, "there is no file with rows in it")
     if others:
         told["files have other columns and were not read"] = others
     log.order_only, log.is_numbered = mapped.order_only, mapped.orders_answers

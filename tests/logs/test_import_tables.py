@@ -320,6 +320,16 @@ def test_what_is_packed_twice_is_named(tmp_path: Path, packed: Callable[[bytes],
     assert f"holds {kind}, which is not read from inside" in refused(path)
 
 
+def test_a_directory_or_a_zip_without_files_is_called_that(tmp_path: Path) -> None:
+    path = tmp_path / "empty.zip"
+    zipfile.ZipFile(path, "w").close()
+    assert "the zip file holds no file" in refused(path)
+    path.write_bytes(_zipped("t.csv", b""))
+    assert "there is no file with rows in it" in refused(path)
+    (tmp_path / "directory").mkdir()
+    assert "there is no file with rows in it" in refused(tmp_path / "directory")
+
+
 def test_a_log_without_answers_is_warned_of(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("user_id,item_id,timestamp,correct,skill_id\n")

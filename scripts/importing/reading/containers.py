@@ -21,6 +21,7 @@ MOST_TIMES_UNPACKED = 100
 """A file may unpack to a GiB, and to more only while it is at most so many times as large as it was packed."""
 MOST_MEMBERS = 1_000_000
 
+_EMPTY_ZIP = b"PK\x05\x06"
 PACKED_AT_ONCE = 1 << 10
 """Bytes of a Zstandard file, which may become 32,768 times as many in memory."""
 
@@ -69,6 +70,8 @@ def members_of(path: str) -> Iterator[Member]:
 def _unpacked(path: str, in_directory: bool = False) -> Iterator[Member]:
     with opened(path) as plain:
         first = plain.read(16)
+    if first.startswith(_EMPTY_ZIP) and not in_directory:
+        raise MalformedLog(1, "the zip file holds no file")
     if first.startswith(ZIP) and not in_directory:
         yield from _zipped(path)
         return
