@@ -722,6 +722,10 @@ def test_a_signal_at_any_moment(number: signal.Signals) -> None:
             assert number == signal.SIGINT
             assert b"predict.py" not in result.stderr.replace(PREDICT.encode(), b""), result.stderr
             assert read_output(result.stdout)["probability"]
+        elif result.code == 0 and b"<function _get_module_lock" in result.stderr:
+            # One fell to a callback of Python's imports, which drops it and may leave a lock held until our deadline.
+            assert number == signal.SIGINT
+            assert read_output(result.stdout)["probability"]
         elif result.code == 0:
             result.is_whole()
         elif result.code == INTERRUPTED.get(number):
