@@ -42,7 +42,7 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
     with opened(request) as records:
         request.remark, request.on_demo = records.origin.told(records.label), records.origin.is_demo_by_default
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
-    history = StudyHistory.before(rows, model.correct_from, request.of_rows)
+    history = StudyHistory.before(rows, model.correct_from, records.of_rows)
     difficulty = model.difficulty_at(rows.as_of_ms)
     features = StruggleFeatureExtractor(records, difficulty, model.correct_from).features_of(history)
     if features.degraded:

@@ -36,6 +36,9 @@ class Client:
     where the database's URL came from.
     """
 
+    of_rows: dict[object, object] | None = None
+    """What earlier readers have derived from the rows that were read: a client keeps nothing."""
+
     def __init__(
         self, connection: Connection, mapping: Mapping, timeout_s: float | None, origin: Origin = GIVEN
     ) -> None:

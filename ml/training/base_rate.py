@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ml.evaluation.metrics import logistic
-from ml.training.calibration import LEAST_SLOPE, balancing_offset
+from ml.training.calibration import LEAST_SLOPE, balancing_offset, likeliest_line
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,16 +53,7 @@ def first_line(logits: Floats, y: Floats, learners: npt.NDArray[np.int64], sprea
     """
     w = weights * discounts(learners, weights)
     design = np.column_stack([logits, np.ones(len(logits))])
-    rest, evidence = np.array([1.0, 0.0]), np.array([SLOPE_SPREAD**-2, spread**-2])
-    line = rest
-    for _ in range(50):
-        p = logistic(design @ line)
-        gradient = design.T @ (w * (p - y)) + evidence * (line - rest)
-        hessian = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(evidence)
-        step = np.linalg.solve(hessian, gradient)
-        line = line - np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < 1e-10:
-            break
+    line, hessian = likeliest_line(design, y, w, np.array([SLOPE_SPREAD**-2, spread**-2]))
     left = float(np.sqrt(np.linalg.inv(hessian)[1, 1]))
     return Line(max(LEAST_SLOPE, float(line[0])), float(line[1]), min(spread, left))
 

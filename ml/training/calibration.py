@@ -25,17 +25,28 @@ def calibration(
     w = np.ones(len(y)) if weights is None else weights
     level = np.zeros(len(y), np.int64) if levels is None else levels
     design = np.column_stack([logits, level[:, None] == np.arange(level.max(initial=0) + 1)]).astype(float)
+    evidence = np.append(SLOPE_EVIDENCE, np.full(design.shape[1] - 1, OFFSET_EVIDENCE))
+    line, _ = likeliest_line(design, y, w, evidence)
+    return max(LEAST_SLOPE, float(line[0])), float(line[1:].mean())
+
+
+def likeliest_line(design: Floats, y: Floats, weights: Floats, evidence: Floats) -> tuple[Floats, Floats]:
+    """The coefficients under which the outcomes are likeliest, and the curvature there.
+
+    design: one row per outcome; its first column is the logit. evidence: how firmly each coefficient is held, the first
+    at 1 and the others at 0.
+    """
     rest = np.eye(1, design.shape[1])[0]
-    line, evidence = rest, np.append(SLOPE_EVIDENCE, np.full(design.shape[1] - 1, OFFSET_EVIDENCE))
+    line = rest
     for _ in range(50):
         p = logistic(design @ line)
-        gradient = design.T @ (w * (p - y)) + evidence * (line - rest)
-        hessian = (design * (w * p * (1 - p))[:, None]).T @ design + np.diag(evidence)
+        gradient = design.T @ (weights * (p - y)) + evidence * (line - rest)
+        hessian = (design * (weights * p * (1 - p))[:, None]).T @ design + np.diag(evidence)
         step = np.linalg.solve(hessian, gradient)
         line = line - np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:
             break
-    return max(LEAST_SLOPE, float(line[0])), float(line[1:].mean())
+    return line, hessian
 
 
 def balancing_offset(logits: Floats, y: Floats, weights: Floats) -> float:

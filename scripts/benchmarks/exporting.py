@@ -14,7 +14,7 @@ from contextlib import ExitStack
 
 import click
 
-from scripts.benchmarks.importing import POSTGRESQL, SQLITE, write_log
+from scripts.benchmarks.importing import POSTGRESQL, SQLITE, of_made_up_logs, write_log
 from scripts.benchmarks.processes import CannotMeasure, Cost, cost_of, postgres, postgres_version
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import SQLITE_VERSION, Run, this_run
@@ -33,8 +33,7 @@ LINEAR_WITHIN = 1.3
     show_default=True,
     help="Answers of the larger platform. A million take some minutes, most of them for making the platform.",
 )
-@click.option("--seed", default=1, show_default=True, help="Another seed draws other answers.")
-@click.option("--postgres/--no-postgres", "asks_postgres", default=True, help="Measure PostgreSQL, too.")
+@of_made_up_logs
 def exporting(answers: int, seed: int, asks_postgres: bool) -> Report:
     """Time and memory of exporting a platform's answers, by their number, from both databases."""
     with ExitStack() as stack:

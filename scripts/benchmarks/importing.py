@@ -10,9 +10,10 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import product
+from typing import Any
 
 import click
 
@@ -30,6 +31,16 @@ AT_ONCE = 1000
 SQLITE, POSTGRESQL, EARLIER = "SQLite", "PostgreSQL", "SQLite, the earlier commit"
 
 
+def of_made_up_logs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of benchmarks that are measured on such logs, in both databases."""
+    for option in (
+        click.option("--postgres/--no-postgres", "asks_postgres", default=True, help="Measure PostgreSQL, too."),
+        click.option("--seed", default=1, show_default=True, help="Another seed draws other answers."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @reported
 @click.option(
@@ -39,8 +50,7 @@ SQLITE, POSTGRESQL, EARLIER = "SQLite", "PostgreSQL", "SQLite, the earlier commi
     show_default=True,
     help="Answers of the larger log. Ten million take about half an hour and 15 GB of temporary files.",
 )
-@click.option("--seed", default=1, show_default=True, help="Another seed draws other answers.")
-@click.option("--postgres/--no-postgres", "asks_postgres", default=True, help="Measure PostgreSQL, too.")
+@of_made_up_logs
 @click.option(
     "--base",
     type=click.Path(exists=True, file_okay=False),

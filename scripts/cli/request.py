@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         def origin(self) -> Origin: ...
         @property
         def label(self) -> str: ...
+        @property
+        def of_rows(self) -> dict[object, object] | None: ...
         def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows: ...
         def __enter__(self) -> Records: ...
         def __exit__(
@@ -50,8 +52,8 @@ class Request:
     began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
     person should be told about the database that was read. on_demo: whether it is the demo because nobody named
     another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
-    open database of a process that answers many requests; None opens one for this request. of_rows: what earlier
-    requests derived from the same rows, where they are kept. within: does the work, and keeps the deadline.
+    open database of a process that answers many requests; None opens one for this request. within: does the work, and
+    keeps the deadline.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
@@ -73,7 +75,6 @@ class Request:
         self.doctor = False
         self.say: Callable[[str], object] = say
         self.records: Records | None = None
-        self.of_rows: dict[object, object] | None = None
         self.within: Callable[[float, Callable[[], dict[str, object]]], dict[str, object]] = within
         self.remark = ""
         self.on_demo = False

@@ -74,7 +74,7 @@ class KeptDatabase:
         self._connections, self.origin, self.label = self._opened()
 
     def records(self, request: Request) -> KeptRecords:
-        """The database for one request, which gets what is derived from the rows as its `of_rows`."""
+        """The database for one request."""
         mark = self._marks()
         with self._lock:
             if mark != self._mark:
@@ -128,6 +128,8 @@ class KeptRecords:
         self.label = label
         self.is_reading = False
         """Whether a read has begun and not ended; where the request is over, its session must not be used again."""
+        self.of_rows: dict[object, object] | None = None
+        """What earlier requests have derived from the rows that were read."""
         self._request = request
 
     def read(self, user_id: str, objective_id: str, as_of_ms: int | None, window: Window) -> StudyRows:
@@ -136,7 +138,7 @@ class KeptRecords:
         left_s = max(SHORTEST_READ_S, request.began + request.timeout_s - EARLIER_S - time.monotonic())
         self.is_reading = True
         try:
-            found, request.of_rows = self.connections.read_kept(user_id, objective_id, as_of_ms, window, left_s)
+            found, self.of_rows = self.connections.read_kept(user_id, objective_id, as_of_ms, window, left_s)
             return found
         finally:
             self.is_reading = False

@@ -22,6 +22,7 @@ from ml.study.visits import visits_of
 from scripts.import_history import import_history
 from scripts.importing.answers import ORDER_STEP_MS, START_OF_COUNT_MS
 from tests.conftest import need
+from tests.support.imports import TABLES
 
 Import = Callable[..., Any]  # see the fixture `imported`
 Tables = dict[str, list[tuple[object, ...]]]
@@ -29,15 +30,6 @@ Tables = dict[str, list[tuple[object, ...]]]
 HEADER = "user_id\titem_id\ttimestamp\tcorrect\tskill_id\tkind\n"
 T0 = 1447727791  # 2015-11-17T02:36:31Z
 FAR_MS = 4_000_000_000_000
-TABLES = (
-    "users",
-    "learning_objectives",
-    "cards",
-    "reviews",
-    "study_sessions",
-    "performance_metrics",
-    "validation_responses",
-)
 
 
 def row(
