@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -27,13 +26,12 @@ from scripts.pages import templates
 from scripts.service import create_app
 from scripts.serving import docs
 from scripts.try_log import try_log
-from tests.conftest import need
+from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, judged
 from tests.support.small_platform import make_platform
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 AS_OF = "2025-10-09T08:53:20Z"
 NAMES = ("monitor", "small", "empty", "model", "no-card", "trial", "small-trial", "docs")
-SUPPORT = Path(HOUSE, "tests", "support", "axe")
 
 
 def document(name: str) -> dict[str, object]:
@@ -187,52 +185,12 @@ def test_commands_that_write_no_page_load_no_template_engine() -> None:
     assert done.stdout == "False\n"
 
 
-def in_chromium(page: Path, profile: Path, *options: str) -> str:
-    command = [*(need("chromium"), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"), *options]
-    command += [f"--user-data-dir={profile}", "--virtual-time-budget=20000", f"file://{page}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, which judges a page by the rules for accessible content."""
-    home = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(SUPPORT / name, home)
-    install = [need("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    subprocess.run(install, cwd=home, check=True, capture_output=True, timeout=120)
-    return (home / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def judged(page: Path, axe: str, workshop: Path, options: Sequence[str] = ()) -> tuple[list[str], float]:
-    """What axe finds against a page, and how many pixels the page is wider than the window."""
-    written = page.read_text(encoding="utf-8")
-    opened = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", written)  # or axe could not run
-    script = (
-        f"<script>{axe}</script><script>document.querySelectorAll('details').forEach(each => each.open = true);"
-        "axe.run().then(found => {"
-        "const told = found.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 200)).join(' ; '));"
-        "const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;"
-        "document.body.textContent = 'FOUND' + JSON.stringify([told, wide]) + 'END'; })</script>"
-    )
-    copy = workshop / page.name
-    copy.write_text(opened.replace("</body>", script + "</body>"), encoding="utf-8")
-    shown = in_chromium(copy, workshop / "profile", *options)
-    found = re.search(r"FOUND(.*)END", shown, re.DOTALL)
-    assert found, shown[-500:]
-    told, wide = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-    return told, wide
-
-
-DAY, NIGHT = "--window-size=1280,1000", "--blink-settings=preferredColorScheme=0"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *((name, (NIGHT, "--window-size=500,900")) for name in NAMES),
-        *((name, (DAY,)) for name in ("monitor", "model", "trial")),
+        *((name, NIGHT_ON_A_PHONE) for name in NAMES),
+        *((name, DAY) for name in ("monitor", "model", "trial")),
     ],
 )
 def test_axe_finds_nothing_against_a_page_by_day_and_at_night_on_a_phone(
