@@ -18,6 +18,7 @@ import click
 import db
 from ml.model import load_whole
 from ml.study.visits import threshold_of
+from scripts.auditing.audited import audited
 from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN
@@ -43,6 +44,7 @@ with extras:
 
 @command({0: "the model was measured", UNKNOWN: ""})
 @extras.required
+@audited(learner="explain")
 @database_options(needed=names_workers)
 @model_option()
 @learners_option("--learners", "Measure only on the learners whom FILE names.")

@@ -24,6 +24,7 @@ if __package__ in (None, ""):
 
 import db
 from db.stored_answers import count_answers, stream_answers
+from scripts.auditing.audited import audited, tell_audit_log
 from scripts.cli.command import as_record, command, note
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
@@ -60,6 +61,7 @@ class Options(NamedTuple):
 
 
 @command({0: "the log is written"})
+@audited(settings=("pseudonymise",))
 @database_options()
 @click.option(
     "--output",
@@ -103,6 +105,7 @@ def export_history(options: Options) -> None:
         with _opened(options.output) as file:
             answers = shown(chain.from_iterable(batches), "exporting answers", total, options.quiet)
             _write(file, exported(answers, named, options.correct_from, options.times, counts))
+    tell_audit_log(**{name: counts[name] for name in ("rows", "learners", "answers")})
     summary = {
         **{name: counts[name] for name in ("rows", "learners", "answers", "validation_scores", "rounded_scores")},
         "learners_opted_out": counts["learners_opted_out"],

@@ -15,6 +15,7 @@ if __package__ in (None, ""):
 from db.writing.open import open_writer
 from db.writing.stored_about import remove_rows_about
 from ml.storage.registry import STATE, Registry
+from scripts.auditing.audited import audited, tell_audit_log
 from scripts.cli.command import command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
@@ -23,6 +24,7 @@ from scripts.cli.options import Id, json_option, models_dir_option
 
 @command({0: "everything that was found is removed"})
 @click.argument("user_id", type=Id())
+@audited(learner="user_id")
 @database_options(writes=lambda options: True, looks_for_env_file=lambda options: False)
 @models_dir_option
 @json_option
@@ -41,6 +43,7 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, models_d
         raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
     with open_writer(database_url, schema_path=schema) as writer:
         removed = remove_rows_about(writer, user_id)
+    tell_audit_log(**removed)
     if os.path.lexists(os.path.join(models_dir, STATE)):
         registry = Registry(models_dir)
         with registry.locked():

@@ -25,6 +25,7 @@ from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
 from ml.storage import model_file
 from ml.storage.registry import Registry
+from scripts.auditing.audited import audit_log_option, audited, tell_audit_log
 from scripts.cli.command import group, note
 from scripts.cli.options import json_option, models_dir_option
 from scripts.cli.streams import in_one_line
@@ -33,6 +34,7 @@ from scripts.cli.streams import in_one_line
 @group
 @models_dir_option
 @json_option
+@audit_log_option
 @click.pass_context
 def models(context: click.Context, models_dir: str, as_json: bool) -> None:
     """Manage which model answers: list the versions, show one, promote one, return to the one before, remove old ones.
@@ -98,12 +100,14 @@ def show(obj: tuple[Registry, bool], version: str) -> None:
     metavar="TEXT",
     help="The reason, which promotions.jsonl keeps.",
 )
+@audited(settings=("version",), option=False)
 @click.pass_obj
 def promote(obj: tuple[Registry, bool], version: str, why: str) -> None:
     """Let VERSION answer from now on."""
     registry, as_json = obj
     with registry.locked():
         before = registry.promote(version, _now(), why)
+    tell_audit_log(before=before or "none")
     _say(as_json, {"current": version, "before": before}, f"{version} answers now; before: {before or 'none'}")
 
 
@@ -115,6 +119,7 @@ def promote(obj: tuple[Registry, bool], version: str, why: str) -> None:
     metavar="TEXT",
     help="The reason, which promotions.jsonl keeps.",
 )
+@audited(option=False)
 @click.pass_obj
 def rollback(obj: tuple[Registry, bool], why: str) -> None:
     """Return to the version that answered before the current one."""
@@ -122,17 +127,20 @@ def rollback(obj: tuple[Registry, bool], why: str) -> None:
     with registry.locked():
         left, _ = _current(registry)
         now = registry.rollback(_now(), why)
+    tell_audit_log(before=left or "none", current=now or "none")
     _say(as_json, {"current": now, "before": left}, f"{now or 'the shipped model'} answers now; before: {left}")
 
 
 @models.command()
 @click.argument("version")
+@audited(settings=("version",), option=False)
 @click.pass_obj
 def remove(obj: tuple[Registry, bool], version: str) -> None:
     """Remove VERSION for good, with its card and difficulty table. The version that answers is never removed."""
     registry, as_json = obj
     with registry.locked():
         removed = registry.remove(version)
+    tell_audit_log(files=len(removed))
     _say(as_json, {"removed": removed}, f"removed: {', '.join(removed)}")
 
 
@@ -140,6 +148,7 @@ def remove(obj: tuple[Registry, bool], version: str) -> None:
 @click.option(
     "--keep", type=click.IntRange(0), required=True, metavar="N", help="How many of the newest versions stay."
 )
+@audited(settings=("keep",), option=False)
 @click.pass_obj
 def prune(obj: tuple[Registry, bool], keep: int) -> None:
     """Remove old versions, with their cards and difficulty tables.
@@ -149,6 +158,7 @@ def prune(obj: tuple[Registry, bool], keep: int) -> None:
     registry, as_json = obj
     with registry.locked():
         removed = registry.prune(keep)
+    tell_audit_log(files=len(removed))
     _say(as_json, {"removed": removed}, f"removed: {', '.join(removed) or 'nothing'}")
 
 

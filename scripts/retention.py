@@ -16,6 +16,7 @@ from db.writing.open import open_writer
 from db.writing.stored_about import old_rows, remove_old_rows
 from ml.instants import iso
 from ml.study.history import DAY_MS
+from scripts.auditing.audited import audited, tell_audit_log
 from scripts.cli.command import command, note
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
@@ -25,6 +26,7 @@ MOST_DAYS = 36_500
 
 
 @command({0: "the old rows are counted, or removed where --delete is given"})
+@audited(settings=("days", "delete"))
 @database_options(
     demo=False, writes=lambda options: bool(options["delete"]), looks_for_env_file=lambda options: not options["delete"]
 )
@@ -48,6 +50,7 @@ def retention(days: int, delete: bool, database_url: str, schema: str | None, as
     with open_writer(database_url, schema_path=schema, read_only=not delete) as writer:
         before_ms = writer.now_ms() - days * DAY_MS
         rows = remove_old_rows(writer, before_ms) if delete else old_rows(writer, before_ms)
+    tell_audit_log(**rows)
     if as_json:
         click.echo(json.dumps({"made_before": iso(before_ms), "removed": delete, "rows": rows}))
         return

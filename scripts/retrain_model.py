@@ -16,6 +16,7 @@ if __package__ in (None, ""):
 
 import db
 from ml.storage.registry import Registry
+from scripts.auditing.audited import audited
 from scripts.cli.command import as_record, command
 from scripts.cli.counted import counted
 from scripts.cli.database_options import database_options
@@ -41,6 +42,7 @@ with extras:
 
 @command({0: "the challenger is promoted, or it is kept and the reason is printed", UNDER_WAY: ""})
 @extras.required
+@audited()
 @click.option(
     "--since",
     default="7 days ago",

@@ -16,6 +16,7 @@ if __package__ in (None, ""):
 import click
 
 from ml.errors import NotProven
+from scripts.auditing.audited import audited
 from scripts.cli.command import as_record, command
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import Usage
@@ -44,6 +45,7 @@ with extras:
     }
 )
 @extras.required
+@audited()
 @database_options(
     several=True,
     models=True,

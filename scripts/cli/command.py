@@ -20,6 +20,7 @@ import click
 
 from scripts.cli.exits import (
     BUG,
+    DONE,
     MEANINGS,
     TO_LOOK_AT,
     UNDER_WAY,
@@ -137,11 +138,20 @@ def _end(run: Callable[[], Any]) -> NoReturn:
         raise
     except BaseException as error:
         failure = _failure(error)
-        code, _ = ending(failure)
+        code = code_of(error)
         _fall_silent_where_nobody_reads()
         note(f"Error: {_sentence(failure, code)}")
         sys.exit(code)
     sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code with which a command ends that raises this error."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else DONE if error.code is None else TO_LOOK_AT
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    return ending(_failure(error))[0]
 
 
 def _failure(error: BaseException) -> BaseException:

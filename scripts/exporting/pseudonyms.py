@@ -9,6 +9,7 @@ import secrets
 
 import click
 
+from ml.places import content_of
 from scripts.cli.exits import InputOutput, Misconfigured
 from scripts.cli.output_file import open_beside
 
@@ -16,6 +17,7 @@ PRIVATE = 0o600
 KEY_BYTES = 32
 LENGTH = 20
 """Hexadecimal digits: 80 bits, so that among a million learners two with one pseudonym are out of the question."""
+KEY_NAME = 8
 
 
 class Pseudonyms:
@@ -27,6 +29,11 @@ class Pseudonyms:
     def of(self, learner_id: str) -> str:
         """The learner's pseudonym."""
         return hmac.new(self._key, learner_id.encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:LENGTH]
+
+    @property
+    def key_name(self) -> str:
+        """A name of the key, by which two keys are told apart and which tells nothing about either."""
+        return self.of("")[:KEY_NAME]  # no learner has an empty id
 
 
 def unkept() -> Pseudonyms:
@@ -53,6 +60,18 @@ def kept_in(path: str) -> Pseudonyms:
     except OSError as error:
         said = f"The key {click.format_filename(path)} cannot be read or written: {error.strerror}."
         raise InputOutput(said) from None
+    return _under(found, path)
+
+
+def read_from(path: str) -> Pseudonyms:
+    """Pseudonyms under the key in a file, which must be there. Raises InputOutput, Misconfigured."""
+    try:
+        return _under(content_of(path, 4 * KEY_BYTES), path)
+    except OSError as error:
+        raise InputOutput(f"The key {click.format_filename(path)} cannot be read: {error.strerror}.") from None
+
+
+def _under(found: bytes, path: str) -> Pseudonyms:
     if not re.fullmatch(rb"[0-9a-f]{%d}\n?" % (2 * KEY_BYTES), found):
-        raise Misconfigured(f"{click.format_filename(path)} is not a key that an earlier export made.")
+        raise Misconfigured(f"{click.format_filename(path)} is not a key that an earlier run made.")
     return Pseudonyms(bytes.fromhex(found.decode()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.outputs.parts import COUNT, INSTANT, TEXT, TEXTS, Schema, described, list_of, or_null, record
+from scripts.outputs.parts import COUNT, INSTANT, INTEGER, TEXT, TEXTS, Schema, described, list_of, or_null, record
 
 _ROW: Schema = {
     "type": "object",
@@ -31,5 +31,22 @@ LEARNER_EXPORT: Schema = record(
         ),
         "indicators": list_of(record({"objective": _OBJECTIVE, "row": _ROW})),
         "feedback": list_of(record({"row": _ROW})),
+        "actions": described(
+            or_null(
+                list_of(
+                    record(
+                        {
+                            "at": INSTANT,
+                            "command": TEXT,
+                            "exit_code": described(or_null(INTEGER), "Null where the command did not end by itself."),
+                            "counts": described(
+                                {"type": "object", "additionalProperties": True}, "How many rows it showed or removed."
+                            ),
+                        }
+                    )
+                )
+            ),
+            "The earlier commands on this learner, from the audit log; null where no log is named.",
+        ),
     }
 )

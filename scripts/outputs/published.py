@@ -87,7 +87,10 @@ VERSIONS: dict[str, dict[str, str]] = {
     "import-summary": {"1.0.0": "84ed9f16d75c5cf4585d2bdf3df8113b733c3d715cf7083c65b554726a022d78"},
     "export-summary": {"1.0.0": "933e5009844283da0df65853d60f5c2fc47136e4ce97067f4a952aeaf040774b"},
     "trial-report": {"1.0.0": "a3a821bbe9b21992ee9aafb606f85b886ba759297f822d42f19f794a1a9cb22b"},
-    "learner-export": {"1.0.0": "825e209ba28d6526f18a43ab3b5214b18426cc60bb68c035839fd88f8f61f9e8"},
+    "learner-export": {
+        "1.0.0": "825e209ba28d6526f18a43ab3b5214b18426cc60bb68c035839fd88f8f61f9e8",
+        "1.1.0": "79d3f77dc3770dcace97138b6af00f7d562e76a2eb8c38b30735c7a04d3dee81",
+    },
     "retention-summary": {"1.0.0": "173fc3dc389feda6f7a26942e8fbc02f98113442d97575296813afbc9398639b"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
