@@ -5,7 +5,8 @@ ml/features/estimated.py computes them, from the deployment's difficulty table a
 
 from __future__ import annotations
 
-from ml.features.feature import FULL_SUPPORT, Feature, compared, counted_on_log, part, percent
+from ml.features.amounts import LESS, MORE, SAME, compared, counted_on_log, share
+from ml.features.feature import FULL_SUPPORT, Feature
 
 _DIFFICULTY = "The difficulty table, without the learner's own answers"
 _BOTH = "The difficulty table, and the ability from the learner's answers"
@@ -22,8 +23,8 @@ EXPECTATION_FEATURES = (
         ends=_SURE,
         source=f"{_BOTH} and results on the objective.",
         subject="expected",
-        amount=percent,
-        sentence="what is known of the objective and the learner puts the chance of a struggle at [-only ]#",
+        amount=share,
+        sentence="what is known of the objective and the learner puts the chance of a struggle at [-only ]{share}",
         missing="other learners' visits to this objective from which to estimate the chance of a struggle",
     ),
     Feature(
@@ -35,8 +36,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none wrong, 1 = all wrong",
         source=f"{_BOTH} and results at the start of visits to the objective.",
         subject="expected",
-        amount=part,
-        sentence="this learner is expected to get [-only ]# of the first answers of this visit wrong",
+        amount=share,
+        sentence="this learner is expected to get [-only ]{share} of the first answers of this visit wrong",
+        at_0="this learner is expected to get none of the first answers of this visit wrong",
+        at_1="this learner is expected to get all of the first answers of this visit wrong",
         missing="other learners' first answers in visits to this objective from which to estimate mistakes",
     ),
     Feature(
@@ -48,8 +51,8 @@ EXPECTATION_FEATURES = (
         ends="0.5 = like the average learner",
         source="Dated answers and validation scores, against the difficulty table where there is one.",
         subject="ability",
-        amount=percent,
-        sentence="estimated ability is # (50 % is average)",
+        amount=share,
+        sentence="estimated ability is {share} (50 % is average)",
         missing="answers from which to estimate the learner's ability",
     ),
     Feature(
@@ -61,8 +64,8 @@ EXPECTATION_FEATURES = (
         ends="0.5 = like the average learner",
         source="The first five answers of each visit, against the difficulty table where there is one.",
         subject="ability",
-        amount=percent,
-        sentence="estimated ability at the start of a visit is # (50 % is average)",
+        amount=share,
+        sentence="estimated ability at the start of a visit is {share} (50 % is average)",
         missing="answers from which to estimate the learner's ability at the start of a visit",
     ),
     Feature(
@@ -74,8 +77,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none wrong, 1 = all wrong",
         source=f"{_BOTH}.",
         subject="expected",
-        amount=part,
-        sentence="a learner of this ability is expected to get [-only ]# of the answers on this objective wrong",
+        amount=share,
+        sentence="a learner of this ability is expected to get [-only ]{share} of the answers on this objective wrong",
+        at_0="a learner of this ability is expected to get none of the answers on this objective wrong",
+        at_1="a learner of this ability is expected to get all of the answers on this objective wrong",
         missing="other learners' answers on this objective to compare this learner's ability with",
     ),
     Feature(
@@ -87,8 +92,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none wrong, 1 = all wrong",
         source=f"{_BOTH} and results on the objective.",
         subject="expected",
-        amount=part,
-        sentence="this learner is expected to get [-only ]# of the answers on this objective wrong",
+        amount=share,
+        sentence="this learner is expected to get [-only ]{share} of the answers on this objective wrong",
+        at_0="this learner is expected to get none of the answers on this objective wrong",
+        at_1="this learner is expected to get all of the answers on this objective wrong",
         missing="other learners' answers from which to estimate how hard this objective is for this learner",
     ),
     Feature(
@@ -100,8 +107,11 @@ EXPECTATION_FEATURES = (
         ends="0 = none wrong, 1 = all wrong",
         source=f"{_BOTH}, both at the start of visits.",
         subject="expected",
-        amount=part,
-        sentence="a learner of this ability is expected to get [-only ]# of the first answers of this visit wrong",
+        amount=share,
+        sentence="a learner of this ability is expected to get [-only ]{share} of the first answers of this visit"
+        " wrong",
+        at_0="a learner of this ability is expected to get none of the first answers of this visit wrong",
+        at_1="a learner of this ability is expected to get all of the first answers of this visit wrong",
         missing="other learners' first answers in visits to this objective to compare this learner's ability with",
     ),
     Feature(
@@ -113,8 +123,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none was, 1 = all were",
         source=f"{_DIFFICULTY}.",
         subject="difficulty",
-        amount=part,
-        sentence="[-only ]# of the comparable visits by other learners to this objective are a struggle",
+        amount=share,
+        sentence="[-only ]{share} of the comparable visits by other learners to this objective are a struggle",
+        at_0="none of the comparable visits by other learners to this objective are a struggle",
+        at_1="all of the comparable visits by other learners to this objective are a struggle",
         missing="comparable visits by other learners to this objective",
     ),
     Feature(
@@ -126,8 +138,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none was, 1 = all were",
         source=f"{_DIFFICULTY}.",
         subject="difficulty",
-        amount=part,
-        sentence="[-only ]# of the visits by other learners to this objective are a struggle",
+        amount=share,
+        sentence="[-only ]{share} of the visits by other learners to this objective are a struggle",
+        at_0="none of the visits by other learners to this objective are a struggle",
+        at_1="all of the visits by other learners to this objective are a struggle",
         missing="visits by other learners to this objective",
     ),
     Feature(
@@ -139,8 +153,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none was wrong, 1 = all were",
         source=f"{_DIFFICULTY}.",
         subject="difficulty",
-        amount=part,
-        sentence="other learners get [-only ]# of the answers on this objective wrong",
+        amount=share,
+        sentence="other learners get [-only ]{share} of the answers on this objective wrong",
+        at_0="other learners get none of the answers on this objective wrong",
+        at_1="other learners get all of the answers on this objective wrong",
         missing="other learners' answers on this objective",
     ),
     Feature(
@@ -152,8 +168,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none was wrong, 1 = all were",
         source=f"{_DIFFICULTY}.",
         subject="difficulty",
-        amount=part,
-        sentence="other learners get [-only ]# of the first answers of comparable visits to this objective wrong",
+        amount=share,
+        sentence="other learners get [-only ]{share} of the first answers of comparable visits to this objective wrong",
+        at_0="other learners get none of the first answers of comparable visits to this objective wrong",
+        at_1="other learners get all of the first answers of comparable visits to this objective wrong",
         missing="other learners' first answers of comparable visits to this objective",
     ),
     Feature(
@@ -165,8 +183,10 @@ EXPECTATION_FEATURES = (
         ends="0 = none was failed, 1 = all were",
         source=f"{_DIFFICULTY}.",
         subject="difficulty",
-        amount=part,
-        sentence="other learners fail [-only ]# of the validation prompts on this objective",
+        amount=share,
+        sentence="other learners fail [-only ]{share} of the validation prompts on this objective",
+        at_0="other learners fail none of the validation prompts on this objective",
+        at_1="other learners fail all of the validation prompts on this objective",
         missing="other learners' validation scores on this objective",
     ),
     Feature(
@@ -178,8 +198,11 @@ EXPECTATION_FEATURES = (
         ends=f"0 = none, 1 = {FULL_SUPPORT:,} or more",
         source=f"{_DIFFICULTY}.",
         subject="support",
-        amount=counted_on_log(FULL_SUPPORT, "other learner are", "other learners are"),
-        sentence="the results of # known for this objective",
+        amount=counted_on_log(FULL_SUPPORT),
+        sentence=(
+            "the results of {n} other learner are known for this objective",
+            "the results of {n} other learners are known for this objective",
+        ),
         at_0="no other learner's results are known for this objective",
         at_1=f"the results of {FULL_SUPPORT:,} or more other learners are known for this objective",
         missing="how many other learners have met this objective",
@@ -194,7 +217,11 @@ EXPECTATION_FEATURES = (
         source="The difficulty table's relations, and the learner's answers on the related objectives.",
         subject="related",
         amount=compared(2),
-        sentence="answers on related objectives were right # other learners'",
+        sentence={
+            LESS: "answers on related objectives were right {points} less often than other learners'",
+            SAME: "answers on related objectives were right about as often as other learners'",
+            MORE: "answers on related objectives were right {points} more often than other learners'",
+        },
         missing="answers on related objectives",
     ),
     Feature(
@@ -206,8 +233,8 @@ EXPECTATION_FEATURES = (
         ends="0 = all were met, 1 = none was",
         source="The difficulty table's order of objectives, and which of them the learner has answered.",
         subject="before",
-        amount=part,
-        sentence="# of the objectives that usually come before this one have not been met yet",
+        amount=share,
+        sentence="{share} of the objectives that usually come before this one have not been met yet",
         at_0="all objectives that usually come before this one have been met",
         at_1="none of the objectives that usually come before this one has been met",
         missing="which objectives usually come before this one",

@@ -5,6 +5,7 @@ Their names and one line on each come from the platform; ml/features/platform.py
 
 from __future__ import annotations
 
+from ml.features.amounts import BELOW, counted, days, days_ahead, rest, share
 from ml.features.feature import (
     EXAM_HORIZON_DAYS,
     FULL_DAY_ANSWERS,
@@ -12,15 +13,16 @@ from ml.features.feature import (
     FULL_DAY_NEW_CARDS,
     FULL_WORKLOAD,
     MONTH_DAYS,
+    SAID,
     Feature,
-    counted,
-    days,
-    days_ahead,
-    part,
-    percent,
-    points,
-    rest,
 )
+
+BASIC, INTERMEDIATE, ADVANCED = "basic", "intermediate", "advanced"
+
+
+def _level(value: float) -> tuple[str, float]:
+    return (BASIC if value < 0.45 else INTERMEDIATE if value < 0.75 else ADVANCED), value
+
 
 PLATFORM_FEATURES = (
     Feature(
@@ -33,8 +35,8 @@ PLATFORM_FEATURES = (
         source="`performance_metrics.retentionScore`. Where there is none, the share of the course's answers that were"
         " correct stands in for it (GOOD and EASY, or as STRUGGLE_CORRECT_FROM says).",
         subject="retention",
-        amount=percent,
-        sentence="retention in this course is [+only ]#",
+        amount=share,
+        sentence="retention in this course is [+only ]{share}",
         missing="retention in this course",
     ),
     Feature(
@@ -47,8 +49,8 @@ PLATFORM_FEATURES = (
         source="The older half of those 30 days less the newer half, as a share. It is no slope per day, and a rise is"
         " not negative. At least six measurements are needed.",
         subject="decline",
-        amount=points,
-        sentence="retention in this course has fallen by # within the last month",
+        amount=share,
+        sentence="retention in this course has fallen by {points} within the last month",
         at_0="retention in this course has not fallen within the last month",
         missing="how retention in this course has changed within the last month",
     ),
@@ -62,8 +64,10 @@ PLATFORM_FEATURES = (
         source="The learner's own answers on the objective. The card's `lapseCount` counts everybody's lapses on a"
         " shared card; it is used only where the objective is the learner's own and no answer is on record.",
         subject="own answers",
-        amount=part,
-        sentence="[-only ]# of the answers on this objective were rated AGAIN",
+        amount=share,
+        sentence="[-only ]{share} of the answers on this objective were rated AGAIN",
+        at_0="none of the answers on this objective were rated AGAIN",
+        at_1="all of the answers on this objective were rated AGAIN",
         missing="how the answers on this objective were rated",
     ),
     Feature(
@@ -77,8 +81,8 @@ PLATFORM_FEATURES = (
         " `study_sessions` are not asked. `sessionPerformanceScore`, which the app keeps from 0 to 100, is divided by"
         " 100 and used only where no answers are on record.",
         subject="session",
-        amount=percent,
-        sentence="performance in recent sessions was [+only ]#",
+        amount=share,
+        sentence="performance in recent sessions was [+only ]{share}",
         missing="performance in recent sessions",
     ),
     Feature(
@@ -90,8 +94,8 @@ PLATFORM_FEATURES = (
         ends="0 = every score was 0, 1 = every score was full",
         source="The newest five scores on the objective, else ten of its course. Skipped prompts do not count.",
         subject="validation",
-        amount=percent,
-        sentence="recent validation scores average [+only ]#",
+        amount=share,
+        sentence="recent validation scores average [+only ]{share}",
         missing="recent validation scores",
     ),
     Feature(
@@ -106,7 +110,7 @@ PLATFORM_FEATURES = (
         " still at NOT_STARTED, is read off that learner's answers. `strength` does not weigh.",
         subject="prerequisites",
         amount=rest,
-        sentence="[+only ]# of the stated prerequisites are mastered",
+        sentence="[+only ]{share} of the stated prerequisites are mastered",
         at_0="all of the stated prerequisites are mastered (100 %)",
         at_1="none of the stated prerequisites is mastered (0 %)",
         missing="prerequisites of this objective",
@@ -121,7 +125,7 @@ PLATFORM_FEATURES = (
         source="`objective_prerequisites`, with the mastery that `prerequisite_gap_count` goes by.",
         subject="prerequisites",
         amount=rest,
-        sentence="mean mastery of the stated prerequisites is [+only ]#",
+        sentence="mean mastery of the stated prerequisites is [+only ]{share}",
         missing="mastery of any prerequisites of this objective",
     ),
     Feature(
@@ -133,11 +137,12 @@ PLATFORM_FEATURES = (
         ends="BASIC 0.3, INTERMEDIATE 0.6, ADVANCED 0.9",
         source="`learning_objectives.complexity`, as the platform has it.",
         subject="level",
-        amount=lambda value: (
-            f"{'basic' if value < 0.45 else 'intermediate' if value < 0.75 else 'advanced'}"
-            f" (complexity {percent(value)})"
-        ),
-        sentence="the material is #",
+        amount=_level,
+        sentence={
+            BASIC: "the material is basic (complexity {share})",
+            INTERMEDIATE: "the material is intermediate (complexity {share})",
+            ADVANCED: "the material is advanced (complexity {share})",
+        },
         missing="how complex the material is",
     ),
     Feature(
@@ -150,8 +155,8 @@ PLATFORM_FEATURES = (
         source="Where other learners' answers tell how hard the objective is: how much likelier than not this learner"
         " is to answer wrong. Else complexity minus the learner's level in the course. It never falls below 0.",
         subject="level",
-        amount=points,
-        sentence="the material is above the learner's level (by #)",
+        amount=share,
+        sentence="the material is above the learner's level (by {points})",
         at_0="the material is not above the learner's level",
         missing="how the material compares with the learner's level",
     ),
@@ -167,8 +172,8 @@ PLATFORM_FEATURES = (
         " `patternData` names the course, by `courseId` or `topicArea`. The app's own FORGETTING_CURVE rows hold `R0`,"
         " `k`, `halfLife` and `deviation` and no course, so they do not count.",
         subject="struggle",
-        amount=percent,
-        sentence="struggle accounts for [-only ]# of the earlier work in this course",
+        amount=share,
+        sentence="struggle accounts for [-only ]{share} of the earlier work in this course",
         at_0="earlier work in this course shows no sign of struggle",
         missing="struggle or success in earlier work in this course",
     ),
@@ -182,8 +187,8 @@ PLATFORM_FEATURES = (
         source="`behavioral_events.contentType` against the profile's `contentPreferences`, else its"
         " `learningStyleProfile`. The app's CONTENT_TYPE_PREFERENCE patterns are not read.",
         subject="format",
-        amount=percent,
-        sentence="the mismatch between recent material's format and the learner's preferences is [-only ]#",
+        amount=share,
+        sentence="the mismatch between recent material's format and the learner's preferences is [-only ]{share}",
         at_0="recent material's format matches the learner's preferences",
         missing="how the format of recent material suits the learner",
     ),
@@ -198,8 +203,8 @@ PLATFORM_FEATURES = (
         source="The fullest of those three, from `reviews` and `study_sessions`. The app's"
         " `cognitive_load_metrics.loadScore` is not read.",
         subject="load",
-        amount=percent,
-        sentence="the study load of the last 24 hours was [-only ]# of a full day",
+        amount=share,
+        sentence="the study load of the last 24 hours was [-only ]{share} of a full day",
         at_0="no study is on record for the last 24 hours",
         at_1="the study load of the last 24 hours was a full day or more",
         missing="study by which to judge the load of the last 24 hours",
@@ -215,7 +220,10 @@ PLATFORM_FEATURES = (
         " course or its `coverageTopics` name it; one dated at midnight lasts that whole day.",
         subject="exam",
         amount=days_ahead,
-        sentence="the next exam is # away",
+        sentence={
+            BELOW: "the next exam is less than a day away",
+            SAID: ("the next exam is {n} day away", "the next exam is {n} days away"),
+        },
         at_0=f"no exam on this course is less than {EXAM_HORIZON_DAYS} days away",
         at_1="the next exam is today",
         missing="an exam",
@@ -231,7 +239,10 @@ PLATFORM_FEATURES = (
         " `performance_metrics`.",
         subject="gap",
         amount=days,
-        sentence="this course was last studied # ago",
+        sentence={
+            BELOW: "this course was last studied less than a day ago",
+            SAID: ("this course was last studied {n} day ago", "this course was last studied {n} days ago"),
+        },
         at_1=f"this course was last studied {MONTH_DAYS} or more days ago",
         missing="when this course was last studied",
     ),
@@ -245,8 +256,12 @@ PLATFORM_FEATURES = (
         source="Objectives of missions that are PENDING or IN_PROGRESS, each counted once however many missions name"
         " it; entries marked `completed` do not count.",
         subject="workload",
-        amount=counted(FULL_WORKLOAD, "objective is", "objectives are"),
-        sentence="[-only ]# pending in missions",
+        amount=counted(FULL_WORKLOAD),
+        sentence=(
+            "[-only ]{n} objective is pending in missions",
+            "[-only ]{n} objectives are pending in missions",
+        ),
+        at_0="no objectives are pending in missions",
         at_1=f"{FULL_WORKLOAD} or more objectives are pending in missions",
         missing="missions",
     ),

@@ -5,6 +5,7 @@ ml/features/estimated.py computes them from dated answers. Shares of few answers
 
 from __future__ import annotations
 
+from ml.features.amounts import BELOW, DAYS, HOURS, LESS, MORE, SAME, compared, counted, counted_on_log, pause, share
 from ml.features.feature import (
     FULL_BETWEEN,
     FULL_HISTORY,
@@ -13,11 +14,6 @@ from ml.features.feature import (
     FULL_STREAK,
     FULL_VISITS,
     Feature,
-    compared,
-    counted_on_log,
-    part,
-    pause,
-    percent,
 )
 
 _ANSWERS = "The learner's dated answers"
@@ -27,11 +23,13 @@ _DEVIATION = "difference of two shares, halved, added to 0.5"
 _BELOW_ABOVE = "0 = far below, 0.5 = as expected, 1 = far above"
 _PAUSE_DAYS = FULL_PAUSE_HOURS // 24
 
+EASIER, HARDER = "easier", "harder"
 
-def _harder(value: float) -> str:
+
+def _harder(value: float) -> tuple[str, float]:
     if abs(value - 0.5) < 0.05:
-        return "about as hard as"
-    return "harder than" if value > 0.5 else "easier than"
+        return SAME, value
+    return (HARDER if value > 0.5 else EASIER), value
 
 
 RECORD_FEATURES = (
@@ -44,8 +42,8 @@ RECORD_FEATURES = (
         ends="0 = all wrong, 1 = all right",
         source=f"{_ANSWERS}, {_SMOOTHED} five answers.",
         subject="accuracy",
-        amount=percent,
-        sentence="this learner's overall accuracy is estimated at [+only ]#",
+        amount=share,
+        sentence="this learner's overall accuracy is estimated at [+only ]{share}",
         missing="answers from which to estimate the learner's accuracy",
     ),
     Feature(
@@ -57,8 +55,8 @@ RECORD_FEATURES = (
         ends="0 = all wrong, 1 = all right",
         source=f"{_ANSWERS}, starting from the usual rate.",
         subject="accuracy",
-        amount=percent,
-        sentence="this learner's recent accuracy is estimated at [+only ]#",
+        amount=share,
+        sentence="this learner's recent accuracy is estimated at [+only ]{share}",
         missing="answers from which to estimate the learner's recent accuracy",
     ),
     Feature(
@@ -72,7 +70,11 @@ RECORD_FEATURES = (
         " where there is one.",
         subject="accuracy",
         amount=compared(2),
-        sentence="the latest answers were right # expected of an average learner",
+        sentence={
+            LESS: "the latest answers were right {points} less often than expected of an average learner",
+            SAME: "the latest answers were right about as often as expected of an average learner",
+            MORE: "the latest answers were right {points} more often than expected of an average learner",
+        },
         missing="recent answers to compare with an average learner's",
     ),
     Feature(
@@ -86,7 +88,11 @@ RECORD_FEATURES = (
         " where there is one.",
         subject="accuracy",
         amount=compared(2),
-        sentence="answers over a longer time were right # expected of an average learner",
+        sentence={
+            LESS: "answers over a longer time were right {points} less often than expected of an average learner",
+            SAME: "answers over a longer time were right about as often as expected of an average learner",
+            MORE: "answers over a longer time were right {points} more often than expected of an average learner",
+        },
         missing="answers over a longer time to compare with an average learner's",
     ),
     Feature(
@@ -98,8 +104,8 @@ RECORD_FEATURES = (
         ends="0 = none was, 1 = all were",
         source=f"{_ANSWERS}, {_SMOOTHED} three visits.",
         subject="struggle",
-        amount=percent,
-        sentence="the share of this learner's visits that are a struggle is estimated at [-only ]#",
+        amount=share,
+        sentence="the share of this learner's visits that are a struggle is estimated at [-only ]{share}",
         missing="answers from which to estimate how often this learner's visits are a struggle",
     ),
     Feature(
@@ -112,7 +118,11 @@ RECORD_FEATURES = (
         source=f"{_ANSWERS}, against the difficulty table where there is one.",
         subject="struggle",
         amount=compared(2),
-        sentence="earlier visits were a struggle # expected of an average learner",
+        sentence={
+            LESS: "earlier visits were a struggle {points} less often than expected of an average learner",
+            SAME: "earlier visits were a struggle about as often as expected of an average learner",
+            MORE: "earlier visits were a struggle {points} more often than expected of an average learner",
+        },
         missing="earlier visits to compare with an average learner's",
     ),
     Feature(
@@ -124,8 +134,12 @@ RECORD_FEATURES = (
         ends=f"0 = none, 1 = {FULL_PRACTICE} or more",
         source=f"{_HERE}.",
         subject="practice",
-        amount=counted_on_log(FULL_PRACTICE, "answer has", "answers have"),
-        sentence="# been given on this objective",
+        amount=counted_on_log(FULL_PRACTICE),
+        sentence=(
+            "{n} answer has been given on this objective",
+            "{n} answers have been given on this objective",
+        ),
+        at_0="no answers have been given on this objective",
         at_1=f"{FULL_PRACTICE} or more answers have been given on this objective",
         missing="how many answers have been given on this objective",
     ),
@@ -138,10 +152,12 @@ RECORD_FEATURES = (
         ends=f"0 = none, 1 = {FULL_VISITS} or more",
         source=f"{_HERE}.",
         subject="practice",
-        amount=counted_on_log(
-            FULL_VISITS, "earlier visit to this objective is", "earlier visits to this objective are"
+        amount=counted_on_log(FULL_VISITS),
+        sentence=(
+            "{n} earlier visit to this objective is on record",
+            "{n} earlier visits to this objective are on record",
         ),
-        sentence="# on record",
+        at_0="no earlier visits to this objective are on record",
         at_1=f"{FULL_VISITS} or more earlier visits to this objective are on record",
         missing="how many visits to this objective came before",
     ),
@@ -154,8 +170,8 @@ RECORD_FEATURES = (
         ends="0 = all wrong, 1 = all right",
         source=f"{_HERE}, {_SMOOTHED} two answers.",
         subject="own answers",
-        amount=percent,
-        sentence="accuracy on this objective is estimated at [+only ]#",
+        amount=share,
+        sentence="accuracy on this objective is estimated at [+only ]{share}",
         missing="answers on this objective from which to estimate accuracy",
     ),
     Feature(
@@ -167,8 +183,8 @@ RECORD_FEATURES = (
         ends="0 = all wrong, 1 = all right",
         source=f"{_HERE} and validation scores, starting from the usual rate.",
         subject="own answers",
-        amount=percent,
-        sentence="recent accuracy on this objective is estimated at [+only ]#",
+        amount=share,
+        sentence="recent accuracy on this objective is estimated at [+only ]{share}",
         missing="answers on this objective from which to estimate recent accuracy",
     ),
     Feature(
@@ -180,8 +196,10 @@ RECORD_FEATURES = (
         ends="0 = all wrong, 1 = all right",
         source="The first five answers of the latest visit, or as many as there were.",
         subject="own answers",
-        amount=part,
-        sentence="[+only ]# of the first answers of the last visit to this objective were right",
+        amount=share,
+        sentence="[+only ]{share} of the first answers of the last visit to this objective were right",
+        at_0="none of the first answers of the last visit to this objective were right",
+        at_1="all of the first answers of the last visit to this objective were right",
         missing="an earlier visit to this objective",
     ),
     Feature(
@@ -193,8 +211,10 @@ RECORD_FEATURES = (
         ends="0 = none was, 1 = all were",
         source=f"{_HERE}; visits of three or more answers.",
         subject="own answers",
-        amount=part,
-        sentence="[-only ]# of the earlier visits to this objective were a struggle",
+        amount=share,
+        sentence="[-only ]{share} of the earlier visits to this objective were a struggle",
+        at_0="none of the earlier visits to this objective were a struggle",
+        at_1="all of the earlier visits to this objective were a struggle",
         missing="earlier visits to this objective that were long enough to be judged",
     ),
     Feature(
@@ -206,8 +226,12 @@ RECORD_FEATURES = (
         ends=f"0 = the last answer was right, 1 = {FULL_STREAK} or more were wrong",
         source=f"{_HERE}.",
         subject="own answers",
-        amount=lambda value: _wrong_in_a_row(round(FULL_STREAK * value)),
-        sentence="the #",
+        amount=counted(FULL_STREAK),
+        sentence=(
+            "the last answer on this objective was wrong",
+            "the last {n} answers on this objective were wrong",
+        ),
+        at_0="the last answer on this objective was right",
         at_1=f"at least the last {FULL_STREAK} answers on this objective were wrong",
         missing="an earlier answer on this objective",
     ),
@@ -221,7 +245,11 @@ RECORD_FEATURES = (
         source=f"{_HERE} and validation scores, against the difficulty table; drawn towards 0.5 where they are few.",
         subject="own answers",
         amount=compared(2),
-        sentence="answers on this objective were right # other learners'",
+        sentence={
+            LESS: "answers on this objective were right {points} less often than other learners'",
+            SAME: "answers on this objective were right about as often as other learners'",
+            MORE: "answers on this objective were right {points} more often than other learners'",
+        },
         missing="answers on this objective that could be compared with other learners'",
     ),
     Feature(
@@ -234,7 +262,11 @@ RECORD_FEATURES = (
         source=f"{_HERE} and validation scores, against the ability estimated from all answers.",
         subject="own answers",
         amount=compared(1),
-        sentence="answers on this objective are right # the learner's ability suggests",
+        sentence={
+            LESS: "answers on this objective are right {points} less often than the learner's ability suggests",
+            SAME: "answers on this objective are right about as often as the learner's ability suggests",
+            MORE: "answers on this objective are right {points} more often than the learner's ability suggests",
+        },
         missing="answers on this objective to compare with the learner's ability",
     ),
     Feature(
@@ -246,8 +278,8 @@ RECORD_FEATURES = (
         ends="0 = forgotten, 1 = just answered",
         source=f"{_HERE}, by a power law of forgetting.",
         subject="gap",
-        amount=percent,
-        sentence="expected recall of this objective is [+only ]#",
+        amount=share,
+        sentence="expected recall of this objective is [+only ]{share}",
         missing="dated answers on this objective from which to estimate recall",
     ),
     Feature(
@@ -259,8 +291,12 @@ RECORD_FEATURES = (
         ends=f"0 = none, 1 = {FULL_BETWEEN:,} or more",
         source=f"{_ANSWERS}.",
         subject="gap",
-        amount=counted_on_log(FULL_BETWEEN, "other answer has", "other answers have"),
-        sentence="# been given since this objective was last met",
+        amount=counted_on_log(FULL_BETWEEN),
+        sentence=(
+            "{n} other answer has been given since this objective was last met",
+            "{n} other answers have been given since this objective was last met",
+        ),
+        at_0="no other answers have been given since this objective was last met",
         at_1=f"{FULL_BETWEEN:,} or more other answers have been given since this objective was last met",
         missing="an earlier answer on this objective from which to count other answers",
     ),
@@ -274,7 +310,17 @@ RECORD_FEATURES = (
         source=f"{_HERE}.",
         subject="gap",
         amount=pause,
-        sentence="the last answer on this objective was given # ago",
+        sentence={
+            BELOW: "the last answer on this objective was given less than an hour ago",
+            HOURS: (
+                "the last answer on this objective was given {n} hour ago",
+                "the last answer on this objective was given {n} hours ago",
+            ),
+            DAYS: (
+                "the last answer on this objective was given {n} day ago",
+                "the last answer on this objective was given {n} days ago",
+            ),
+        },
         at_1=f"the last answer on this objective was given {_PAUSE_DAYS} or more days ago",
         missing="when this objective was last met",
     ),
@@ -288,7 +334,17 @@ RECORD_FEATURES = (
         source=f"{_ANSWERS}.",
         subject="pause",
         amount=pause,
-        sentence="the last answer on any objective was given # ago",
+        sentence={
+            BELOW: "the last answer on any objective was given less than an hour ago",
+            HOURS: (
+                "the last answer on any objective was given {n} hour ago",
+                "the last answer on any objective was given {n} hours ago",
+            ),
+            DAYS: (
+                "the last answer on any objective was given {n} day ago",
+                "the last answer on any objective was given {n} days ago",
+            ),
+        },
         at_1=f"the last answer on any objective was given {_PAUSE_DAYS} or more days ago",
         missing="when the learner last answered anything",
     ),
@@ -301,8 +357,12 @@ RECORD_FEATURES = (
         ends=f"0 = none, 1 = {FULL_HISTORY:,} or more",
         source=f"{_ANSWERS}.",
         subject="history",
-        amount=counted_on_log(FULL_HISTORY, "answer is", "answers are"),
-        sentence="# on record",
+        amount=counted_on_log(FULL_HISTORY),
+        sentence=(
+            "{n} answer is on record",
+            "{n} answers are on record",
+        ),
+        at_0="no answers are on record",
         at_1=f"{FULL_HISTORY:,} or more answers are on record",
         missing="how many answers the learner has given",
     ),
@@ -316,13 +376,11 @@ RECORD_FEATURES = (
         source="The difficulty table's rates of the objective's cards that the learner will meet first.",
         subject="first cards",
         amount=_harder,
-        sentence="for other learners this objective's next cards are # its average card",
+        sentence={
+            EASIER: "for other learners this objective's next cards are easier than its average card",
+            SAME: "for other learners this objective's next cards are about as hard as its average card",
+            HARDER: "for other learners this objective's next cards are harder than its average card",
+        },
         missing="other learners' answers on the cards of this objective that come next",
     ),
 )
-
-
-def _wrong_in_a_row(wrong: int) -> str:
-    if wrong < 2:
-        return f"last answer on this objective was {'wrong' if wrong else 'right'}"
-    return f"last {wrong} answers on this objective were wrong"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURES
+from ml.wording.language import ENGLISH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.features.vector import FeatureVector
+    from ml.wording.language import Language
 
 HIGH_FROM = 0.7
 MEDIUM_FROM = 0.4
@@ -120,43 +122,44 @@ def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[
     return factors
 
 
-def reasoning_of(probability: float, factors: Sequence[Factor], degraded: str = "") -> str:
-    """One English sentence: the level, the probability, and the strongest reasons that rest on data.
+def reasoning_of(
+    probability: float, factors: Sequence[Factor], degraded: str = "", language: Language = ENGLISH
+) -> str:
+    """One sentence for a teacher: the level, the probability, and the strongest reasons that rest on data.
 
     A high or medium risk is explained by what raises it, a low one by what lowers it. Where nothing does, the sentence
-    names what points the other way, and says so. degraded: why the study records could not be read.
+    names what points the other way, and says so.
+
+    Args:
+        probability: The prediction.
+        factors: The strongest first; their texts are in the language.
+        degraded: Why the study records could not be read, in English.
+        language: The language of the sentence.
     """
     level = risk_level(probability)
-    share = percentage(probability)
+    share = language.probability(probability)
     if degraded:
-        return f"{_without_records(degraded)}: this is a default estimate of {share}."
-    opening = f"{level.capitalize()} risk of struggling ({share})"
+        return language.say("default", cause=_without_records(degraded, language), share=share)
+    opening = language.say(f"level_{level}", share=share)
     sign = -1 if level == "LOW" else 1
-    reasons = _reasons(factors, sign)
-    if reasons:
-        return f"{opening}: {_listed(reasons)}."
-    exceptions = _reasons(factors, -sign)
-    if exceptions:
-        return f"{opening}, although {_listed(exceptions)}."
-    if any(factor.value is not None for factor in factors):
-        return f"{opening}: no single reason stands out."
-    return f"{opening}: too little is on record to name a reason."
+    for key, reasons in (("because", _reasons(factors, sign)), ("although", _reasons(factors, -sign))):
+        if reasons:
+            return language.say(key, level=opening, reasons=language.listed(reasons))
+    key = "no_reason" if any(factor.value is not None for factor in factors) else "no_record"
+    return language.say(key, level=opening)
 
 
 def percentage(probability: float) -> str:
     """The probability as a percentage, rounded down, so that 70 % is HIGH wherever it is printed."""
-    whole = int(100 * probability + 1e-9)
-    if whole == 0:
-        return "less than 1 %"
-    return "more than 99 %" if probability > 0.99 + 1e-9 else f"{whole} %"
+    return ENGLISH.probability(probability)
 
 
-def _without_records(degraded: str) -> str:
+def _without_records(degraded: str, language: Language) -> str:
     from ml.study.degraded import code_of  # few answers need its sentences
 
-    if code_of(degraded) in _SAID_BY_THEMSELVES:
-        return degraded.rstrip(".")
-    return f"We could not read the study records ({_phrase(degraded)})"
+    code = code_of(degraded)
+    said = str(language.messages.get(f"degraded_{code}", degraded))
+    return said.rstrip(".") if code in _SAID_BY_THEMSELVES else language.say("unread", cause=_phrase(said))
 
 
 def _reasons(factors: Sequence[Factor], sign: int) -> list[str]:
@@ -174,17 +177,10 @@ def _reasons(factors: Sequence[Factor], sign: int) -> list[str]:
     return list(named.values())
 
 
-def _listed(clauses: list[str]) -> str:
-    """ "a", "a and b", "a, b, and c"."""
-    if len(clauses) < 3:
-        return " and ".join(clauses)
-    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
-
-
 def _phrase(reason: str) -> str:
-    """A message as a part of a sentence: one line, no capital "The", no full stop, not endless."""
+    """A message as a part of a sentence: one line, no capital "The" or "Die", no full stop, not endless."""
     words = " ".join(reason.split()).replace(". ", "; ").rstrip(".!? ")[:120]
-    return "the " + words[4:] if words.startswith("The ") else words
+    return words[0].lower() + words[1:] if words.startswith(("The ", "Die ", "Der ", "Das ")) else words
 
 
 _SAID_BY_THEMSELVES = ("deadline", "tracking_off", "extraction_failed")

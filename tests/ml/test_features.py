@@ -33,7 +33,7 @@ def test_names_and_their_order_are_those_of_the_shipped_model() -> None:
 def test_a_record_has_every_word_that_a_page_or_an_answer_shows(feature: Feature) -> None:
     assert 0 <= feature.neutral <= 1
     assert feature.direction in (-1, 0, 1)
-    for text in (feature.meaning, feature.unit, feature.ends, feature.source, feature.subject, feature.missing):
+    for text in (feature.meaning, feature.unit, feature.ends, feature.source, feature.subject, feature.absence()):
         assert text
         assert text == " ".join(text.split())
     assert "the same" not in feature.meaning.replace("the same cards", ""), "a meaning is read alone"
