@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ml.features.vector import FeatureVector
     from ml.scoring.prediction import Prediction
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """This number is raised when a field changes its meaning or goes; a new field alone does not raise it."""
 
 
@@ -44,6 +44,7 @@ def answer(
         "reasoning": prediction.reasoning,
         "factors": [factor.to_dict() for factor in prediction.factors],
         "intercept": prediction.intercept,
+        "base": prediction.base,
         "model_version": prediction.model_version,
         "source": prediction.source,
         "missing_sources": list(missing_sources),

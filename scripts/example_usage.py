@@ -49,7 +49,7 @@ async def show(url: str | None, schema: str | None, user_id: str, topic: str) ->
 
 
 def show_prediction(title: str, prediction: Prediction, data_quality: float) -> None:
-    """A heading, the probability as a bar with its interval, the sentence, and the strongest factors."""
+    """A heading, the probability as a bar with its interval, the sentence, and the strongest factors in points."""
     low, high = prediction.interval
     share = int(100 * prediction.probability + 1e-9) / 100  # rounded down, as in the sentence: 0.70 is always HIGH
     filled = round(BAR * prediction.probability)
@@ -61,7 +61,7 @@ def show_prediction(title: str, prediction: Prediction, data_quality: float) -> 
     )
     click.echo(f"  {prediction.reasoning}")
     for factor in prediction.factors[:3]:
-        click.echo(f"    {factor.contribution:+.2f}  {factor.text}")
+        click.echo(f"    {100 * factor.points:+5.1f}  {factor.text}")
 
 
 @command({0: "the example is shown", UNKNOWN: ""})

@@ -176,6 +176,7 @@ def stated(prediction: Prediction) -> dict[str, object]:
         "confidence": rounded(prediction.confidence),
         "interval": [rounded(bound) for bound in prediction.interval],
         "intercept": rounded(prediction.intercept),
+        "base": rounded(prediction.base),
     }
 
 

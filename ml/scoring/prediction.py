@@ -5,8 +5,11 @@ The sentence is for teachers and learners, and gives the strongest one to three 
 
 from __future__ import annotations
 
+from math import fsum
+
 from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURES
+from ml.study.scales import probability_of, risen_per_logit
 from ml.wording.language import ENGLISH
 
 TYPE_CHECKING = False
@@ -39,15 +42,20 @@ def risk_level(probability: float) -> str:
 
 
 class Factor:
-    """One feature's part in a prediction: `contribution` is in logits, and positive where it raises the risk."""
+    """One feature's part in a prediction, positive where it raises the risk.
 
-    __slots__ = ("contribution", "feature", "text", "value")
+    contribution: its part of the logit. points: its part of the probability minus the base. Where strong factors cancel
+    each other, points may lie beyond -1 and 1.
+    """
 
-    def __init__(self, feature: str, value: float | None, contribution: float, text: str) -> None:
+    __slots__ = ("contribution", "feature", "points", "text", "value")
+
+    def __init__(self, feature: str, value: float | None, contribution: float, text: str, points: float = 0.0) -> None:
         self.feature = feature
         self.value = value
         self.contribution = contribution
         self.text = text
+        self.points = points
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form; value is null where the feature had no data."""
@@ -55,12 +63,15 @@ class Factor:
             "feature": self.feature,
             "value": self.value,
             "contribution": self.contribution,
+            "points": self.points,
             "text": self.text,
         }
 
 
 class Prediction:
     """A model's answer. The contributions of all factors and `intercept` sum to the logit of `probability`.
+
+    Their points and `base`, which is the probability at the intercept, sum to `probability`.
 
     probability, confidence: 0..1. interval: (low, high) of the probability. factors: strongest first.
     source: "model" or "rules". reasoning: one English sentence.
@@ -98,26 +109,36 @@ class Prediction:
         self.source = source
 
     @property
+    def base(self) -> float:
+        """The probability before any factor is looked at."""
+        return probability_of(self.intercept)
+
+    @property
     def risk_level(self) -> str:
         """LOW, MEDIUM or HIGH."""
         return risk_level(self.probability)
 
 
-def factors_of(features: FeatureVector, contributions: Sequence[float]) -> list[Factor]:
+def factors_of(
+    features: FeatureVector, contributions: Sequence[float], intercept: float, probability: float
+) -> list[Factor]:
     """A Factor for each feature that contributes, the strongest first.
 
     Args:
         features: The values.
         contributions: logits, in the order of FEATURE_NAMES. A feature without data may contribute too, because a
             trained model learns from its absence; the factor's value is then None.
+        intercept: logits.
+        probability: The one that the intercept and the contributions make.
     """
+    per_logit = risen_per_logit(probability_of(intercept), probability, fsum(contributions))
     factors = []
     for feature, contribution in zip(FEATURES, contributions):
         if not contribution:
             continue
         value = features.known(feature.name)
         text = feature.absence() if value is None else feature.clause(value, contribution > 0)
-        factors.append(Factor(feature.name, value, contribution, text))
+        factors.append(Factor(feature.name, value, contribution, text, contribution * per_logit))
     factors.sort(key=lambda factor: -abs(factor.contribution))
     return factors
 

@@ -88,7 +88,8 @@ def predict(features: FeatureVector) -> Prediction:
     intercept, contributions = _attributed(features, level, triggers)
     total = intercept + sum(contributions.values())
     probability = logistic(total)
-    factors = factors_of(features, [contributions.get(name, 0.0) for name in FEATURE_NAMES])
+    in_order = [contributions.get(name, 0.0) for name in FEATURE_NAMES]
+    factors = factors_of(features, in_order, intercept, probability)
     confidence = confidence_of(features, len(triggers))
     reach = 0.4 + 3 * (1 - confidence)  # in logits; a statement of doubt, not a measured coverage
     return Prediction(

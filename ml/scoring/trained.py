@@ -36,7 +36,7 @@ def predict(saved: SavedModel, features: FeatureVector) -> Prediction:
     intercept, contributions = score.intercept, score.contributions
     if features.degraded:
         intercept, contributions = _without_absences(features, score)
-    factors = factors_of(features, contributions)
+    factors = factors_of(features, contributions, intercept, probability)
     return Prediction(
         probability=probability,
         confidence=confidence_of(probability, spread, features),

@@ -9,6 +9,9 @@ COMPLEXITY = {"BASIC": 0.3, "INTERMEDIATE": 0.6, "ADVANCED": 0.9}
 MASTERED_FROM = 0.7
 """Mastery below this counts as unmastered."""
 
+SHORT_WAY = 1e-4
+"""Logits; the mean slope at the two ends of a shorter way departs from the slope between them by less than 1e-10."""
+
 _INFINITY = float("inf")
 
 
@@ -38,6 +41,23 @@ def logistic(x: float) -> float:
     (0.5, 0.8)
     """
     return 1.0 / (1.0 + exp(-x)) if x > -700.0 else 0.0
+
+
+def risen_per_logit(start: float, end: float, logits: float) -> float:
+    """How much the probability rises for each logit on the straight way from `start` to `end`.
+
+    A feature's share of the difference is its part of `logits` times this; the shares sum to the difference.
+
+    Args:
+        start, end: Probabilities.
+        logits: The difference of their logits.
+
+    >>> round(risen_per_logit(0.5, logistic(2.0), 2.0), 6)
+    0.190399
+    """
+    if abs(logits) > SHORT_WAY:
+        return (end - start) / logits
+    return (start * (1.0 - start) + end * (1.0 - end)) / 2  # the slope: a quotient of two roundings would be noise
 
 
 def probability_of(logit: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from math import fsum
 from textwrap import wrap
 from typing import Any
 
@@ -55,40 +56,44 @@ def _lines(answer: Mapping[str, Any], width: int, bar: str) -> Iterator[str]:
     if answer["degraded"]:
         yield ""
         yield from wrap(answer["reasoning"], width)
-    yield from _factors(answer["factors"], width, bar)
-    missing = list(_missing(answer))
-    if missing:
+    yield from _factors(answer, width, bar)
+    if answer["missing_sources"]:
         yield ""
-    for sentence in missing:
-        yield from wrap(sentence, width, subsequent_indent="  ")
+        yield from wrap(
+            f"Missing in the database: {', '.join(answer['missing_sources'])}", width, subsequent_indent="  "
+        )
     yield ""
     yield f"As of {answer['as_of'][:16].replace('T', ' ')} UTC, by {answer['model_version']}"
 
 
-def _factors(factors: Sequence[Mapping[str, Any]], width: int, bar: str) -> Iterator[str]:
-    """The strongest factors as bars, in proportion to the strongest of all."""
-    telling = [factor for factor in factors if abs(factor["contribution"]) >= NEGLIGIBLE]
-    if not telling:
+def _factors(answer: Mapping[str, Any], width: int, bar: str) -> Iterator[str]:
+    """The strongest factors as bars, in proportion to the strongest of all; the rest in one line, absences in another.
+
+    An answer from default features has said in its reasoning that there are no data.
+    """
+    known = [factor for factor in answer["factors"] if factor["value"] is not None]
+    telling = [factor for factor in known if abs(factor["contribution"]) >= NEGLIGIBLE][:MOST_FACTORS]
+    without = 0 if answer["degraded"] else len(answer["features"]["defaulted"])
+    if not telling and not without:
         return
     yield ""
-    yield "What raises (+) and lowers (-) the risk, in logits:"
-    longest = abs(telling[0]["contribution"])
-    for factor in telling[:MOST_FACTORS]:
-        weight = factor["contribution"]
-        length = max(1, round(LONGEST_BAR * abs(weight) / longest))
-        start = f"  {weight:+.2f} {bar * length:<{LONGEST_BAR}}  "
+    start = f"The risk starts from {percentage(answer['base'])}."
+    yield from wrap(f"{start} What raises (+) and lowers (-) it, in percentage points:", width)
+    longest = max((abs(factor["contribution"]) for factor in telling), default=0.0)
+    for factor in telling:
+        length = max(1, round(LONGEST_BAR * abs(factor["contribution"]) / longest))
+        start = f"  {_points([factor])} {bar * length:<{LONGEST_BAR}}  "
         first, *more = wrap(factor["text"], max(20, width - len(start))) or [""]
         yield f"{start}{first}".rstrip()
         yield from (" " * len(start) + line for line in more)
-    if weaker := len(factors) - len(telling[:MOST_FACTORS]):
-        yield f"  and {counted(weaker, 'weaker factor')}"
+    if weaker := known[len(telling) :]:
+        yield f"  {_points(weaker)} {counted(len(weaker), 'weaker factor')}"
+    if without:
+        absent = [factor for factor in answer["factors"] if factor["value"] is None]
+        have = "feature has" if without == 1 else "features have"
+        yield f"  {_points(absent)} {without} {have} no data (--json names them)"
 
 
-def _missing(answer: Mapping[str, Any]) -> Iterator[str]:
-    """What the answer could not rest on; an answer from default features has said so in its reasoning."""
-    features, without = answer["features"], answer["features"]["defaulted"]
-    if without and not answer["degraded"]:
-        of_all = round(len(without) / (1 - features["data_quality"]))
-        yield f"Without data: {len(without)} of {of_all} features (--json names them)"
-    if answer["missing_sources"]:
-        yield f"Missing in the database: {', '.join(answer['missing_sources'])}"
+def _points(factors: Sequence[Mapping[str, Any]]) -> str:
+    """What these factors add to the probability, in percentage points."""
+    return f"{100 * fsum(factor['points'] for factor in factors):+5.1f}"

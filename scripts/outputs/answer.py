@@ -32,6 +32,7 @@ _FACTOR = record(
         "feature": FEATURE,
         "value": described(or_null(SHARE), "Null where the feature has no data."),
         "contribution": described(NUMBER, "In logits; positive where the feature raises the risk."),
+        "points": described(NUMBER, "Its share of the probability minus the base; these sum to exactly that."),
         "text": described(TEXT, "The same as an English clause."),
     }
 )
@@ -75,7 +76,8 @@ PROPERTIES: dict[str, Schema] = {
     "factors": described(
         list_of(_FACTOR), "The strongest first; with the intercept they sum to the probability's logit."
     ),
-    "intercept": NUMBER,
+    "intercept": described(NUMBER, "The logit that the factors start from."),
+    "base": described(SHARE, "The probability that the factors start from, which is that of the intercept."),
     "model_version": MODEL_VERSION,
     "source": SOURCE,
     "missing_sources": described(TEXTS, "Tables, columns and values that the database lacks."),

@@ -65,7 +65,10 @@ TITLES = {
     "retention-summary": "What retention.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
-    "answer": {"1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68"},
+    "answer": {
+        "1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68",
+        "2.0.0": "354d408c77a3be762a49e60718a7b9fdf3a256bb3e2977fb958a8e98d79017d3",
+    },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
         "1.1.0": "432d8bb422eb70df35af81d5cc1bb877436f5a3a0b77154951b25025586ef879",

@@ -108,6 +108,8 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "an id that is no UUID of version 7": lambda found: found.update(prediction_id="1"),
     "a code without a reason": lambda found: found.update(degraded_code="deadline"),
     "confident without records": lambda found: found.update(degraded="x", degraded_code="other", confidence=0.9),
+    "no points": lambda found: found["factors"][0].pop("points"),
+    "no base": without("base"),
     "another schema_version": lambda found: found.update(schema_version=SCHEMA_VERSION + 1),
 }
 

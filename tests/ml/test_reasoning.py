@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.features.feature import Feature, grows
 from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
-from ml.scoring.prediction import Factor, factors_of, reasoning_of
+from ml.scoring.prediction import Factor, reasoning_of
+from ml.scoring.prediction import factors_of as all_factors_of
 from ml.study.degraded import SENTENCES
+from ml.study.scales import logistic
 from tests.golden_sentences import LOGARITHMIC
 
 VALUES = st.one_of(st.none(), st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
@@ -24,6 +28,10 @@ BY_NAME = {feature.name: feature for feature in FEATURES}
 
 def contributions(**named: float) -> list[float]:
     return [named.get(name, 0.0) for name in FEATURE_NAMES]
+
+
+def factors_of(features: FeatureVector, parts: list[float]) -> list[Factor]:
+    return all_factors_of(features, parts, 0.0, logistic(fsum(parts)))
 
 
 def one_sentence(text: str) -> bool:

@@ -71,9 +71,10 @@ def answer() -> dict[str, Any]:
 def test_a_person_gets_words_with_bars() -> None:
     shown = words_of(LEARNER, OBJECTIVE)
     assert shown.startswith(f"Learner {LEARNER}, objective {OBJECTIVE}\nHIGH risk of struggling: 95 % (between ")
-    assert re.search(r"(?m)^  \+1\.76 █{20}  none of the stated prerequisites is mastered \(0 %\)$", shown)
-    assert re.search(r"(?m)^  \+0\.18 ██ +recent validation scores average only 38 %$", shown)
-    assert re.search(r"(?m)^Without data: \d+ of \d+ features \(--json names them\)$", shown)
+    assert re.search(r"(?m)^  \+29\.6 █{20}  none of the stated prerequisites is mastered \(0 %\)$", shown)
+    assert re.search(r"(?m)^   \+3\.1 ██ +recent validation scores average only 38 %$", shown)
+    assert re.search(r"(?m)^ +[+-]\d\.\d \d+ features have no data \(--json names them\)$", shown)
+    assert "no record of" not in shown
     assert "{" not in shown
     assert max(map(len, shown.splitlines())) <= 80
 
@@ -130,7 +131,15 @@ def test_default_features_are_said_to_be_the_reason() -> None:
     shown = words_of("--database-url", "postgresql://127.0.0.1:1/none", LEARNER, OBJECTIVE)
     assert "We could not read the study records (the database cannot be reached)" in shown
     assert "confidence 20 %" in shown or "confidence 1" in shown
-    assert "Without data" not in shown
+    assert "no data" not in shown
+
+
+def test_what_is_shown_sums_to_the_probability(answer: dict[str, Any]) -> None:
+    lines = in_words(answer, WIDEST).split("\n")
+    assert sum("starts from 35 %." in line for line in lines) == 1
+    points = [float(line[:8]) for line in lines if re.match(r" +[+-]\d", line)]
+    assert len(points) == MOST_FACTORS + 2
+    assert sum(points) == pytest.approx(100 * (answer["probability"] - answer["base"]), abs=0.05 * len(points))
 
 
 def test_what_the_database_lacks_is_named(answer: dict[str, Any]) -> None:
@@ -138,7 +147,9 @@ def test_what_the_database_lacks_is_named(answer: dict[str, Any]) -> None:
     assert "\nMissing in the database: cards, reviews.rating\n" in in_words(lacking, 80)
     complete = copy.deepcopy(answer)
     complete["features"]["defaulted"], complete["features"]["data_quality"] = [], 1.0
-    assert "Without data" not in in_words(complete, 80)
+    assert "no data" not in in_words(complete, 80)
+    complete["features"]["defaulted"] = ["ability"]
+    assert "1 feature has no data" in in_words(complete, 80)
 
 
 def test_no_text_of_the_database_moves_the_cursor(answer: dict[str, Any]) -> None:
@@ -162,12 +173,13 @@ def test_the_lines_fit_the_terminal(answer: dict[str, Any], width: int) -> None:
 
 def test_a_terminal_without_such_letters_gets_others() -> None:
     shown = words_of("--demo", LEARNER, OBJECTIVE, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
-    assert re.search(r"(?m)^  \+1\.76 #{20}  none", shown)
+    assert re.search(r"(?m)^  \+29\.6 #{20}  none", shown)
     assert shown.isascii()
 
 
 def test_an_answer_with_nothing_to_show_for_it_has_no_bars(answer: dict[str, Any]) -> None:
     for factors in ([], [{**answer["factors"][0], "contribution": 0.001}]):
-        shown = in_words({**answer, "factors": factors}, 80)
+        features = {**answer["features"], "defaulted": []}
+        shown = in_words({**answer, "factors": factors, "features": features}, 80)
         assert "█" not in shown
         assert "raises" not in shown

@@ -223,7 +223,17 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     answer, stored, shown = seen["answer"], seen["stored"], seen["shown"]
 
     printed = predicted(demo_url)
-    same = ("probability", "confidence", "risk_level", "interval", "reasoning", "factors", "intercept", "model_version")
+    same = (
+        "probability",
+        "confidence",
+        "risk_level",
+        "interval",
+        "reasoning",
+        "factors",
+        "intercept",
+        "base",
+        "model_version",
+    )
     assert {name: answer[name] for name in same} == {name: printed[name] for name in same}
     assert printed["risk_level"] == "HIGH"
     assert {name: seen["byPackage"]["answer"][name] for name in same} == {name: printed[name] for name in same}
@@ -245,8 +255,14 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     assert shown["reasoning"] == printed["reasoning"]
     assert (
         shown["factors"]
-        == [factor["feature"] for factor in printed["factors"] if abs(factor["contribution"]) >= 0.02][:4]
+        == [
+            factor["feature"]
+            for factor in printed["factors"]
+            if factor["value"] is not None and abs(factor["contribution"]) >= 0.02
+        ][:4]
     )
+    assert shown["points"][0] == "+30"
+    assert shown["absent"] == f"{len(printed['features']['defaulted'])} features have no data"
     assert seen["order"][0] == OBJECTIVE
     assert seen["problems"] == []
 

@@ -57,7 +57,7 @@ export interface Answer {
   /**
    * Raised when a field goes or changes its meaning.
    */
-  schema_version: 1;
+  schema_version: 2;
   user_id: string;
   objective_id: string;
   /**
@@ -91,7 +91,14 @@ export interface Answer {
    * The strongest first; with the intercept they sum to the probability's logit.
    */
   factors: Factor[];
+  /**
+   * The logit that the factors start from.
+   */
   intercept: number;
+  /**
+   * The probability that the factors start from, which is that of the intercept.
+   */
+  base: number;
   /**
    * The model that answered.
    */
@@ -150,6 +157,10 @@ export interface Factor {
    * In logits; positive where the feature raises the risk.
    */
   contribution: number;
+  /**
+   * Its share of the probability minus the base; these sum to exactly that.
+   */
+  points: number;
   /**
    * The same as an English clause.
    */

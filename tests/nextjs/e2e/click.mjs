@@ -46,6 +46,8 @@ try {
     level: await card.locator('.level').innerText(),
     reasoning: await card.locator('.reasoning').innerText(),
     factors: await card.locator('[data-feature]').evaluateAll((rows) => rows.map((row) => row.dataset.feature)),
+    points: await card.locator('.points').allInnerTexts(),
+    absent: await card.locator('.absent').innerText(),
   };
 
   for (let place = 0; place < (await others.count()); place += 1) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { riskLevel } from '@/lib/risk';
-import { daysBetween, factorsOf, inDays, objectiveIds } from '@/lib/upcoming';
+import { daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
 
 test('a mission names its objectives in either form; anything else is passed over', () => {
   const entries = [{ objectiveId: 'a' }, { objective: { id: 'b' } }, {}, null, 'c', { objectiveId: 4 }, { objective: null }];
@@ -9,9 +9,15 @@ test('a mission names its objectives in either form; anything else is passed ove
   for (const broken of [null, undefined, {}, 'a', 3]) assert.deepEqual(objectiveIds(broken), []);
 });
 
+test('features without data are counted in a stored vector', () => {
+  assert.equal(withoutData({ ability: 0.5, defaulted: ['ability', 'retention_score'] }), 2);
+  for (const none of [null, undefined, {}, 'x', [], { defaulted: 'ability' }]) assert.equal(withoutData(none), 0);
+});
+
 test('only factors are taken from a stored column', () => {
   const factor = { feature: 'retention_score', value: null, contribution: 0.5, text: 'low retention' };
   assert.deepEqual(factorsOf([factor, {}, null, 'x', { ...factor, contribution: '1' }]), [factor]);
+  assert.deepEqual(factorsOf([{ ...factor, points: 0.1 }]), [{ ...factor, points: 0.1 }]);
   assert.deepEqual(factorsOf({ retention_score: 0.2 }), []);
 });
 

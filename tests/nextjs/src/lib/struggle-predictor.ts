@@ -5,11 +5,14 @@ import { isAbsolute } from 'node:path';
 
 export type RiskLevel = 'LOW' | 'MEDIUM' | 'HIGH';
 
-/** One feature's part in the answer: `contribution` in logits, positive towards struggle; `value` null without data. */
+/** One feature's part in the answer, positive towards struggle; `value` is null without data. */
 export interface Factor {
   feature: string;
   value: number | null;
+  /** In logits. */
   contribution: number;
+  /** Its share of the probability minus the base; rows that were stored by version 1 have none. */
+  points?: number;
   text: string;
 }
 
@@ -36,6 +39,8 @@ export interface Answer {
   reasoning: string;
   factors: Factor[];
   intercept: number;
+  /** The probability that the factors start from. */
+  base: number;
   model_version: string;
   source: 'model' | 'rules';
   missing_sources: string[];

@@ -14,6 +14,8 @@ export interface ShownPrediction {
   interval: [number, number] | null;
   reasoning: string | null;
   factors: Factor[];
+  /** How many features have no data. */
+  withoutData: number;
   asOf: string;
   /** Whether the learner struggled; null until that is known. */
   outcome: boolean | null;
@@ -102,6 +104,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
             interval: null, // the table has no column for it
             reasoning: null,
             factors: factorsOf(stored.strugglingFactors),
+            withoutData: withoutData(stored.featureVector),
             asOf: stored.predictedAt.toISOString(),
             outcome: stored.actualOutcome,
             degraded: '',
@@ -129,7 +132,16 @@ export function factorsOf(stored: unknown): Factor[] {
       (factor): factor is Factor =>
         typeof factor?.feature === 'string' && typeof factor?.contribution === 'number' && typeof factor?.text === 'string',
     )
-    .map(({ feature, value, contribution, text }) => ({ feature, value, contribution, text }));
+    .map(({ feature, value, contribution, points, text }) => ({
+      ...{ feature, value, contribution, text },
+      ...(typeof points === 'number' ? { points } : {}), // a row of version 1 has none
+    }));
+}
+
+/** How many features of a stored vector have no data. */
+export function withoutData(stored: unknown): number {
+  const defaulted = (stored as { defaulted?: unknown } | null)?.defaulted;
+  return Array.isArray(defaulted) ? defaulted.length : 0;
 }
 
 /** Calendar days (UTC) from one moment to another: an exam this evening is 0 days away, not 1. */

@@ -8,7 +8,7 @@ import type { ShownPrediction, UpcomingObjective } from '@/lib/upcoming';
 
 const STRONGEST = 4;
 const LEAST_CONTRIBUTION = 0.02; // logits; less than this moves no probability by more than half a point
-const FULL_BAR = 1; // logits; a stronger factor than this sets the length for its card
+const FULL_BAR = 0.2; // of the probability; a stronger factor than this sets the length for its card
 
 export function ObjectiveCard({ userId, objective }: { userId: string; objective: UpcomingObjective }) {
   const router = useRouter();
@@ -66,9 +66,9 @@ export function ObjectiveCard({ userId, objective }: { userId: string; objective
 function Outcome({ prediction }: { prediction: ShownPrediction }) {
   const level = riskLevel(prediction.probability);
   const strongest = prediction.factors
-    .filter((factor) => Math.abs(factor.contribution) >= LEAST_CONTRIBUTION)
+    .filter((factor) => factor.value !== null && Math.abs(factor.contribution) >= LEAST_CONTRIBUTION)
     .slice(0, STRONGEST);
-  const reach = Math.max(FULL_BAR, ...strongest.map((factor) => Math.abs(factor.contribution)));
+  const reach = Math.max(FULL_BAR, ...strongest.map((factor) => Math.abs(points(factor))));
   return (
     <div className={`outcome ${level.toLowerCase()}`}>
       <div className="risk">
@@ -104,6 +104,11 @@ function Outcome({ prediction }: { prediction: ShownPrediction }) {
             </ul>
           </>
         )}
+        {prediction.withoutData > 0 && !prediction.degraded && (
+          <p className="absent">
+            {prediction.withoutData === 1 ? '1 feature has no data' : `${prediction.withoutData} features have no data`}
+          </p>
+        )}
       </div>
     </div>
   );
@@ -124,15 +129,31 @@ function Scale({ prediction }: { prediction: ShownPrediction }) {
 
 function FactorRow({ factor, reach }: { factor: Factor; reach: number }) {
   const raises = factor.contribution > 0;
-  const width = `${(50 * Math.abs(factor.contribution)) / reach}%`;
+  const width = `${(50 * Math.abs(points(factor))) / reach}%`;
+  const told = pointsInWords(factor);
   return (
     <li data-feature={factor.feature}>
       <span className="factor-text">{factor.text}</span>
-      <span className="bar" role="img" aria-label={raises ? 'raises the risk' : 'lowers the risk'}>
+      <span className="bar" role="img" aria-label={`${raises ? 'raises' : 'lowers'} the risk${told && ` by ${told.slice(1)} percentage points`}`}>
         <span className={raises ? 'raises' : 'lowers'} style={raises ? { left: '50%', width } : { right: '50%', width }} />
+      </span>
+      <span className="points" aria-hidden="true">
+        {told}
       </span>
     </li>
   );
+}
+
+/** The factor's share of the probability; one of an older row is about a fifth of its logits. */
+function points(factor: Factor): number {
+  return factor.points ?? factor.contribution / 5;
+}
+
+/** Percentage points as "+30" or "−0.4"; empty for a factor of an older row, of which only logits are known. */
+function pointsInWords(factor: Factor): string {
+  if (factor.points === undefined) return '';
+  const size = Math.abs(100 * factor.points);
+  return `${factor.points < 0 ? '−' : '+'}${size < 9.95 ? size.toFixed(1) : Math.round(size)}`;
 }
 
 function Feedback({ predictionId }: { predictionId: string }) {
@@ -180,8 +201,9 @@ async function post(path: string, body: object): Promise<Record<string, unknown>
 }
 
 function shown(answer: Answer, id: string | null): ShownPrediction {
-  const { probability, confidence, interval, reasoning, factors, degraded } = answer;
-  return { id, probability, confidence, interval, reasoning, factors, degraded, outcome: null, asOf: answer.as_of };
+  const { probability, confidence, interval, reasoning, factors, degraded, features } = answer;
+  const withoutData = Array.isArray(features.defaulted) ? features.defaulted.length : 0;
+  return { id, probability, confidence, interval, reasoning, factors, withoutData, degraded, outcome: null, asOf: answer.as_of };
 }
 
 /** 2025-10-16T09:00:00Z as 16 October 2025, the same on the server and in every browser. */
