@@ -5,8 +5,7 @@ ml/features/estimated.py computes them, from the deployment's difficulty table a
 
 from __future__ import annotations
 
-from ml.features.amounts import LESS, MORE, SAME, compared, counted_on_log, share
-from ml.features.feature import FULL_SUPPORT, Feature
+from ml.features.feature import FULL_SUPPORT, LESS, MORE, SAME, Feature, compared, counted_on_log, share
 
 _DIFFICULTY = "The difficulty table, without the learner's own answers"
 _BOTH = "The difficulty table, and the ability from the learner's answers"

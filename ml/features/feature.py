@@ -1,4 +1,4 @@
-"""What a feature is: its name, its number and its words in one record.
+"""What a feature is: its name, its number and its words in one record; and which amount its words mention.
 
 The records are in platform_table.py, expectation_table.py and record_table.py. Everything else follows from them: the
 order of a vector, the sentences of an answer, the features' names on pages, and the section on features in ml/README.md
@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from math import log1p
 
-from ml.wording.language import ENGLISH
+from ml.language import ENGLISH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
-    from ml.wording.language import Language, Message
+    from ml.language import Language, Message
+
+    Amount: TypeAlias = Callable[[float], tuple[str, float]]
 
 FULL_HISTORY = 2000
 FULL_PRACTICE = 100
@@ -39,7 +42,8 @@ MONTH_DAYS = 30
 """Amounts that are 1 on their linear scale; an exam that is 90 days away is 0."""
 
 SAID, AT_0, AT_1 = "said", "at_0", "at_1"
-"""What a clause says of the value: an amount, or that it is at an end of its scale."""
+BELOW, LESS, SAME, MORE, HOURS, DAYS = "below", "less", "same", "more", "hours", "days"
+"""What a clause says of the value: an amount, that it is at an end of its scale, or how it compares."""
 
 
 class Feature:
@@ -50,8 +54,8 @@ class Feature:
     stand for. source: where the number comes from, and for a platform feature how it differs from the app's own.
 
     subject: what the clause is about; one sentence names at most one feature of each subject. amount: what to say of a
-    value, and the amount in it (ml/features/amounts.py). sentence: the clause, or the clauses by what amount says;
-    ml/wording/language.py explains their places. at_0, at_1: the whole clause at the ends of the scale, where the
+    value, and the amount in it, a share from 0 to 1 or a whole number. sentence: the clause, or the clauses by what
+    amount says; ml/language.py explains their places. at_0, at_1: the whole clause at the ends of the scale, where the
     sentence would not do. missing: what there is no record of, where the feature has no data.
 
     A clause states a fact that is true for either sign of the contribution: a trained model may have learned that a
@@ -82,7 +86,7 @@ class Feature:
         ends: str,
         source: str,
         subject: str,
-        amount: Callable[[float], tuple[str, float]],
+        amount: Amount,
         sentence: Message | Mapping[str, Message],
         missing: str,
         at_0: str = "",
@@ -131,3 +135,87 @@ class Feature:
 def grows(amount: float, full: float) -> float:
     """An amount on a logarithmic scale: 0 for none, 1 for `full` and more."""
     return min(1.0, log1p(amount) / log1p(full))
+
+
+def share(value: float) -> tuple[str, float]:
+    """A share, or a difference in percentage points."""
+    return SAID, value
+
+
+def rest(value: float) -> tuple[str, float]:
+    """What is left of the whole."""
+    return SAID, 1 - value
+
+
+def compared(width: float) -> Amount:
+    """How much more or less often than expected something happened; 0.5 stands for "as expected".
+
+    width: The difference between the two shares for which 1 and 0 stand.
+
+    >>> [compared(2)(value) for value in (0.625, 0.25, 0.5)]
+    [('more', 0.25), ('less', 0.5), ('same', 0.0)]
+    """
+
+    def said(value: float) -> tuple[str, float]:
+        apart = width * (value - 0.5)
+        if not round(100 * apart):
+            return SAME, 0.0
+        return (MORE, apart) if apart > 0 else (LESS, -apart)
+
+    return said
+
+
+def counted(full: int) -> Amount:
+    """The amount on a linear scale that is 1 at `full`.
+
+    >>> counted(50)(0.02), counted(50)(0.001)
+    (('said', 1), ('at_0', 0))
+    """
+    return lambda value: _counted(round(full * value))
+
+
+def counted_on_log(full: int) -> Amount:
+    """The amount on the logarithmic scale of `ml.features.feature.grows`, which is 1 at `full`.
+
+    >>> counted_on_log(2000)(grows(1500, 2000))
+    ('said', 1500)
+    """
+    return lambda value: _counted(round((full + 1) ** value - 1))
+
+
+def days(value: float) -> tuple[str, float]:
+    """Days on a scale of 30.
+
+    >>> days(0.5), days(0.01)
+    (('said', 15), ('below', 0))
+    """
+    return _days(MONTH_DAYS * value)
+
+
+def days_ahead(value: float) -> tuple[str, float]:
+    """Days that are left where 1 is today.
+
+    >>> days_ahead(0.9)
+    ('said', 9)
+    """
+    return _days(EXAM_HORIZON_DAYS * (1 - value))
+
+
+def pause(value: float) -> tuple[str, float]:
+    """A time on the logarithmic scale of 60 days: hours below two days, else days.
+
+    >>> [pause(grows(hours, FULL_PAUSE_HOURS)) for hours in (5, 72, 0)]
+    [('hours', 5), ('days', 3), ('below', 0)]
+    """
+    hours = (FULL_PAUSE_HOURS + 1) ** value - 1
+    if hours >= 48:
+        return DAYS, round(hours / 24)
+    return (HOURS, round(hours)) if hours >= 0.995 else (BELOW, 0)
+
+
+def _counted(whole: int) -> tuple[str, float]:
+    return (SAID, whole) if whole else (AT_0, 0)
+
+
+def _days(amount: float) -> tuple[str, float]:
+    return (SAID, round(amount)) if amount >= 0.995 else (BELOW, 0)

@@ -5,8 +5,8 @@ Their names and one line on each come from the platform; ml/features/platform.py
 
 from __future__ import annotations
 
-from ml.features.amounts import BELOW, counted, days, days_ahead, rest, share
 from ml.features.feature import (
+    BELOW,
     EXAM_HORIZON_DAYS,
     FULL_DAY_ANSWERS,
     FULL_DAY_MINUTES,
@@ -15,6 +15,11 @@ from ml.features.feature import (
     MONTH_DAYS,
     SAID,
     Feature,
+    counted,
+    days,
+    days_ahead,
+    rest,
+    share,
 )
 
 BASIC, INTERMEDIATE, ADVANCED = "basic", "intermediate", "advanced"

@@ -5,15 +5,25 @@ ml/features/estimated.py computes them from dated answers. Shares of few answers
 
 from __future__ import annotations
 
-from ml.features.amounts import BELOW, DAYS, HOURS, LESS, MORE, SAME, compared, counted, counted_on_log, pause, share
 from ml.features.feature import (
+    BELOW,
+    DAYS,
     FULL_BETWEEN,
     FULL_HISTORY,
     FULL_PAUSE_HOURS,
     FULL_PRACTICE,
     FULL_STREAK,
     FULL_VISITS,
+    HOURS,
+    LESS,
+    MORE,
+    SAME,
     Feature,
+    compared,
+    counted,
+    counted_on_log,
+    pause,
+    share,
 )
 
 _ANSWERS = "The learner's dated answers"

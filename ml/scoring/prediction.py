@@ -9,15 +9,15 @@ from math import fsum
 
 from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURES
+from ml.language import ENGLISH
 from ml.study.scales import probability_of, risen_per_logit
-from ml.wording.language import ENGLISH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.features.vector import FeatureVector
-    from ml.wording.language import Language
+    from ml.language import Language
 
 HIGH_FROM = 0.7
 MEDIUM_FROM = 0.4

@@ -19,7 +19,7 @@ MODULES = [
 
 
 def test_examples_stand_where_a_call_says_more_than_prose() -> None:
-    assert {"ml.study.scales", "ml.study.visits", "ml.features.amounts"} <= set(MODULES)
+    assert {"ml.study.scales", "ml.study.visits", "ml.features.feature"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)

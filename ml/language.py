@@ -6,7 +6,7 @@ forms. "[+only ]" is said only where the amount is small and the feature raises 
 small and the feature lowers it.
 
 The messages that the code itself holds are English, for teachers. GENERAL below has those that belong to no feature;
-those of the features are in ml/features/*_table.py. ml/wording/choice.py finds the other languages and readers.
+those of the features are in ml/features/*_table.py. ml/wording/ has the catalogues of other languages and readers.
 """
 
 from __future__ import annotations
