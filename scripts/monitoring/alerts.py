@@ -13,6 +13,7 @@ from ml.evaluation.drift import FeatureDrift
 from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
 from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
 from ml.evaluation.slices import Slice, natural_groups
+from scripts.monitoring.attainable import within_reach
 from scripts.monitoring.targets import WITHIN_POINTS, Alert, Target, alert, sufficient
 
 RISK_LEVEL = "risk level"
@@ -89,6 +90,7 @@ def slice_alerts(
     not reported again for each slice.
     """
     judged = (*_SLICE_FIGURES, "calibration_gap")
+    by_itself = {name: target._replace(attainable=None) for name, target in targets.items()}
     told = {name for name in judged if alert(whole.figure(name), targets.get(name), "", minimum)}
     for dimension, values in dimensions.items():
         large = [
@@ -103,8 +105,12 @@ def slice_alerts(
         for value, name in product(large, looked_at):
             if name not in told:
                 here = rows.where(place == names.index(value))
-                figure = _figure(name, here, 1.0 - (1.0 - LEVEL) / len(large))
-                raised = alert(figure, targets.get(name), f"{dimension}: {value}", minimum)
+                level = 1.0 - (1.0 - LEVEL) / len(large)
+                figure, where = _figure(name, here, level), f"{dimension}: {value}"
+                raised = alert(figure, by_itself.get(name), where, minimum)
+                if raised:
+                    aims = within_reach(targets, here.probabilities, THRESHOLD, _figure("calibration_gap", here, level))
+                    raised = alert(figure, aims.get(name), where, minimum)
                 if raised:
                     yield raised
 

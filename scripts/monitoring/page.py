@@ -120,6 +120,9 @@ def _tile(report: Report, name: str, title: str, figure: Figure, low: float, hig
     target = report.targets.get(name)
     stands = standing(figure, target, report.minimum)
     size = f"n = {figure.n:,}"
+    reach = report.attainable.get(name)
+    if reach is not None:
+        size = f"calibrated probabilities would give {number(reach)}; {size}"
     return Tile(
         title=title,
         standing=stands,

@@ -41,6 +41,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _figure(name, text, [(labels, evaluation.figure(name)) for labels, evaluation in judged])
         sizes = [(labels, evaluation.figure(name).n) for labels, evaluation in judged]
         yield from _gauge(f"{name}_rows", f"Rows behind {name}.", sizes)
+    known = [(_labels(figure=name), value) for name, value in report.attainable.items() if value is not None]
+    yield from _gauge("attainable", "What perfectly calibrated probabilities would give at the threshold.", known)
     yield from _figure("degraded", "Share of predictions that rest on default features.", [("", report.degraded)])
     floor = report.evaluation.ece_noise_floor
     if floor is not None:

@@ -28,11 +28,14 @@ from scripts.monitoring.alerts import (
     overall_alerts,
     slice_alerts,
 )
+from scripts.monitoring.attainable import within_reach
 from scripts.monitoring.columns import Codes, Mistake, Predictions
 from scripts.monitoring.reasons import Reason
 from scripts.monitoring.small_groups import is_large, shown_or_withheld, whole_or_withheld, with_figures_withheld
 from scripts.monitoring.targets import MINIMUM_LEARNERS, Alert, Target
 
+DECISIONS = ("accuracy", "recall", "precision")
+"""The figures that depend on a threshold and have a target."""
 WEEK_MS = 7 * DAY_MS
 _MONDAY_MS = 4 * DAY_MS  # 1970-01-05
 
@@ -100,6 +103,7 @@ class Report(NamedTuple):
             "correct_from": self.correct_from,
             "degraded": self.degraded.to_dict(),
             **_plain(self.evaluation),
+            "attainable": self.attainable,
             "learners": self.learners,  # of all predictions; the evaluation counts those with a known outcome
             "slices": [each.to_dict() for each in self.slices],
             "slices_too_small": dict(self.too_small),
@@ -111,6 +115,12 @@ class Report(NamedTuple):
             "drift_note": self.drift_note,
             **({"mistakes": named} if mistakes else {}),
         }
+
+    @property
+    def attainable(self) -> dict[str, float | None]:
+        """What perfectly calibrated probabilities would give for these predictions; None where it is withheld."""
+        told = self.evaluation.figures["struggle_rate"].value is not None
+        return {name: self.targets[name].attainable if told else None for name in DECISIONS}
 
     def _mistake(self, mistake: Mistake) -> dict[str, object]:
         why = self.reasons.get(mistake.prediction_id)
@@ -152,6 +162,7 @@ def report(
     known = ~np.isnan(now.outcome)
     rows = KnownOutcomes(now.outcome[known], now.probability[known], now.learner[known])
     evaluation = evaluate(*rows, bootstrap=bootstrap)
+    targets = within_reach(targets, rows.probabilities, evaluation.threshold, evaluation.figure("calibration_gap"))
     recorded = ~np.isnan(now.degraded)
     degraded = proportion_figure(
         now.degraded[recorded], np.ones(recorded.sum()), Learners(now.learner[recorded], bootstrap, 0)

@@ -10,6 +10,7 @@ MEETS = "meets target"
 BELOW = "misses target"
 UNDECIDED = "undecided"
 INSUFFICIENT = "insufficient data"
+OUT_OF_REACH = "target out of reach"
 NO_TARGET = ""
 
 MINIMUM_LEARNERS = 10
@@ -17,12 +18,19 @@ MINIMUM_LEARNERS = 10
 
 
 class Target(NamedTuple):
-    """Bounds that a figure should keep, or None. alerts: whether missing them raises an alert, or is only shown."""
+    """Bounds that a figure should keep, or None. alerts: whether missing them raises an alert, or is only shown.
+
+    attainable: what perfectly calibrated probabilities would give (scripts/monitoring/attainable.py); None where the
+    figure does not depend on a threshold, or where nothing is known. is_calibrated: whether the probabilities are not
+    proven to be off.
+    """
 
     figure: str
     at_least: float | None
     at_most: float | None
     alerts: bool
+    attainable: float | None = None
+    is_calibrated: bool = True
 
     def __str__(self) -> str:
         if self.at_least is not None and self.at_most is not None:
@@ -78,8 +86,20 @@ def standing(figure: Figure, target: Target | None, minimum: int) -> str:
     low = float("-inf") if target.at_least is None else target.at_least
     high = float("inf") if target.at_most is None else target.at_most
     if figure.high < low or figure.low > high:
-        return BELOW
+        return OUT_OF_REACH if _is_out_of_reach(figure.high, target) else BELOW
     return MEETS if figure.low >= low and figure.high <= high else UNDECIDED
+
+
+def _is_out_of_reach(upper: float, target: Target) -> bool:
+    """Whether calibrated probabilities would miss the target too, and the figure is not proven to be below theirs."""
+    at_least, attainable = target.at_least, target.attainable
+    return (
+        target.is_calibrated
+        and at_least is not None
+        and attainable is not None
+        and attainable < at_least
+        and upper >= attainable
+    )
 
 
 def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Alert | None:
@@ -89,4 +109,6 @@ def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Al
     name = target.figure.replace("_", " ")
     place = f" ({where})" if where else ""
     message = f"{name}{place} is {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]; the target is {target}"
+    if target.at_least is not None and target.attainable is not None and target.attainable < target.at_least:
+        message += f", and calibrated probabilities would give {target.attainable:.3f}"
     return Alert(target.figure, where, figure.value, figure.low, figure.high, figure.n, message)

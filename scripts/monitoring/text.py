@@ -42,7 +42,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     named = [(name, report.evaluation.figure(name)) for name in HEADLINES] + [("degraded", report.degraded)]
     yield from _columns(
-        [("figure", "value", "95 % interval", "n", "target", "")]
+        [("figure", "value", "95 % interval", "n", "target", "calibrated", "")]
         + [
             (
                 name.replace("_", " "),
@@ -50,6 +50,7 @@ def _lines(report: Report) -> Iterator[str]:
                 _interval(figure),
                 f"{figure.n:,}",
                 str(report.targets.get(name, "")),
+                _number(report.attainable[name]) if name in report.attainable else "",
                 standing(figure, report.targets.get(name), report.minimum),
             )
             for name, figure in named
@@ -74,7 +75,15 @@ def _alerts(report: Report) -> Iterator[str]:
 
 def _ece_row(evaluation: Evaluation) -> tuple[str, ...]:
     figure = evaluation.figure("ece")
-    return ("ece", _number(figure.value), f"noise floor {_number(evaluation.ece_noise_floor)}", f"{figure.n:,}", "", "")
+    return (
+        "ece",
+        _number(figure.value),
+        f"noise floor {_number(evaluation.ece_noise_floor)}",
+        f"{figure.n:,}",
+        "",
+        "",
+        "",
+    )
 
 
 def _slice_rows(report: Report) -> Iterator[tuple[str, ...]]:

@@ -104,6 +104,10 @@ MONITOR_REPORT: Schema = {
             "correct_from": one_of(SETTINGS),
             "degraded": _REF,
             **_EVALUATION,
+            "attainable": described(
+                record(dict.fromkeys(("accuracy", "recall", "precision"), or_null(SHARE))),
+                "What perfectly calibrated probabilities would give at the threshold for the predictions judged.",
+            ),
             "slices": list_of(record({"dimension": TEXT, "value": TEXT, **_EVALUATION})),
             "slices_too_small": described(
                 {"type": "object", "additionalProperties": COUNT}, "How many slices of a dimension are withheld."

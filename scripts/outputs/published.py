@@ -78,7 +78,10 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.1.0": "cc0be1de29a762a76c8003436233dc14cc556404e38e6550971b0724ea87d9a0",
     },
     "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
-    "monitor-report": {"1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69"},
+    "monitor-report": {
+        "1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69",
+        "1.1.0": "a68d11a39a9e5b8ba2637944f2a3a2bd0b5c221ddc5be5530c7b47ef95c6c722",
+    },
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
     "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},
     "worker-request": {"1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4"},

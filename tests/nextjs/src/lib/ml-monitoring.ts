@@ -5,6 +5,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 const SAYS_STRUGGLE_FROM = 0.5;
 const LEAST_ACCURACY = 0.75;
 const LEAST_RECALL = 0.7;
+const CALIBRATED_WITHIN = 0.02; // probabilities proven to be further off excuse no missed target
 const MOST_JUDGED = 100_000; // the newest; their intervals are as narrow as anybody needs
 
 export interface JudgedPrediction {
@@ -19,6 +20,13 @@ export interface Share {
   of: number;
 }
 
+/** What perfectly calibrated probabilities would give at the same threshold: the most that may be asked for. */
+export interface Attainable {
+  accuracy: number | null;
+  precision: number | null;
+  recall: number | null;
+}
+
 export interface Performance {
   judged: number;
   truePositives: number;
@@ -28,6 +36,9 @@ export interface Performance {
   accuracy: Share | null;
   precision: Share | null;
   recall: Share | null;
+  attainable: Attainable;
+  /** Targets that are missed because calibrated probabilities would miss them too: no fault of the model's. */
+  outOfReach: string[];
   /** What is worse than its target beyond doubt; empty when all is well, or when too little is known to say. */
   alerts: string[];
 }
@@ -55,20 +66,69 @@ export function performanceOf(predictions: readonly JudgedPrediction[]): Perform
   const judged = truePositives + falsePositives + trueNegatives + falseNegatives;
   const accuracy = share(truePositives + trueNegatives, judged);
   const recall = share(truePositives, truePositives + falseNegatives);
+  const probabilities = predictions
+    .filter(({ actualOutcome }) => actualOutcome !== null)
+    .map((each) => each.predictedStruggleProbability);
+  const attainable = attainableBy(probabilities);
+  const trusted = areCalibrated(probabilities, truePositives + falseNegatives);
+  const missed = [
+    ...below('accuracy', accuracy, LEAST_ACCURACY, trusted ? attainable.accuracy : null),
+    ...below('recall', recall, LEAST_RECALL, trusted ? attainable.recall : null),
+  ];
   return {
     judged,
     ...counts,
     accuracy,
     precision: share(truePositives, truePositives + falsePositives),
     recall,
-    alerts: [...below('accuracy', accuracy, LEAST_ACCURACY), ...below('recall', recall, LEAST_RECALL)],
+    attainable,
+    outOfReach: missed.filter(({ mayBeAsked }) => !mayBeAsked).map(({ sentence }) => sentence),
+    alerts: missed.filter(({ mayBeAsked }) => mayBeAsked).map(({ sentence }) => sentence),
   };
 }
 
-/** An alarm rings only when the whole interval is below the target: a week of few outcomes proves nothing. */
-function below(name: string, measured: Share | null, target: number): string[] {
+/** The figures to expect if each prediction comes true with just its probability. */
+export function attainableBy(probabilities: readonly number[]): Attainable {
+  const flagged = probabilities.filter((probability) => probability >= SAYS_STRUGGLE_FROM);
+  const right = probabilities.map((probability) => (probability >= SAYS_STRUGGLE_FROM ? probability : 1 - probability));
+  return {
+    accuracy: ratio(sum(right), probabilities.length),
+    precision: ratio(sum(flagged), flagged.length),
+    recall: ratio(sum(flagged), sum(probabilities)),
+  };
+}
+
+/** Whether the share that struggled is not proven to lie further than two points from the mean probability. */
+function areCalibrated(probabilities: readonly number[], struggles: number): boolean {
+  const rate = share(struggles, probabilities.length);
+  if (rate === null) return true;
+  const mean = sum(probabilities) / probabilities.length;
+  return rate.interval[0] - mean <= CALIBRATED_WITHIN && mean - rate.interval[1] <= CALIBRATED_WITHIN;
+}
+
+/**
+ * A target is missed only when the whole interval is below it: a week of few outcomes proves nothing. An alarm rings
+ * when calibrated probabilities would reach the target, or when the figure is proven to be below theirs too.
+ */
+function below(name: string, measured: Share | null, target: number, attainable: number | null): Missed[] {
   if (measured === null || measured.interval[1] >= target) return [];
-  return [`${name} is ${percent(measured.value)} of ${measured.of}, below its target of ${percent(target)}`];
+  const told = `${name} is ${percent(measured.value)} of ${measured.of}, below its target of ${percent(target)}`;
+  if (attainable === null || attainable >= target) return [{ sentence: told, mayBeAsked: true }];
+  const sentence = `${told}, where calibrated probabilities would give ${percent(attainable)}`;
+  return [{ sentence, mayBeAsked: measured.interval[1] < attainable }];
+}
+
+interface Missed {
+  sentence: string;
+  mayBeAsked: boolean;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+function ratio(part: number, whole: number): number | null {
+  return whole === 0 ? null : part / whole;
 }
 
 function percent(value: number): string {
