@@ -1,6 +1,7 @@
-"""Manages which model answers: lists versions, shows one, promotes one, returns to the one before, removes old ones.
+"""Manages which model answers: lists versions, compares two, shows one, promotes one, returns, removes old ones.
 
 python scripts/models.py list
+python scripts/models.py compare shipped current
 python scripts/models.py show struggle_prediction_v1.0_2026-11-23
 python scripts/models.py promote struggle_prediction_v1.0_2026-11-23 --why "checked by hand"
 python scripts/models.py rollback --why "alerts since Monday"
@@ -27,8 +28,14 @@ from ml.storage import model_file
 from ml.storage.registry import Registry
 from scripts.auditing.audited import audit_log_option, audited, tell_audit_log
 from scripts.cli.command import group, note
+from scripts.cli.extras import Extras
 from scripts.cli.options import json_option, models_dir_option
+from scripts.cli.output_file import OutputPath, write_whole
 from scripts.cli.streams import in_one_line
+from scripts.versions.comparison import compared
+from scripts.versions.page import page
+from scripts.versions.standing import Standing, named, versions_of
+from scripts.versions.words import listed, side_by_side
 
 
 @group
@@ -37,7 +44,7 @@ from scripts.cli.streams import in_one_line
 @audit_log_option
 @click.pass_context
 def models(context: click.Context, models_dir: str, as_json: bool) -> None:
-    """Manage which model answers: list the versions, show one, promote one, return to the one before, remove old ones.
+    """Manage which model answers: list the versions, compare two, promote one, return to the one before.
 
     The options come before the command: models.py --models-dir DIR list.
     """
@@ -49,24 +56,50 @@ def models(context: click.Context, models_dir: str, as_json: bool) -> None:
 @models.command("list")
 @click.pass_obj
 def list_versions(obj: tuple[Registry, bool]) -> None:
-    """List all versions, oldest first; a star marks the one that answers."""
+    """List all versions with their figures, oldest first; a star marks the one that answers."""
     registry, as_json = obj
     current, refused = _current(registry)
-    rows = [_summary(registry, version, version == current) for version in registry.versions()]
+    found = list(versions_of(registry, current if refused is None else ""))
     if as_json:
-        click.echo(json.dumps({"current": current, "versions": rows} | ({"refused": refused} if refused else {})))
+        rows = [each.to_dict() if isinstance(each, Standing) else _refused(*each, current) for each in found]
+        ours = [row for row in rows if row["version"] in registry.versions()]
+        others = [row for row in rows if row not in ours]
+        told = {"current": current, "versions": ours, "shipped": others[0] if others else None}
+        click.echo(json.dumps(told | ({"refused": refused} if refused else {})))
         return
-    for row in rows:
-        figures = row.get("refused") or ", ".join(
-            f"{name} {row[name]:.3f}" for name in ("auc", "log_loss", "ece") if name in row
-        )
-        click.echo(in_one_line(f"{'*' if row['current'] else ' '} {row['version']}  {figures}".rstrip()))
+    for line in listed(found):
+        click.echo(line)
     if refused:
         note(f"{refused}; promote a version or roll back")
     elif current is None:
         note("There is no current.pkl: the shipped pretrained model answers, or the rules where there is none.")
     elif current not in registry.versions():
         click.echo(in_one_line(f"* {current}  (current.pkl; its version file is gone)"))
+
+
+@models.command()
+@Extras().required
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--html", type=OutputPath(), metavar="FILE.html", help="Write a page with both curves to FILE.html (extra train)."
+)
+@click.pass_obj
+def compare(obj: tuple[Registry, bool], first: str, second: str, html: str | None) -> None:
+    """Put two versions beside each other: figures, training, thresholds, and the features that they use differently.
+
+    FIRST and SECOND are versions, `current` for the one that answers, or `shipped` for the one that the project ships.
+    """
+    registry, as_json = obj
+    current, _ = _current(registry)
+    found = compared(named(registry, first, current), named(registry, second, current))
+    if html is not None:
+        write_whole(html, page(found))
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    for line in side_by_side(found):
+        click.echo(line)
 
 
 @models.command()
@@ -179,12 +212,8 @@ def _promotions(registry: Registry, version: str) -> list[Mapping[str, str | Non
     return [entry for entry in entries if version in (entry["from"], entry["to"])]
 
 
-def _summary(registry: Registry, version: str, current: bool) -> dict[str, object]:
-    try:
-        saved = registry.read(version)
-    except (ModelNotFound, ModelRefused) as error:
-        return {"version": version, "current": current, "refused": str(error)}
-    return {"version": version, "current": current, **saved.figures}
+def _refused(version: str, why: str, current: str | None) -> dict[str, object]:
+    return {"version": version, "current": version == current, "refused": why}
 
 
 def _say(as_json: bool, found: dict[str, object], sentence: str) -> None:

@@ -14,6 +14,7 @@ from ml.evaluation.slices import Slice, answers_told, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FEATURES
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import IN_WORDS
+from ml.training.training_rows import training_rows
 
 PURPOSE = (
     "Estimates, before a learner opens an objective, how likely a struggle is, so that help can be offered in time."
@@ -89,6 +90,7 @@ def card(
             if not (any(t.values) or any(t.slopes) or t.missing)
         ],
         "limits": list(LIMITS),
+        "training_rows": training_rows(saved, x),
     }
 
 

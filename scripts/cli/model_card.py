@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ml.features.vector import FEATURE_NAMES
 from ml.places import content_of
 
 MOST_BYTES_OF_A_CARD = 4 << 20
@@ -69,6 +70,43 @@ def measured(card: Mapping[str, Any]) -> Measured:
     }
     how = short(str(card.get("how_measured", "")))
     return Measured(how, bins, figures, _count(evaluation["n"]), _count(evaluation["learners"]))
+
+
+class RowsOfFeature(NamedTuple):
+    """Where the training rows lay in one feature.
+
+    absent: the share of the rows without data. bins: the share in each of equal bins of 0..1. moved: by how much the
+    feature moved the logit of a row, on average.
+    """
+
+    absent: float
+    bins: Sequence[float]
+    moved: float
+
+
+class TrainingRows(NamedTuple):
+    """The rows that the weights were learned from: their number, and where they lay in each feature."""
+
+    n: int
+    features: Mapping[str, RowsOfFeature]
+
+
+def rows_of(card: Mapping[str, Any]) -> TrainingRows | None:
+    """What a card says about the training rows, as numbers; None where it says nothing that can be used."""
+    try:
+        found = card["training_rows"]
+        features = {
+            name: RowsOfFeature(
+                _share(found["features"][name]["absent"]),
+                [_share(each) for each in found["features"][name]["bins"][:MOST_BINS]],
+                abs(_figure(found["features"][name]["mean_contribution"]) or 0.0),
+            )
+            for name in FEATURE_NAMES
+        }
+        rows = TrainingRows(_count(found["n"]), features)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return rows if rows.n and all(each.bins for each in features.values()) else None
 
 
 def _figure(value: object) -> float | None:

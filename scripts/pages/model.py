@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ml.features.feature import Feature
@@ -15,12 +13,11 @@ from ml.study.correctness import IN_WORDS
 from scripts.cli.model_card import SHOWN, Measured, measured, short
 from scripts.pages.marks import Mark, Picture, curve, dot, label, line, picture, scale
 from scripts.pages.reliability import reliability
-from scripts.pages.templates import number, render
+from scripts.pages.shapes import reach_of, stops
+from scripts.pages.templates import number, render, signed, with_separators
 
-GRID = 101
 NO_PART = 1e-3
 """A table that moves the logit by less than this is not drawn."""
-_COUNT = re.compile(r"\b\d{4,18}(?= (?:answers|labelled|learners)\b)")
 
 
 class Shape(NamedTuple):
@@ -54,7 +51,7 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
     return render(
         "pages/model.html",
         version=model.model_version,
-        sources=_with_separators(short("; ".join(saved.sources))),
+        sources=with_separators(short("; ".join(saved.sources))),
         correct=IN_WORDS[saved.correct_from],
         shapes=[Shape(each, table.stated, _shape(each, table, slope, furthest)) for _, each, table in tables],
         silent=[feature for feature in FEATURES if feature.name not in drawn],
@@ -63,12 +60,6 @@ def page(model: StrugglePredictionModel, card: Mapping[str, Any]) -> str:
         figures=[(title, _interval(found.figures[name])) for name, title in SHOWN.items()] if found else [],
         reliability=reliability(found.bins) if found else None,
     )
-
-
-def reach_of(table: Table, slope: float) -> float:
-    """The largest change of the logit that the table makes in either direction."""
-    values = [table.at(step / (GRID - 1)) for step in range(GRID)] + [table.missing]
-    return slope * max(abs(value) for value in values)
 
 
 def _measured(card: Mapping[str, Any]) -> tuple[Measured | None, str]:
@@ -88,30 +79,17 @@ def _shape(feature: Feature, table: Table, slope: float, furthest: float) -> Pic
     def marks() -> Iterator[Mark]:
         yield line("rule", left, y(0), width - 8, y(0))
         for logit in (furthest, 0.0, -furthest):
-            yield label("tick", 0, y(logit) + 4, f"{logit:+.1f}".replace("-", "\N{MINUS SIGN}") if logit else "0")
+            yield label("tick", 0, y(logit) + 4, signed(logit, 1))
         for value in (0, 1):
             yield label("tick middle", x(value), height - 3, str(value))
         absent = slope * table.missing
         yield dot("dot absent", left + 4, y(absent), 3.5, f"no data: {number(absent)}")
-        yield curve("line", ((x(value), y(slope * table.at(value))) for value in _stops(table)))
+        yield curve("line", ((x(value), y(slope * table.at(value))) for value in stops(table)))
 
     return picture("shape", width, height, f"what this feature adds: {feature.meaning}", marks())
-
-
-def _stops(table: Table) -> Sequence[float]:
-    """The values through which the line is drawn: both ends of every segment, so that steps stay steps."""
-    stops = [0.0]
-    for low, high in pairwise([0.0, *[edge for edge in table.edges if 0 < edge < 1], 1.0]):
-        stops += [min(high, low + 1e-9), high]
-    return stops
 
 
 def _interval(figure: tuple[float | None, float | None, float | None]) -> str:
     value, low, high = figure
     between = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
     return number(value) + between
-
-
-def _with_separators(text: str) -> str:
-    """The same text with 220070 answers written as 220,070 answers."""
-    return _COUNT.sub(lambda found: f"{int(found[0]):,}", text)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _BEFORE_A_UNIT = re.compile(r"(?<=\d) (?=%)|(?<=\bn) (?== )|(?<=\bn =) (?=\d)")
+_COUNT = re.compile(r"\b\d{4,18}(?= (?:answers|labelled|learners)\b)")
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -40,13 +41,31 @@ def engine() -> Environment:
         keep_trailing_newline=True,
         finalize=_unbroken,
     )
-    environment.filters.update(number=number, percent=percent, counted=counted, minute=minute, day=day)
+    environment.filters.update(
+        number=number,
+        signed=signed,
+        with_separators=with_separators,
+        percent=percent,
+        counted=counted,
+        minute=minute,
+        day=day,
+    )
     return environment
 
 
 def number(value: float | None) -> str:
     """Three decimals, or a dash where there is no value."""
     return "–" if value is None else f"{value:z.3f}".replace("-", "−")  # noqa: RUF001 - typographic dashes
+
+
+def signed(value: float, decimals: int = 3) -> str:
+    """A number with its sign, typographic minus included; 0 has none."""
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}") if round(value, decimals) else "0"
+
+
+def with_separators(text: str) -> str:
+    """The same text with 220070 answers written as 220,070 answers."""
+    return _COUNT.sub(lambda found: f"{int(found[0]):,}", text)
 
 
 def percent(share: float, decimals: int = 0) -> str:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from db import decoded, stored_predictions
 from db.client import Client
 from ml.errors import ModelNotFound, NotEnoughExamples
+from ml.evaluation.figures import THRESHOLD, evaluate
 from ml.evaluation.promotion import Verdict, decide
 from ml.evaluation.slices import history_band
 from ml.instants import iso
@@ -24,15 +25,17 @@ from ml.storage.registry import Registry
 from ml.study.outcome_mark import in_force
 from ml.study.visits import threshold_of
 from ml.training.examples import ExampleSet
-from ml.training.model_card import answers_of
-from ml.training.prior import adapt
+from ml.training.model_card import answers_of, figures_of
+from ml.training.prior import adapt, with_figures
 from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_stored
 from ml.training.tables import asked
+from ml.training.training_rows import training_rows
 from scripts.labelling.history import build_table, read_examples
 from scripts.labelling.part import Extraction
 from scripts.training.rules_on_visits import rules_on
 from scripts.workers.backends import Workers
 
+HOW_MEASURED = "The visits of the hold-out are newer than the training; the model predicted each of them."
 STUDIED_WITHIN_MS = 14 * 24 * 3_600_000
 """A stored prediction and a visit are one example where the visit began this soon after the prediction."""
 
@@ -88,10 +91,18 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
     known = champion.difficulty
     as_champion_saw_them = seen_with(known.path if known else None).select(examples.as_of_ms >= start_ms)
     verdict = _judge(champion, challenger, newer, as_champion_saw_them)
+    said = _probabilities(challenger, newer)
+    found = evaluate(
+        newer.y.astype(float), said, newer.learner, threshold=challenger.figures.get("threshold", THRESHOLD)
+    )
+    challenger = with_figures(challenger, figures_of(found))
     card = {
         "correct_from": correct_from,
         "sources": list(challenger.sources),
         "difficulty": size._asdict(),
+        "how_measured": HOW_MEASURED,
+        "evaluation": found.to_dict(),
+        "training_rows": training_rows(challenger, older.X),
         "trained_on": len(older),
         "judged_on": len(newer),
         "left_out": left_out,

@@ -103,7 +103,24 @@ def test_the_loop_closes(database: str, logs: tuple[str, str], tmp_path: Path) -
     assert "interventionApplied" in shown["card"]["examples"]  # type: ignore[index]
     listed = run("models.py", "--models-dir", models, "--json", "list")
     assert listed["current"] == (challenger if retrained["promoted"] else champion)
-    assert {version["version"] for version in listed["versions"]} == {champion, challenger}  # type: ignore[attr-defined]
+    rows = {version["version"]: version for version in listed["versions"]}  # type: ignore[attr-defined]
+    assert set(rows) == {champion, challenger}
+    for version, kind, visits in (
+        (champion, "cross-fitted", None),
+        (challenger, "hold-out", int(str(retrained["judged_on"]))),
+    ):
+        row = rows[version]
+        assert (row["kind"], row["n"]) == (kind, visits or row["n"])
+        assert row["n"] > 100
+        assert row["trained_on"] > 100
+        for figure in ("auc", "log_loss"):
+            low, high = row["intervals"][figure]
+            assert low < row[figure] < high
+        assert 0 <= row["ece"] < 0.3
+    compared = run("models.py", "--models-dir", models, "--json", "compare", champion, challenger)
+    assert compared["first"]["kind"] == "cross-fitted"  # type: ignore[index]
+    assert f"than {champion}" in str(compared["remark"])
+    assert compared["shapes"]
 
     if not retrained["promoted"]:
         run("models.py", "--models-dir", models, "--json", "promote", challenger)

@@ -26,12 +26,16 @@ from scripts.pages import templates
 from scripts.service import create_app
 from scripts.serving import docs
 from scripts.try_log import try_log
+from scripts.versions import page as compare_page
+from scripts.versions.comparison import compared
+from scripts.versions.standing import standing
 from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, judged
 from tests.support.small_platform import make_platform
+from tests.support.trained_models import scorecard
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 AS_OF = "2025-10-09T08:53:20Z"
-NAMES = ("monitor", "small", "empty", "model", "no-card", "trial", "small-trial", "docs")
+NAMES = ("monitor", "small", "empty", "model", "no-card", "compare", "trial", "small-trial", "docs")
 
 
 def document(name: str) -> dict[str, object]:
@@ -65,6 +69,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     card = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="utf-8"))
     found["model"].write_text(model_page.page(model, card), encoding="utf-8")
     found["no-card"].write_text(model_page.page(model, {}), encoding="utf-8")
+    assert model.saved is not None
+    other = model.saved.but(scorecard=scorecard(1))
+    versions = (standing("one", False, model.saved, card), standing("<b onload=1>", True, other, {}))
+    found["compare"].write_text(compare_page.page(compared(*versions)), encoding="utf-8")
     make_platform(str(made), learners=60)
     (made / "one.csv").write_text("user_id,item_id,timestamp,correct,skill_id\na,i,1,1,s\n", encoding="utf-8")
     for name, log in (("trial", "log.csv"), ("small-trial", "one.csv")):
@@ -190,7 +198,7 @@ def test_commands_that_write_no_page_load_no_template_engine() -> None:
     ("name", "options"),
     [
         *((name, NIGHT_ON_A_PHONE) for name in NAMES),
-        *((name, DAY) for name in ("monitor", "model", "trial")),
+        *((name, DAY) for name in ("monitor", "model", "trial", "compare")),
     ],
 )
 def test_axe_finds_nothing_against_a_page_by_day_and_at_night_on_a_phone(
