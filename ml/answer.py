@@ -40,6 +40,7 @@ def answer(
         "probability": prediction.probability,
         "confidence": prediction.confidence,
         "risk_level": prediction.risk_level,
+        "levels": prediction.levels.to_dict(),
         "interval": list(prediction.interval),
         "reasoning": prediction.reasoning,
         "factors": [factor.to_dict() for factor in prediction.factors],
@@ -54,8 +55,14 @@ def answer(
         "prediction_date": iso(occasion.date_ms),
         "topic_id": occasion.topic_id,
         "indicators": [sign.to_dict() for sign in indicators_of(features, prediction)],
-        "features": features.marked_with(prediction.model_version, prediction.source).to_dict(),
+        "features": stored_features(features, prediction),
     }
+
+
+def stored_features(features: FeatureVector, prediction: Prediction) -> dict[str, object]:
+    """What a stored prediction keeps of its features, with the model and the levels that judged them."""
+    marked = features.marked_with(prediction.model_version, prediction.source)
+    return {**marked.to_dict(), "levels": prediction.levels.to_dict()}
 
 
 def _code_of(degraded: str) -> str:

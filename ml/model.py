@@ -7,6 +7,7 @@ import os
 from ml.errors import ModelNotFound, ModelUnsuited, NotEnoughExamples
 from ml.places import (
     CURRENT,
+    LEVELS_FILE,
     MODEL,
     MODELS_DIR,
     POINTER,
@@ -20,6 +21,7 @@ from ml.places import (
 )
 from ml.storage import model_file
 from ml.study.correctness import correct_setting, suits
+from ml.study.scales import PLATFORM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ml.scoring.scorecard import SavedModel
     from ml.storage.difficulty_choice import DifficultyTables
     from ml.storage.difficulty_table import DifficultyTable
+    from ml.study.scales import Levels
     from ml.training.examples import TrainingExample
     from ml.training.update import UpdateMetrics
 
@@ -66,6 +69,10 @@ class StrugglePredictionModel:
         self.pointer_path: str | None = None
         """Where the difficulty table that is kept up to date is named, which need not be there; None for a model other
         than the one that answers by default in its directory."""
+        self.levels: Levels = PLATFORM
+        """The levels of levels.json in the directory of the model that was asked for, or the platform's."""
+        self.levels_path: str | None = None
+        """Where levels.json lies; None where the levels are the platform's."""
 
     @classmethod
     def load(
@@ -79,6 +86,9 @@ class StrugglePredictionModel:
         ModelRefused. "rules" in place of a path means the rules. A current.pkl of another format, for other features,
         or trained under another setting than correct_from never prevents an answer: the model that would answer without
         that file answers, and `instead` and `model_version` say so.
+
+        levels.json in the directory of the path gives the levels, whichever model answers. Raises ModelRefused where
+        that file must not be used.
         """
         if path == RULES:
             return cls(correct_from=correct_from)
@@ -96,6 +106,9 @@ class StrugglePredictionModel:
                 found.asked = asked if refused is not None else candidate
                 if is_current:
                     found.pointer_path = os.path.join(os.path.dirname(asked), POINTER)
+                found.levels, found.levels_path = levels_at(
+                    os.path.dirname(asked), found.saved.model_version if found.saved else ""
+                )
                 return found
             except ModelNotFound:
                 if path is None and setting(MODELS_DIR) and not os.path.isdir(models_directory()):
@@ -109,6 +122,9 @@ class StrugglePredictionModel:
         if refused is not None or is_default:
             found = cls(None, None, judged_from, refused)
             found.asked = None if refused is None else asked
+            found.levels, found.levels_path = levels_at(
+                os.path.dirname(asked), found.saved.model_version if found.saved else ""
+            )
             return found
         raise ModelNotFound(f"no model file at {asked}")
 
@@ -211,11 +227,11 @@ class StrugglePredictionModel:
         if self._saved is None:
             from ml.scoring import rules
 
-            found = rules.predict(features)
+            found = rules.predict(features, self.levels)
         else:
             from ml.scoring import trained
 
-            found = trained.predict(self._saved, features)
+            found = trained.predict(self._saved, features, self.levels)
         found.model_version = self._marked(found.model_version)
         return found
 
@@ -316,6 +332,36 @@ def load(name: str | None, correct_from: str | None = None) -> StrugglePredictio
     return StrugglePredictionModel.load(
         os.path.abspath(name) if name and name != RULES and os.path.exists(name) else name, correct_from
     )
+
+
+def levels_in_force(name: str | None = None) -> Levels:
+    """The levels of the model that --model names, as `load` finds them, without reading the model.
+
+    Raises ModelRefused where levels.json must not be used.
+    """
+    name = name or setting(MODEL)
+    if name == RULES:
+        return PLATFORM
+    asked = current() if name is None else os.path.abspath(name) if os.path.exists(name) else resolve(name)
+    return levels_at(os.path.dirname(asked))[0]
+
+
+def levels_at(directory: str, model_version: str = "") -> tuple[Levels, str | None]:
+    """The levels of levels.json in the directory with the file's path, or the platform's with None.
+
+    model_version: of the model that they are for. Raises ModelRefused where the file must not be used.
+    """
+    path = os.path.join(directory, LEVELS_FILE)
+    try:
+        os.stat(path)  # a prediction without the file loads no more than it needs
+    except FileNotFoundError:
+        return PLATFORM, None
+    except OSError:  # inside predict.pyz it is no file of its own
+        pass
+    from ml.storage.levels_file import read_levels
+
+    found = read_levels(path, model_version)
+    return (PLATFORM, None) if found is None else (found, path)
 
 
 def load_whole(name: str | None, correct_from: str | None = None) -> StrugglePredictionModel:

@@ -24,7 +24,7 @@ if __package__ in (None, ""):
 import click
 
 from ml.model import StrugglePredictionModel, load
-from ml.places import CURRENT, MODELS, POINTER
+from ml.places import CURRENT, LEVELS_FILE, MODELS, POINTER
 from ml.storage import model_file
 from scripts.cli.command import command
 from scripts.cli.exits import Misconfigured
@@ -81,6 +81,8 @@ def model_members(model: StrugglePredictionModel) -> dict[str, bytes]:
     if saved is None:
         return {}
     members = {f"{MODELS}/{CURRENT}": model_file.dump(saved)}
+    if model.levels_path is not None:
+        members[f"{MODELS}/{LEVELS_FILE}"] = _bytes(model.levels_path)
     tables = model.difficulties
     if tables is not None:
         model.check()

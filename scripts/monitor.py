@@ -23,8 +23,10 @@ import click
 import db
 from db import stored_predictions
 from db.client import Client
+from ml.model import levels_in_force
 from ml.study.correctness import GOOD
 from ml.study.history import DAY_MS
+from ml.study.scales import PLATFORM, Levels
 from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
@@ -66,6 +68,7 @@ class MonitorOptions(NamedTuple):
     prometheus: str | None
     alert_command: str | None
     correct_from: str
+    threshold: float | None
     bootstrap: int
 
 
@@ -105,6 +108,13 @@ class MonitorOptions(NamedTuple):
     help="Run this program (without a shell) on an alert; its stdin has the report without learners.",
 )
 @correct_from_option()
+@click.option(
+    "--threshold",
+    type=Number(0, 1),
+    metavar="P",
+    help="A prediction counts as one of struggle from this probability. Default: the operating threshold of levels.json"
+    " beside the model, else 0.5.",
+)
 @click.option("--bootstrap", default=1000, type=click.IntRange(200), help="How many resamples give the intervals.")
 @as_record(MonitorOptions)
 def monitor(options: MonitorOptions) -> int:
@@ -114,6 +124,9 @@ def monitor(options: MonitorOptions) -> int:
     otherwise. Learners who opted out of analytics are left out.
     """
     program = _parsed(options.alert_command)
+    levels = levels_in_force()
+    if options.threshold is not None:
+        levels = levels.at(options.threshold)
     if options.html:
         engine()  # a page that cannot be made is refused before the work
     with db.connect(options.database_url, schema_path=options.schema) as client:
@@ -127,6 +140,7 @@ def monitor(options: MonitorOptions) -> int:
             aims=targets(options.accuracy, options.recall, options.degraded),
             bootstrap=options.bootstrap,
             correct_from=options.correct_from,
+            levels=levels,
         )
     if options.html:
         write_whole(options.html, page(found))
@@ -152,6 +166,7 @@ def observe(
     aims: Mapping[str, Target],
     bootstrap: int,
     correct_from: str = GOOD,
+    levels: Levels = PLATFORM,
 ) -> Report:
     """The report on the days before until_ms. Raises db.errors.DatabaseError."""
     since_ms = until_ms - round(days * DAY_MS)
@@ -176,6 +191,7 @@ def observe(
         targets=aims,
         bootstrap=bootstrap,
         correct_from=correct_from,
+        levels=levels,
     )
 
 

@@ -19,7 +19,7 @@ from ml.evaluation.bootstrap import Interval, Learners
 from ml.evaluation.calibration_intervals import calibration_intervals
 from ml.evaluation.metrics import Floats, Integers, ReliabilityBin
 from ml.evaluation.proportion_intervals import proportion_interval, ratio_interval
-from ml.scoring.prediction import HIGH_FROM, MEDIUM_FROM
+from ml.study.scales import PLATFORM
 
 Ids = Sequence[object] | npt.NDArray[Any]
 
@@ -107,7 +107,7 @@ def evaluate(
     if len(learners) != len(y):
         raise ValueError("labels and learners must have the same length")
     who = Learners(learners, bootstrap, seed)
-    thresholds = sorted({MEDIUM_FROM, THRESHOLD, HIGH_FROM, threshold})
+    thresholds = sorted({PLATFORM.medium_from, THRESHOLD, PLATFORM.high_from, threshold})
     diagram = metrics.reliability(y, p)
     return Evaluation(
         n=len(y),

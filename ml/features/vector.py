@@ -167,6 +167,9 @@ class FeatureVector:
         return vector.marked_with(str(version), str(source)) if version and source else vector
 
 
-_METADATA = {"data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source", "earlier", "outcome"}
-"""What a stored vector's column holds beside the features. earlier: what the row said before. outcome: who decided
-what came of it (ml/study/outcome_mark.py)."""
+_METADATA = {
+    *("data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source"),
+    *("levels", "earlier", "outcome"),
+}
+"""What a stored vector's column holds beside the features. levels: by which the risk level was told. earlier: what the
+row said before. outcome: who decided what came of it (ml/study/outcome_mark.py)."""

@@ -10,7 +10,7 @@ from math import fsum
 from ml.features.feature import FULL_HISTORY, grows
 from ml.features.vector import FEATURES
 from ml.language import ENGLISH
-from ml.study.scales import probability_of, risen_per_logit
+from ml.study.scales import PLATFORM, probability_of, risen_per_logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from ml.features.vector import FeatureVector
     from ml.language import Language
+    from ml.study.scales import Levels
 
-HIGH_FROM = 0.7
-MEDIUM_FROM = 0.4
 DEGRADED_CONFIDENCE = 0.2
 """The highest confidence of an answer that rests on default features."""
 ENOUGH_HISTORY = grows(20, FULL_HISTORY)
@@ -30,15 +29,6 @@ WEAKEST_SHARE = 0.2
 """A second or third reason weighs at least this much of the first."""
 NEGLIGIBLE = 0.02
 """Logits: a contribution below moves no probability by half a point."""
-
-
-def risk_level(probability: float) -> str:
-    """HIGH from 0.7, MEDIUM from 0.4, else LOW (the platform's thresholds).
-
-    >>> risk_level(0.7), risk_level(0.6999), risk_level(0.1)
-    ('HIGH', 'MEDIUM', 'LOW')
-    """
-    return "HIGH" if probability >= HIGH_FROM else "MEDIUM" if probability >= MEDIUM_FROM else "LOW"
 
 
 class Factor:
@@ -74,7 +64,7 @@ class Prediction:
     Their points and `base`, which is the probability at the intercept, sum to `probability`.
 
     probability, confidence: 0..1. interval: (low, high) of the probability. factors: strongest first.
-    source: "model" or "rules". reasoning: one English sentence.
+    source: "model" or "rules". reasoning: one English sentence. levels: the thresholds of the risk level.
     """
 
     __slots__ = (
@@ -82,6 +72,7 @@ class Prediction:
         "factors",
         "intercept",
         "interval",
+        "levels",
         "model_version",
         "probability",
         "reasoning",
@@ -98,6 +89,7 @@ class Prediction:
         reasoning: str,
         model_version: str,
         source: str,
+        levels: Levels = PLATFORM,
     ) -> None:
         self.probability = probability
         self.confidence = confidence
@@ -107,6 +99,7 @@ class Prediction:
         self.reasoning = reasoning
         self.model_version = model_version
         self.source = source
+        self.levels = levels
 
     @property
     def base(self) -> float:
@@ -116,7 +109,7 @@ class Prediction:
     @property
     def risk_level(self) -> str:
         """LOW, MEDIUM or HIGH."""
-        return risk_level(self.probability)
+        return self.levels.of(self.probability)
 
 
 def factors_of(
@@ -144,7 +137,11 @@ def factors_of(
 
 
 def reasoning_of(
-    probability: float, factors: Sequence[Factor], degraded: str = "", language: Language = ENGLISH
+    probability: float,
+    factors: Sequence[Factor],
+    degraded: str = "",
+    language: Language = ENGLISH,
+    level: str | None = None,
 ) -> str:
     """One sentence for a teacher: the level, the probability, and the strongest reasons that rest on data.
 
@@ -156,8 +153,9 @@ def reasoning_of(
         factors: The strongest first; their texts are in the language.
         degraded: Why the study records could not be read, in English.
         language: The language of the sentence.
+        level: The risk level; None for the platform's.
     """
-    level = risk_level(probability)
+    level = level or PLATFORM.of(probability)
     share = language.probability(probability)
     if degraded:
         return language.say("default", cause=_without_records(degraded, language), share=share)

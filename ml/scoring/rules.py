@@ -18,13 +18,14 @@ from math import sqrt
 from ml.features.platform_table import PLATFORM_FEATURES
 from ml.features.vector import FEATURE_NAMES
 from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction, factors_of, reasoning_of
-from ml.study.scales import logistic, logit
+from ml.study.scales import PLATFORM, logistic, logit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ml.features.vector import FeatureVector
+    from ml.study.scales import Levels
 
 MODEL_VERSION = "rules-1"
 
@@ -82,8 +83,12 @@ LEAST_CONFIDENCE = 0.1
 AGREEMENT = 0.25
 
 
-def predict(features: FeatureVector) -> Prediction:
-    """The rules' prediction for these features; the same features always give the same prediction."""
+def predict(features: FeatureVector, levels: Levels = PLATFORM) -> Prediction:
+    """The rules' prediction for these features; the same features always give the same prediction.
+
+    The rules' own level decides the probability; other levels than the platform's may give that probability another
+    name.
+    """
     level, triggers = level_of(features)
     intercept, contributions = _attributed(features, level, triggers)
     total = intercept + sum(contributions.values())
@@ -98,9 +103,10 @@ def predict(features: FeatureVector) -> Prediction:
         interval=(logistic(total - reach), logistic(total + reach)),
         factors=factors,
         intercept=intercept,
-        reasoning=reasoning_of(probability, factors, features.degraded),
+        reasoning=reasoning_of(probability, factors, features.degraded, level=levels.of(probability)),
         model_version=MODEL_VERSION,
         source="rules",
+        levels=levels,
     )
 
 

@@ -6,7 +6,7 @@ from math import sqrt
 
 from ml.scoring.prediction import DEGRADED_CONFIDENCE, ENOUGH_HISTORY, Prediction, factors_of, reasoning_of
 from ml.scoring.scorecard import known_values
-from ml.study.scales import probability_of
+from ml.study.scales import PLATFORM, probability_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ml.features.vector import FeatureVector
     from ml.scoring.scorecard import SavedModel, Score
+    from ml.study.scales import Levels
 
 INTERVAL_SPREADS = 1.96
 """Half the interval's width in spreads: 95 % if the bagged logits are roughly normal."""
@@ -24,7 +25,7 @@ UNKNOWN_OBJECTIVE_DOUBT = 0.03
 NO_HISTORY_CAP = 0.5
 
 
-def predict(saved: SavedModel, features: FeatureVector) -> Prediction:
+def predict(saved: SavedModel, features: FeatureVector, levels: Levels = PLATFORM) -> Prediction:
     """The model's prediction for these features; the same features always give the same prediction."""
     features = saved.scorecard.seen(features)
     score = saved.scorecard.score(features)
@@ -43,9 +44,10 @@ def predict(saved: SavedModel, features: FeatureVector) -> Prediction:
         interval=(probability_of(score.logit - reach), probability_of(score.logit + reach)),
         factors=factors,
         intercept=intercept,
-        reasoning=reasoning_of(probability, factors, features.degraded),
+        reasoning=reasoning_of(probability, factors, features.degraded, level=levels.of(probability)),
         model_version=saved.model_version,
         source="model",
+        levels=levels,
     )
 
 

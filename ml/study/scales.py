@@ -1,8 +1,10 @@
-"""The scales of numbers: the platform's levels, shares from 0 to 1, and logits."""
+"""The scales of numbers: levels of mastery, complexity and risk, shares from 0 to 1, and logits."""
 
 from __future__ import annotations
 
 from math import exp, log
+
+from ml.places import LEVELS_FILE
 
 MASTERY = {"NOT_STARTED": 0.0, "BEGINNER": 0.25, "INTERMEDIATE": 0.5, "ADVANCED": 0.75, "MASTERED": 1.0}
 COMPLEXITY = {"BASIC": 0.3, "INTERMEDIATE": 0.6, "ADVANCED": 0.9}
@@ -12,7 +14,61 @@ MASTERED_FROM = 0.7
 SHORT_WAY = 1e-4
 """Logits; the mean slope at the two ends of a shorter way departs from the slope between them by less than 1e-10."""
 
+DEFAULT = "default"
+"""Whose levels they are where no file says otherwise: the platform's."""
 _INFINITY = float("inf")
+
+
+class Levels:
+    """The thresholds of one deployment.
+
+    medium_from, high_from: probabilities from which a risk is MEDIUM and HIGH. operating_threshold: the probability
+    from which a prediction counts as one of struggle, in monitoring, promotion and flags. capacity: how many
+    predictions of a batch are flagged; None where all from the operating threshold are. origin: DEFAULT, or the name of
+    the file that states them (ml/storage/levels_file.py).
+
+    >>> PLATFORM.of(0.7), PLATFORM.of(0.6999), PLATFORM.of(0.1)
+    ('HIGH', 'MEDIUM', 'LOW')
+    """
+
+    __slots__ = ("capacity", "high_from", "medium_from", "operating_threshold", "origin")
+
+    def __init__(
+        self,
+        medium_from: float,
+        high_from: float,
+        operating_threshold: float,
+        capacity: int | None = None,
+        origin: str = LEVELS_FILE,
+    ) -> None:
+        self.medium_from = medium_from
+        self.high_from = high_from
+        self.operating_threshold = operating_threshold
+        self.capacity = capacity
+        self.origin = origin
+
+    def of(self, probability: float) -> str:
+        """LOW, MEDIUM or HIGH."""
+        if probability >= self.high_from:
+            return "HIGH"
+        return "MEDIUM" if probability >= self.medium_from else "LOW"
+
+    def at(self, operating_threshold: float) -> Levels:
+        """The same levels with another operating threshold."""
+        return Levels(self.medium_from, self.high_from, operating_threshold, self.capacity, self.origin)
+
+    def to_dict(self) -> dict[str, object]:
+        """The JSON form that answers have."""
+        return {
+            "medium_from": self.medium_from,
+            "high_from": self.high_from,
+            "operating_threshold": self.operating_threshold,
+            "from": self.origin,
+        }
+
+
+PLATFORM = Levels(0.4, 0.7, 0.5, None, DEFAULT)
+"""The platform's own levels, which hold where no file says otherwise."""
 
 
 def mean(scores: list[float]) -> float | None:

@@ -22,6 +22,7 @@ from ml.study.correctness import GOOD
 from ml.study.degraded import SENTENCES
 from ml.study.history import WINDOW, LearnerHistory
 from ml.study.occasion import Occasion, occasion_of
+from ml.study.scales import PLATFORM, Levels
 from ml.study.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
 from scripts.cli.streams import place_of
 from scripts.workers.kept import MOST_OBJECTIVES_KEPT, TIMEOUT_S, KeptObjectives
@@ -46,6 +47,7 @@ class BatchSettings(NamedTuple):
     model: the value of --model; model_mark: the mark of the model that the process must find there. objectives:
     "upcoming" or "all". correct_from: the deployment's setting, not that of the machine that does the part.
     pointer_path: where the difficulty table that is kept up to date is named, since a model by its path names none.
+    levels: those beside the model that was asked for, which need not lie beside the one that answers.
     """
 
     database_url: str | None
@@ -58,6 +60,7 @@ class BatchSettings(NamedTuple):
     objectives: str
     correct_from: str = GOOD
     pointer_path: str | None = None
+    levels: Levels = PLATFORM
 
 
 class Outlook(NamedTuple):
@@ -195,6 +198,7 @@ def _model_of(settings: BatchSettings) -> StrugglePredictionModel:
     """The batch's model with its tables, all of them checked. Raises ModelNotFound, ModelRefused."""
     model = load(settings.model, settings.correct_from)
     model.pointer_path = settings.pointer_path
+    model.levels = settings.levels
     model.check()
     return model
 

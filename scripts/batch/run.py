@@ -39,13 +39,14 @@ def run(options: BatchOptions) -> dict[str, Any]:
         now_ms, asked_ms = client.now(), options.as_of_ms
         youngest_ms = now_ms - CONTINUED_FOR_MS if asked_ms is None else asked_ms
         path = options.output if options.lines else None
-        marks = _marks(options, client.label, mark_of(model))
+        marks = {**_marks(options, client.label, mark_of(model)), "levels": model.levels.to_dict()}
         with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms) as output:
             settings = BatchSettings(
                 *(options.database_url, options.schema, _name_for_workers(options, model), mark_of(model)),
                 *(output.as_of_ms, asked_ms is None or asked_ms >= now_ms, options.days_ahead, options.objectives),
                 correct_from=options.correct_from,
                 pointer_path=model.pointer_path,
+                levels=model.levels,
             )
             done_before = output.tally.counts["predictions"]
             _work(client, settings, output, options)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from db.writing.open import Writer
 from ml.instants import iso
-from ml.scoring.prediction import Factor, reasoning_of, risk_level
+from ml.scoring.prediction import Factor, reasoning_of
 from ml.study.history import DAY_MS
+from ml.study.scales import PLATFORM, Levels
 
 MOST_PREDICTIONS = 500
 LOOKED_BACK_MS, LOOKED_AHEAD_MS = 366 * DAY_MS, 3660 * DAY_MS
@@ -37,18 +38,21 @@ def _measured(row: Row) -> float:
     return min(1.0, max(0.0, float(probability))) if isinstance(probability, (int, float)) else 0.0
 
 
-def as_answer(writer: Writer, rows: Sequence[Row], now_ms: int) -> dict[str, object]:
-    """The object of scripts.serving.app_schemas.StoredPredictions."""
+def as_answer(writer: Writer, rows: Sequence[Row], now_ms: int, levels: Levels) -> dict[str, object]:
+    """The object of scripts.serving.app_schemas.StoredPredictions.
+
+    levels: for rows that do not keep those by which they were told.
+    """
     signs = _signs(writer, [str(row["id"]) for row in rows])
     names = _names(writer, {str(row["learningObjectiveId"]) for row in rows})
-    predictions = [_prediction(row, signs.get(str(row["id"]), []), names) for row in rows]
+    predictions = [_prediction(row, signs.get(str(row["id"]), []), names, levels) for row in rows]
     alerts = [alert for row, told in zip(rows, predictions) if (alert := _alert(row, told)) is not None]
-    levels = [told["risk_level"] for told in predictions]
+    shares = [told["risk_level"] for told in predictions]
     return {
         "predictions": predictions,
         "alerts": alerts or None,
         "total_count": len(predictions),
-        **{f"{level.lower()}_risk_count": levels.count(level) for level in ("HIGH", "MEDIUM", "LOW")},
+        **{f"{level.lower()}_risk_count": shares.count(level) for level in ("HIGH", "MEDIUM", "LOW")},
         "generated_at": iso(now_ms),
     }
 
@@ -78,8 +82,9 @@ def _names(writer: Writer, objective_ids: Iterable[str]) -> dict[str, tuple[str,
     return {str(row[0]): (str(row[2]), courses.get(str(row[1]))) for row in objectives}
 
 
-def _prediction(row: Row, signs: list[Row], names: Mapping[str, tuple[str, str | None]]) -> Row:
+def _prediction(row: Row, signs: list[Row], names: Mapping[str, tuple[str, str | None]], levels: Levels) -> Row:
     probability, features = _measured(row), row["featureVector"]
+    level = (_told(features) or levels).of(probability)
     objective, course = names.get(str(row["learningObjectiveId"]), (None, None))
     confidence, date_ms = row["predictionConfidence"], row["predictionDate"]
     return {
@@ -92,12 +97,23 @@ def _prediction(row: Row, signs: list[Row], names: Mapping[str, tuple[str, str |
         "prediction_confidence": confidence if isinstance(confidence, (int, float)) else 0.0,
         "prediction_status": str(row["predictionStatus"]),
         "feature_vector": features if isinstance(features, dict) else {},
-        "risk_level": risk_level(probability),
-        "reasoning": reasoning_of(probability, _factors(row["strugglingFactors"])),
+        "risk_level": level,
+        "reasoning": reasoning_of(probability, _factors(row["strugglingFactors"]), level=level),
         "objective_name": objective,
         "course_name": course,
         "indicators": signs,
     }
+
+
+def _told(features: object) -> Levels | None:
+    """The levels by which a stored prediction was told and its signs were made; None where the row keeps none."""
+    told = features.get("levels") if isinstance(features, dict) else None
+    if not isinstance(told, dict):
+        return None
+    medium_from, high_from = told.get("medium_from"), told.get("high_from")
+    if not isinstance(medium_from, (int, float)) or not isinstance(high_from, (int, float)):
+        return None
+    return Levels(medium_from, high_from, PLATFORM.operating_threshold)
 
 
 def _factors(stored: object) -> list[Factor]:

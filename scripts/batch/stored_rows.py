@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from ml.answer import stored_features
 from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.json_text import dumps
@@ -51,7 +52,7 @@ class Held(NamedTuple):
 def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
     """The prediction's fields except its id; held: the row that it updates."""
     occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
-    features = made.features.marked_with(prediction.model_version, prediction.source).to_dict()
+    features = stored_features(made.features, prediction)
     earlier = [] if held is None else _earlier(held, at_ms)
     return {
         "userId": occasion.learner_id,

@@ -15,7 +15,6 @@ from ml.answer import answer
 from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
-from ml.scoring.prediction import risk_level
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
 from scripts.batch.part import MOST_FAILURES, BatchReader, BatchSettings, Outlook, Tally
 from scripts.batch.store import dismiss, store
@@ -120,10 +119,10 @@ def _lines(
     learner = json.dumps(judged.learner_id)
     ends = f'"model_version": {json.dumps(model.model_version)}, "source": "{model.source}"'
     as_of = iso(judged.vectors[0].extracted_at_ms)
-    lines = []
+    lines, level_of = [], model.levels.of
     for objective_id, vector, verdict in zip(judged.objective_ids, judged.vectors, given):
         probability, confidence, low, high = verdict
-        level = risk_level(probability)
+        level = level_of(probability)
         counts[level] += 1
         counts["degraded"] += bool(vector.degraded)
         lines.append(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import click
 
-from ml.scoring.prediction import risk_level
+from ml.study.scales import PLATFORM
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import Run, this_run
 from scripts.cli.extras import Extras
@@ -126,7 +126,7 @@ def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, b
         for place, (champion, challenger) in enumerate(pairs):
             groups = {
                 "answers of history": bands.tolist(),
-                "risk level": [risk_level(probability) for probability in champion.tolist()],
+                "risk level": [PLATFORM.of(probability) for probability in champion.tolist()],
             }
             constant = np.full(n, 0.55)
             verdict = decide(

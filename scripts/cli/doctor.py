@@ -65,6 +65,9 @@ def _model(request: Request) -> tuple[dict[str, object], int]:
         model = load(request.model, request.correct_from)
         report: dict[str, object] = {"version": model.model_version, "source": model.source, **_model_choice(request)}
         report["correct_from"] = model.correct_from
+        report["levels"] = model.levels.to_dict()
+        if model.levels_path is not None:
+            report["levels_file"] = model.levels_path
         if model.saved is not None:
             report["trained_with_correct_from"] = model.saved.correct_from
         if model.instead:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.evaluation.bootstrap import Learners
 from ml.evaluation.drift import FeatureDrift
-from ml.evaluation.figures import BOOTSTRAP, LEVEL, THRESHOLD, Evaluation, Figure, mean_figure, proportion_figure
+from ml.evaluation.figures import BOOTSTRAP, LEVEL, Evaluation, Figure, mean_figure, proportion_figure
 from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
 from ml.evaluation.slices import Slice, natural_groups
 from scripts.monitoring.attainable import within_reach
@@ -106,21 +106,22 @@ def slice_alerts(
             if name not in told:
                 here = rows.where(place == names.index(value))
                 level = 1.0 - (1.0 - LEVEL) / len(large)
-                figure, where = _figure(name, here, level), f"{dimension}: {value}"
+                figure, where = _figure(name, here, level, whole.threshold), f"{dimension}: {value}"
                 raised = alert(figure, by_itself.get(name), where, minimum)
                 if raised:
-                    aims = within_reach(targets, here.probabilities, THRESHOLD, _figure("calibration_gap", here, level))
+                    gap = _figure("calibration_gap", here, level, whole.threshold)
+                    aims = within_reach(targets, here.probabilities, whole.threshold, gap)
                     raised = alert(figure, aims.get(name), where, minimum)
                 if raised:
                     yield raised
 
 
-def _figure(name: str, rows: KnownOutcomes, level: float) -> Figure:
+def _figure(name: str, rows: KnownOutcomes, level: float, threshold: float) -> Figure:
     who = Learners(rows.learners, BOOTSTRAP, 0)
     every = np.ones_like(rows.labels)
     if name == "calibration_gap":
         return mean_figure(rows.probabilities - rows.labels, who, level)
-    flagged = (rows.probabilities >= THRESHOLD).astype(np.float64)
+    flagged = (rows.probabilities >= threshold).astype(np.float64)
     if name == "recall":
         return proportion_figure(flagged * rows.labels, rows.labels, who, level)
     return proportion_figure((flagged == rows.labels).astype(np.float64), every, who, level)

@@ -10,7 +10,7 @@ from scripts.monitoring.report import Report
 PREFIX = "struggle_predictor"
 
 _HELP = {
-    "accuracy": "Share of predictions on the right side of 0.5.",
+    "accuracy": "Share of predictions on the right side of the operating threshold.",
     "recall": "Share of struggles that were predicted.",
     "precision": "Share of predicted struggles that happened.",
     "auc": "Probability that a struggle is ranked above a non-struggle.",
@@ -41,6 +41,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _figure(name, text, [(labels, evaluation.figure(name)) for labels, evaluation in judged])
         sizes = [(labels, evaluation.figure(name).n) for labels, evaluation in judged]
         yield from _gauge(f"{name}_rows", f"Rows behind {name}.", sizes)
+    threshold = report.levels.operating_threshold
+    yield from _gauge("operating_threshold", "Predictions count as ones of struggle from it.", [("", threshold)])
     known = [(_labels(figure=name), value) for name, value in report.attainable.items() if value is not None]
     yield from _gauge("attainable", "What perfectly calibrated probabilities would give at the threshold.", known)
     yield from _figure("degraded", "Share of predictions that rest on default features.", [("", report.degraded)])

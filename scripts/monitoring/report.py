@@ -14,8 +14,8 @@ from ml.evaluation.figures import LEVEL, Evaluation, Figure, evaluate, proportio
 from ml.evaluation.metrics import Integers
 from ml.evaluation.slices import Slice, slices
 from ml.instants import iso
-from ml.scoring.prediction import risk_level
 from ml.study.history import DAY_MS
+from ml.study.scales import PLATFORM, Levels
 from scripts.cli.counted import counted
 from scripts.monitoring.alerts import (
     INTERVENTION,
@@ -75,6 +75,7 @@ class Report(NamedTuple):
     targets: Mapping[str, Target]
     alerts: tuple[Alert, ...]
     correct_from: str
+    levels: Levels
 
     @property
     def sufficient(self) -> bool:
@@ -101,6 +102,7 @@ class Report(NamedTuple):
             "outcomes_known": self.evaluation.n,
             "minimum": self.minimum,
             "correct_from": self.correct_from,
+            "levels": self.levels.to_dict(),
             "degraded": self.degraded.to_dict(),
             **_plain(self.evaluation),
             "attainable": self.attainable,
@@ -148,6 +150,7 @@ def report(
     targets: Mapping[str, Target],
     bootstrap: int,
     correct_from: str,
+    levels: Levels = PLATFORM,
 ) -> Report:
     """Makes the report on the periods.
 
@@ -157,24 +160,26 @@ def report(
         minimum: The fewest rows that a figure is shown for.
         bootstrap: How many resamples an interval is made from.
         correct_from: The lowest grade that counts as a correct answer; it is reported, not used.
+        levels: By which predictions are told apart, and with the threshold from which one counts as one of struggle.
     """
     now = periods.current.rows
     known = ~np.isnan(now.outcome)
     rows = KnownOutcomes(now.outcome[known], now.probability[known], now.learner[known])
-    evaluation = evaluate(*rows, bootstrap=bootstrap)
+    threshold = levels.operating_threshold
+    evaluation = evaluate(*rows, threshold=threshold, bootstrap=bootstrap)
     targets = within_reach(targets, rows.probabilities, evaluation.threshold, evaluation.figure("calibration_gap"))
     recorded = ~np.isnan(now.degraded)
     degraded = proportion_figure(
         now.degraded[recorded], np.ones(recorded.sum()), Learners(now.learner[recorded], bootstrap, 0)
     )
     dimensions: dict[str, Sequence[object]] = {
-        RISK_LEVEL: [risk_level(each) for each in rows.probabilities.tolist()],
+        RISK_LEVEL: [levels.of(each) for each in rows.probabilities.tolist()],
         "answers of history": _named(now.band[known], codes.bands.names),
         "model version": _named(now.version[known], codes.versions.names),
         INTERVENTION: ["applied" if each else "none" for each in now.intervened[known].tolist()],
         **{name: [value for value, kept in zip(values, known.tolist()) if kept] for name, values in groups.items()},
     }
-    within = slices(*rows, dimensions, bootstrap=bootstrap)
+    within = slices(*rows, dimensions, threshold=threshold, bootstrap=bootstrap)
     large = [each for each in within if is_large(each.evaluation, minimum)]
     drift, drift_note = _drift(periods, minimum, bootstrap)
     calibration = bins_with_intervals(rows, evaluation, LEVEL)
@@ -196,7 +201,8 @@ def report(
         slices=tuple(each._replace(evaluation=with_figures_withheld(each.evaluation, minimum)) for each in large),
         too_small=Counter(each.dimension for each in within if each not in large),
         weeks=tuple(
-            each._replace(evaluation=whole_or_withheld(each.evaluation, minimum)) for each in _weeks(periods, bootstrap)
+            each._replace(evaluation=whole_or_withheld(each.evaluation, minimum))
+            for each in _weeks(periods, threshold, bootstrap)
         ),
         drift=drift,
         drift_note=drift_note,
@@ -205,6 +211,7 @@ def report(
         targets=targets,
         alerts=tuple(raised),
         correct_from=correct_from,
+        levels=levels,
     )
 
 
@@ -229,7 +236,7 @@ def _drift(periods: Periods, minimum: int, bootstrap: int) -> tuple[tuple[Featur
     return feature_drift(periods.before.counts, periods.current.counts, bootstrap=bootstrap), note
 
 
-def _weeks(periods: Periods, bootstrap: int) -> tuple[Week, ...]:
+def _weeks(periods: Periods, threshold: float, bootstrap: int) -> tuple[Week, ...]:
     at_ms, learner, outcome, probability = (
         np.concatenate([getattr(each.rows, name) for each in periods])
         for name in ("at_ms", "learner", "outcome", "probability")
@@ -239,6 +246,8 @@ def _weeks(periods: Periods, bootstrap: int) -> tuple[Week, ...]:
     for each in np.unique(week).tolist():
         here = week == each
         known = here & ~np.isnan(outcome)
-        evaluation = evaluate(outcome[known], probability[known], learner[known], bootstrap=bootstrap)
+        evaluation = evaluate(
+            outcome[known], probability[known], learner[known], threshold=threshold, bootstrap=bootstrap
+        )
         found.append(Week(each * WEEK_MS + _MONDAY_MS, int(here.sum()), evaluation))
     return tuple(found)

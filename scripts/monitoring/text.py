@@ -38,6 +38,7 @@ def _lines(report: Report) -> Iterator[str]:
     made = f"{counted(report.predictions, 'prediction')} for {counted(report.learners, 'learner')}"
     yield f"{made}; {counted(report.evaluation.n, 'outcome is known', 'outcomes are known')}"
     yield f"An answer counts as correct from {report.correct_from} upwards"
+    yield f"A prediction counts as one of struggle from {report.levels.operating_threshold} ({report.levels.origin})"
     yield from _alerts(report)
     yield ""
     named = [(name, report.evaluation.figure(name)) for name in HEADLINES] + [("degraded", report.degraded)]

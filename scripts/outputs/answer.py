@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ml.answer import SCHEMA_VERSION
 from ml.features.vector import FEATURE_NAMES
+from ml.places import LEVELS_FILE
 from ml.scoring.indicators import MARKS
-from ml.scoring.prediction import DEGRADED_CONFIDENCE, HIGH_FROM, MEDIUM_FROM
+from ml.scoring.prediction import DEGRADED_CONFIDENCE
 from ml.study.degraded import SENTENCES
+from ml.study.scales import DEFAULT, PLATFORM
 from scripts.outputs.parts import (
     INSTANT,
     NUMBER,
@@ -26,6 +28,15 @@ FEATURE = one_of(FEATURE_NAMES)
 SOURCE = described(one_of(("model", "rules")), "A trained model, or the rules that answer where there is none.")
 MODEL_VERSION = described(TEXT, "The model that answered.")
 DEGRADED = described(TEXT, "Why the answer rests on default features; empty where it rests on the learner's records.")
+RISK_LEVEL = one_of(("LOW", "MEDIUM", "HIGH"))
+LEVELS = record(
+    {
+        "medium_from": described(SHARE, "A risk is MEDIUM from this probability."),
+        "high_from": described(SHARE, "A risk is HIGH from this probability."),
+        "operating_threshold": described(SHARE, "A prediction counts as one of struggle from this probability."),
+        "from": described(one_of((DEFAULT, LEVELS_FILE)), "The platform's own, or from the file beside the model."),
+    }
+)
 
 _FACTOR = record(
     {
@@ -60,6 +71,7 @@ _FEATURES = record(
         "degraded": DEGRADED,
         "model_version": MODEL_VERSION,
         "source": SOURCE,
+        "levels": described(LEVELS, "Those by which the risk level was told."),
     }
 )
 
@@ -70,7 +82,8 @@ PROPERTIES: dict[str, Schema] = {
     "as_of": described(INSTANT, "The moment of the prediction, which sees nothing later."),
     "probability": described(SHARE, "The probability that the learner will struggle with the objective."),
     "confidence": described(SHARE, "How much the probability can be relied upon."),
-    "risk_level": described(one_of(("LOW", "MEDIUM", "HIGH")), f"HIGH from {HIGH_FROM}, MEDIUM from {MEDIUM_FROM}."),
+    "risk_level": described(RISK_LEVEL, "By the levels."),
+    "levels": described(LEVELS, "The thresholds of this deployment."),
     "interval": described({**list_of(SHARE), "minItems": 2, "maxItems": 2}, "The probability's lower and upper bound."),
     "reasoning": described(TEXT, "One English sentence with the strongest reasons."),
     "factors": described(
@@ -100,16 +113,20 @@ PROPERTIES: dict[str, Schema] = {
 _EMPTY: Schema = {"const": ""}
 _SAID: Schema = {"type": "string", "minLength": 1}
 
-RULES: list[Schema] = [
-    where({"probability": {"minimum": HIGH_FROM}}, {"risk_level": {"const": "HIGH"}}),
+_BY_DEFAULT: Schema = {"properties": {"from": {"const": DEFAULT}}}
+_MEDIUM: Schema = {"minimum": PLATFORM.medium_from, "exclusiveMaximum": PLATFORM.high_from}
+_RULES_OF_LEVELS = [
+    where({"levels": _BY_DEFAULT, "probability": {"minimum": PLATFORM.high_from}}, {"risk_level": {"const": "HIGH"}}),
+    where({"levels": _BY_DEFAULT, "probability": _MEDIUM}, {"risk_level": {"const": "MEDIUM"}}),
     where(
-        {"probability": {"minimum": MEDIUM_FROM, "exclusiveMaximum": HIGH_FROM}}, {"risk_level": {"const": "MEDIUM"}}
+        {"levels": _BY_DEFAULT, "probability": {"exclusiveMaximum": PLATFORM.medium_from}},
+        {"risk_level": {"const": "LOW"}},
     ),
-    where({"probability": {"exclusiveMaximum": MEDIUM_FROM}}, {"risk_level": {"const": "LOW"}}),
 ]
+"""A schema cannot compare two fields, so the levels of levels.json are held to by the tests alone."""
 _RULES_OF_DEGRADED = [
     where({"degraded": _SAID}, {"degraded_code": _SAID, "confidence": {"maximum": DEGRADED_CONFIDENCE}}),
     where({"degraded": _EMPTY}, {"degraded_code": _EMPTY}),
 ]
 
-ANSWER: Schema = {**record(PROPERTIES), "allOf": [*RULES, *_RULES_OF_DEGRADED]}
+ANSWER: Schema = {**record(PROPERTIES), "allOf": [*_RULES_OF_LEVELS, *_RULES_OF_DEGRADED]}

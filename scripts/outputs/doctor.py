@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.study.correctness import ANY, SETTINGS
-from scripts.outputs.answer import SOURCE
+from scripts.outputs.answer import LEVELS, SOURCE
 from scripts.outputs.parts import INSTANT, SHA256, TEXT, TEXTS, YES_OR_NO, Schema, described, one_of, or_null, record
 
 _CHOSEN_BY = described(TEXT, "The option, variable or file that named it.")
@@ -33,6 +33,8 @@ _MODEL_FIELDS = {
     "chosen_by": _CHOSEN_BY,
     "directory": described(TEXT, "Where this deployment's models are."),
     "correct_from": one_of(SETTINGS),
+    "levels": described(LEVELS, "The thresholds of the risk levels, and of what counts as a predicted struggle."),
+    "levels_file": described(TEXT, "The file from which they come, where they are not the platform's."),
     "trained_with_correct_from": one_of((*SETTINGS, ANY)),
     "instead": described(TEXT, "Which model does not fit, and what answers in its place."),
     "why": TEXT,
@@ -44,7 +46,7 @@ _MODEL_FIELDS = {
     "kept_difficulty_waits": described(TEXT, "Why the table that is kept up to date is not used yet."),
     "error": described(TEXT, "Why the model cannot be used."),
 }
-_WHEN_IT_ANSWERS = ("version", "source", "correct_from")
+_WHEN_IT_ANSWERS = ("version", "source", "correct_from", "levels")
 _ALWAYS_OF_A_MODEL = ("chosen_by", "directory")
 
 

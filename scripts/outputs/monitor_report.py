@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ml.study.correctness import SETTINGS
+from scripts.outputs.answer import LEVELS
 from scripts.outputs.parts import (
     COUNT,
     INSTANT,
@@ -102,6 +103,7 @@ MONITOR_REPORT: Schema = {
             "outcomes_known": COUNT,
             "minimum": described(COUNT, "The fewest rows on which anything is judged."),
             "correct_from": one_of(SETTINGS),
+            "levels": described(LEVELS, "The thresholds by which predictions are judged."),
             "degraded": _REF,
             **_EVALUATION,
             "attainable": described(

@@ -21,6 +21,7 @@ from scripts.outputs.export_summary import EXPORT_SUMMARY
 from scripts.outputs.failure import FAILURE
 from scripts.outputs.import_summary import IMPORT_SUMMARY
 from scripts.outputs.learner_export import LEARNER_EXPORT
+from scripts.outputs.levels import LEVELS_JSON
 from scripts.outputs.monitor_report import MONITOR_REPORT
 from scripts.outputs.parts import Schema
 from scripts.outputs.retention_summary import RETENTION_SUMMARY
@@ -46,6 +47,7 @@ BODIES: dict[str, Schema] = {
     "trial-report": TRIAL_REPORT,
     "learner-export": LEARNER_EXPORT,
     "retention-summary": RETENTION_SUMMARY,
+    "levels": LEVELS_JSON,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -63,11 +65,13 @@ TITLES = {
     "trial-report": "What try_log.py --json prints",
     "learner-export": "What export_learner.py prints",
     "retention-summary": "What retention.py --json prints",
+    "levels": "levels.json beside the model",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {
         "1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68",
         "2.0.0": "354d408c77a3be762a49e60718a7b9fdf3a256bb3e2977fb958a8e98d79017d3",
+        "2.1.0": "cdeefc320f4920be828bc7b49f4f92d2db66347e7b7340070d1f0f8380f39a87",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
@@ -76,11 +80,16 @@ VERSIONS: dict[str, dict[str, str]] = {
     "doctor": {
         "1.0.0": "bdda33d5bc3fc1252e2a4ede0992e3d54b69c73912ca6696037e5b89727a1a79",
         "1.1.0": "cc0be1de29a762a76c8003436233dc14cc556404e38e6550971b0724ea87d9a0",
+        "1.2.0": "5b01c284c8d8e937d6497ba5871ff8aeef07fc56ae0ae96f86a1aaa1836ac5fe",
     },
-    "batch-line": {"1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117"},
+    "batch-line": {
+        "1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117",
+        "1.1.0": "5c27bf3ef165385241fc2c53f3e951f516de9fdf74e06bb378f715f6cc888c49",
+    },
     "monitor-report": {
         "1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69",
         "1.1.0": "a68d11a39a9e5b8ba2637944f2a3a2bd0b5c221ddc5be5530c7b47ef95c6c722",
+        "1.2.0": "90c63a1c4218d8b8aa6b59541c831feb6bff7b5325bfcbc3ee48c0bfe410305b",
     },
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
     "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},
@@ -98,6 +107,9 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.1.0": "79d3f77dc3770dcace97138b6af00f7d562e76a2eb8c38b30735c7a04d3dee81",
     },
     "retention-summary": {"1.0.0": "173fc3dc389feda6f7a26942e8fbc02f98113442d97575296813afbc9398639b"},
+    "levels": {
+        "1.0.0": "fc4d2d0c8e3d87c04644d4bd5b3adc0ec1d16a3ba86edc690d7b5c91b1069329",
+    },
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

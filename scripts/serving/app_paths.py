@@ -77,7 +77,7 @@ class AppPaths:
                 store(writer, made)
             rows = stored_of(writer, asked.user_id, now_ms, None, 0.0)
             mine = [row for row in rows if (str(row["learningObjectiveId"]), _day(row["predictionDate"])) in about]
-            return as_answer(writer, mine, now_ms)
+            return as_answer(writer, mine, now_ms, model.levels)
 
         return dumps(self._with_writer(write))
 
@@ -99,11 +99,11 @@ class AppPaths:
 
     def listed(self, app: FastAPI, asked: ListRequest) -> str:
         """The learner's stored predictions."""
-        now_ms = app.state.predictor.connections.now()
+        now_ms, levels = app.state.predictor.connections.now(), app.state.predictor.current.model().levels
 
         def read(writer: Writer) -> dict[str, object]:
             return as_answer(
-                writer, stored_of(writer, asked.user_id, now_ms, asked.status, asked.min_probability), now_ms
+                writer, stored_of(writer, asked.user_id, now_ms, asked.status, asked.min_probability), now_ms, levels
             )
 
         return dumps(self._with_writer(read))

@@ -7,10 +7,10 @@ import os
 
 from ml.errors import ModelRefused, PredictorError
 from ml.model import RULES, StrugglePredictionModel, load
-from ml.places import CURRENT, MODEL, PRETRAINED, current, resolve, setting, shipped
+from ml.places import CURRENT, LEVELS_FILE, MODEL, PRETRAINED, current, resolve, setting, shipped
 
 LOOK_AGAIN_S = 1.0
-"""How often the files are looked at; a switch of current.pkl answers at most about this much later."""
+"""How often the files are looked at; a switch of current.pkl, or new levels, answer at most about this much later."""
 
 log = logging.getLogger("uvicorn.error")  # where a person on call looks
 
@@ -53,9 +53,10 @@ class ModelFiles:
         if name == RULES:
             return []
         asked = current() if name is None else os.path.abspath(name) if os.path.exists(name) else resolve(name)
+        levels = os.path.join(os.path.dirname(asked), LEVELS_FILE)
         if os.path.basename(asked) != CURRENT:
-            return [asked]
-        return list(dict.fromkeys((asked, os.path.join(os.path.dirname(asked), PRETRAINED), shipped())))
+            return [asked, levels]
+        return list(dict.fromkeys((asked, os.path.join(os.path.dirname(asked), PRETRAINED), shipped(), levels)))
 
 
 class CurrentModel:

@@ -18,7 +18,6 @@ from ml.evaluation.slices import history_band
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, suited
 from ml.places import CURRENT, shipped
-from ml.scoring.prediction import risk_level
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
 from ml.storage.registry import Registry
@@ -162,7 +161,7 @@ def _judge(
     before = by_rules if champion.saved is None else _probabilities(champion.saved, as_champion_saw_them)
     groups: dict[str, list[object]] = {
         "answers of history": [history_band(answers) for answers in answers_of(newer.X)],
-        "risk level": [risk_level(probability) for probability in before.tolist()],
+        "risk level": [champion.levels.of(probability) for probability in before.tolist()],
     }
     return decide(newer.y, before, _probabilities(challenger, newer), by_rules, newer.learner, groups)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ml.features.vector import FEATURES, PLATFORM_FEATURES, FeatureVector
 from ml.scoring import rules
-from ml.scoring.prediction import risk_level
 from ml.study.history import StudyHistory
+from ml.study.scales import PLATFORM
 from tests.support.features import platform_features
 from tests.support.history_builder import (
     ACTION_POTENTIALS,
@@ -73,7 +73,7 @@ def test_the_probability_lies_in_the_rules_own_level(known: dict[str, float | No
     features = vector(known)
     prediction = rules.predict(features)
     level, _ = rules.level_of(features)
-    assert prediction.risk_level == level == risk_level(prediction.probability)
+    assert prediction.risk_level == level == PLATFORM.of(prediction.probability)
     bottom, top = rules.BANDS[level]
     assert bottom - 1e-12 <= prediction.probability <= top + 1e-12
     assert 0 <= prediction.interval[0] <= prediction.probability <= prediction.interval[1] <= 1

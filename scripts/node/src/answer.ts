@@ -73,9 +73,30 @@ export interface Answer {
    */
   confidence: number;
   /**
-   * HIGH from 0.7, MEDIUM from 0.4.
+   * By the levels.
    */
   risk_level: 'LOW' | 'MEDIUM' | 'HIGH';
+  /**
+   * The thresholds of this deployment.
+   */
+  levels: {
+    /**
+     * A risk is MEDIUM from this probability.
+     */
+    medium_from: number;
+    /**
+     * A risk is HIGH from this probability.
+     */
+    high_from: number;
+    /**
+     * A prediction counts as one of struggle from this probability.
+     */
+    operating_threshold: number;
+    /**
+     * The platform's own, or from the file beside the model.
+     */
+    from: 'default' | 'levels.json';
+  };
   /**
    * The probability's lower and upper bound.
    *
@@ -253,6 +274,27 @@ export interface Features {
    * A trained model, or the rules that answer where there is none.
    */
   source: 'model' | 'rules';
+  /**
+   * Those by which the risk level was told.
+   */
+  levels: {
+    /**
+     * A risk is MEDIUM from this probability.
+     */
+    medium_from: number;
+    /**
+     * A risk is HIGH from this probability.
+     */
+    high_from: number;
+    /**
+     * A prediction counts as one of struggle from this probability.
+     */
+    operating_threshold: number;
+    /**
+     * The platform's own, or from the file beside the model.
+     */
+    from: 'default' | 'levels.json';
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { riskLevel } from '@/lib/risk';
+import { riskLevel, riskLevelBy, thresholdsOf } from '@/lib/risk';
 import { daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
 
 test('a mission names its objectives in either form; anything else is passed over', () => {
@@ -23,6 +23,14 @@ test('only factors are taken from a stored column', () => {
 
 test("the platform's thresholds", () => {
   assert.deepEqual([0, 0.3999, 0.4, 0.6999, 0.7, 1].map(riskLevel), ['LOW', 'LOW', 'MEDIUM', 'MEDIUM', 'HIGH', 'HIGH']);
+});
+
+test('a stored prediction has the level by which it was told', () => {
+  const stored = { ability: 0.5, levels: { medium_from: 0.3, high_from: 0.8, operating_threshold: 0.35, from: 'levels.json' } };
+  assert.deepEqual([0.29, 0.3, 0.75, 0.8].map((each) => riskLevelBy(thresholdsOf(stored), each)), ['LOW', 'MEDIUM', 'MEDIUM', 'HIGH']);
+  for (const none of [null, undefined, {}, 'x', { levels: null }, { levels: { medium_from: '0.3', high_from: 0.8 } }]) {
+    assert.deepEqual(thresholdsOf(none), { medium: 0.4, high: 0.7 });
+  }
 });
 
 test('days are those of the calendar: an exam this evening is today, one tomorrow morning is tomorrow', () => {

@@ -17,7 +17,15 @@ export interface Factor {
 }
 
 /** Every feature as a number in 0..1, and what retraining and monitoring need; store it as it is. */
-export type Features = Record<string, number | string | string[] | null>;
+export type Features = Record<string, number | string | string[] | Levels | null>;
+
+/** The thresholds of a deployment: its own from levels.json, or the platform's. */
+export type Levels = {
+  medium_from: number;
+  high_from: number;
+  operating_threshold: number;
+  from: 'default' | 'levels.json';
+};
 
 /** A sign of struggle, for the app's struggle_indicators; `context` holds the feature behind it and its value. */
 export interface Indicator {
@@ -35,6 +43,7 @@ export interface Answer {
   probability: number;
   confidence: number;
   risk_level: RiskLevel;
+  levels: Levels;
   interval: [low: number, high: number];
   reasoning: string;
   factors: Factor[];

@@ -1,5 +1,6 @@
 // What a learner has ahead: the objectives of coming missions and exams, else those not yet mastered.
 import { prisma } from '@/lib/prisma';
+import { type Thresholds, thresholdsOf } from '@/lib/risk';
 import type { Factor } from '@/lib/struggle-predictor';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -10,6 +11,7 @@ const MOST_OBJECTIVES = 100;
 export interface ShownPrediction {
   id: string | null;
   probability: number;
+  thresholds: Thresholds;
   confidence: number;
   interval: [number, number] | null;
   reasoning: string | null;
@@ -100,6 +102,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
         ? {
             id: stored.id,
             probability: stored.predictedStruggleProbability,
+            thresholds: thresholdsOf(stored.featureVector),
             confidence: stored.predictionConfidence,
             interval: null, // the table has no column for it
             reasoning: null,

@@ -2,7 +2,7 @@
 
 import { useRouter } from 'next/navigation';
 import { useId, useState } from 'react';
-import { percent, riskLevel } from '@/lib/risk';
+import { percent, riskLevelBy, thresholdsOf } from '@/lib/risk';
 import type { Answer, Factor } from '@/lib/struggle-predictor';
 import type { ShownPrediction, UpcomingObjective } from '@/lib/upcoming';
 
@@ -64,7 +64,7 @@ export function ObjectiveCard({ userId, objective }: { userId: string; objective
 }
 
 function Outcome({ prediction }: { prediction: ShownPrediction }) {
-  const level = riskLevel(prediction.probability);
+  const level = riskLevelBy(prediction.thresholds, prediction.probability);
   const strongest = prediction.factors
     .filter((factor) => factor.value !== null && Math.abs(factor.contribution) >= LEAST_CONTRIBUTION)
     .slice(0, STRONGEST);
@@ -120,8 +120,8 @@ function Scale({ prediction }: { prediction: ShownPrediction }) {
   return (
     <div className="scale" aria-hidden="true">
       <span className="band" style={{ left: `${100 * low}%`, width: `${100 * (high - low)}%` }} />
-      <span className="tick" style={{ left: '40%' }} />
-      <span className="tick" style={{ left: '70%' }} />
+      <span className="tick" style={{ left: `${100 * prediction.thresholds.medium}%` }} />
+      <span className="tick" style={{ left: `${100 * prediction.thresholds.high}%` }} />
       <span className="mark" style={{ left: `${100 * prediction.probability}%` }} />
     </div>
   );
@@ -203,7 +203,8 @@ async function post(path: string, body: object): Promise<Record<string, unknown>
 function shown(answer: Answer, id: string | null): ShownPrediction {
   const { probability, confidence, interval, reasoning, factors, degraded, features } = answer;
   const withoutData = Array.isArray(features.defaulted) ? features.defaulted.length : 0;
-  return { id, probability, confidence, interval, reasoning, factors, withoutData, degraded, outcome: null, asOf: answer.as_of };
+  const told = { probability, thresholds: thresholdsOf(features), confidence, interval, reasoning, factors };
+  return { id, ...told, withoutData, degraded, outcome: null, asOf: answer.as_of };
 }
 
 /** 2025-10-16T09:00:00Z as 16 October 2025, the same on the server and in every browser. */

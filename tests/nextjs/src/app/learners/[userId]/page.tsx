@@ -2,7 +2,7 @@ import type { Metadata } from 'next';
 import { headers } from 'next/headers';
 import Link from 'next/link';
 import { forbidden, notFound } from 'next/navigation';
-import { riskLevel } from '@/lib/risk';
+import { riskLevelBy } from '@/lib/risk';
 import { sessionOf } from '@/lib/session';
 import { isId } from '@/lib/struggle-predictor';
 import { inDays, upcomingFor } from '@/lib/upcoming';
@@ -18,7 +18,7 @@ export default async function UpcomingObjectives({ params }: { params: Promise<{
   const learner = isId(userId) && session.maySee(userId) ? await upcomingFor(userId) : null;
   if (learner === null) notFound();
 
-  const levels = learner.objectives.flatMap(({ prediction }) => (prediction ? [riskLevel(prediction.probability)] : []));
+  const levels = learner.objectives.flatMap(({ prediction }) => (prediction ? [riskLevelBy(prediction.thresholds, prediction.probability)] : []));
   const count = (level: string) => levels.filter((one) => one === level).length;
   return (
     <main>
@@ -52,7 +52,7 @@ export default async function UpcomingObjectives({ params }: { params: Promise<{
         <ObjectiveList userId={learner.id} objectives={learner.objectives} />
       )}
       <footer className="page-foot">
-        High risk from 70&nbsp;%, medium from 40&nbsp;%. Struggling means: performance below 65&nbsp;%, three lapses, or a
+        High risk from 70&nbsp;%, medium from 40&nbsp;%, unless your levels are others. Struggling means: performance below 65&nbsp;%, three lapses, or a
         validation score below 60&nbsp;%.
       </footer>
     </main>
