@@ -44,12 +44,13 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
         rows = records.read(request.user_id, request.objective_id, request.as_of_ms, WINDOW)
     history = StudyHistory.before(rows, model.correct_from, records.of_rows)
     difficulty = model.difficulty_at(rows.as_of_ms)
-    features = StruggleFeatureExtractor(records, difficulty, model.correct_from).features_of(history)
+    estimates, features = StruggleFeatureExtractor(records, difficulty, model.correct_from).studied(history)
     if features.degraded:
         request.remark = f"default features: {features.degraded}"
     prediction = model.predict(features)
     occasion = occasion_of(history.past, history.objective)
-    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion)
+    advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
+    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion, advice)
 
 
 def respond(request: Request) -> dict[str, object]:

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ml.advice.advise import Advice
     from ml.features.vector import FeatureVector
     from ml.scoring.prediction import Prediction
 
@@ -25,6 +26,7 @@ def answer(
     prediction: Prediction,
     missing_sources: Sequence[str] = (),
     occasion: Occasion | None = None,
+    advice: Sequence[Advice] = (),
 ) -> dict[str, object]:
     """Returns the answer's fields in the order in which people read them; the route stores `features` unchanged.
 
@@ -46,6 +48,7 @@ def answer(
         "factors": [factor.to_dict() for factor in prediction.factors],
         "intercept": prediction.intercept,
         "base": prediction.base,
+        "advice": [each.to_dict() for each in advice],
         "model_version": prediction.model_version,
         "source": prediction.source,
         "missing_sources": list(missing_sources),

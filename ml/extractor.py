@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.errors import ModelNotFound, ModelUnsuited, UnknownTopic, UnsupportedClient
-from ml.features.build import features_of_all
+from ml.features.build import studied
 from ml.features.vector import FEATURE_NAMES, FeatureVector
 from ml.places import POINTER, PRETRAINED, current, models_directory, shipped
 from ml.study.correctness import correct_setting, suits
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ml import ports
     from ml.storage.difficulty_choice import DifficultyTables
     from ml.storage.difficulty_table import DifficultyTable
+    from ml.study.estimates import LearnerEstimates
 
 MOST_OBJECTIVES = 200
 """The mean over a topic takes at most so many of its objectives, in the order in which the client names them."""
@@ -95,7 +96,12 @@ class StruggleFeatureExtractor:
 
     def features_of(self, history: StudyHistory) -> FeatureVector:
         """Computes the features of a history that has been read, in the same way for training, batch and prediction."""
-        return features_of_all([history], self._difficulty_at(history.past.as_of_ms))[0]
+        return self.studied(history)[1]
+
+    def studied(self, history: StudyHistory) -> tuple[LearnerEstimates | None, FeatureVector]:
+        """The features, and the estimates that they rest on; None for a learner who is not tracked."""
+        estimates, (features,) = studied([history], self._difficulty_at(history.past.as_of_ms))
+        return estimates, features
 
     def _create_default_feature_vector(
         self, degraded: str = "features could not be extracted", as_of: datetime | int | None = None

@@ -25,13 +25,17 @@ from ml.study.scales import PLATFORM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from ml.advice.advise import Advice
     from ml.features.vector import FeatureVector
+    from ml.scoring.difference import Difference
     from ml.scoring.prediction import Prediction
     from ml.scoring.scorecard import SavedModel
     from ml.storage.difficulty_choice import DifficultyTables
     from ml.storage.difficulty_table import DifficultyTable
+    from ml.study.estimates import LearnerEstimates
+    from ml.study.history import StudyHistory
     from ml.study.scales import Levels
     from ml.training.examples import TrainingExample
     from ml.training.update import UpdateMetrics
@@ -234,6 +238,47 @@ class StrugglePredictionModel:
             found = trained.predict(self._saved, features, self.levels)
         found.model_version = self._marked(found.model_version)
         return found
+
+    def probability(self, features: FeatureVector) -> float:
+        """The probability of `predict` alone, for callers who ask for many."""
+        if self._saved is None:
+            from ml.scoring import rules
+
+            return rules.probability(features)
+        from ml.scoring import trained
+
+        return trained.probability(self._saved, features)
+
+    def difference(self, before: FeatureVector, after: FeatureVector) -> Difference:
+        """How far the predictions for two vectors lie apart in logits, how certain that is, and what it comes from."""
+        from ml.scoring.difference import difference_by_rules, difference_of
+
+        return difference_by_rules(before, after) if self._saved is None else difference_of(self._saved, before, after)
+
+    def advise(
+        self,
+        prediction: Prediction,
+        history: StudyHistory,
+        estimates: LearnerEstimates | None,
+        features: FeatureVector,
+        missing_sources: Sequence[str] = (),
+    ) -> list[Advice]:
+        """What would help: the changes of the learner's records after which this model would expect less struggle.
+
+        Args:
+            prediction: What this model said of the features.
+            history: The history that it is about.
+            estimates: What the features rest on, as the extractor's `studied` gives it.
+            features: As the extractor gave them.
+            missing_sources: What the database lacks.
+        """
+        if estimates is None or prediction.risk_level == "LOW":
+            return []
+        from ml.advice.advise import advice_for
+        from ml.advice.changed import Faced
+
+        faced = Faced(history, estimates, features, self.difficulty_at(history.past.as_of_ms))
+        return advice_for(faced, prediction, self, missing_sources)
 
     def train(self, examples: Iterable[TrainingExample]) -> UpdateMetrics:
         """Fits this model anew, with its present tables as the prior; `save` keeps it.

@@ -77,7 +77,7 @@ class Metric(Protocol):
 
 
 class Prerequisite(Protocol):
-    """An edge of objective_prerequisites with the prerequisite it points to."""
+    """An edge of objective_prerequisites with the prerequisite it points to; name is the prerequisite's text."""
 
     @property
     def objective_id(self) -> str: ...
@@ -85,6 +85,10 @@ class Prerequisite(Protocol):
     def mastery_level(self) -> str | None: ...
     @property
     def owner_id(self) -> str | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def course_id(self) -> str | None: ...
 
 
 class Card(Protocol):
@@ -173,6 +177,8 @@ class Exam(Protocol):
 class Mission(Protocol):
     """A planned or past day of study; objectives is the decoded JSON list."""
 
+    @property
+    def id(self) -> str: ...
     @property
     def date_ms(self) -> int: ...
     @property

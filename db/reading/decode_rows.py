@@ -117,8 +117,10 @@ class RowDecoder:
 
     def prerequisites(self, results: Results) -> list[rows.PrerequisiteRow]:
         return [
-            rows.PrerequisiteRow(text(identifier) or "", self._level(mastery, "masteryLevel"), text(owner))
-            for identifier, mastery, owner in results
+            rows.PrerequisiteRow(
+                text(identifier) or "", self._level(mastery, "masteryLevel"), text(owner), text(name), text(course)
+            )
+            for identifier, mastery, owner, name, course in results
         ]
 
     def cards(self, results: Results) -> list[rows.CardRow]:
@@ -213,8 +215,8 @@ class RowDecoder:
 
     def missions(self, results: Results) -> list[rows.MissionRow]:
         planned = [
-            rows.MissionRow(at_ms, _named(status, self._status), decoded(objectives))
-            for date, status, objectives in results
+            rows.MissionRow(at_ms, _named(status, self._status), decoded(objectives), text(identifier) or "")
+            for date, status, objectives, identifier in results
             if (at_ms := instant_ms(date)) is not None
         ]
         self._note("missions.status", (mission.status for mission in planned), MISSION_STATUSES)

@@ -53,7 +53,7 @@ NEXT_OBJECTIVES = Template(
 )
 
 _STRONGEST = "{w.strength} DESC NULLS LAST, {w.prerequisiteId:byte_order}"
-_PREREQUISITE = ("{o.id:text}", "{o.masteryLevel:text}", _OWNER)
+_PREREQUISITE = ("{o.id:text}", "{o.masteryLevel:text}", _OWNER, "{o.objective:words}", "{l.courseId:text}")
 PREREQUISITES = Template(
     "ObjectivePrerequisite",
     _PREREQUISITE,
@@ -139,7 +139,7 @@ EXAMS = PerLearner("Exam", "x", ("{x.courseId:text}", AT, "{x.coverageTopics}"),
 MISSIONS = PerLearner(
     "Mission",
     "n",
-    (AT, "{n.status:text}", "{n.objectives:document}"),
+    (AT, "{n.status:text}", "{n.objectives:document}", "{n.id:text}"),
     "date",
     dated=False,
 )

@@ -106,6 +106,8 @@ class PrerequisiteRow(NamedTuple):
     objective_id: str
     mastery_level: str | None
     owner_id: str | None
+    name: str | None = None
+    course_id: str | None = None
 
 
 class CardRow(NamedTuple):
@@ -173,6 +175,7 @@ class MissionRow(NamedTuple):
     date_ms: int
     status: str | None
     objectives: object
+    id: str = ""
 
 
 class OutcomeRow(NamedTuple):

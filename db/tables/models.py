@@ -36,7 +36,7 @@ MODELS = {
     "Course": Model("courses", "id", "userId name"),
     "Lecture": Model("lectures", "id courseId", "userId topicTags"),
     "LearningObjective": Model(
-        "learning_objectives", "id", "lectureId complexity masteryLevel lastStudiedAt weaknessScore"
+        "learning_objectives", "id", "lectureId objective complexity masteryLevel lastStudiedAt weaknessScore"
     ),
     "ObjectivePrerequisite": Model("objective_prerequisites", "objectiveId prerequisiteId", "strength"),
     "Card": Model(

@@ -46,16 +46,23 @@ def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | Non
         One vector per history, in their order. A learner who has switched performance tracking off has default
         features for every objective.
     """
+    return studied(histories, table)[1]
+
+
+def studied(
+    histories: Sequence[StudyHistory], table: Difficulties | None
+) -> tuple[LearnerEstimates | None, list[FeatureVector]]:
+    """The features as features_of_all gives them, and the estimates that they rest on, None where there are none."""
     if not histories:
-        return []
+        return None, []
     past = histories[0].past
     if not past.learner.performance_tracking_enabled:
         from ml.features.consent import untracked  # few learners switch it off
 
-        return [untracked(past)] * len(histories)
+        return None, [untracked(past)] * len(histories)
     estimates = LearnerEstimates.facing(histories, table)
     of_learner = _features_of_learner(past, estimates)
-    return [features_of(history, estimates, of_learner) for history in histories]
+    return estimates, [features_of(history, estimates, of_learner) for history in histories]
 
 
 def features_facing(

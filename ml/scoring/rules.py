@@ -110,6 +110,17 @@ def predict(features: FeatureVector, levels: Levels = PLATFORM) -> Prediction:
     )
 
 
+def probability(features: FeatureVector) -> float:
+    """The probability of `predict` alone."""
+    intercept, contributions = _attributed(features, *level_of(features))
+    return logistic(intercept + sum(contributions.values()))
+
+
+def contributions_of(features: FeatureVector) -> dict[str, float]:
+    """The contribution of each of the platform's features, in logits; those of `predict`."""
+    return _attributed(features, *level_of(features))[1]
+
+
 def level_of(features: FeatureVector) -> tuple[str, dict[str, float]]:
     """The platform's risk level, and the features that triggered it.
 

@@ -51,6 +51,11 @@ def predict(saved: SavedModel, features: FeatureVector, levels: Levels = PLATFOR
     )
 
 
+def probability(saved: SavedModel, features: FeatureVector) -> float:
+    """The probability of `predict` alone."""
+    return probability_of(saved.scorecard.score(saved.scorecard.seen(features)).logit)
+
+
 def _without_absences(features: FeatureVector, score: Score) -> tuple[float, list[float]]:
     """The intercept and contributions of a degraded answer: what was not read is a part of the intercept.
 

@@ -47,6 +47,12 @@ class Strength:
         self.logit = 0.0
         self.variance = variance
 
+    def copy(self) -> Strength:
+        """The same estimate, which goes on by itself."""
+        strength = Strength(self.variance)
+        strength.logit = self.logit
+        return strength
+
 
 def learn(ability: Strength, offset: Strength | None, hardness: float, correct: float) -> None:
     """One step of the filter, for an answer of correctness 0..1 to a question of the given difficulty (a logit)."""
@@ -110,6 +116,15 @@ class ObjectiveTrace:
         self.visit: Visit | None = None
         self.visit_struggled: bool | None = None
         self.wrong_streak = 0
+
+    def copy(self) -> ObjectiveTrace:
+        """The same state, which goes on by itself."""
+        trace = object.__new__(ObjectiveTrace)
+        for name in ObjectiveTrace.__slots__:
+            setattr(trace, name, getattr(self, name))
+        trace.offset, trace.opening_offset = self.offset.copy(), self.opening_offset.copy()
+        trace.visit = None if self.visit is None else self.visit.copy()
+        return trace
 
     def retention(self, as_of_ms: int) -> float:
         """Expected recall at as_of, 0..1, from the time since the last answer and the stability reached so far."""
@@ -180,6 +195,21 @@ class LearnerEstimates:
         estimates.__dict__.update(self.__dict__)
         estimates.difficulty = self.difficulty.joined_by(faced)
         return estimates
+
+    def after(self, reviews: Sequence[ports.Review], validations: Sequence[ports.Validation]) -> LearnerEstimates:
+        """The estimates once these rows have been observed too; they follow on all that were observed before.
+
+        This state stays as it is. The difficulty of what the rows are about must be known to it.
+        """
+        later = object.__new__(LearnerEstimates)
+        later.__dict__.update(self.__dict__)
+        later.strength, later.opening_strength = self.strength.copy(), self.opening_strength.copy()
+        later.objectives = dict(self.objectives)
+        about = {review.objective_id for review in reviews}.union([score.objective_id for score in validations])
+        for objective_id in self.objectives.keys() & about:
+            later.objectives[objective_id] = self.objectives[objective_id].copy()
+        later.observe_all(reviews, validations)
+        return later
 
     def replay(self, past: LearnerHistory) -> LearnerEstimates:
         """Observes a whole history: its answers and validation scores, in the order of their times."""

@@ -134,6 +134,15 @@ class LearnerHistory:
         bare._derived = {}
         return bare
 
+    def but(self, **rows: object) -> LearnerHistory:
+        """The same history with other rows in the sources that are named, each cut to its window."""
+        changed = self._bare()
+        changed.of_rows = None
+        for source, held in rows.items():
+            newest: int = getattr(WINDOW, source)
+            setattr(changed, source, held[-newest:])  # type: ignore[index]
+        return changed
+
     @property
     def order_only(self) -> bool:
         """Whether the answers' times only give their order, so that the gaps between them mean nothing."""
@@ -151,6 +160,13 @@ class StudyHistory:
         # A stated prerequisite of itself states nothing; a real graph holds such loops.
         self.prerequisites = tuple(row for row in rows.prerequisites if row.objective_id != rows.objective.id)
         self.cards = rows.cards if past.is_now else ()
+
+    def but(self, past: LearnerHistory, prerequisites: tuple[ports.Prerequisite, ...]) -> StudyHistory:
+        """The same objective, faced with another history and with prerequisites in another state."""
+        changed = object.__new__(StudyHistory)
+        changed.past, changed.objective, changed.cards = past, self.objective, self.cards
+        changed.prerequisites = prerequisites
+        return changed
 
     @classmethod
     def before(

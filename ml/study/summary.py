@@ -125,8 +125,16 @@ def shown_mastery(objective_id: str, summary: LearnerSummary) -> float:
     if not answers and not scores:
         scores = summary.retention_scores_of(objective_id)[-MASTERY_SCORES:]
     correct_from = summary.past.correct_from
-    right = sum(is_correct(answer.rating, correct_from) for answer in answers) + SCORE_WEIGHT * sum(scores)
-    return right / (len(answers) + SCORE_WEIGHT * len(scores) + 1)
+    return mastery_of(sum(is_correct(answer.rating, correct_from) for answer in answers), len(answers), scores)
+
+
+def mastery_of(right: int, answers: int, scores: Sequence[float]) -> float:
+    """Mastery 0..1 from the number of correct answers, that of all answers, and validation scores.
+
+    >>> mastery_of(3, 3, []), mastery_of(0, 0, [1.0])
+    (0.75, 0.75)
+    """
+    return (right + SCORE_WEIGHT * sum(scores)) / (answers + SCORE_WEIGHT * len(scores) + 1)
 
 
 class Topic:
@@ -134,12 +142,13 @@ class Topic:
 
     retention: mean daily retention of the last 30 days, else the share of correct answers in that time. decline: how
     much lower the newer half of those measurements is than the older half. level: share of the newest hundred answers
-    that were correct, else the mean present mastery of what was started. struggles: whether each of the newest twenty
+    that were correct, else the mean present mastery of what was started. level_answers: the number of answers on record
+    for the level, at most a hundred; below three it rests on masteries. struggles: whether each of the newest twenty
     visits with an outcome was a struggle (from the newest 300 answers). last_studied_ms: the last answer, or the end of
     the last day with a metric, before as_of.
     """
 
-    __slots__ = ("decline", "last_studied_ms", "level", "retention", "struggles")
+    __slots__ = ("decline", "last_studied_ms", "level", "level_answers", "retention", "struggles")
 
     def __init__(self, past: LearnerHistory, holds: _Holds) -> None:
         # Order-only answers are dated in a calendar of their own: their thirty days end with the last of them.
@@ -161,6 +170,7 @@ class Topic:
         self.retention = mean(recent)
         self.decline = _decline(recent)
         newest = _newest_answers(past, holds)
+        self.level_answers = min(LEVEL_ANSWERS, len(newest))
         self.level = _level(newest[-LEVEL_ANSWERS:], past, holds)
         self.struggles = _struggles(newest, past, holds)
         ends = [min(row.date_ms + DAY_MS, past.as_of_ms) for row in metrics[-1:]]

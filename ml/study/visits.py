@@ -64,6 +64,14 @@ class Visit:
         self.wrong = 0
         self.scores: list[float] = []
 
+    def copy(self) -> Visit:
+        """The same visit, which goes on by itself."""
+        visit = object.__new__(Visit)
+        for name in Visit.__slots__:
+            setattr(visit, name, getattr(self, name))
+        visit.scores = list(self.scores)
+        return visit
+
     def is_over(self, at_ms: int) -> bool:
         """Whether a row at that instant begins another visit."""
         return at_ms - self.last_ms > VISIT_GAP_MS

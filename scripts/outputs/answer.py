@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ml.advice.advise import MOST_ADVICE
+from ml.advice.changes import KINDS
 from ml.answer import SCHEMA_VERSION
 from ml.features.vector import FEATURE_NAMES
 from ml.places import LEVELS_FILE
@@ -45,6 +47,30 @@ _FACTOR = record(
         "contribution": described(NUMBER, "In logits; positive where the feature raises the risk."),
         "points": described(NUMBER, "Its share of the probability minus the base; these sum to exactly that."),
         "text": described(TEXT, "The same as an English clause."),
+    }
+)
+_ROW = record(
+    {
+        "table": TEXT,
+        "insert": described({"type": "object"}, "The columns of a row to insert, by the app's names."),
+        "where": described(record({"id": TEXT}), "The row to change."),
+        "set": described({"type": "object"}, "The columns to set in that row."),
+    },
+    optional=("insert", "where", "set"),
+)
+_ADVICE = record(
+    {
+        "kind": one_of(KINDS),
+        "objective_id": described(or_null(TEXT), "The objective to work on; null for lighter_day."),
+        "objective_name": described(or_null(TEXT), "The prerequisite's text, cut and on one line."),
+        "probability": described(SHARE, "What the model would say after the change."),
+        "drop": described(SHARE, "By how much that is lower."),
+        "basis": described(
+            one_of(("learned", "stated", "mixed")),
+            "Whether the difference was learned from outcomes, or stated by the platform or its rules.",
+        ),
+        "text": described(TEXT, "The same as an English sentence."),
+        "rows": described(list_of(_ROW), "The change as rows; the database that holds them predicts the probability."),
     }
 )
 _INDICATOR = record(
@@ -91,6 +117,10 @@ PROPERTIES: dict[str, Schema] = {
     ),
     "intercept": described(NUMBER, "The logit that the factors start from."),
     "base": described(SHARE, "The probability that the factors start from, which is that of the intercept."),
+    "advice": described(
+        {**list_of(_ADVICE), "maxItems": MOST_ADVICE},
+        "Changes after which the model would expect less struggle, the largest drop first; empty for a LOW risk.",
+    ),
     "model_version": MODEL_VERSION,
     "source": SOURCE,
     "missing_sources": described(TEXTS, "Tables, columns and values that the database lacks."),
