@@ -73,11 +73,12 @@ class Predictor:
         history = StudyHistory.before(rows, model.correct_from, of_rows)
         difficulty = model.difficulty_at(rows.as_of_ms)
         extractor = StruggleFeatureExtractor(self.connections, difficulty, model.correct_from)
-        features = extractor.features_of(history)
+        estimates, features = extractor.studied(history)
         prediction = model.predict(features)
+        advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
         self._count(prediction)
         ids, occasion = (asked.user_id, asked.objective_id), occasion_of(history.past, history.objective)
-        return dumps(answer(*ids, features, prediction, rows.missing_sources, occasion))
+        return dumps(answer(*ids, features, prediction, rows.missing_sources, occasion, advice))
 
     def predict_all(self, asked: BatchRequest, leave: Leave) -> str:
         """Many answers as JSON text."""

@@ -66,10 +66,14 @@ def difference_of(saved: SavedModel, before: FeatureVector, after: FeatureVector
 
 
 def difference_by_rules(before: FeatureVector, after: FeatureVector) -> Difference:
-    """The same for the platform's rules, of which everything is stated."""
+    """The same for the platform's rules, of which everything is stated.
+
+    The rules divide the rise to a level among what triggered it: where one trigger goes, the others take over its part,
+    so that the contributions say less about the doubt than their sum does.
+    """
     from ml.scoring import rules
 
     old, new = rules.contributions_of(before), rules.contributions_of(after)
     moved = [new[name] - old[name] for name in new]
-    noise = INTERVAL_SPREADS * STATED_DOUBT * sqrt(sum(each * each for each in moved))
-    return Difference(sum(moved), noise, 0.0, sum(map(abs, moved)))
+    logit = sum(moved)
+    return Difference(logit, INTERVAL_SPREADS * STATED_DOUBT * abs(logit), 0.0, sum(map(abs, moved)))

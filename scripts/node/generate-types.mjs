@@ -14,7 +14,8 @@ function published(name) {
 }
 
 const { allOf: _rules, ...schema } = published('answer'); // the rules are about values, which types do not see
-const { factors, features, indicators } = schema.properties;
+const { advice, factors, features, indicators } = schema.properties;
+advice.items.title = 'Advice';
 factors.items.title = 'Factor';
 features.title = 'Features';
 indicators.items.title = 'Indicator';

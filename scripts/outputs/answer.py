@@ -49,12 +49,13 @@ _FACTOR = record(
         "text": described(TEXT, "The same as an English clause."),
     }
 )
+_COLUMNS: Schema = {"type": "object", "additionalProperties": True}
 _ROW = record(
     {
         "table": TEXT,
-        "insert": described({"type": "object"}, "The columns of a row to insert, by the app's names."),
+        "insert": described(_COLUMNS, "The columns of a row to insert, by the app's names."),
         "where": described(record({"id": TEXT}), "The row to change."),
-        "set": described({"type": "object"}, "The columns to set in that row."),
+        "set": described(_COLUMNS, "The columns to set in that row."),
     },
     optional=("insert", "where", "set"),
 )
@@ -118,8 +119,8 @@ PROPERTIES: dict[str, Schema] = {
     "intercept": described(NUMBER, "The logit that the factors start from."),
     "base": described(SHARE, "The probability that the factors start from, which is that of the intercept."),
     "advice": described(
-        {**list_of(_ADVICE), "maxItems": MOST_ADVICE},
-        "Changes after which the model would expect less struggle, the largest drop first; empty for a LOW risk.",
+        list_of(_ADVICE),
+        f"At most {MOST_ADVICE} changes after which the model would expect less struggle, the largest drop first.",
     ),
     "model_version": MODEL_VERSION,
     "source": SOURCE,

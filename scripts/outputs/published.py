@@ -72,6 +72,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.0.0": "d96af3cb7773f670c625d226e6c0cbe8e4c7c4ac2f2f92f059b9fa83f9480d68",
         "2.0.0": "354d408c77a3be762a49e60718a7b9fdf3a256bb3e2977fb958a8e98d79017d3",
         "2.1.0": "cdeefc320f4920be828bc7b49f4f92d2db66347e7b7340070d1f0f8380f39a87",
+        "2.2.0": "8ebacbe4317d4fec0616ab4e318257e5e8ee1a85c386e585619160aafd1e61a8",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",

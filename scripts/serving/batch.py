@@ -11,7 +11,7 @@ from db import ObjectiveRows, StudyRows
 from db.errors import UnknownLearner, UnknownObjective
 from ml.answer import answer
 from ml.extractor import OBJECTIVE_WINDOW
-from ml.features.build import features_facing
+from ml.features.build import studied
 from ml.json_text import dumps
 from ml.model import StrugglePredictionModel
 from ml.scoring.prediction import Prediction
@@ -95,11 +95,14 @@ class Batch:
         known: Sequence[tuple[str, ObjectiveRows]],
         missing_sources: Sequence[str],
     ) -> dict[str, str]:
-        vectors = features_facing(past, [rows for _, rows in known], self._model.difficulty_at(past.as_of_ms))
+        histories = [StudyHistory(past, rows) for _, rows in known]
+        estimates, vectors = studied(histories, self._model.difficulty_at(past.as_of_ms))
         texts = {}
-        for (objective_id, objective), features in zip(known, vectors):
+        for (objective_id, _), history, features in zip(known, histories, vectors):
             prediction = self._model.predict(features)
             self._noted(prediction)
-            occasion = occasion_of(past, StudyHistory(past, objective).objective)
-            texts[objective_id] = dumps(answer(user_id, objective_id, features, prediction, missing_sources, occasion))
+            occasion = occasion_of(past, history.objective)
+            advice = self._model.advise(prediction, history, estimates, features, missing_sources)
+            told = answer(user_id, objective_id, features, prediction, missing_sources, occasion, advice)
+            texts[objective_id] = dumps(told)
         return texts

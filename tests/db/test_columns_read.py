@@ -76,10 +76,11 @@ def read() -> set[tuple[str, str]]:
                     found: Any = watched(variant, noted)
                     history = StudyHistory.before(found, model.correct_from)
                     extractor = StruggleFeatureExtractor(client, model.difficulty, model.correct_from)
-                    features = extractor.features_of(history)
+                    estimates, features = extractor.studied(history)
                     occasion = occasion_of(history.past, history.objective)
                     prediction = model.predict(features)
-                    answer(demo.LEARNER, objective_id, features, prediction, found.missing_sources, occasion)
+                    advice = model.advise(prediction, history, estimates, features)
+                    answer(demo.LEARNER, objective_id, features, prediction, found.missing_sources, occasion, advice)
                     teaches(found.learner.learner)
     return noted
 

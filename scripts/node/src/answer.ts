@@ -121,6 +121,10 @@ export interface Answer {
    */
   base: number;
   /**
+   * At most 3 changes after which the model would expect less struggle, the largest drop first.
+   */
+  advice: Advice[];
+  /**
    * The model that answered.
    */
   model_version: string;
@@ -186,6 +190,57 @@ export interface Factor {
    * The same as an English clause.
    */
   text: string;
+}
+export interface Advice {
+  kind: 'master_prerequisite' | 'review_now' | 'next_three_right' | 'lighter_day';
+  /**
+   * The objective to work on; null for lighter_day.
+   */
+  objective_id: string | null;
+  /**
+   * The prerequisite's text, cut and on one line.
+   */
+  objective_name: string | null;
+  /**
+   * What the model would say after the change.
+   */
+  probability: number;
+  /**
+   * By how much that is lower.
+   */
+  drop: number;
+  /**
+   * Whether the difference was learned from outcomes, or stated by the platform or its rules.
+   */
+  basis: 'learned' | 'stated' | 'mixed';
+  /**
+   * The same as an English sentence.
+   */
+  text: string;
+  /**
+   * The change as rows; the database that holds them predicts the probability.
+   */
+  rows: {
+    table: string;
+    /**
+     * The columns of a row to insert, by the app's names.
+     */
+    insert?: {
+      [k: string]: unknown;
+    };
+    /**
+     * The row to change.
+     */
+    where?: {
+      id: string;
+    };
+    /**
+     * The columns to set in that row.
+     */
+    set?: {
+      [k: string]: unknown;
+    };
+  }[];
 }
 export interface Indicator {
   indicator_type:
