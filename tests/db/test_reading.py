@@ -59,7 +59,9 @@ def test_an_objective_comes_with_its_lecture_its_course_and_its_owner(course: st
         "course_name": "Calculus I",
         "topic_tags": ("analysis", "limits"),
     }
-    assert [tuple(row) for row in found.prerequisites] == [("sequences", "MASTERED", LEARNER)]
+    assert [tuple(row) for row in found.prerequisites] == [
+        ("sequences", "MASTERED", LEARNER, "Name a sequence", "calculus")
+    ]
     assert [card.id for card in found.cards] == ["limits-1", "limits-2"]
 
 
