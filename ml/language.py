@@ -13,15 +13,28 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import TypeAlias
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol, TypeAlias
 
     Message: TypeAlias = str | tuple[str, ...]
+
+    class Named(Protocol):
+        """An objective with the learner's mastery of it, from 0 to 1."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def mastery(self) -> float: ...
+
 
 LITTLE_WHERE_LITTLE_RAISES = 65
 LITTLE_WHERE_LITTLE_LOWERS = 25
 LITTLE_COUNT = 10
 """An amount below this may be called "only" so much. 65 % is the platform's mark below which a visit is a struggle."""
+
+MOST_NAMED = 2
+"""A sentence names at most so many objectives, and counts the others."""
+WORDS_OF_A_TERM = 3
 
 GENERAL: dict[str, Message] = {
     "share": "{n} %",
@@ -29,6 +42,7 @@ GENERAL: dict[str, Message] = {
     "share_above": "more than 99 %",
     "points": ("{n} percentage point", "{n} percentage points"),
     "points_below": "less than 1 percentage point",
+    "quoted": '"{name}"',
     "list_two": "{first} and {last}",
     "list_more": "{first}, and {last}",
     "level_HIGH": "High risk of struggling ({share})",
@@ -90,6 +104,28 @@ class Language:
         if "{points}" in text:
             return text.replace("{points}", self.points(amount))
         return text.replace("{n}", self.number(int(amount))) if "{n}" in text else text
+
+    def naming(self, message: Message, amount: float, named: Sequence[Named]) -> str:
+        """A message that names objectives.
+
+        Args:
+            message: It has the places {first} and {second}, with {first_share} and {second_share}; it counts {n} more.
+            amount: For {share}.
+            named: The objectives, at least as many as the message has places for.
+        """
+        more = max(0, len(named) - MOST_NAMED)
+        text = message if isinstance(message, str) else message[self.plural(more)]
+        places = {"share": self.share(amount), "n": self.number(more)}
+        for place, each in zip(("first", "second"), named):
+            places[place] = self.name(each.name)
+            places[f"{place}_share"] = self.share(each.mastery)
+        return text.format_map(places)
+
+    def name(self, name: str) -> str:
+        """A name as a part of a sentence: in quotation marks where it is nearly a sentence of its own."""
+        if name.count(" ") < WORDS_OF_A_TERM:
+            return name
+        return self.say("quoted", name=name.replace('"', "'"))
 
     def number(self, whole: int) -> str:
         """A whole number, its digits in groups of three."""

@@ -29,6 +29,7 @@ from ml.features.feature import (
 from ml.features.vector import FEATURES
 from ml.scoring.prediction import Factor, reasoning_of
 from ml.study.degraded import SENTENCES
+from ml.study.objective_names import Unmastered
 
 GOLDEN = Path(__file__).with_name("golden_sentences.txt")
 SHARES = (0.0, 0.004, 0.01, 0.24, 0.5, 0.64, 0.9, 0.996, 1.0)
@@ -45,6 +46,8 @@ LINEAR = {"workload_level": FULL_WORKLOAD, "objective_wrong_streak": FULL_STREAK
 AMOUNTS = (1, 2, 4, 9, 10, 47, 71, 250, 1200)
 """Besides 0, 1 and the middle of the scale: where the plural sets in, where "only" ends, where hours become days."""
 PROBABILITIES = (0.003, 0.01, 0.12, 0.399, 0.4, 0.6999, 0.7, 0.96, 0.99, 0.998)
+NAMED = (1, 2, 3, 4, 12)
+"""Prerequisites by name: one, two, and one or several more."""
 REASONS = ("the first reason", "the second reason", "the third reason", "the fourth reason")
 
 
@@ -61,6 +64,12 @@ def values_of(feature: Feature) -> list[float]:
     return sorted(set(amounts))
 
 
+def unmastered(count: int) -> tuple[Unmastered, ...]:
+    """So many prerequisites that are not mastered."""
+    names = ("membrane transport", 'Explain the "resting" potential', *map("objective {}".format, range(3, count + 1)))
+    return tuple(Unmastered(name, name, min(0.69, place / 4)) for place, name in enumerate(names[:count]))
+
+
 def lines() -> Iterator[str]:
     """The whole file, line by line. "raises" and "lowers": said where the contribution raises or lowers the risk."""
     for feature in FEATURES:
@@ -72,6 +81,9 @@ def lines() -> Iterator[str]:
             else:
                 yield f"  {value:<6.4g} raises   {raises}"
                 yield f"  {value:<6.4g} lowers   {lowers}"
+        for count in NAMED:
+            if feature.names(unmastered(count)):
+                yield f"  0.5    raises   {feature.clause_naming(0.5, unmastered(count))}"
         yield f"  none   either   {feature.absence()}"
         yield ""
     yield "general sentences"

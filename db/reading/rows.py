@@ -101,7 +101,7 @@ class MetricRow(NamedTuple):
 
 
 class PrerequisiteRow(NamedTuple):
-    """An edge of objective_prerequisites with the prerequisite it points to."""
+    """An edge of objective_prerequisites with the prerequisite it points to; name is the prerequisite's text."""
 
     objective_id: str
     mastery_level: str | None

@@ -30,9 +30,15 @@ def features_of(
         of_learner: The features that depend on the learner alone, if the caller has computed them already.
         next_cards: Ids of the objective's cards that come next; by default those that are due first.
     """
-    known = platform.features_of_objective(history, estimates)
+    mastered = platform.mastered_prerequisites(history)
+    known = platform.features_of_objective(history, estimates, mastered)
     known.update(estimated.features_of_objective(history, estimates, next_cards))
-    return (of_learner or _features_of_learner(history.past, estimates)).joined_by(known)
+    of_both = (of_learner or _features_of_learner(history.past, estimates)).joined_by(known)
+    if mastered:
+        from ml.study.objective_names import unmastered_of  # many an objective has no prerequisite
+
+        of_both.unmastered = unmastered_of(history.prerequisites, mastered)
+    return of_both
 
 
 def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | None) -> list[FeatureVector]:

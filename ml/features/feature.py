@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from math import log1p
 
-from ml.language import ENGLISH
+from ml.language import ENGLISH, MOST_NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
-    from ml.language import Language, Message
+    from ml.language import Language, Message, Named
 
     Amount: TypeAlias = Callable[[float], tuple[str, float]]
 
@@ -42,8 +42,10 @@ MONTH_DAYS = 30
 """Amounts that are 1 on their linear scale; an exam that is 90 days away is 0."""
 
 SAID, AT_0, AT_1 = "said", "at_0", "at_1"
+NAMED_ONE, NAMED_TWO, NAMED_MORE = "named_one", "named_two", "named_more"
 BELOW, LESS, SAME, MORE, HOURS, DAYS = "below", "less", "same", "more", "hours", "days"
-"""What a clause says of the value: an amount, that it is at an end of its scale, or how it compares."""
+"""What a clause says of the value: an amount, that it is at an end of its scale, how it compares, or which
+objectives are behind it."""
 
 
 class Feature:
@@ -123,6 +125,16 @@ class Feature:
         elif value >= 1 and AT_1 in self.messages:
             what = AT_1
         return language.clause(self._message(what, language), amount, raises)
+
+    def names(self, unmastered: Sequence[Named]) -> bool:
+        """Whether a clause can name these prerequisites."""
+        return bool(unmastered) and NAMED_ONE in self.messages
+
+    def clause_naming(self, value: float, unmastered: Sequence[Named], language: Language = ENGLISH) -> str:
+        """Say in a clause what the value means, and which prerequisites are not mastered; it raises the risk."""
+        _, amount = self.amount(value)
+        what = (NAMED_ONE, NAMED_TWO, NAMED_MORE)[min(len(unmastered), MOST_NAMED + 1) - 1]
+        return language.naming(self._message(what, language), amount, unmastered)
 
     def absence(self, language: Language = ENGLISH) -> str:
         """Say in a clause that the feature has no data."""

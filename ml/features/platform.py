@@ -45,19 +45,28 @@ def features_of_learner(past: LearnerHistory) -> dict[str, float | None]:
     }
 
 
-def features_of_objective(history: StudyHistory, estimates: LearnerEstimates | None = None) -> dict[str, float | None]:
+def mastered_prerequisites(history: StudyHistory) -> list[float]:
+    """The learner's mastery of each stated prerequisite, from 0 to 1, in their order."""
+    summary = history.past.once(LearnerSummary)
+    return [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]
+
+
+def features_of_objective(
+    history: StudyHistory, estimates: LearnerEstimates | None = None, mastered: list[float] | None = None
+) -> dict[str, float | None]:
     """Compute the platform features that depend on the objective faced; no row makes it raise.
 
     Args:
         history: What the learner did before as_of, and the objective faced.
         estimates: What the learner's answers say against other learners' results; complexity_mismatch uses it.
+        mastered: What mastered_prerequisites gives, if the caller has it already.
 
     Returns:
         Each feature by name, from 0 to 1, or None without data.
     """
     summary = history.past.once(LearnerSummary)
     topic = summary.topic(history.objective)
-    mastered = [prerequisite_mastery(prerequisite, summary) for prerequisite in history.prerequisites]
+    mastered = mastered_prerequisites(history) if mastered is None else mastered
     return {
         "retention_score": retention_score(topic),
         "retention_decline_rate": retention_decline_rate(topic),

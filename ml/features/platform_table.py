@@ -13,6 +13,9 @@ from ml.features.feature import (
     FULL_DAY_NEW_CARDS,
     FULL_WORKLOAD,
     MONTH_DAYS,
+    NAMED_MORE,
+    NAMED_ONE,
+    NAMED_TWO,
     SAID,
     Feature,
     counted,
@@ -115,7 +118,12 @@ PLATFORM_FEATURES = (
         " still at NOT_STARTED, is read off that learner's answers. `strength` does not weigh.",
         subject="prerequisites",
         amount=rest,
-        sentence="[+only ]{share} of the stated prerequisites are mastered",
+        sentence={
+            SAID: "[+only ]{share} of the stated prerequisites are mastered",
+            NAMED_ONE: "{first} is not mastered ({first_share})",
+            NAMED_TWO: "{first} ({first_share}) and {second} ({second_share}) are not mastered",
+            NAMED_MORE: ("{first} ({first_share}), {second} ({second_share}) and {n} more are not mastered",) * 2,
+        },
         at_0="all of the stated prerequisites are mastered (100 %)",
         at_1="none of the stated prerequisites is mastered (0 %)",
         missing="prerequisites of this objective",
@@ -130,7 +138,15 @@ PLATFORM_FEATURES = (
         source="`objective_prerequisites`, with the mastery that `prerequisite_gap_count` goes by.",
         subject="prerequisites",
         amount=rest,
-        sentence="mean mastery of the stated prerequisites is [+only ]{share}",
+        sentence={
+            SAID: "mean mastery of the stated prerequisites is [+only ]{share}",
+            NAMED_ONE: "mean mastery of the stated prerequisites is {share} ({first} is not mastered)",
+            NAMED_TWO: "mean mastery of the stated prerequisites is {share} ({first} and {second} are not mastered)",
+            NAMED_MORE: (
+                "mean mastery of the stated prerequisites is {share} ({first}, {second} and {n} more are not mastered)",
+            )
+            * 2,
+        },
         missing="mastery of any prerequisites of this objective",
     ),
     Feature(

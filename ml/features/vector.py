@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ml.study.objective_names import Unmastered
+
 
 ESTIMATED_FEATURES = EXPECTATION_FEATURES + RECORD_FEATURES
 """Estimates from dated answers and from other learners; each is computed in ml/features/estimated.py."""
@@ -32,13 +34,18 @@ class FeatureVector:
     `values` runs in the order of FEATURE_NAMES; each name is an attribute too. `defaulted` names the features
     without data, `degraded` says why the whole vector is neutral (empty when extraction worked), `data_quality` is
     the share of features that rest on data. `model_version` and `source` are set once a model has answered.
+    `unmastered` names the prerequisites that the learner has not mastered, the least mastered first; the JSON form
+    does not hold them.
 
     >>> vector = FeatureVector.of({"retention_score": 0.85}, extracted_at_ms=0)
     >>> vector.retention_score, vector.known("retention_score"), vector.known("ability")
     (0.85, 0.85, None)
     """
 
-    __slots__ = ("data_quality", "defaulted", "degraded", "extracted_at_ms", "model_version", "source", "values")
+    __slots__ = (
+        *("data_quality", "defaulted", "degraded", "extracted_at_ms", "model_version", "source", "unmastered"),
+        "values",
+    )
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class FeatureVector:
         degraded: str = "",
         model_version: str | None = None,
         source: str | None = None,
+        unmastered: tuple[Unmastered, ...] = (),
     ) -> None:
         self.values = values
         self.defaulted = defaulted
@@ -55,6 +63,7 @@ class FeatureVector:
         self.degraded = degraded
         self.model_version = model_version
         self.source = source
+        self.unmastered = unmastered
         self.data_quality = 1.0 - len(defaulted) / len(FEATURE_NAMES)
 
     @classmethod
@@ -89,7 +98,8 @@ class FeatureVector:
             if position is not None:
                 values[position] = value + 0.0
                 defaulted.discard(name)
-        return FeatureVector(tuple(values), frozenset(defaulted), self.extracted_at_ms, self.degraded)
+        rest = (self.extracted_at_ms, self.degraded)
+        return FeatureVector(tuple(values), frozenset(defaulted), *rest, unmastered=self.unmastered)
 
     def __getattr__(self, name: str) -> float:
         try:
@@ -110,11 +120,13 @@ class FeatureVector:
             neutral if name in hidden else value for (name, neutral), value in zip(_NEUTRAL, self.values, strict=True)
         )
         defaulted = self.defaulted | hidden
-        return FeatureVector(values, defaulted, self.extracted_at_ms, self.degraded, self.model_version, self.source)
+        rest = (self.extracted_at_ms, self.degraded, self.model_version, self.source, self.unmastered)
+        return FeatureVector(values, defaulted, *rest)
 
     def marked_with(self, model_version: str, source: str) -> FeatureVector:
         """The same vector, marked with the model that answered; retraining and monitoring read the mark."""
-        return FeatureVector(self.values, self.defaulted, self.extracted_at_ms, self.degraded, model_version, source)
+        rest = (self.extracted_at_ms, self.degraded, model_version, source, self.unmastered)
+        return FeatureVector(self.values, self.defaulted, *rest)
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form: every feature as a number, then data_quality, extracted_at, defaulted, degraded,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ml.features.vector import FeatureVector
     from ml.language import Language
+    from ml.study.objective_names import Unmastered
     from ml.study.scales import Levels
 
 DEGRADED_CONFIDENCE = 0.2
@@ -25,6 +26,8 @@ DEGRADED_CONFIDENCE = 0.2
 ENOUGH_HISTORY = grows(20, FULL_HISTORY)
 """answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 MOST_REASONS = 3
+MOST_OBJECTIVES = 20
+"""A factor lists at most so many objectives in JSON, the least mastered first."""
 WEAKEST_SHARE = 0.2
 """A second or third reason weighs at least this much of the first."""
 NEGLIGIBLE = 0.02
@@ -35,27 +38,39 @@ class Factor:
     """One feature's part in a prediction, positive where it raises the risk.
 
     contribution: its part of the logit. points: its part of the probability minus the base. Where strong factors cancel
-    each other, points may lie beyond -1 and 1.
+    each other, points may lie beyond -1 and 1. objectives: the prerequisites behind it that are not mastered.
     """
 
-    __slots__ = ("contribution", "feature", "points", "text", "value")
+    __slots__ = ("contribution", "feature", "objectives", "points", "text", "value")
 
-    def __init__(self, feature: str, value: float | None, contribution: float, text: str, points: float = 0.0) -> None:
+    def __init__(
+        self,
+        feature: str,
+        value: float | None,
+        contribution: float,
+        text: str,
+        points: float = 0.0,
+        objectives: Sequence[Unmastered] = (),
+    ) -> None:
         self.feature = feature
         self.value = value
         self.contribution = contribution
         self.text = text
         self.points = points
+        self.objectives = objectives
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form; value is null where the feature had no data."""
-        return {
+        told: dict[str, object] = {
             "feature": self.feature,
             "value": self.value,
             "contribution": self.contribution,
             "points": self.points,
             "text": self.text,
         }
+        if self.objectives:
+            told["objectives"] = [each.to_dict() for each in self.objectives[:MOST_OBJECTIVES]]
+        return told
 
 
 class Prediction:
@@ -125,13 +140,21 @@ def factors_of(
         probability: The one that the intercept and the contributions make.
     """
     per_logit = risen_per_logit(probability_of(intercept), probability, fsum(contributions))
-    factors = []
+    factors, unmastered = [], features.unmastered
     for feature, contribution in zip(FEATURES, contributions):
         if not contribution:
             continue
         value = features.known(feature.name)
-        text = feature.absence() if value is None else feature.clause(value, contribution > 0)
-        factors.append(Factor(feature.name, value, contribution, text, contribution * per_logit))
+        points = contribution * per_logit
+        objectives: Sequence[Unmastered] = ()
+        if value is None:
+            text = feature.absence()
+        elif unmastered and feature.names(unmastered):
+            objectives = unmastered
+            text = feature.clause_naming(value, unmastered) if contribution > 0 else feature.clause(value, False)
+        else:
+            text = feature.clause(value, contribution > 0)
+        factors.append(Factor(feature.name, value, contribution, text, points, objectives))
     factors.sort(key=lambda factor: -abs(factor.contribution))
     return factors
 

@@ -17,6 +17,7 @@ const { allOf: _rules, ...schema } = published('answer'); // the rules are about
 const { advice, factors, features, indicators } = schema.properties;
 advice.items.title = 'Advice';
 factors.items.title = 'Factor';
+factors.items.properties.objectives.items.title = 'NamedObjective';
 features.title = 'Features';
 indicators.items.title = 'Indicator';
 const name = factors.items.properties.feature;

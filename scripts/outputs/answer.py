@@ -8,7 +8,7 @@ from ml.answer import SCHEMA_VERSION
 from ml.features.vector import FEATURE_NAMES
 from ml.places import LEVELS_FILE
 from ml.scoring.indicators import MARKS
-from ml.scoring.prediction import DEGRADED_CONFIDENCE
+from ml.scoring.prediction import DEGRADED_CONFIDENCE, MOST_OBJECTIVES
 from ml.study.degraded import SENTENCES
 from ml.study.scales import DEFAULT, PLATFORM
 from scripts.outputs.parts import (
@@ -47,7 +47,20 @@ _FACTOR = record(
         "contribution": described(NUMBER, "In logits; positive where the feature raises the risk."),
         "points": described(NUMBER, "Its share of the probability minus the base; these sum to exactly that."),
         "text": described(TEXT, "The same as an English clause."),
-    }
+        "objectives": described(
+            list_of(
+                record(
+                    {
+                        "id": TEXT,
+                        "name": described(TEXT, "Its text, cleaned and cut, or else its id."),
+                        "mastery": described(SHARE, "The learner's mastery of it."),
+                    }
+                )
+            ),
+            f"The prerequisites behind it that are not mastered, at most {MOST_OBJECTIVES}, the least mastered first.",
+        ),
+    },
+    optional=("objectives",),
 )
 _COLUMNS: Schema = {"type": "object", "additionalProperties": True}
 _ROW = record(

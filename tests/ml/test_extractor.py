@@ -227,7 +227,7 @@ class TestDemoDatabase:
         assert prediction.probability > 0.7
         assert prediction.confidence > 0.75
         assert any(factor.feature.startswith("prerequisite") for factor in prediction.factors[:2])
-        assert "prerequisite" in prediction.reasoning
+        assert '"Describe transport across membranes" is not mastered (0 %)' in prediction.reasoning
         assert features.retention_score == pytest.approx(0.3)
         assert features.days_until_exam == pytest.approx(1 - 7 / 90)
 

@@ -190,6 +190,21 @@ export interface Factor {
    * The same as an English clause.
    */
   text: string;
+  /**
+   * The prerequisites behind it that are not mastered, at most 20, the least mastered first.
+   */
+  objectives?: NamedObjective[];
+}
+export interface NamedObjective {
+  id: string;
+  /**
+   * Its text, cleaned and cut, or else its id.
+   */
+  name: string;
+  /**
+   * The learner's mastery of it.
+   */
+  mastery: number;
 }
 export interface Advice {
   kind: 'master_prerequisite' | 'review_now' | 'next_three_right' | 'lighter_day';

@@ -13,6 +13,8 @@ export interface Factor {
   contribution: number;
   /** Its share of the probability minus the base; rows that were stored by version 1 have none. */
   points?: number;
+  /** The prerequisites behind it that are not mastered, the least mastered first. */
+  objectives?: { id: string; name: string; mastery: number }[];
   text: string;
 }
 

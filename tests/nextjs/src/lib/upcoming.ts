@@ -135,9 +135,10 @@ export function factorsOf(stored: unknown): Factor[] {
       (factor): factor is Factor =>
         typeof factor?.feature === 'string' && typeof factor?.contribution === 'number' && typeof factor?.text === 'string',
     )
-    .map(({ feature, value, contribution, points, text }) => ({
+    .map(({ feature, value, contribution, points, text, objectives }) => ({
       ...{ feature, value, contribution, text },
       ...(typeof points === 'number' ? { points } : {}), // a row of version 1 has none
+      ...(Array.isArray(objectives) ? { objectives } : {}),
     }));
 }
 
