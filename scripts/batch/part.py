@@ -67,7 +67,8 @@ class Outlook(NamedTuple):
     """What one learner has ahead: the features and the occasion of each objective, in the order of upcoming().
 
     unknown: for each objective, the enum values in its rows that the app does not define, as (column, value). tracked:
-    False for a learner who has switched performance tracking off; nothing is predicted then.
+    False for a learner who has switched performance tracking off; nothing is predicted then. past, faced: the history
+    and the objectives' rows from which the features were made.
     """
 
     learner_id: str
@@ -76,6 +77,8 @@ class Outlook(NamedTuple):
     occasions: list[Occasion]
     unknown: list[tuple[tuple[str, str], ...]]
     tracked: bool = True
+    past: LearnerHistory | None = None
+    faced: Sequence[ObjectiveRows] = ()
 
 
 class Tally:
@@ -147,7 +150,7 @@ class BatchReader:
             histories = [
                 LearnerHistory(rows, settings.as_of_ms, settings.is_now, settings.correct_from) for rows in learners
             ]
-            ahead = self._ahead(histories)
+            ahead = self.ahead(histories)
             objectives = self.objectives.of(each for ids in ahead for each in ids)
             for rows, past, ids in zip(learners, histories, ahead):
                 known = [each for each in ids if each in objectives]
@@ -158,9 +161,11 @@ class BatchReader:
                 facing = [objectives[each] for each in known]
                 unknown = [(*rows.unknown_values, *each.unknown_values) for each in facing]
                 occasions = [occasion_of(past, each.objective) for each in facing]
-                yield Outlook(past.learner.id, known, self._features(past, facing, tally), occasions, unknown)
+                features = self._features(past, facing, tally)
+                yield Outlook(past.learner.id, known, features, occasions, unknown, True, past, facing)
 
-    def _ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
+    def ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
+        """The ids of the objectives that each learner has ahead."""
         plans = [Plans(past, self.settings.days_ahead) for past in histories]
         everything = self.settings.objectives == "all"
         of_course = self.of_course(course for each in plans for course in each.courses)

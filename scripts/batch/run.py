@@ -42,7 +42,7 @@ def run(options: BatchOptions) -> dict[str, Any]:
         marks = {**_marks(options, client.label, mark_of(model)), "levels": model.levels.to_dict()}
         with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms) as output:
             settings = BatchSettings(
-                *(options.database_url, options.schema, _name_for_workers(options, model), mark_of(model)),
+                *(options.database_url, options.schema, name_for_workers(options.model, model), mark_of(model)),
                 *(output.as_of_ms, asked_ms is None or asked_ms >= now_ms, options.days_ahead, options.objectives),
                 correct_from=options.correct_from,
                 pointer_path=model.pointer_path,
@@ -65,9 +65,9 @@ def _marks(options: BatchOptions, database: str, model_mark: str) -> dict[str, o
     return {"version": 1, "database": database, "model": model_mark, "learners": learners, **given}
 
 
-def _name_for_workers(options: BatchOptions, model: StrugglePredictionModel) -> str | None:
+def name_for_workers(given: str | None, model: StrugglePredictionModel) -> str | None:
     """The name by which workers find the model, since their environment may name another one or none."""
-    return options.model or (model.asked or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
+    return given or (model.asked or RULES if setting(MODEL) or setting(MODELS_DIR) else None)
 
 
 def _nobody(asked_for: int, path: str | None) -> str:

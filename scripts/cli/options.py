@@ -108,9 +108,9 @@ def quiet_option(command: Command) -> Command:
     return click.option("--quiet", is_flag=True, help="Show no progress bar, not even on a terminal.")(command)
 
 
-def learners_option(name: str, help_text: str) -> Decorator:
-    """--users or --learners as `learners`: the ids, or None for every learner."""
-    said = f"{help_text} FILE has one id per line in UTF-8; - is stdin. Default: every learner."
+def learners_option(name: str, help_text: str, default: str = " Default: every learner.") -> Decorator:
+    """--users or --learners as `learners`: the ids, or None, for which `default` says what it means."""
+    said = f"{help_text} FILE has one id per line in UTF-8; - is stdin.{default}"
     return click.option(name, "learners", type=LearnerList(), metavar="FILE", help=said)
 
 

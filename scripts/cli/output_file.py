@@ -53,10 +53,10 @@ class OutputPath(click.Path):
         return path
 
 
-def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
+def write_whole(path: str, text: str | bytes, executable: bool = False, most: int = 0o777) -> None:
     """Puts the text at path by one rename; a device or a pipe is written to as it is. Raises InputOutput.
 
-    executable: everybody who may read the file may also run it.
+    executable: everybody who may read the file may also run it. most: the upper limit of the file's permissions.
     """
     content = text.encode() if isinstance(text, str) else text
     try:
@@ -64,7 +64,7 @@ def write_whole(path: str, text: str | bytes, executable: bool = False) -> None:
             with open(path, "wb") as file:
                 file.write(content)
         else:
-            atomic_files.put(path, content, executable=executable)
+            atomic_files.put(path, content, executable=executable, most=most)
     except OSError as error:
         raise InputOutput(f"{click.format_filename(path)} cannot be written: {error.strerror}.") from None
 

@@ -16,6 +16,7 @@ import json
 
 from scripts.outputs.answer import ANSWER
 from scripts.outputs.batch_line import BATCH_LINE
+from scripts.outputs.cohort_report import COHORT_REPORT
 from scripts.outputs.doctor import DOCTOR
 from scripts.outputs.export_summary import EXPORT_SUMMARY
 from scripts.outputs.failure import FAILURE
@@ -48,6 +49,7 @@ BODIES: dict[str, Schema] = {
     "learner-export": LEARNER_EXPORT,
     "retention-summary": RETENTION_SUMMARY,
     "levels": LEVELS_JSON,
+    "cohort-report": COHORT_REPORT,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -66,6 +68,7 @@ TITLES = {
     "learner-export": "What export_learner.py prints",
     "retention-summary": "What retention.py --json prints",
     "levels": "levels.json beside the model",
+    "cohort-report": "What cohort_report.py --json prints",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {
@@ -112,6 +115,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "levels": {
         "1.0.0": "fc4d2d0c8e3d87c04644d4bd5b3adc0ec1d16a3ba86edc690d7b5c91b1069329",
     },
+    "cohort-report": {"1.0.0": "81559e32bf4731c88e9b39b421896b3a5e4018ba56e93bc4d6d6177f4a4fef14"},
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

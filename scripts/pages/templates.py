@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.instants import iso
 from scripts.cli.counted import counted
+from scripts.cli.streams import printable
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -49,6 +50,7 @@ def engine() -> Environment:
         counted=counted,
         minute=minute,
         day=day,
+        printable=printable,
     )
     return environment
 

@@ -17,6 +17,7 @@ SCRIPTS = sorted(
     path.stem for path in Path(HOUSE, "scripts").glob("*.py") if '\nif __name__ == "__main__":' in path.read_text()
 )
 NEEDING = {
+    "cohort_report": ("train", ("--demo", "--course", "physiology")),
     "evaluate_model": ("train", ("--demo",)),
     "explain_model": ("train", ("--out", os.devnull)),
     "monitor": ("train", ("--demo",)),

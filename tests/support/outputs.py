@@ -30,6 +30,7 @@ _MARKS = {
     "learners_left_out": "trial-report",
     "exported_at": "learner-export",
     "made_before": "retention-summary",
+    "prerequisites_withheld": "cohort-report",
     "user_id": "batch-line",
 }
 """A field that tells one kind of output from those below it."""

@@ -58,13 +58,18 @@ def fill(
 
 def night(url: str, at_ms: int, *more: str, expected: int = 0) -> dict[str, Any]:
     """A batch of that moment, which the database's own clock stands at."""
-    with open_writer(url) as writer:
-        kind = "TIMESTAMP(3)" if writer.dialect == "postgresql" else "DATETIME"
-        by_bare_names(writer).execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
-        by_bare_names(writer).execute(f'DELETE FROM "{DEMO_CLOCK}"')
-        by_bare_names(writer).execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))
+    set_clock(url, at_ms)
     done = CliRunner().invoke(
         predict_batch, ["--database-url", url, "--model", "rules", "--store", "--json", "--quiet", *more]
     )
     assert done.exit_code == expected, (done.output, done.exception)
     return {} if expected else json.loads(done.stdout)
+
+
+def set_clock(url: str, at_ms: int) -> None:
+    """Lets the database's own clock stand at a moment, as the demo's does."""
+    with open_writer(url) as writer:
+        kind = "TIMESTAMP(3)" if writer.dialect == "postgresql" else "DATETIME"
+        by_bare_names(writer).execute(f'CREATE TABLE IF NOT EXISTS "{DEMO_CLOCK}" ("now" {kind})')
+        by_bare_names(writer).execute(f'DELETE FROM "{DEMO_CLOCK}"')
+        by_bare_names(writer).execute(f'INSERT INTO "{DEMO_CLOCK}" VALUES (?)', (iso(at_ms).removesuffix("Z"),))

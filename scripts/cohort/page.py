@@ -1,0 +1,74 @@
+"""The report as one self-contained HTML page: no script, and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ml.scoring.prediction import percentage
+from scripts.cli.streams import printable
+from scripts.cohort import charts
+from scripts.cohort.words import CAUSES
+from scripts.pages.templates import NO_BREAK, percent, render
+
+SHOWN = 10
+"""So many learners are open on the page; up to MOST_FOLDED more can be unfolded."""
+MOST_FOLDED = 490
+ROWS = 15
+"""At most so many objectives, prerequisites and signs of one kind."""
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """The whole page. Raises ModuleNotFoundError where Jinja is not installed."""
+    people = [_person(entry) for entry in report["first"][: SHOWN + MOST_FOLDED]]
+    courses = [each["name"] or printable(each["course_id"]) for each in report["courses"]]
+    return render(
+        "cohort/cohort.html",
+        report=report,
+        title=", ".join(courses) or "A list of learners",
+        enough=report["status"] == "ok",
+        people=people[:SHOWN],
+        further=people[SHOWN:],
+        omitted=len(report["first"]) - len(people),
+        troubles=_with_bars(report["objectives"][:ROWS]),
+        lacked=_with_bars(report["prerequisites"][:ROWS]),
+        weeks=report["trend"],
+        trend=charts.trend(report["trend"]) if _tells(report["trend"]) else None,
+        signs=report["signs"],
+        rows=ROWS,
+        causes=CAUSES,
+        shares=list(_shares(report["predictions"])),
+    )
+
+
+def _person(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of a learner: the likeliest struggle, and the next ones unless their risk is LOW."""
+    objectives = [
+        {
+            **each,
+            "share": percentage(each["probability"]).replace(" ", NO_BREAK),
+            "bar": charts.probability_bar(each["probability"], *each["interval"]),
+        }
+        for place, each in enumerate(entry["objectives"])
+        if place == 0 or each["risk_level"] != "LOW"
+    ]
+    return {**entry, "objectives": objectives, "more": entry["predictions"] - len(objectives)}
+
+
+def _with_bars(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    found = [dict(row) for row in rows]
+    most = max((row["struggles_expected"] for row in found), default=1.0)
+    for row in found:
+        expected = row["struggles_expected"]
+        row["bar"] = charts.length_bar(expected, most, f"{expected:.1f} struggles expected")
+    return found
+
+
+def _tells(weeks: Iterable[Mapping[str, Any]]) -> bool:
+    return any(week["struggled"] is not None for week in weeks)
+
+
+def _shares(predictions: Mapping[str, int]) -> Iterator[tuple[str, int, str]]:
+    """Level, how many predictions have it, and which share that is."""
+    for level in ("HIGH", "MEDIUM", "LOW"):
+        yield level, predictions[level], percent(predictions[level] / max(predictions["made"], 1))

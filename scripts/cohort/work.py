@@ -1,0 +1,132 @@
+"""What a worker does with some of a cohort's learners: predicts what is ahead, and looks back on what they answered.
+
+The predictions are a batch's. Nothing is written to the database.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ml.evaluation.expected_answers import ExpectedAnswer, expected_answers
+from ml.scoring.prediction import Prediction
+from ml.study.history import LearnerHistory, StudyHistory
+from ml.study.scales import MASTERED_FROM
+from ml.study.summary import LearnerSummary, prerequisite_mastery
+from ml.study.upcoming import unmastered
+from ml.study.visits import visits_of
+from scripts.batch.part import BatchReader, BatchSettings, Outlook, Tally
+from scripts.workers.kept import kept_for, patiently
+
+
+class CohortSettings(NamedTuple):
+    """What all parts have in common. since_ms: from when answers and visits are looked back on. within: ids of the
+    objectives that the report keeps to, or None."""
+
+    batch: BatchSettings
+    since_ms: int
+    within: frozenset[str] | None
+
+
+class Ahead(NamedTuple):
+    """One prediction. lacking: ids of the stated prerequisites that the learner has not mastered."""
+
+    objective_id: str
+    probability: float
+    confidence: float
+    interval: tuple[float, float]
+    risk_level: str
+    reasoning: str
+    degraded: str
+    lacking: tuple[str, ...]
+
+
+class LearnerView(NamedTuple):
+    """What the report needs of one learner.
+
+    visits: (start, objective, whether it was a struggle) of judged visits. tracked: False for a learner who has
+    switched performance tracking off meanwhile.
+    """
+
+    learner_id: str
+    ahead: list[Ahead]
+    answers: list[ExpectedAnswer]
+    visits: list[tuple[int, str, bool]]
+    tracked: bool = True
+
+
+class CohortReader(BatchReader):
+    """A batch's reader that keeps to some objectives: of those, a learner's planned ones, else unmastered ones."""
+
+    def __init__(self, settings: CohortSettings) -> None:
+        super().__init__(settings.batch)
+        self._within = settings.within
+
+    def ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
+        """The ids of the objectives ahead of each learner."""
+        found, within = super().ahead(histories), self._within
+        if within is None:
+            return found
+        return [
+            [each for each in ids if each in within] or [each for each in unmastered(past) if each in within]
+            for past, ids in zip(histories, found)
+        ]
+
+
+def do_part(settings: CohortSettings, learner_ids: Sequence[str]) -> tuple[list[LearnerView], Tally]:
+    """The views of these learners. If the database cannot be reached, it tries again a little later."""
+    return patiently(_do_part, settings, learner_ids)
+
+
+def _do_part(settings: CohortSettings, learner_ids: Sequence[str]) -> tuple[list[LearnerView], Tally]:
+    reader, tally = kept_for(settings, partial(CohortReader, settings)), Tally()
+    gc.disable()  # a part's records are many, and live no longer than the part
+    try:
+        return [_view(reader, each, settings) for each in reader.outlooks(learner_ids, tally)], tally
+    finally:
+        gc.enable()
+
+
+def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings) -> LearnerView:
+    past, within, since_ms = outlook.past, settings.within, settings.since_ms
+    if past is None:
+        return LearnerView(outlook.learner_id, [], [], [], False)
+    table = reader.model.difficulty_at(past.as_of_ms)
+    ahead = [
+        _ahead(past, reader.model.predict(vector), vector.degraded, objective_id, StudyHistory(past, rows))
+        for objective_id, vector, rows in zip(outlook.objective_ids, outlook.vectors, outlook.faced)
+    ]
+    answers = [
+        answer
+        for answer in expected_answers(past, table)
+        if (answer.at_ms >= since_ms or answer.order_only) and (within is None or answer.objective_id in within)
+    ]
+    visits = [
+        (visit.started_ms, visit.objective_id, struggled)
+        for visit in (() if past.order_only else visits_of(past.reviews, past.validations, past.correct_from))
+        if visit.started_ms >= since_ms
+        and (within is None or visit.objective_id in within)
+        and (struggled := visit.struggled()) is not None
+    ]
+    return LearnerView(outlook.learner_id, ahead, answers, visits)
+
+
+def _ahead(
+    past: LearnerHistory, prediction: Prediction, degraded: str, objective_id: str, history: StudyHistory
+) -> Ahead:
+    summary = past.once(LearnerSummary)
+    lacking = tuple(
+        row.objective_id for row in history.prerequisites if prerequisite_mastery(row, summary) < MASTERED_FROM
+    )
+    return Ahead(
+        objective_id,
+        prediction.probability,
+        prediction.confidence,
+        prediction.interval,
+        prediction.risk_level,
+        prediction.reasoning,
+        degraded,
+        lacking,
+    )
