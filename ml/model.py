@@ -106,13 +106,12 @@ class StrugglePredictionModel:
             candidates.append(shipped())
         for candidate in candidates:
             try:
-                found = cls(suited(candidate, judged_from), candidate, judged_from, refused)
+                saved = suited(candidate, judged_from)
+                found = cls(saved, candidate, judged_from, refused)
                 found.asked = asked if refused is not None else candidate
                 if is_current:
                     found.pointer_path = os.path.join(os.path.dirname(asked), POINTER)
-                found.levels, found.levels_path = levels_at(
-                    os.path.dirname(asked), found.saved.model_version if found.saved else ""
-                )
+                found.levels, found.levels_path = levels_at(os.path.dirname(asked), saved.model_version)
                 return found
             except ModelNotFound:
                 if path is None and setting(MODELS_DIR) and not os.path.isdir(models_directory()):
@@ -126,9 +125,7 @@ class StrugglePredictionModel:
         if refused is not None or is_default:
             found = cls(None, None, judged_from, refused)
             found.asked = None if refused is None else asked
-            found.levels, found.levels_path = levels_at(
-                os.path.dirname(asked), found.saved.model_version if found.saved else ""
-            )
+            found.levels, found.levels_path = levels_at(os.path.dirname(asked), RULES)
             return found
         raise ModelNotFound(f"no model file at {asked}")
 

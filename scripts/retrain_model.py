@@ -23,7 +23,7 @@ from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNDER_WAY, UnderWay, Usage
 from scripts.cli.extras import Extras
 from scripts.cli.human_times import moment_ms
-from scripts.cli.options import as_of_option, correct_from_option, json_option, models_dir_option
+from scripts.cli.options import as_of_option, correct_from_option, json_option, models_dir_option, target_options
 from scripts.training.options import RetrainingOptions
 from scripts.workers.options import engine_options, names_workers
 
@@ -38,6 +38,7 @@ with extras:
     from scripts.labelling.part import Extraction
     from scripts.labelling.table_renewal import renew
     from scripts.training.retraining import champion_of, retrain
+    from scripts.training.target import target_of, told
 
 
 @command({0: "the challenger is promoted, or it is kept and the reason is printed", UNDER_WAY: ""})
@@ -57,6 +58,7 @@ with extras:
     is_flag=True,
     help="Count the kept difficulty tables anew in any case, as is needed after a learner was forgotten.",
 )
+@target_options
 @correct_from_option()
 @engine_options(jobs=2)
 @json_option
@@ -82,7 +84,7 @@ def retrain_model(options: RetrainingOptions) -> None:
         difficulties = None if upkeep is None else upkeep.to_dict()
         click.echo(json.dumps({**done.to_dict(), "renewed": renewed, "difficulties": difficulties}))
     else:
-        click.echo("\n".join(_told(done, renewed, upkeep)))
+        click.echo("\n".join(_told(done, renewed, upkeep, options.models_dir)))
 
 
 def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str], Upkeep | None]:
@@ -95,7 +97,8 @@ def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str], 
             everything = Extraction(
                 options.database_url, options.schema, now_ms, None, correct_from=options.correct_from
             )
-            done = retrain(client, registry, _since_ms(options.since, now_ms), everything, options.workers)
+            target = target_of(options.models_dir, options.target_recall, options.capacity)
+            done = retrain(client, registry, _since_ms(options.since, now_ms), everything, options.workers, target)
             renewed = renew(client, registry, now_ms, done.version, every=options.count_anew)
             model = champion_of(registry, options.correct_from)
             return done, renewed, keep_up_to_date(client, registry, model, now_ms, whole=True)
@@ -113,7 +116,7 @@ def _since_ms(since: str, now_ms: int) -> int:
     return since_ms
 
 
-def _told(done: Retraining, renewed: Mapping[str, str], upkeep: Upkeep | None) -> list[str]:
+def _told(done: Retraining, renewed: Mapping[str, str], upkeep: Upkeep | None, models_dir: str) -> list[str]:
     """The lines for people."""
     left_out = ", ".join(f"{number:,} ({why})" for why, number in done.left_out.items()) or "none"
     checks = done.verdict.checks if done.verdict else ()
@@ -121,6 +124,7 @@ def _told(done: Retraining, renewed: Mapping[str, str], upkeep: Upkeep | None) -
         f"{done.version or 'no new version'}: {done.note}",
         f"trained on {counted(done.trained_on, 'example')}, judged on {counted(done.judged_on, 'newer one')};"
         f" left out: {left_out}",
+        *([told(models_dir, done.point)] if done.point else []),
         *(f"{new} takes the place of {old}: its learners' history has changed" for old, new in renewed.items()),
         *([] if upkeep is None else [upkeep.sentence()]),
         *(f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}" for check in checks),

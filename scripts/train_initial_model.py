@@ -28,6 +28,7 @@ from scripts.cli.options import (
     learners_option,
     models_dir_option,
     struggle_below_option,
+    target_options,
 )
 from scripts.training.options import TrainingOptions
 from scripts.workers.options import engine_options, names_workers
@@ -76,6 +77,7 @@ with extras:
     " then does not stand for the cards that are due.",
 )
 @click.option("--force", is_flag=True, help="Let the model answer even if it is not proven better; its card says so.")
+@target_options
 @correct_from_option()
 @engine_options(jobs=2)
 @json_option
@@ -90,6 +92,8 @@ def train_initial_model(options: TrainingOptions) -> None:
     With fewer than 50 labelled visits, or only one outcome, nothing is trained. With fewer than 100, the shipped
     weights keep their proportions, and only the difficulties and the base rate are learned.
     """
+    if options.pretrained and (options.target_recall or options.capacity):
+        raise Usage("--target-recall and --capacity choose for one platform, not for --pretrained.")
     if len(options.urls) > 1 and not options.pretrained:
         raise Usage("Several --database-url need --pretrained.")
     if options.pretrained:

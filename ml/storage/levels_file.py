@@ -7,8 +7,8 @@
 
 Every field may be absent, and then has the platform's value. `chosen` is what training chose for which model; where
 operating_threshold differs from it, a person has edited the threshold, and training leaves it alone. `before` is what
-held for the model that answered until then: a prediction that still reads that model takes its threshold, so that the
-file may be replaced a moment before current.pkl. The schema is published as "levels" (scripts/outputs/levels.py).
+held until then: a prediction by any other model takes its threshold, so that the file may be replaced a moment before
+current.pkl. The schema is published as "levels" (scripts/outputs/levels.py).
 
 A prediction reads the file at every start, so the standard library's JSON reader is not needed for it.
 """
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MOST_BYTES = 64 * 1024
 MOST_CAPACITY = 1_000_000
 _FIELDS = {"format", "medium_from", "high_from", "operating_threshold", "capacity", "chosen", "before"}
+OPERATING_POINT = "operating_point"
+"""Under which a version's card holds what becomes `chosen` when the version begins to answer."""
 FORMAT = 1
 """A change of the fields' meaning takes the next number; no other format is read. A file without it is of this one."""
 
@@ -63,7 +65,10 @@ def read_stated(path: str) -> Mapping[str, object] | None:
 
 
 def levels_of(stated: Mapping[str, object], model_version: str, path: str) -> Levels:
-    """The levels for a model of that version. Raises ModelRefused with a sentence about the file at path."""
+    """The levels for a model of that version, or with "" for the one that they were chosen for.
+
+    Raises ModelRefused with a sentence about the file at path.
+    """
     unknown = stated.keys() - _FIELDS
     if unknown:
         raise _refused(path, f"{min(unknown)!r} is not one of its fields")
@@ -75,7 +80,7 @@ def levels_of(stated: Mapping[str, object], model_version: str, path: str) -> Le
         raise _refused(path, f"medium_from ({medium_from}) is above high_from ({high_from})")
     threshold = _threshold(stated, "operating_threshold", PLATFORM.operating_threshold, path)
     chosen, before = _record(stated, "chosen", path), _record(stated, "before", path)
-    if not is_edited(stated) and chosen.get("model_version") != model_version == before.get("model_version"):
+    if chosen and model_version and not is_edited(stated) and chosen.get("model_version") != model_version:
         threshold = _threshold(before, "operating_threshold", PLATFORM.operating_threshold, path)
     capacity = stated.get("capacity")
     if capacity is not None and (type(capacity) is not int or not 1 <= capacity <= MOST_CAPACITY):
@@ -87,7 +92,7 @@ def is_edited(stated: Mapping[str, object]) -> bool:
     """Whether a person, and not training, has set the operating threshold."""
     chosen = stated.get("chosen")
     by_training = chosen.get("operating_threshold") if isinstance(chosen, dict) else None
-    return stated.get("operating_threshold") != by_training
+    return "operating_threshold" in stated and stated["operating_threshold"] != by_training
 
 
 def _threshold(stated: Mapping[str, object], name: str, otherwise: float, path: str) -> float:

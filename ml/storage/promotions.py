@@ -30,8 +30,12 @@ class Promotions:
         self.path = path
 
     def append(self, at: str, before: str | None, after: str, why: str) -> None:
+        """Adds a promotion. Raises ModelRefused."""
+        self.add({"at": at, "from": before, "to": after, "why": why})
+
+    def add(self, told: Mapping[str, object]) -> None:
         """Adds a line that outlasts a power cut. Raises ModelRefused where the path leads to no regular file."""
-        line = json.dumps({"at": at, "from": before, "to": after, "why": why}).encode() + b"\n"
+        line = json.dumps(told).encode() + b"\n"
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | NOTHING_BUT_A_FILE
         try:
             handle = os.open(self.path, flags, 0o644)

@@ -6,6 +6,7 @@
     models/current.pkl                                 a copy of the version that answers
     models/difficulty.current                          names the difficulties that are kept up to date for it
     models/difficulty.state                            what is needed to keep them up to date, for its owner alone
+    models/levels.json                                 the levels, and the operating threshold of the model that answers
     models/promotions.jsonl                            which version replaced which, when and why; rollback reads it
 
 A version is written once and never touched again. current.pkl is replaced by one rename, so that a prediction
@@ -21,11 +22,12 @@ import re
 from contextlib import contextmanager
 
 from ml.errors import ModelNotFound, ModelRefused
-from ml.places import CURRENT, POINTER, content_of
+from ml.places import CURRENT, LEVELS_FILE, POINTER, content_of
 from ml.storage import atomic_files, model_file
 from ml.storage.difficulty_file import name_of
 from ml.storage.difficulty_pointer import DifficultyPointer, read_pointer
 from ml.storage.difficulty_table import DifficultyTable
+from ml.storage.levels_switch import Switch, switch
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from ml.storage.promotions import ROLLBACK, Promotions
 
@@ -194,8 +196,16 @@ class Registry:
     def _switch(self, saved: SavedModel, version: str, before: str | None, at: str, why: str) -> None:
         if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
             raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
+        levels = switch(self._path(LEVELS_FILE), self.card(version), version, before, at)
         self._promotions.append(at, before, version, why)
+        self._put_levels(levels)  # first: a prediction by the model that goes keeps its threshold
         self._put(CURRENT, model_file.dump(saved), replace=True)
+
+    def _put_levels(self, levels: Switch) -> None:
+        if levels.line is not None:
+            self._promotions.add(levels.line)
+        if levels.content is not None:
+            self._put(LEVELS_FILE, levels.content, replace=True)
 
     def promotions(self) -> list[Mapping[str, str | None]]:
         """All promotions, oldest first; a damaged line is skipped. Raises ModelRefused."""
@@ -210,12 +220,14 @@ class Registry:
         """
         if not os.path.lexists(self._path(CURRENT)):
             raise ModelNotFound(f"there is no current model in {self.directory} to roll back from")
+        levels = switch(self._path(LEVELS_FILE), {}, None, self._answering(), at)  # a damaged file is refused here
         for before in list(self._earlier()):
             try:
                 self.promote(before, at, ROLLBACK + why)
             except (ModelNotFound, ModelRefused):
                 continue
             return before
+        self._put_levels(levels)
         try:
             os.unlink(self._path(CURRENT))
         except OSError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ml.places import models_directory
+from ml.storage.levels_file import MOST_CAPACITY
 from ml.study.correctness import SETTINGS, VARIABLE, correct_setting
 from scripts.cli.human_times import instant_ms
 from scripts.cli.request import in_utf8
@@ -172,3 +173,21 @@ def models_dir_option(command: Command) -> Command:
         callback=_not_empty,
         help="The directory where models are kept. Default: $STRUGGLE_MODELS_DIR, else models/ beside predict.py.",
     )(command)
+
+
+def target_options(command: Command) -> Command:
+    """--target-recall and --capacity, None where they are not given."""
+    by_recall = click.option(
+        "--target-recall",
+        type=Number(0.01, 1),
+        metavar="SHARE",
+        help="Choose the operating threshold that finds this share of the struggles. Default: the target of levels.json"
+        " beside the model, else 0.70.",
+    )
+    by_capacity = click.option(
+        "--capacity",
+        type=click.IntRange(1, MOST_CAPACITY),
+        metavar="N",
+        help="Choose the operating threshold that flags N visits a day, and let batches flag N.",
+    )
+    return by_recall(by_capacity(command))

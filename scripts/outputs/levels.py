@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.storage.levels_file import FORMAT, MOST_CAPACITY
-from scripts.outputs.parts import COUNT, INSTANT, TEXT, Schema, described, or_null, record
+from scripts.outputs.parts import COUNT, INSTANT, SHARE, TEXT, Schema, described, or_null, record
 
 _THRESHOLD: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 _CAPACITY: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_CAPACITY}
@@ -23,8 +23,10 @@ _CHOSEN = record(
         "at": INSTANT,
         "visits": described(COUNT, "On how many visits, each predicted by a model that saw none of its learner."),
         "learners": COUNT,
+        **dict.fromkeys(("recall", "precision"), or_null(SHARE)),
+        "flagged": described(SHARE, "The share of these visits that the threshold flags."),
     },
-    optional=("for", "at", "visits", "learners", "model_version"),
+    optional=("for", "at", "visits", "learners", "recall", "precision", "flagged", "model_version"),
 )
 _FIELDS: dict[str, Schema] = {
     "format": described({"const": FORMAT}, "Of this file; 1 where it is absent."),

@@ -113,7 +113,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     },
     "retention-summary": {"1.0.0": "173fc3dc389feda6f7a26942e8fbc02f98113442d97575296813afbc9398639b"},
     "levels": {
-        "1.0.0": "fc4d2d0c8e3d87c04644d4bd5b3adc0ec1d16a3ba86edc690d7b5c91b1069329",
+        "1.0.0": "8848e0b56697163dbb7d42eb6c13ae99b9f553974b5809f40e2478d837908476",
     },
     "cohort-report": {"1.0.0": "81559e32bf4731c88e9b39b421896b3a5e4018ba56e93bc4d6d6177f4a4fef14"},
 }

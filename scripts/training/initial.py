@@ -17,15 +17,18 @@ import db
 from ml.errors import ModelUnsuited, NotEnoughExamples
 from ml.evaluation.figures import Evaluation, evaluate
 from ml.evaluation.promotion import Verdict, decide
+from ml.instants import iso
 from ml.model import suited
 from ml.places import PRETRAINED, shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
+from ml.storage.levels_file import OPERATING_POINT
 from ml.storage.registry import Registry
 from ml.training.examples import ExampleSet
 from ml.training.fit import BAGS, HELD_OUT_FOLDS
 from ml.training.learner_groups import FOLDS_OF_GROUPS, groups_of
 from ml.training.model_card import card, figures_of
+from ml.training.operating_point import operating_point
 from ml.training.prior import Trained, adapt, refuse_too_few, with_figures
 from scripts.cli.command import note
 from scripts.cli.counted import counted
@@ -35,6 +38,7 @@ from scripts.labelling.part import Extraction
 from scripts.training.measuring import figure_lines
 from scripts.training.options import TrainingOptions
 from scripts.training.rules_on_visits import rules_on
+from scripts.training.target import target_of, told
 
 HOW_MEASURED = (
     "Each visit was predicted from strictly earlier answers by a model that saw no visit of that learner; objective"
@@ -49,8 +53,8 @@ class FirstTraining(NamedTuple):
 
     difficulty: the table's file name. chosen: the candidate among the ways to fit. figures: those in the model file;
     they are those of the model named by figures_of. measured: how good the model is on the platform's own visits.
-    verdict: the gate's. forced: it answers against the verdict. The last four are None or False where only difficulties
-    were learned.
+    verdict: the gate's. forced: it answers against the verdict. point: the operating threshold that was chosen, with
+    what for. The last five are None or False where only difficulties were learned.
     """
 
     models_dir: str
@@ -64,6 +68,7 @@ class FirstTraining(NamedTuple):
     measured: Evaluation | None = None
     verdict: Verdict | None = None
     forced: bool = False
+    point: Mapping[str, object] | None = None
 
     @property
     def refusal(self) -> str:
@@ -89,6 +94,7 @@ class FirstTraining(NamedTuple):
             "figures_of": self.figures_of,
             **({} if self.chosen is None else {"chosen": self.chosen}),
             "verdict": None if self.verdict is None else self.verdict.to_dict(),
+            **({} if self.point is None else {"operating_point": dict(self.point)}),
             "evaluation": None if self.measured is None else self.measured.to_dict(),
             **self.figures,
         }
@@ -114,6 +120,8 @@ class FirstTraining(NamedTuple):
                 f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}"
                 for check in self.verdict.checks
             ]
+        if self.version is not None and self.point is not None:
+            lines.append(told(self.models_dir, self.point))
         if self.forced:
             lines.append("The model answers although it is not proven better (--force).")
         return "\n".join(lines)
@@ -127,6 +135,7 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
     models_dir, correct_from, below = options.models_dir, options.correct_from, options.struggle_below
     url, schema = options.urls[0], options.schema
     prior = _prior(options.prior, models_dir, correct_from)
+    target = target_of(models_dir, options.target_recall, options.capacity)
     Registry(models_dir).prepare()
     with db.connect(url, schema_path=schema) as client, atomic_files.workshop(models_dir) as at:
         until_ms = client.now() if options.as_of_ms is None else options.as_of_ms
@@ -154,11 +163,15 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
         trained = _fitted(prior, examples, source, below, correct_from, groups)
         y, probabilities = examples.y.astype(float), trained.probabilities
         verdict = decide(y, None, probabilities, rules_on(examples), examples.learner)
-        found = evaluate(y, probabilities, examples.learner, threshold=trained.result.threshold, comparable=groups)
+        point = operating_point(target, probabilities, examples, iso(until_ms))
+        threshold = float(str(point["operating_threshold"]))
+        found = evaluate(y, probabilities, examples.learner, threshold=threshold, comparable=groups)
         sources = list(trained.saved.sources)
         if source not in sources:
             sources.append(f"difficulties and base rate from {source}")
-        saved = with_figures(trained.saved, figures_of(found)).but(until_ms=until_ms, sources=sources)
+        saved = with_figures(trained.saved, {**figures_of(found), "threshold": threshold}).but(
+            until_ms=until_ms, sources=sources
+        )
         done = done._replace(
             figures=saved.figures,
             figures_of="this model",
@@ -166,11 +179,12 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
             measured=found,
             verdict=verdict,
             forced=options.force and not verdict.promote,
+            point=point,
         )
         if not verdict.promote and not options.force:
             return done
         how = HOW_MEASURED.format(len(trained.result.log_losses))
-        gate = {"verdict": verdict.to_dict(), "forced": done.forced}
+        gate = {"verdict": verdict.to_dict(), "forced": done.forced, OPERATING_POINT: point}
         shown = {
             **card(saved, examples.X, y, probabilities, examples.learner, how, comparable=groups),
             **gate,

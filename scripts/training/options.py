@@ -27,6 +27,8 @@ class TrainingOptions(NamedTuple):
     names: tuple[str, ...]
     adaptive: tuple[str, ...]
     force: bool
+    target_recall: float | None
+    capacity: int | None
     correct_from: str
     workers: Workers
     as_json: bool
@@ -41,6 +43,8 @@ class RetrainingOptions(NamedTuple):
     models_dir: str
     as_of_ms: int | None
     count_anew: bool
+    target_recall: float | None
+    capacity: int | None
     correct_from: str
     workers: Workers
     as_json: bool

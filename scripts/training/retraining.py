@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,12 +20,14 @@ from ml.model import StrugglePredictionModel, suited
 from ml.places import CURRENT, shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
+from ml.storage.levels_file import OPERATING_POINT
 from ml.storage.registry import Registry
 from ml.study.outcome_mark import in_force
 from ml.study.visits import threshold_of
 from ml.training.examples import ExampleSet
 from ml.training.model_card import answers_of, figures_of
-from ml.training.prior import adapt, with_figures
+from ml.training.operating_point import Target, operating_point
+from ml.training.prior import Trained, adapt, with_figures
 from ml.training.stored_outcomes import TEACHING, StoredOutcome, usable, with_stored
 from ml.training.tables import asked
 from ml.training.training_rows import training_rows
@@ -40,7 +42,10 @@ STUDIED_WITHIN_MS = 14 * 24 * 3_600_000
 
 
 class Retraining(NamedTuple):
-    """What was done. version: the challenger's name, None where none was trained. note: the reason."""
+    """What was done. version: the challenger's name, None where none was trained. note: the reason.
+
+    point: the operating threshold that was chosen for it, which holds from its promotion on.
+    """
 
     version: str | None
     verdict: Verdict | None
@@ -48,20 +53,30 @@ class Retraining(NamedTuple):
     trained_on: int
     judged_on: int
     left_out: dict[str, int]
+    point: Mapping[str, object] | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain builtins, ready for JSON."""
         found = self._asdict()
         found["verdict"] = self.verdict.to_dict() if self.verdict else None
+        found["operating_point"] = found.pop("point")
         found["promoted"] = bool(self.verdict and self.verdict.promote)
         return found
 
 
-def retrain(client: Client, registry: Registry, since_ms: int, everything: Extraction, workers: Workers) -> Retraining:
+def retrain(
+    client: Client,
+    registry: Registry,
+    since_ms: int,
+    everything: Extraction,
+    workers: Workers,
+    target: Target | None = None,
+) -> Retraining:
     """Runs one round; the caller must hold the registry's lock.
 
     Raises ModelRefused where the champion's file is damaged. everything: the platform's visits until now, labelled by
-    the platform's definition, although the prior may have used another.
+    the platform's definition, although the prior may have used another. target: what the operating threshold is chosen
+    for; None for a recall of 0.70.
     """
     now_ms, correct_from = everything.until_ms, everything.correct_from
     champion = champion_of(registry, correct_from)
@@ -82,11 +97,13 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
         examples = seen_with(table)
         older, newer = examples.select(examples.as_of_ms < start_ms), examples.select(examples.as_of_ms >= start_ms)
         try:
-            challenger = _challenger(prior, older, start_ms, correct_from)
+            trained = _challenger(prior, older, start_ms, correct_from)
         except NotEnoughExamples as refusal:
             return Retraining(None, None, str(refusal), len(older), len(newer), left_out)
         with open(table, "rb") as file:
             difficulty = registry.add_difficulty(file.read())
+    point = operating_point(target or Target(), trained.probabilities, older, iso(now_ms))
+    challenger = with_figures(trained.saved, {"threshold": float(str(point["operating_threshold"]))})
     known = champion.difficulty
     as_champion_saw_them = seen_with(known.path if known else None).select(examples.as_of_ms >= start_ms)
     verdict = _judge(champion, challenger, newer, as_champion_saw_them)
@@ -108,22 +125,23 @@ def retrain(client: Client, registry: Registry, since_ms: int, everything: Extra
         "examples": TEACHING,
         "champion": champion.model_version,
         "verdict": verdict.to_dict(),
+        OPERATING_POINT: point,
         "use": "advisory only",
     }
     version = registry.add(challenger.but(until_ms=start_ms, difficulty=difficulty), iso(now_ms)[:10], card)
     if verdict.promote:
         registry.promote(version, iso(now_ms), f"retraining: {verdict.checks[1].sentence}")
-    return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out)
+    return Retraining(version, verdict, verdict.outcome, len(older), len(newer), left_out, point)
 
 
-def _challenger(prior: SavedModel, older: ExampleSet, until_ms: int, correct_from: str) -> SavedModel:
+def _challenger(prior: SavedModel, older: ExampleSet, until_ms: int, correct_from: str) -> Trained:
     """The prior, taught by the older examples. Raises NotEnoughExamples."""
     learners = len(set(older.learner.tolist()))
     source = f"{len(older)} visits of {learners} learners of this platform before {iso(until_ms)}"
     return adapt(
         *(prior, older.X, older.y.astype(float), older.learner, "challenger", [source], prior.struggle_below),
         correct_from=correct_from,
-    ).saved
+    )
 
 
 def champion_of(registry: Registry, correct_from: str) -> StrugglePredictionModel:

@@ -83,6 +83,8 @@ def learn(url: str, models_dir: str, name: str, correct_from: str, workers: Work
         pretrained=False,
         names=(name,),
         adaptive=(),
+        target_recall=None,
+        capacity=None,
         force=False,
         correct_from=correct_from,
         workers=workers,
