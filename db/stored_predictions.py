@@ -34,7 +34,7 @@ class StoredPrediction(NamedTuple):
     """One row of struggle_predictions. features: the text of its JSON, or None.
 
     struggled: the learner's last report on it (prediction_feedbacks), else its actualOutcome, else None. said: whether
-    it is the learner's report.
+    it is the learner's report. recorded_at_ms: when the outcome was recorded; None where that was not kept.
     """
 
     id: str
@@ -46,6 +46,7 @@ class StoredPrediction(NamedTuple):
     intervened: bool
     features: str | None
     said: bool
+    recorded_at_ms: int | None = None
 
 
 class StoredReasons(NamedTuple):
@@ -81,8 +82,9 @@ def stream_predictions(
                 flag(intervened),
                 text(features),
                 said is not None,
+                None if recorded is None else instant_ms(recorded),
             )
-            for identifier, learner, objective, probability, said, outcome, at, intervened, features in batch
+            for identifier, learner, objective, probability, said, outcome, at, intervened, features, recorded in batch
             if (at_ms := instant_ms(at)) is not None
         ]
 
@@ -169,6 +171,7 @@ def _predictions(field: str, with_features: bool) -> Template:
             f"{{g.{field}:ms}}",
             "{g.interventionApplied}",
             "{g.featureVector:text}" if with_features else "NULL",
+            "{g.actualOutcomeRecordedAt:ms}",
         ),
         f"FROM {{g}} WHERE {_around(field)} AND {{g.{field}:since}} AND {{g.{field}:before}}",
     )

@@ -1,4 +1,4 @@
-"""How the predictions of the last days turned out: figures with intervals, drift, slices, and an alert when due.
+"""How the predictions of the last days turned out: figures with intervals, drift, slices, and alerts when due.
 
 python scripts/monitor.py --days 7 --html monitor.html --prometheus struggle.prom
 """
@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 if __package__ in (None, ""):
@@ -31,23 +32,27 @@ from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
 from scripts.cli.extras import Extras
-from scripts.cli.options import Number, as_of_option, correct_from_option, json_option
+from scripts.cli.options import Number, as_of_option, correct_from_option, json_option, models_dir_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.cli.streams import printable
 
 extras = Extras()
 with extras:
+    from scripts.monitoring import evidence_file
     from scripts.monitoring.columns import LONGEST_NAME, Codes, Predictions, read_period
+    from scripts.monitoring.detectors import WEEK_MS, Evidence
+    from scripts.monitoring.looks import after_look, usable
     from scripts.monitoring.page import page
     from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
-    from scripts.monitoring.report import WEEK_MS, Periods, Report, report
+    from scripts.monitoring.report import Periods, Report, report
     from scripts.monitoring.small_groups import tells_learners_apart
     from scripts.monitoring.targets import Target, targets
     from scripts.monitoring.text import table
     from scripts.pages.templates import engine
 
 ALERT_COMMAND_WITHIN_S = 60
+NOT_KEPT = "No evidence is kept between reports (--state), so this one is judged alone."
 
 
 class MonitorOptions(NamedTuple):
@@ -67,6 +72,8 @@ class MonitorOptions(NamedTuple):
     html: str | None
     prometheus: str | None
     alert_command: str | None
+    state: str | None
+    models_dir: str
     correct_from: str
     threshold: float | None
     bootstrap: int
@@ -75,7 +82,7 @@ class MonitorOptions(NamedTuple):
 @command(
     {
         0: "there is nothing to act on; this includes too little data and no data",
-        1: "an alert: a figure whose whole interval lies on the wrong side of its target, or drift",
+        1: "an alert: something is proven to be wrong, with what to do about it",
     }
 )
 @extras.required
@@ -107,6 +114,12 @@ class MonitorOptions(NamedTuple):
     metavar="CMD",
     help="Run this program (without a shell) on an alert; its stdin has the report without learners.",
 )
+@click.option(
+    "--state",
+    type=OutputPath(),
+    help="A file in which evidence is kept between runs, so that alerts find small changes and few are false.",
+)
+@models_dir_option
 @correct_from_option()
 @click.option(
     "--threshold",
@@ -129,10 +142,16 @@ def monitor(options: MonitorOptions) -> int:
         levels = levels.at(options.threshold)
     if options.html:
         engine()  # a page that cannot be made is refused before the work
-    with db.connect(options.database_url, schema_path=options.schema) as client:
+    with ExitStack() as stack:
+        client = stack.enter_context(db.connect(options.database_url, schema_path=options.schema))
+        kept: Evidence | str = NOT_KEPT
+        if options.state:
+            stack.enter_context(evidence_file.held(options.state))
+            kept = evidence_file.read(options.state)
+        until_ms = client.now() + 1 if options.as_of_ms is None else options.as_of_ms
         found = observe(
             client,
-            until_ms=client.now() + 1 if options.as_of_ms is None else options.as_of_ms,
+            until_ms=until_ms,
             days=options.days,
             weeks=options.weeks,
             group_by=options.group_by,
@@ -141,7 +160,13 @@ def monitor(options: MonitorOptions) -> int:
             bootstrap=options.bootstrap,
             correct_from=options.correct_from,
             levels=levels,
+            kept=kept,
+            models_dir=options.models_dir,
         )
+        if options.state and (isinstance(kept, str) or usable(kept, until_ms)):
+            evidence_file.write(options.state, found.evidence)
+    if options.state and found.evidence_note:
+        note(found.evidence_note)
     if options.html:
         write_whole(options.html, page(found))
     if options.prometheus:
@@ -167,8 +192,13 @@ def observe(
     bootstrap: int,
     correct_from: str = GOOD,
     levels: Levels = PLATFORM,
+    kept: Evidence | str = NOT_KEPT,
+    models_dir: str = "",
 ) -> Report:
-    """The report on the days before until_ms. Raises db.errors.DatabaseError."""
+    """The report on the days before until_ms. Raises db.errors.DatabaseError.
+
+    kept: the evidence of earlier looks, or a sentence that says why there is none.
+    """
     since_ms = until_ms - round(days * DAY_MS)
     before_ms = 2 * since_ms - until_ms
     oldest_ms = min(until_ms - weeks * WEEK_MS, before_ms)
@@ -178,6 +208,17 @@ def observe(
         current=read_period(client, since_ms, until_ms, left_out, codes),
         before=read_period(client, before_ms, since_ms, left_out, codes),
         older=read_period(client, oldest_ms, before_ms, left_out, codes, with_features=False),
+    )
+    evidence, why = after_look(
+        kept,
+        periods,
+        codes,
+        models_dir,
+        since_ms=since_ms,
+        until_ms=until_ms,
+        targets=aims,
+        minimum=minimum,
+        threshold=levels.operating_threshold,
     )
     groups = {column: _group(client, column, periods.current, codes) for column in group_by}
     return report(
@@ -189,6 +230,8 @@ def observe(
         until_ms=until_ms,
         minimum=minimum,
         targets=aims,
+        evidence=evidence,
+        evidence_note=why,
         bootstrap=bootstrap,
         correct_from=correct_from,
         levels=levels,

@@ -156,7 +156,7 @@ def _write(writer: Writer, new: Sequence[Decision], second: Sequence[Decision], 
             values["actualOutcomeRecordedAt"] = now
         seen = features.get(identifier)
         if seen is None or isinstance(seen, dict):
-            values["featureVector"] = marked(seen, decision.by, correct_from, decision.struggled)
+            values["featureVector"] = marked(seen, decision.by, correct_from, decision.struggled, decision.visit_ms)
         writer.update("StrugglePrediction", identifier, **values)
 
 

@@ -159,7 +159,7 @@ run() {
 }
 
 run record_outcomes.py --again && run retrain_model.py --since "$since" --models-dir "$models"
-run monitor.py --days 7
+run monitor.py --days 7 --models-dir "$models" --state "$models/monitoring.json"
 if ((log_failed)); then
     say "$log could not be written: is its disk full?"
     ((first_failure)) || first_failure=74

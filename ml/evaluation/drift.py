@@ -3,14 +3,17 @@
 The distance of two distributions is sum((p - q)^2 / mean(p, q)) over their bins, with a bin of their own for missing
 values. To second order it is the population stability index, but it is finite where a bin is empty. A fixed limit on it
 means nothing (PSI exceeds 0.1 without any drift in 87 % of runs at n = 50), so each distance is compared with the
-distances that the same learners show by chance. These come from a centred learner bootstrap, in which the largest
-distance over all features counts. Where no feature has drifted, one report out of twenty then raises a false alarm.
+distances that the same learners show by chance, and only rows of a like kind are compared (of the same length of
+history): a platform whose learners have all answered more than before has not drifted. What chance does comes from a
+centred learner bootstrap, in which the largest distance over all features counts. Where no feature has drifted, one
+report out of twenty then shows a change beyond chance; an alert needs more, by as much as its share of false alarms
+asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +28,24 @@ BINS = 10
 MATERIAL = 0.1
 """The distance that a shift of a normal distribution by a third of its standard deviation makes; less is ignored."""
 
-Counts = npt.NDArray[np.int32]
+FEWEST_OF_A_STRATUM = 20
+"""A stratum with fewer rows in either period is left out of the comparison."""
+
+Cells = npt.NDArray[np.uint8]
 
 
 class FeatureDrift(NamedTuple):
-    """One feature in both periods. `by_chance` is the mean distance without drift, `limit` its family-wise 95 %."""
+    """One feature in both periods.
+
+    `by_chance` is the mean distance without drift, `limit` its family-wise 95 %, and `proof` the distance that an alert
+    needs, which chance exceeds in as few reports as an alert's share of false alarms allows.
+    """
 
     feature: str
     distance: float
     by_chance: float
     limit: float
+    proof: float
     mean_before: float | None
     mean_after: float | None
     missing_before: float
@@ -50,88 +61,111 @@ class FeatureDrift(NamedTuple):
         """Whether the change is beyond chance and large enough to matter."""
         return self.beyond_chance and self.distance - self.by_chance >= MATERIAL
 
+    @property
+    def proven(self) -> bool:
+        """Whether the change is enough for an alert by itself."""
+        return self.drifted and self.distance > self.proof
+
     def to_dict(self) -> dict[str, object]:
         """Plain builtins, ready for JSON."""
         return {**self._asdict(), "beyond_chance": self.beyond_chance, "drifted": self.drifted}
 
 
 class FeatureCounts:
-    """Distributions of the features by learner, counted as rows stream by; many learners share a unit."""
+    """A sample of the features, kept as rows stream by: a byte for each value."""
 
     def __init__(self, features: Sequence[str]) -> None:
         self.features = tuple(features)
         self.rows = 0
-        self._counts: Counts = np.zeros((64, len(self.features), CELLS + 1), dtype=np.int32)
-        self._units = 0
+        self._parts: list[tuple[Integers, Cells, Integers]] = []
 
-    def add(self, learners: Integers, values: Floats) -> None:
-        """learners[i]: 0, 1, 2, ...; values[i]: each feature's value 0..1, NaN where it is missing."""
+    def add(self, learners: Integers, values: Floats, strata: Integers | None = None) -> None:
+        """learners[i]: 0, 1, 2, ...; values[i]: each feature's value 0..1, NaN where it is missing.
+
+        strata[i]: a number of the row, such as that of its history's length; only rows of one number are compared.
+        """
         if not len(learners):
             return
-        units = learners % UNITS
-        self._units = max(self._units, int(units.max()) + 1)
-        while len(self._counts) < self._units:
-            self._counts = np.concatenate((self._counts, np.zeros_like(self._counts)))
         missing = np.isnan(values)
-        cells = np.where(missing, CELLS, np.clip(np.where(missing, 0.0, values) * CELLS, 0, CELLS - 1)).astype(np.intp)
-        place = (units[:, None] * len(self.features) + np.arange(len(self.features))) * (CELLS + 1) + cells
-        np.add.at(self._counts.reshape(-1), place.reshape(-1), np.int32(1))  # another type would be 70 times slower
+        cells = np.where(missing, CELLS, np.clip(np.where(missing, 0.0, values) * CELLS, 0, CELLS - 1))
+        of_one = np.zeros(len(learners), dtype=np.int64) if strata is None else strata
+        self._parts.append((learners % UNITS, cells.astype(np.uint8), of_one))
         self.rows += len(learners)
 
-    def by_unit(self, units: int) -> Counts:
-        """[unit, feature, cell] for so many units."""
-        held = self._counts[: min(units, len(self._counts))]
-        if len(held) == units:
-            return held
-        return np.concatenate((held, np.zeros((units - len(held), *held.shape[1:]), dtype=np.int32)))
+    def sample(self) -> Sample:
+        """Everything that was added."""
+        units, cells, strata = zip(*self._parts)
+        return Sample(np.concatenate(units), np.concatenate(cells), np.concatenate(strata))
 
-    @property
-    def units(self) -> int:
-        """The number of the last unit that has rows, plus one."""
-        return self._units
+
+class Sample(NamedTuple):
+    """Rows of features. unit: whom a row belongs to, many learners to one unit; cells: [row, feature]."""
+
+    unit: Integers
+    cells: Cells
+    stratum: Integers
+
+    def kept(self, strata: Integers) -> Sample:
+        """The rows of these strata."""
+        rows = np.isin(self.stratum, strata)
+        return Sample(self.unit[rows], self.cells[rows], self.stratum[rows])
 
 
 def feature_drift(
-    before: FeatureCounts, after: FeatureCounts, *, bootstrap: int = 1000, seed: int = 0
+    before: FeatureCounts, after: FeatureCounts, *, risk: float = 0.05, bootstrap: int = 1000, seed: int = 0
 ) -> tuple[FeatureDrift, ...]:
-    """Each feature's distance between the periods, the farthest beyond chance first.
+    """Each feature's distance between the periods, the farthest beyond chance first; none where nothing is comparable.
 
-    The same learner must have the same number in both. Raises ValueError where either period is empty.
+    Only strata that both periods have are compared, and the rows before are weighted so that each stratum has the share
+    that it has after. The same learner must have the same number in both. Raises ValueError where either period is
+    empty.
     """
     if not before.rows or not after.rows or before.features != after.features:
         raise ValueError("drift needs the same features in two periods with rows")
-    units = max(before.units, after.units)
-    cells = [period.by_unit(units) for period in (before, after)]
-    totals = [each.sum(axis=0) for each in cells]
-    binned = [np.empty((units, 0)), np.empty((units, 0))]
-    starts = []
+    samples = [before.sample(), after.sample()]
+    strata = _in_both(*samples)
+    if not len(strata):
+        return ()
+    samples = [each.kept(strata) for each in samples]
+    weights = [_like(*samples), np.ones(len(samples[1].unit))]
+    units = max(int(each.unit.max()) + 1 for each in samples)
+    counts = [
+        np.stack([_sums(column, weight, CELLS + 1) for column in each.cells.T])
+        for each, weight in zip(samples, weights)
+    ]
+    binned: list[list[Floats]] = [[], []]
+    starts, columns = [], 0
     for feature in range(len(before.features)):
-        bins = _bins(totals[0][feature] + totals[1][feature])
-        starts.append(binned[0].shape[1])
-        binned = [
-            np.concatenate((done, np.add.reduceat(each[:, feature], bins, axis=1)), axis=1)
-            for done, each in zip(binned, cells)
-        ]
-    shares = [each.sum(axis=0) / period.rows for each, period in zip(binned, (before, after))]
+        bins = _bins(counts[0][feature] + counts[1][feature])
+        bin_of = np.searchsorted(bins, np.arange(CELLS + 1), side="right") - 1
+        for each, weight, found_so_far in zip(samples, weights, binned):
+            address = each.unit * len(bins) + bin_of[each.cells[:, feature]]
+            found_so_far.append(_sums(address, weight, units * len(bins)).reshape(units, -1))
+        starts.append(columns)
+        columns += len(bins)
+    tables = [np.concatenate(each, axis=1) for each in binned]
+    rows = [_sums(each.unit, weight, units) for each, weight in zip(samples, weights)]
+    shares = [each.sum(axis=0) / of_unit.sum() for each, of_unit in zip(tables, rows)]
     middle = np.maximum((shares[0] + shares[1]) / 2.0, 1e-300)  # a bin that both lack weighs nothing
     distance = np.add.reduceat((shares[1] - shares[0]) ** 2 / middle, starts)
     drawn = draws(units, bootstrap, seed)
-    rows = [each[:, 0].sum(axis=1).astype(np.float64) for each in cells]
-    chance = [_by_chance(drawn, *each) for each in zip(binned, rows, shares)]
+    chance = [_by_chance(drawn, *each) for each in zip(tables, rows, shares)]
     # Resampled shares vary by (units - 1) / units of what new learners would.
     by_chance = np.add.reduceat((chance[1] - chance[0]) ** 2 / middle, starts, axis=1) * (units / max(units - 1.0, 1.0))
     typical = np.maximum(by_chance.mean(axis=0), 1e-15)
-    largest = float(np.quantile((by_chance / typical).max(axis=1), 0.95, method="weibull"))
+    largest = (by_chance / typical).max(axis=1)
+    limit, proof = float(np.quantile(largest, 0.95, method="weibull")), max(_quantile(largest, 1.0 - risk), 1.0)
     found = (
         FeatureDrift(
             name,
             float(distance[k]),
             float(typical[k]),
-            float(typical[k]) * largest,
-            _mean(totals[0][k]),
-            _mean(totals[1][k]),
-            float(totals[0][k, CELLS] / before.rows),
-            float(totals[1][k, CELLS] / after.rows),
+            float(typical[k]) * limit,
+            float(typical[k]) * max(proof, limit),
+            _mean(counts[0][k]),
+            _mean(counts[1][k]),
+            float(counts[0][k, CELLS] / counts[0][k].sum()),
+            float(counts[1][k, CELLS] / counts[1][k].sum()),
         )
         for k, name in enumerate(before.features)
     )
@@ -139,7 +173,36 @@ def feature_drift(
     return tuple(sorted(found, key=lambda each: -each.distance / max(each.limit, 1e-15)))
 
 
-def _bins(counts: Counts) -> Integers:
+def _sums(place: npt.NDArray[np.integer[Any]], weight: Floats, places: int) -> Floats:
+    return np.bincount(place, weights=weight, minlength=places).astype(np.float64)
+
+
+def _in_both(before: Sample, after: Sample) -> Integers:
+    """The strata that have enough rows in both; a single stratum is compared however small."""
+    sizes = [dict(zip(*np.unique(each.stratum, return_counts=True))) for each in (before, after)]
+    common = [each for each in sizes[0] if each in sizes[1]]
+    if len(set(sizes[0]) | set(sizes[1])) > 1:
+        common = [each for each in common if min(sizes[0][each], sizes[1][each]) >= FEWEST_OF_A_STRATUM]
+    return np.array(common, dtype=np.int64)
+
+
+def _like(before: Sample, after: Sample) -> Floats:
+    """The weights of the rows before under which each stratum has its share of the rows after."""
+    _, place, sizes = np.unique(before.stratum, return_inverse=True, return_counts=True)
+    wanted = np.unique(after.stratum, return_counts=True)[1]
+    weight = (wanted / len(after.stratum)) / (sizes / len(before.stratum))
+    return np.asarray(weight[place])
+
+
+def _quantile(largest: Floats, level: float) -> float:
+    """A quantile of the largest ratio, also far beyond the resamples: that of the Gumbel distribution with its moments,
+    which maxima of many features follow, and never less than the resamples' own."""
+    scale = float(largest.std()) * 6.0**0.5 / np.pi
+    far = float(largest.mean()) - 0.5772 * scale - scale * float(np.log(-np.log(level)))
+    return float(max(far, np.quantile(largest, min(level, 0.995), method="weibull")))
+
+
+def _bins(counts: Floats) -> Integers:
     """The starts of about ten bins of equal count, where a value that many rows share has its own, then the missing."""
     known = counts[:CELLS].cumsum()
     if not known[-1]:
@@ -155,6 +218,6 @@ def _by_chance(drawn: Floats, binned: Floats, rows: Floats, shares: Floats) -> F
     return np.where(drawn_rows[:, None] > 0, resampled - shares, 0.0)
 
 
-def _mean(counts: Counts) -> float | None:
+def _mean(counts: Floats) -> float | None:
     known = counts[:CELLS]
     return float(((np.arange(CELLS) + 0.5) / CELLS * known).sum() / known.sum()) if known.sum() else None

@@ -8,15 +8,21 @@ app; `record_outcomes --again` finds out which.
 from __future__ import annotations
 
 KEY = "outcome"
+VISIT = "visit_ms"
+"""Within the mark: when the visit that decided the outcome began, in milliseconds since 1970."""
 ANSWERS, VALIDATION, LEARNER, APP = "answers", "validation", "learner", "app"
 """Decided by the answers, by a validation score, by the learner's word, or by the app for a reason of its own."""
 
 
-def marked(features: object, by: str, correct_from: str, struggled: bool) -> object:
-    """The stored features with the mark; features that are not a JSON object are returned unchanged."""
+def marked(features: object, by: str, correct_from: str, struggled: bool, visit_ms: int | None = None) -> object:
+    """The stored features with the mark; features that are not a JSON object are returned unchanged.
+
+    visit_ms: when the visit that decided the outcome began. Several predictions may have spoken of one visit.
+    """
     if features is not None and not isinstance(features, dict):
         return features
-    return {**(features or {}), KEY: {"by": by, "correct_from": correct_from, "struggled": struggled}}
+    visit = {} if visit_ms is None else {VISIT: visit_ms}
+    return {**(features or {}), KEY: {"by": by, "correct_from": correct_from, "struggled": struggled, **visit}}
 
 
 def by_of(features: object, struggled: bool | None) -> str | None:

@@ -38,11 +38,15 @@ class StoredPrediction(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A prediction's outcome, and who or what decided it (ml/study/outcome_mark.py)."""
+    """A prediction's outcome, and who or what decided it (ml/study/outcome_mark.py).
+
+    visit_ms: when the visit that decided it began; None where no visit did.
+    """
 
     prediction: StoredPrediction
     struggled: bool
     by: str
+    visit_ms: int | None = None
 
     @property
     def status(self) -> str:
@@ -52,8 +56,11 @@ class Decision(NamedTuple):
 
 def outcome_of(
     rows: LearnerRows, objective_id: str, predicted_at_ms: int, now_ms: int, correct_from: str = GOOD
-) -> tuple[bool, str] | None:
-    """(struggled, by) from what the learner did on the objective in [predicted_at, now); None while undecided."""
+) -> tuple[bool, str, int] | None:
+    """(struggled, by, start of the visit) from what the learner did on the objective in [predicted_at, now).
+
+    None while undecided.
+    """
     since = [
         review
         for review in rows.reviews
@@ -69,13 +76,13 @@ def outcome_of(
     for visit in visits_of(since, prompts, correct_from):
         struggled = visit.struggled()
         if struggled is not None:
-            return struggled, VALIDATION if visit.scores else ANSWERS
+            return struggled, VALIDATION if visit.scores else ANSWERS, visit.started_ms
     # Visits that are each too short to be judged: their answers are judged as if they were one.
     together = Visit(objective_id, predicted_at_ms, repeat=False)
     for review in since:
         together.take(review.reviewed_at_ms, is_correct(review.rating, correct_from))
     struggled = together.struggled()
-    return None if struggled is None else (struggled, ANSWERS)
+    return None if struggled is None else (struggled, ANSWERS, since[0].reviewed_at_ms)
 
 
 def decisions(

@@ -1,139 +1,201 @@
-"""The alerts of a report. Intervals that are examined together are widened so that all of them hold at once."""
+"""Alerts: what a person should act on. One shift is one alert, and what follows from it stands below it.
+
+What is raised about all predictions in one period is taken for one shift. The cause that comes first in the order of
+causes names the alert, because it may have brought about the others: default features make drift and bad figures, other
+learners make other probabilities, and wrong probabilities miss their targets. A group of learners that is served badly
+while nothing is raised about all of them makes an alert of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import NamedTuple
 
-import numpy as np
-
-from ml.evaluation.bootstrap import Learners
 from ml.evaluation.drift import FeatureDrift
-from ml.evaluation.figures import BOOTSTRAP, LEVEL, Evaluation, Figure, mean_figure, proportion_figure
-from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
-from ml.evaluation.slices import Slice, natural_groups
-from scripts.monitoring.attainable import within_reach
-from scripts.monitoring.targets import WITHIN_POINTS, Alert, Target, alert, sufficient
+from ml.evaluation.figures import Evaluation, Figure
+from ml.instants import iso
+from scripts.cli.counted import counted
+from scripts.monitoring import detectors
+from scripts.monitoring.detectors import WEEKS_OF_A_YEAR, Raised
+from scripts.monitoring.targets import Finding, Target, sufficient
 
-RISK_LEVEL = "risk level"
-INTERVENTION = "intervention"
-_SLICE_FIGURES = ("accuracy", "recall")
-_CUT_BY_THE_ANSWER = (RISK_LEVEL, INTERVENTION)
-"""The prediction itself decides these slices, so their recall says nothing about the model. Their calibration does."""
+INPUTS, GROUP = "inputs", "group"
+CAUSES = (
+    detectors.DEGRADED,
+    INPUTS,
+    detectors.LESS_SHARP,
+    detectors.TOO_LOW,
+    detectors.TOO_HIGH,
+    detectors.FLATTER,
+    detectors.ACCURACY,
+    detectors.RECALL,
+    GROUP,
+)
+"""In the order in which one may bring about another."""
 
-
-class KnownOutcomes(NamedTuple):
-    """Predictions whose outcome is known, one row each."""
-
-    labels: Floats
-    probabilities: Floats
-    learners: Integers
-
-    def where(self, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> KnownOutcomes:
-        """The rows that a mask selects."""
-        return KnownOutcomes(self.labels[rows], self.probabilities[rows], self.learners[rows])
-
-
-class CalibrationBin(NamedTuple):
-    """A bin of the reliability diagram with the figure of its struggle rate."""
-
-    bin: ReliabilityBin
-    rate: Figure
-
-
-def overall_alerts(
-    evaluation: Evaluation, degraded: Figure, targets: Mapping[str, Target], minimum: int
-) -> Iterator[Alert]:
-    """Accuracy, recall, the calibration gap and the share degraded, over all predictions of the period."""
-    figures = {name: evaluation.figure(name) for name in ("accuracy", "recall", "calibration_gap")}
-    for name, figure in {**figures, "degraded": degraded}.items():
-        raised = alert(figure, targets.get(name), "", minimum)
-        if raised:
-            yield raised
-
-
-def bins_with_intervals(rows: KnownOutcomes, evaluation: Evaluation, level: float) -> tuple[CalibrationBin, ...]:
-    """The reliability diagram's bins, each with an interval of its struggle rate."""
-    edges = np.percentile(rows.probabilities, np.linspace(0.0, 100.0, BINS + 1)) if evaluation.n else np.zeros(BINS + 1)
-    place = np.searchsorted(edges[1:-1], rows.probabilities)
-    found = []
-    for each, number in zip(evaluation.reliability, np.unique(place)):
-        here = rows.where(place == number)
-        rate = proportion_figure(here.labels, np.ones_like(here.labels), Learners(here.learners, 1, 0), level)
-        found.append(CalibrationBin(each, rate))
-    return tuple(found)
+_RETRAIN = "run scripts/retrain_model.py, which fits the model to the latest outcomes"
+NEXT_STEPS: Mapping[str, str] = {
+    detectors.DEGRADED: "Find out why features were not computed: run predict.py --doctor, and look for time-outs and"
+    " missing tables in the log. What else is listed here probably follows from it.",
+    INPUTS: "See first whether a source is missing or was imported differently (the shares missing tell). If the"
+    f" learners themselves have changed, {_RETRAIN}.",
+    detectors.LESS_SHARP: f"See whether a source of features is missing or no longer filled; otherwise {_RETRAIN}.",
+    detectors.TOO_LOW: "See whether outcomes are decided by the same rule as before (--correct-from), and whether"
+    f" harder material was added; then {_RETRAIN}.",
+    detectors.TOO_HIGH: "See whether outcomes are decided by the same rule as before (--correct-from), and whether"
+    f" help that follows a prediction now prevents struggles; then {_RETRAIN}.",
+    detectors.FLATTER: "See whether new kinds of learners or objectives are predicted (the slices tell); then"
+    f" {_RETRAIN}.",
+    detectors.ACCURACY: f"See which slices are worst; then {_RETRAIN}.",
+    detectors.RECALL: f"See which slices are worst; then {_RETRAIN}. If it is too few flags alone, choose a lower"
+    " threshold.",
+    GROUP: "Look at what this group does differently (its objectives, its amount of history), and compare it with the"
+    " group in the training set's card.",
+}
 
 
-def calibration_alerts(rows: KnownOutcomes, evaluation: Evaluation, minimum: int) -> Iterator[Alert]:
-    """Bins whose struggle rate is proven to lie more than ten points from the mean probability."""
-    together = 1.0 - (1.0 - LEVEL) / max(len(evaluation.reliability), 1)
-    for each, rate in bins_with_intervals(rows, evaluation, together):
-        said = each.mean_probability
-        target = Target("struggle_rate", said - WITHIN_POINTS, said + WITHIN_POINTS, True)
-        raised = alert(rate, target, f"predicted {each.low:.2f} to {each.high:.2f}", minimum)
-        if raised:
-            yield raised
+class Alert(NamedTuple):
+    """Something to act on.
 
-
-def slice_alerts(
-    rows: KnownOutcomes,
-    whole: Evaluation,
-    dimensions: Mapping[str, Sequence[object]],
-    within: Sequence[Slice],
-    targets: Mapping[str, Target],
-    minimum: int,
-) -> Iterator[Alert]:
-    """Alerts on accuracy and recall of each slice.
-
-    For slices that depend on the prediction itself, on the calibration gap. A target that the whole period misses is
-    not reported again for each slice.
+    Attributes:
+        cause: One of CAUSES.
+        message: A sentence.
+        next_step: What to do about it, in a sentence or two.
+        raised_ms: The end of the look that raised it.
+        once_in_years: While nothing is wrong, its evidence comes up at most once in so many years on average; None
+            where it is judged by an interval.
+        findings: What follows from it, or shows it.
     """
-    judged = (*_SLICE_FIGURES, "calibration_gap")
-    by_itself = {name: target._replace(attainable=None) for name, target in targets.items()}
-    told = {name for name in judged if alert(whole.figure(name), targets.get(name), "", minimum)}
-    for dimension, values in dimensions.items():
-        large = [
-            each.value
-            for each in within
-            if each.dimension == dimension and sufficient(each.evaluation.figure("accuracy"), minimum)
-        ]
-        if len(large) < 2:  # a single slice is the whole period, which has been judged
-            continue
-        names, place = natural_groups(values)
-        looked_at = ("calibration_gap",) if dimension in _CUT_BY_THE_ANSWER else _SLICE_FIGURES
-        for value, name in product(large, looked_at):
-            if name not in told:
-                here = rows.where(place == names.index(value))
-                level = 1.0 - (1.0 - LEVEL) / len(large)
-                figure, where = _figure(name, here, level, whole.threshold), f"{dimension}: {value}"
-                raised = alert(figure, by_itself.get(name), where, minimum)
-                if raised:
-                    gap = _figure("calibration_gap", here, level, whole.threshold)
-                    aims = within_reach(targets, here.probabilities, whole.threshold, gap)
-                    raised = alert(figure, aims.get(name), where, minimum)
-                if raised:
-                    yield raised
+
+    cause: str
+    message: str
+    next_step: str
+    raised_ms: int
+    once_in_years: float | None
+    findings: tuple[Finding, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain builtins, ready for JSON."""
+        return {
+            "cause": self.cause,
+            "message": self.message,
+            "next_step": self.next_step,
+            "raised_at": iso(self.raised_ms),
+            "once_in_years": self.once_in_years,
+            "findings": [each.to_dict() for each in self.findings],
+        }
 
 
-def _figure(name: str, rows: KnownOutcomes, level: float, threshold: float) -> Figure:
-    who = Learners(rows.learners, BOOTSTRAP, 0)
-    every = np.ones_like(rows.labels)
-    if name == "calibration_gap":
-        return mean_figure(rows.probabilities - rows.labels, who, level)
-    flagged = (rows.probabilities >= threshold).astype(np.float64)
-    if name == "recall":
-        return proportion_figure(flagged * rows.labels, rows.labels, who, level)
-    return proportion_figure((flagged == rows.labels).astype(np.float64), every, who, level)
+class Shown(NamedTuple):
+    """The figures of the period that alerts speak of."""
+
+    evaluation: Evaluation
+    degraded: Figure
+    targets: Mapping[str, Target]
+    minimum: int
 
 
-def drift_alert(drift: FeatureDrift, n: int) -> Alert:
-    """The alert for a feature whose distribution has changed by more than chance explains and by enough to matter."""
-    means = (drift.mean_before, drift.mean_after)
-    moved = f"mean from {means[0]:.2f} to {means[1]:.2f}, " if means[0] is not None and means[1] is not None else ""
-    before, after = (f"{share * 100:.0f} %" for share in (drift.missing_before, drift.missing_after))
-    message = (
-        f"{drift.feature} has drifted by {drift.distance:.3f} since the period before; chance explains up to "
-        f"{drift.limit:.3f} ({moved}missing from {before} to {after})"
-    )
-    return Alert("drift", drift.feature, drift.distance, drift.limit, None, n, message)
+def alerts(
+    raised: Sequence[Raised],
+    drift: Sequence[FeatureDrift],
+    of_all: Sequence[Finding],
+    of_groups: Mapping[str, Sequence[Finding]],
+    proven_groups: Mapping[str, Sequence[Finding]],
+    shown: Shown,
+    until_ms: int,
+) -> tuple[Alert, ...]:
+    """The alerts of a period, the most important first.
+
+    Args:
+        raised: The alarms of looks within the period.
+        drift: The features' changes since the period before.
+        of_all: What the figures of all predictions show.
+        of_groups: What those of groups show, by dimension.
+        proven_groups: Likewise at the level of an alert.
+        shown: The figures to speak of.
+        until_ms: The end of the period.
+    """
+    latest = {each.cause: each for each in raised}
+    causes = [cause for cause in CAUSES if cause in latest]
+    if any(each.proven for each in drift):
+        causes = sorted([*causes, INPUTS], key=CAUSES.index)
+    if causes:
+        first = latest.get(causes[0])
+        sentences = [_sentence(cause, shown, drift) for cause in causes]
+        whole = Alert(
+            causes[0],
+            sentences[0],
+            NEXT_STEPS[causes[0]],
+            until_ms if first is None else first.at_ms,
+            None if first is None else first.weeks / WEEKS_OF_A_YEAR,
+            (
+                *(_as_finding(cause, sentence, shown) for cause, sentence in zip(causes[1:], sentences[1:])),
+                *of_all,
+                *(each for found in of_groups.values() for each in found),
+            ),
+        )
+        return (whole,)
+    return tuple(_of_groups(of_groups, proven_groups, until_ms))
+
+
+def _of_groups(
+    of_groups: Mapping[str, Sequence[Finding]], proven: Mapping[str, Sequence[Finding]], until_ms: int
+) -> Iterator[Alert]:
+    """An alert for each dimension with a proven finding, below it everything that the slices concerned show."""
+    for dimension, sure in proven.items():
+        places = list(dict.fromkeys(each.where for each in sure))
+        below = [each for each in of_groups.get(dimension, sure) if each.where in places]
+        named = ", ".join(places)
+        are = "is" if len(places) == 1 else "are"
+        message = f"{counted(len(places), 'group')} {are} served worse than the others: {named}"
+        yield Alert(GROUP, message, NEXT_STEPS[GROUP], until_ms, None, tuple(below))
+
+
+def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> str:
+    figure = shown.evaluation.figure
+    if cause == detectors.DEGRADED:
+        return f"More predictions rest on default features than should{_told('{:.1%} of them', shown.degraded, shown)}"
+    if cause == INPUTS:
+        moved = [each for each in drift if each.drifted]
+        most = max(moved, key=lambda each: each.distance - each.limit).feature
+        return f"What the model sees of the learners has changed: {counted(len(moved), 'feature')} drifted, {most} most"
+    if cause == detectors.LESS_SHARP:
+        return (
+            "The model tells learners apart less well than in its earlier weeks: its probabilities lie closer together"
+        )
+    if cause in (detectors.TOO_LOW, detectors.TOO_HIGH):
+        rate, gap = figure("struggle_rate"), figure("calibration_gap")
+        told = ""
+        if rate.value is not None and gap.value is not None and sufficient(rate, shown.minimum):
+            told = f": {rate.value:.1%} struggled where {rate.value + gap.value:.1%} were expected"
+        more = "More" if cause == detectors.TOO_LOW else "Fewer"
+        return f"{more} visits are struggles than the probabilities say{told}"
+    if cause == detectors.FLATTER:
+        slope = _told(
+            "the outcomes follow them with a slope of {:.2f} instead of 1", figure("calibration_slope"), shown
+        )
+        return f"The probabilities promise a sharper distinction than the outcomes show{slope}"
+    target = shown.targets.get(cause)
+    best = None if target is None else target.attainable
+    could = "" if best is None else f", while calibrated probabilities would give {best:.3f}"
+    reached = _told(f"{{:.3f}}{could}", figure(cause), shown)
+    return f"{cause.capitalize()} misses its target, {target}{reached}"
+
+
+def _told(text: str, figure: Figure, shown: Shown) -> str:
+    """The text with the figure behind a colon, or nothing where the figure rests on too little to be told."""
+    if figure.value is None or not sufficient(figure, shown.minimum):
+        return ""
+    return ": " + text.format(figure.value)
+
+
+def _as_finding(cause: str, sentence: str, shown: Shown) -> Finding:
+    name = {
+        detectors.DEGRADED: "degraded",
+        detectors.ACCURACY: "accuracy",
+        detectors.RECALL: "recall",
+        detectors.FLATTER: "calibration_slope",
+    }.get(cause, "calibration_gap")
+    figure = shown.degraded if name == "degraded" else shown.evaluation.figure(name)
+    told = figure if sufficient(figure, shown.minimum) else figure._replace(value=None, low=None, high=None)
+    return Finding(cause, "", told.value, told.low, told.high, figure.n, sentence)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ml.evaluation.drift import MATERIAL, FeatureDrift
 from ml.evaluation.figures import Figure
-from scripts.monitoring.alerts import CalibrationBin
+from scripts.monitoring.findings import CalibrationBin
 from scripts.monitoring.report import Week
 from scripts.monitoring.targets import WITHIN_POINTS, Target
 from scripts.pages.marks import Mark, Picture, area, curve, dot, label, line, picture, rectangle, scale
@@ -110,7 +110,8 @@ def drift_bar(drift: FeatureDrift, most: float, width: int = 320) -> Picture:
         line("target", x(matters), 0, x(matters), 20),
     ]
     told = (
-        f"{number(drift.distance)}; chance explains up to {number(drift.limit)}, and it matters from {number(matters)}"
+        f"distance {number(drift.distance)}; chance explains up to {number(drift.limit)},"
+        f" and it matters from {number(matters)}"
     )
     return picture("drift", width, 20, told, marks)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from operator import itemgetter
 from typing import NamedTuple
 from zlib import crc32
@@ -16,32 +16,20 @@ from ml.evaluation.metrics import Floats, Integers
 from ml.evaluation.slices import answers_told, history_band
 from ml.features.vector import FEATURE_NAMES
 from scripts.cli.streams import printable
-from scripts.monitoring.glance import Glance, glance, glance_of, parsed
+from scripts.monitoring.glance import UNKNOWN, Glance, glance, glance_of, parsed
+from scripts.monitoring.visits import Mask, Spoken, counted
 
 LONGEST_NAME = 80
 """Characters shown of a text from the database that names a slice."""
 
-WORST = 8
-"""How many false positives, and how many false negatives, are shown one by one."""
-
 PROBABILITY = "probability"
-MONITORED = (PROBABILITY, *FEATURE_NAMES)
-"""Drift is measured on every feature and on the model's own answer."""
+GROWING = ("answers_of_history", "objective_answers", "objective_visits", "objective_support")
+"""Counters that grow as long as learners study: that they have grown is no drift."""
+MONITORED = (PROBABILITY, *(name for name in FEATURE_NAMES if name not in GROWING))
+"""Drift is measured on the model's own answer and on every feature but the counters that only grow."""
 
 DRIFT_ROWS = 100_000
 """The drift of a larger period is measured on a sample of about this many rows, drawn by the predictions' ids."""
-
-
-class Mistake(NamedTuple):
-    """A prediction that its outcome contradicts; size is its distance from the outcome, 0..1."""
-
-    size: float
-    prediction_id: str
-    learner_id: str
-    objective_id: str
-    probability: float
-    struggled: bool
-    predicted_at_ms: int
 
 
 class Numbers(dict[str, int]):
@@ -75,7 +63,7 @@ class Columns(NamedTuple):
     """Stored predictions, one row each.
 
     outcome: 1 struggled, 0 did not, NaN not known yet. learner, objective, version and band are numbers of Codes.
-    degraded: 1, 0, or NaN where no features were stored.
+    degraded: 1, 0, or NaN where no features were stored. recorded_ms, visit_ms: as in scripts/monitoring/visits.py.
     """
 
     probability: Floats
@@ -87,14 +75,28 @@ class Columns(NamedTuple):
     band: Integers
     degraded: Floats
     intervened: Floats
+    recorded_ms: Integers
+    visit_ms: Integers
+
+    def where(self, rows: Mask) -> Columns:
+        """The rows that a mask selects."""
+        return Columns(**{name: each[rows] for name, each in self._asdict().items()})
+
+    @property
+    def spoken(self) -> Spoken:
+        """Of what the predictions spoke."""
+        return Spoken(self.learner, self.objective, self.at_ms, self.outcome, self.recorded_ms, self.visit_ms)
 
 
 class Predictions(NamedTuple):
-    """One period: its rows, the distributions of the features, and the largest mistakes in both directions."""
+    """One period: its rows, the distributions of the features, and the ids of predictions that were far from right.
+
+    far_off: row number -> id, for every row whose outcome contradicts it.
+    """
 
     rows: Columns
     counts: FeatureCounts
-    worst: tuple[Mistake, ...]
+    far_off: Mapping[int, str]
 
 
 def read_period(
@@ -109,7 +111,8 @@ def read_period(
     """The predictions made in [since_ms, until_ms), without those of learners who opted out of analytics."""
     counts = FeatureCounts(MONITORED)
     sampled = DRIFT_ROWS / max(count_predictions(client, since_ms, until_ms), DRIFT_ROWS) if with_features else 0.0
-    worst: dict[bool, list[Mistake]] = {True: [], False: []}
+    far_off: dict[int, str] = {}
+    seen = 0
     parts = [_no_rows()]
     for batch in stream_predictions(client, since_ms, until_ms, with_features=with_features):
         rows = [
@@ -126,17 +129,30 @@ def read_period(
         parts.append(part)
         present = {place: features for place, features in vectors.items() if features is not None}
         if present:
-            probabilities = part.probability[list(present)]
-            counts.add(part.learner[list(present)], _values(probabilities, list(present.values())))
-        for struggled in (True, False):
-            worst[struggled] = _worst(worst[struggled], rows, part, struggled)
+            chosen = list(present)
+            values = _values(part.probability[chosen], list(present.values()))
+            counts.add(part.learner[chosen], values, part.band[chosen])
+        far_off.update((seen + place, rows[place].id) for place in np.flatnonzero(how_far_off(part) > 0.5).tolist())
+        seen += len(rows)
     whole = Columns(*(np.concatenate(each) for each in zip(*parts)))
-    return Predictions(whole, counts, (*worst[False], *worst[True]))
+    return Predictions(whole, counts, far_off)
+
+
+def counting(*periods: Predictions) -> list[Mask]:
+    """Which rows of each period count, where a visit counts once in all of them together."""
+    whole = Spoken(*(np.concatenate(each) for each in zip(*(period.rows.spoken for period in periods))))
+    ends = np.cumsum([len(period.rows.at_ms) for period in periods])[:-1]
+    return list(np.split(counted(whole), ends))
+
+
+def how_far_off(rows: Columns) -> Floats:
+    """How far each probability was from its outcome; 0 where there is none yet."""
+    return np.nan_to_num(np.abs(rows.outcome - rows.probability), nan=0.0)
 
 
 def _no_rows() -> Columns:
     number, code = np.empty(0), np.empty(0, dtype=np.int64)
-    return Columns(number, number, code, code, code, code, code, number, number)
+    return Columns(number, number, code, code, code, code, code, number, number, code, code)
 
 
 def _columns(rows: Sequence[StoredPrediction], glances: Sequence[Glance], codes: Codes) -> Columns:
@@ -150,6 +166,10 @@ def _columns(rows: Sequence[StoredPrediction], glances: Sequence[Glance], codes:
         band=_bands(np.array([each.grown for each in glances], dtype=np.float64), codes.bands),
         degraded=np.array([each.degraded for each in glances], dtype=np.float64),
         intervened=np.array([row.intervened for row in rows], dtype=np.float64),
+        recorded_ms=np.array(
+            [UNKNOWN if row.recorded_at_ms is None else row.recorded_at_ms for row in rows], dtype=np.int64
+        ),
+        visit_ms=np.array([each.visit_ms for each in glances], dtype=np.int64),
     )
 
 
@@ -167,7 +187,7 @@ def _values(probabilities: Floats, described: Sequence[dict[str, object]]) -> Fl
     try:
         values[:, 1:] = [_ALL(features) for features in described]
     except (KeyError, TypeError, ValueError):  # features of another version, or broken ones
-        values[:, 1:] = [[_number(features.get(name)) for name in FEATURE_NAMES] for features in described]
+        values[:, 1:] = [[_number(features.get(name)) for name in MONITORED[1:]] for features in described]
     defaulted = [features.get("defaulted") for features in described]
     unknown = [
         (row, _PLACE[name])
@@ -185,27 +205,6 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, float | int) else np.nan
 
 
-_ALL = itemgetter(*FEATURE_NAMES)
+_ALL = itemgetter(*MONITORED[1:])
 _PLACE = {name: place for place, name in enumerate(MONITORED)}
 _CRC_END = 1 << 32
-
-
-def _worst(known: list[Mistake], rows: Sequence[StoredPrediction], part: Columns, struggled: bool) -> list[Mistake]:
-    """The largest mistakes so far among predictions with this outcome."""
-    least = known[-1].size if len(known) == WORST else 0.5
-    size = 1.0 - part.probability if struggled else part.probability
-    found = list(known)
-    for place in np.flatnonzero((part.outcome == struggled) & (size >= least) & (size > 0.5)).tolist():
-        row = rows[place]
-        found.append(
-            Mistake(
-                float(size[place]),
-                row.id,
-                row.learner_id,
-                row.objective_id,
-                float(part.probability[place]),
-                struggled,
-                row.predicted_at_ms,
-            )
-        )
-    return sorted(found, key=lambda each: (-each.size, each.prediction_id))[:WORST]

@@ -1,6 +1,7 @@
-"""What monitoring needs from every stored feature vector: whether it was degraded, its model, and its history's length.
+"""What monitoring needs from every stored feature vector: whether it was degraded, its model, its history's length,
+and which visit judged it.
 
-A vector has sixty numbers, and parsing them all takes most of the time of reading a prediction. Three values are enough
+A vector has sixty numbers, and parsing them all takes most of the time of reading a prediction. Four values are enough
 for most rows, and in the form in which the route stores them they can be found without parsing.
 """
 
@@ -12,21 +13,28 @@ from typing import NamedTuple
 import orjson
 
 from ml.evaluation.slices import NOT_RECORDED
-from ml.study.outcome_mark import KEY
+from ml.study.outcome_mark import KEY, VISIT
 
-_MARK = f'"{KEY}":'
+_MARK, _VISIT = f'"{KEY}":', f'"{VISIT}":'
 _DEGRADED, _VERSION, _ANSWERS = '"degraded":', '"model_version":', '"answers_of_history":'
 
 
 class Glance(NamedTuple):
-    """degraded: 1, 0, or NaN where no vector is stored. grown: answers_of_history as stored, NaN without a number."""
+    """degraded: 1, 0, or NaN where no vector is stored. grown: answers_of_history as stored, NaN without a number.
+
+    visit_ms: when the visit began that decided the outcome, or UNKNOWN.
+    """
 
     degraded: float
     version: str
     grown: float
+    visit_ms: int
 
 
-NOTHING = Glance(float("nan"), NOT_RECORDED, float("nan"))
+UNKNOWN = -1
+_DIGITS = 16
+_FAR_AHEAD_MS = 10 ** (_DIGITS - 1)
+NOTHING = Glance(float("nan"), NOT_RECORDED, float("nan"), UNKNOWN)
 
 
 def parsed(stored: str | None) -> dict[str, object] | None:
@@ -46,11 +54,13 @@ def glance_of(features: dict[str, object] | None) -> Glance:
     """The Glance of parsed features."""
     if features is None:
         return NOTHING
-    version, grown = features.get("model_version"), features.get("answers_of_history")
+    version, grown, mark = features.get("model_version"), features.get("answers_of_history"), features.get(KEY)
+    visit_ms = mark.get(VISIT) if isinstance(mark, dict) else None
     return Glance(
         float(bool(features.get("degraded"))),
         str(version) if version else NOT_RECORDED,
         float(grown) if isinstance(grown, float | int) else float("nan"),
+        visit_ms if isinstance(visit_ms, int) and 0 <= visit_ms < _FAR_AHEAD_MS else UNKNOWN,
     )
 
 
@@ -70,7 +80,7 @@ def _found(stored: str) -> Glance | None:
     """
     if stored[:1] != "{" or stored[-1:] != "}" or "\\" in stored:
         return None
-    stored = _without_mark(stored)
+    stored, visit_ms = _without_mark(stored)
     if stored.count("{") != 1:
         return None
     degraded, version = _value_at(stored, _DEGRADED), _value_at(stored, _VERSION)
@@ -85,19 +95,26 @@ def _found(stored: str) -> Glance | None:
     if not isfinite(grown):  # not JSON, and refused by the parser
         return None
     named = stored[version + 1 : stored.find('"', version + 1)]
-    return Glance(float(stored[degraded + 1] != '"'), named or NOT_RECORDED, grown)
+    return Glance(float(stored[degraded + 1] != '"'), named or NOT_RECORDED, grown, visit_ms)
 
 
-def _without_mark(stored: str) -> str:
-    """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), where that is the only
-    one inside. The rest is not JSON, but its keys stand where they stood."""
+def _without_mark(stored: str) -> tuple[str, int]:
+    """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), and the visit that it
+    names, where that object is the only one inside. The rest is not JSON, but its keys stand where they stood."""
     if stored.count("{") != 2 or stored.count("}") != 2:
-        return stored
+        return stored, UNKNOWN
     opened, closed = stored.rfind("{"), stored.find("}")
     key = stored.rfind(_MARK, 0, opened)
     if key < 0 or stored[key + len(_MARK) : opened].strip() or closed < opened:
-        return stored
-    return stored[:key] + stored[closed + 1 :]
+        return stored, UNKNOWN
+    named = stored.rfind(_VISIT, opened, closed)
+    visit_ms = UNKNOWN
+    if named >= 0:
+        digits = stored[named + len(_VISIT) : closed].partition(",")[0].strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) < _DIGITS):
+            return stored, UNKNOWN  # whatever it is, the parser decides
+        visit_ms = int(digits)
+    return stored[:key] + stored[closed + 1 :], visit_ms
 
 
 def _value_at(stored: str, key: str) -> int:

@@ -11,9 +11,9 @@ from ml.evaluation.figures import Figure
 from ml.evaluation.slices import Slice
 from ml.features.vector import FEATURES
 from scripts.monitoring import charts
-from scripts.monitoring.alerts import RISK_LEVEL
 from scripts.monitoring.charts import bounds
 from scripts.monitoring.columns import PROBABILITY
+from scripts.monitoring.findings import RISK_LEVEL
 from scripts.monitoring.report import Report
 from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, Target, standing, sufficient
 from scripts.pages.marks import Picture

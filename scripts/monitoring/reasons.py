@@ -11,7 +11,7 @@ from db.stored_predictions import reasons as stored_reasons
 from ml.errors import PredictorError
 from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel
-from scripts.monitoring.columns import Mistake
+from scripts.monitoring.mistakes import Mistake
 
 SHOWN = 3
 STORED = "as stored with the prediction"

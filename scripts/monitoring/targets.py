@@ -1,4 +1,4 @@
-"""What each monitored figure should be, and when an alert is due: only when its whole interval is on the wrong side."""
+"""What each monitored figure should be, and when it proves to be otherwise: its whole interval is on the wrong side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINIMUM_LEARNERS = 10
 
 
 class Target(NamedTuple):
-    """Bounds that a figure should keep, or None. alerts: whether missing them raises an alert, or is only shown.
+    """Bounds that a figure should keep, or None. alerts: whether missing them may raise an alert, or is only shown.
 
     attainable: what perfectly calibrated probabilities would give (scripts/monitoring/attainable.py); None where the
     figure does not depend on a threshold, or where nothing is known. is_calibrated: whether the probabilities are not
@@ -40,12 +40,12 @@ class Target(NamedTuple):
         return "" if self.at_most is None else f"at most {self.at_most:.2f}"
 
 
-class Alert(NamedTuple):
-    """Something to act on, with the figure that shows it."""
+class Finding(NamedTuple):
+    """A figure that is not as it should be. where: the slice; empty where it is a figure of the whole period."""
 
     figure: str
     where: str
-    value: float
+    value: float | None
     low: float | None
     high: float | None
     n: int
@@ -102,8 +102,8 @@ def _is_out_of_reach(upper: float, target: Target) -> bool:
     )
 
 
-def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Alert | None:
-    """The alert that a figure raises, or None."""
+def finding(figure: Figure, target: Target | None, where: str, minimum: int) -> Finding | None:
+    """What a figure shows that misses its target, or None."""
     if target is None or not target.alerts or figure.value is None or standing(figure, target, minimum) != BELOW:
         return None
     name = target.figure.replace("_", " ")
@@ -111,4 +111,4 @@ def alert(figure: Figure, target: Target | None, where: str, minimum: int) -> Al
     message = f"{name}{place} is {figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]; the target is {target}"
     if target.at_least is not None and target.attainable is not None and target.attainable < target.at_least:
         message += f", and calibrated probabilities would give {target.attainable:.3f}"
-    return Alert(target.figure, where, figure.value, figure.low, figure.high, figure.n, message)
+    return Finding(target.figure, where, figure.value, figure.low, figure.high, figure.n, message)

@@ -22,6 +22,7 @@ HEADLINES = (
     "struggle_rate",
 )
 DRIFT_SHOWN = 8
+FINDINGS_SHOWN = 6
 
 
 def table(report: Report) -> str:
@@ -36,7 +37,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _alerts(report)
         return
     made = f"{counted(report.predictions, 'prediction')} for {counted(report.learners, 'learner')}"
-    yield f"{made}; {counted(report.evaluation.n, 'outcome is known', 'outcomes are known')}"
+    yield f"{made}; {counted(report.judged, 'outcome is known', 'outcomes are known')}"
+    if report.judged != report.evaluation.n:
+        yield f"They were decided in {counted(report.evaluation.n, 'visit')}, and each visit counts once"
     yield f"An answer counts as correct from {report.correct_from} upwards"
     yield f"A prediction counts as one of struggle from {report.levels.operating_threshold} ({report.levels.origin})"
     yield from _alerts(report)
@@ -71,7 +74,13 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _alerts(report: Report) -> Iterator[str]:
     for alert in report.alerts:
-        yield f"ALERT: {alert.message}"
+        yield f"ALERT: {alert.message}."
+        yield f"  What to do: {alert.next_step}"
+        for finding in alert.findings[:FINDINGS_SHOWN]:
+            yield f"  - {finding.message}"
+        further = len(alert.findings) - FINDINGS_SHOWN
+        if further > 0:
+            yield f"  - and {counted(further, 'further finding')} (--json has them all)"
 
 
 def _ece_row(evaluation: Evaluation) -> tuple[str, ...]:

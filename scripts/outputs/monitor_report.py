@@ -54,15 +54,31 @@ _EVALUATION: dict[str, Schema] = {
     "reliability": described(list_of(_BIN), "The bins of the reliability diagram."),
     "ece_noise_floor": described(_NUMBER_OR_NULL, "The ECE that a perfectly calibrated forecast of this size shows."),
 }
-_ALERT = record(
+_FINDING = record(
     {
         "figure": TEXT,
-        "where": described(TEXT, "The slice; empty where the alert is about the whole period."),
-        "value": NUMBER,
+        "where": described(TEXT, "The slice; empty where the finding is about the whole period."),
+        "value": _NUMBER_OR_NULL,
         "low": _NUMBER_OR_NULL,
         "high": _NUMBER_OR_NULL,
         "n": COUNT,
         "message": TEXT,
+    }
+)
+_ALERT = record(
+    {
+        "cause": one_of(
+            ("degraded", "inputs", "less_sharp", "too_low", "too_high", "flatter", "accuracy", "recall", "group")
+        ),
+        "message": described(TEXT, "What is wrong."),
+        "next_step": described(TEXT, "What to do about it."),
+        "raised_at": described(INSTANT, "The end of the look that raised it."),
+        "once_in_years": described(
+            _NUMBER_OR_NULL,
+            "While nothing is wrong, such evidence comes up at most once in so many years on average; null where the"
+            " alert is judged by an interval.",
+        ),
+        "findings": described(list_of(_FINDING), "What shows it, and what follows from it."),
     }
 )
 _DRIFT = record(
@@ -71,6 +87,7 @@ _DRIFT = record(
         "distance": NUMBER,
         "by_chance": described(NUMBER, "The mean distance where nothing has drifted."),
         "limit": described(NUMBER, "What chance exceeds in one report of twenty, over all features."),
+        "proof": described(NUMBER, "The distance from which the drift is an alert by itself."),
         "mean_before": or_null(SHARE),
         "mean_after": or_null(SHARE),
         "missing_before": SHARE,
@@ -97,10 +114,17 @@ MONITOR_REPORT: Schema = {
     **record(
         {
             "status": one_of(("alert", "no predictions", "insufficient data", "ok")),
-            "alerts": list_of(_ALERT),
+            "alerts": described(list_of(_ALERT), "The most important first; one shift is one alert."),
             "period": record({"since": INSTANT, "until": INSTANT}),
             "predictions": COUNT,
-            "outcomes_known": COUNT,
+            "outcomes_known": described(COUNT, "Predictions whose outcome is known."),
+            "visits_judged": described(COUNT, "The visits that decided them; each counts once in all figures."),
+            "evidence": record(
+                {
+                    "since": described(INSTANT, "When the first look was taken that the alerts rest on."),
+                    "note": described(TEXT, "Why the evidence of earlier looks is not used; empty where it is."),
+                }
+            ),
             "minimum": described(COUNT, "The fewest rows on which anything is judged."),
             "correct_from": one_of(SETTINGS),
             "levels": described(LEVELS, "The thresholds by which predictions are judged."),

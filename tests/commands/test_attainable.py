@@ -90,7 +90,8 @@ def test_struggles_that_the_probabilities_should_have_found_are_still_an_alert(d
     ]
     report, code = reported(database, rows)
     assert code == 1
-    told = [each for each in report["alerts"] if (each["figure"], each["where"]) == ("recall", "")]
+    (alert,) = report["alerts"]
+    told = [each for each in alert["findings"] if (each["figure"], each["where"]) == ("recall", "")]
     assert "calibrated probabilities would give" in told[0]["message"]
 
 

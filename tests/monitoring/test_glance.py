@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from scripts.monitoring.glance import NOT_RECORDED, NOTHING, _found, glance, glance_of, parsed
+from scripts.monitoring.glance import NOT_RECORDED, NOTHING, UNKNOWN, _found, glance, glance_of, parsed
 
 ASKED = ("degraded", "model_version", "answers_of_history")
 FORMS = [(", ", ": "), (",", ":"), (" , ", " : "), (",\n", ":\t")]
@@ -33,7 +33,7 @@ def test_a_vector_as_the_route_stores_it_is_not_parsed(
 ) -> None:
     vector = FeatureVector.of(dict.fromkeys(FEATURE_NAMES, grown), 0, degraded).marked_with(version, "model")
     text = json.dumps(vector.to_dict(), separators=form, sort_keys=sorted_keys, ensure_ascii=False)
-    expected = (float(bool(degraded)), version or NOT_RECORDED, grown)
+    expected = (float(bool(degraded)), version or NOT_RECORDED, grown, UNKNOWN)
     assert glance(text) == expected
     if not {"\\", "{"} & set(text[1:]):
         assert _found(text) == expected
@@ -41,14 +41,22 @@ def test_a_vector_as_the_route_stores_it_is_not_parsed(
 
 @pytest.mark.slow
 @given(
-    st.sampled_from([",", ", "]), st.integers(0, 60), st.sampled_from(["answers", "learner", "}", "{", '"degraded":'])
+    st.sampled_from([",", ", "]),
+    st.integers(0, 60),
+    st.sampled_from(["answers", "learner", "}", "{", '"degraded":']),
+    st.sampled_from([0, 1_760_000_000_000, -3, 1.5, None, "7", 10**15]),
+    st.booleans(),
 )
-def test_a_vector_whose_outcome_was_decided_is_not_parsed_either(comma: str, place: int, by: str) -> None:
+def test_a_vector_whose_outcome_was_decided_is_not_parsed_either(
+    comma: str, place: int, by: str, visit_ms: object, last: bool
+) -> None:
     entries = list(FeatureVector.of({"answers_of_history": 0.5}, 0).marked_with("m", "model").to_dict().items())
-    entries.insert(place, ("outcome", {"by": by, "correct_from": "GOOD", "degraded": "no"}))
+    mark = {"by": by, "correct_from": "GOOD", "degraded": "no"}
+    entries.insert(place, ("outcome", {**mark, "visit_ms": visit_ms} if last else {"visit_ms": visit_ms, **mark}))
     text = json.dumps(dict(entries), separators=(comma, ": "))
-    assert glance(text) == (0.0, "m", 0.5)
-    assert (_found(text) is not None) == (by in ("answers", "learner"))
+    known = visit_ms if visit_ms in (0, 1_760_000_000_000) else UNKNOWN
+    assert glance(text) == glance_of(parsed(text)) == (0.0, "m", 0.5, known)
+    assert (_found(text) is not None) == (by in ("answers", "learner") and known != UNKNOWN)
 
 
 @pytest.mark.parametrize("stored", [None, "", "{", "[1, 2]", '"text"', '{"degraded": ""', '{"a": 1}}', "nonsense"])
@@ -68,10 +76,10 @@ VECTOR = '"degraded":"", "model_version":"a", "answers_of_history":0.5'
 @pytest.mark.parametrize(
     ("stored", "expected"),
     [
-        (f'{{{VECTOR}, "inner":{{"degraded":"late"}}}}', (0.0, "a", 0.5)),
-        (f'{{"inner":{{"answers_of_history":0.1}}, {VECTOR}}}', (0.0, "a", 0.5)),
-        (f'{{{VECTOR}, "said":"\\"degraded\\":"}}', (0.0, "a", 0.5)),
-        (r'{"degraded":"","model_version":"a\"b","answers_of_history":0.5}', (0.0, 'a"b', 0.5)),
+        (f'{{{VECTOR}, "inner":{{"degraded":"late"}}}}', (0.0, "a", 0.5, UNKNOWN)),
+        (f'{{"inner":{{"answers_of_history":0.1}}, {VECTOR}}}', (0.0, "a", 0.5, UNKNOWN)),
+        (f'{{{VECTOR}, "said":"\\"degraded\\":"}}', (0.0, "a", 0.5, UNKNOWN)),
+        (r'{"degraded":"","model_version":"a\"b","answers_of_history":0.5}', (0.0, 'a"b', 0.5, UNKNOWN)),
     ],
 )
 def test_names_within_other_things_are_not_taken_for_keys(stored: str, expected: tuple[object, ...]) -> None:
@@ -80,4 +88,4 @@ def test_names_within_other_things_are_not_taken_for_keys(stored: str, expected:
 
 def test_of_equal_keys_the_last_one_counts() -> None:
     text = '{"degraded":"", "model_version":"a", "answers_of_history":0.1, "degraded":"late", "answers_of_history":0.2}'
-    assert glance(text) == glance_of(parsed(text)) == (1.0, "a", 0.2)
+    assert glance(text) == glance_of(parsed(text)) == (1.0, "a", 0.2, UNKNOWN)

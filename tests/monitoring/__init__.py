@@ -1,0 +1,1 @@
+"""Tests of scripts/monitoring: what counts, and when an alert arises."""
