@@ -8,8 +8,8 @@ app; `record_outcomes --again` finds out which.
 from __future__ import annotations
 
 KEY = "outcome"
-VISIT = "visit_ms"
-"""Within the mark: when the visit that decided the outcome began, in milliseconds since 1970."""
+VISIT = "outcome_visit_ms"
+"""Beside the mark: when the visit that decided the outcome began, in milliseconds since 1970."""
 ANSWERS, VALIDATION, LEARNER, APP = "answers", "validation", "learner", "app"
 """Decided by the answers, by a validation score, by the learner's word, or by the app for a reason of its own."""
 
@@ -21,8 +21,9 @@ def marked(features: object, by: str, correct_from: str, struggled: bool, visit_
     """
     if features is not None and not isinstance(features, dict):
         return features
-    visit = {} if visit_ms is None else {VISIT: visit_ms}
-    return {**(features or {}), KEY: {"by": by, "correct_from": correct_from, "struggled": struggled, **visit}}
+    mark = {KEY: {"by": by, "correct_from": correct_from, "struggled": struggled}}
+    unmarked = {key: value for key, value in (features or {}).items() if key != VISIT}
+    return {**unmarked, **mark, **({} if visit_ms is None else {VISIT: visit_ms})}
 
 
 def by_of(features: object, struggled: bool | None) -> str | None:

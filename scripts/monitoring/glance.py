@@ -54,8 +54,8 @@ def glance_of(features: dict[str, object] | None) -> Glance:
     """The Glance of parsed features."""
     if features is None:
         return NOTHING
-    version, grown, mark = features.get("model_version"), features.get("answers_of_history"), features.get(KEY)
-    visit_ms = mark.get(VISIT) if isinstance(mark, dict) else None
+    version, grown = features.get("model_version"), features.get("answers_of_history")
+    visit_ms = features.get(VISIT)
     return Glance(
         float(bool(features.get("degraded"))),
         str(version) if version else NOT_RECORDED,
@@ -80,7 +80,7 @@ def _found(stored: str) -> Glance | None:
     """
     if stored[:1] != "{" or stored[-1:] != "}" or "\\" in stored:
         return None
-    stored, visit_ms = _without_mark(stored)
+    stored = _without_mark(stored)
     if stored.count("{") != 1:
         return None
     degraded, version = _value_at(stored, _DEGRADED), _value_at(stored, _VERSION)
@@ -94,27 +94,27 @@ def _found(stored: str) -> Glance | None:
         return None
     if not isfinite(grown):  # not JSON, and refused by the parser
         return None
+    visit = _value_at(stored, _VISIT)
+    visit_ms = UNKNOWN
+    if visit >= 0:
+        digits = stored[visit:-1].partition(",")[0].rstrip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) < _DIGITS):
+            return None  # whatever it is, the parser decides
+        visit_ms = int(digits)
     named = stored[version + 1 : stored.find('"', version + 1)]
     return Glance(float(stored[degraded + 1] != '"'), named or NOT_RECORDED, grown, visit_ms)
 
 
-def _without_mark(stored: str) -> tuple[str, int]:
-    """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), and the visit that it
-    names, where that object is the only one inside. The rest is not JSON, but its keys stand where they stood."""
+def _without_mark(stored: str) -> str:
+    """The text without the object that says who decided the outcome (ml/study/outcome_mark.py), where that is the only
+    one inside. The rest is not JSON, but its keys stand where they stood."""
     if stored.count("{") != 2 or stored.count("}") != 2:
-        return stored, UNKNOWN
+        return stored
     opened, closed = stored.rfind("{"), stored.find("}")
     key = stored.rfind(_MARK, 0, opened)
     if key < 0 or stored[key + len(_MARK) : opened].strip() or closed < opened:
-        return stored, UNKNOWN
-    named = stored.rfind(_VISIT, opened, closed)
-    visit_ms = UNKNOWN
-    if named >= 0:
-        digits = stored[named + len(_VISIT) : closed].partition(",")[0].strip()
-        if not (digits.isascii() and digits.isdigit() and len(digits) < _DIGITS):
-            return stored, UNKNOWN  # whatever it is, the parser decides
-        visit_ms = int(digits)
-    return stored[:key] + stored[closed + 1 :], visit_ms
+        return stored
+    return stored[:key] + stored[closed + 1 :]
 
 
 def _value_at(stored: str, key: str) -> int:

@@ -259,7 +259,7 @@ def test_a_feature_that_moves_among_learners_alike_has_drifted() -> None:
         rng = np.random.default_rng(seed)
         strata = (rng.random(2000) >= novices).astype(np.int64)
         counts = FeatureCounts(["steady", "moved"])
-        values = np.clip([*rng.normal(0.3 + 0.3 * strata[:, None], 0.1, (2000, 2)), 0.0, moved], 0, 1)
+        values = np.clip(rng.normal(0.3 + 0.3 * strata[:, None], 0.1, (2000, 2)) + np.array([0.0, moved]), 0, 1)
         counts.add(np.arange(2000) % 400, values, strata)
         return counts
 

@@ -132,6 +132,6 @@ def test_record_outcomes_notes_the_visit_that_decided(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     with open_writer(url) as writer:
         stored = dict(writer.select("StrugglePrediction", ("id", "featureVector"), "userId", ["u"]))
-    visits: dict[str, Any] = {str(each): value["outcome"] for each, value in stored.items()}  # type: ignore[index,call-overload]
+    visits: dict[str, Any] = {str(each): value for each, value in stored.items()}  # type: ignore[index,call-overload]
     first, second = START_MS + DAY_MS, START_MS + 3 * DAY_MS
-    assert {each: mark["visit_ms"] for each, mark in visits.items()} == {"p0": first, "p1": first, "p2": second}
+    assert {each: features["outcome_visit_ms"] for each, features in visits.items()} == {"p0": first, "p1": first, "p2": second}

@@ -51,8 +51,10 @@ def test_a_vector_whose_outcome_was_decided_is_not_parsed_either(
     comma: str, place: int, by: str, visit_ms: object, last: bool
 ) -> None:
     entries = list(FeatureVector.of({"answers_of_history": 0.5}, 0).marked_with("m", "model").to_dict().items())
-    mark = {"by": by, "correct_from": "GOOD", "degraded": "no"}
-    entries.insert(place, ("outcome", {**mark, "visit_ms": visit_ms} if last else {"visit_ms": visit_ms, **mark}))
+    mark = ("outcome", {"by": by, "correct_from": "GOOD", "degraded": "no"})
+    visit = ("outcome_visit_ms", visit_ms)
+    entries[place:place] = [mark] if last else [visit, mark]
+    entries += [visit] * last
     text = json.dumps(dict(entries), separators=(comma, ": "))
     known = visit_ms if visit_ms in (0, 1_760_000_000_000) else UNKNOWN
     assert glance(text) == glance_of(parsed(text)) == (0.0, "m", 0.5, known)
