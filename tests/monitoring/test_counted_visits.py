@@ -131,7 +131,11 @@ def test_record_outcomes_notes_the_visit_that_decided(tmp_path: Path) -> None:
     done = CliRunner().invoke(record_outcomes, ["--database-url", url, "--as-of", iso(UNTIL_MS), "--quiet"])
     assert done.exit_code == 0, done.output
     with open_writer(url) as writer:
-        stored = dict(writer.select("StrugglePrediction", ("id", "featureVector"), "userId", ["u"]))
-    visits: dict[str, Any] = {str(each): value for each, value in stored.items()}  # type: ignore[index,call-overload]
+        stored = writer.select("StrugglePrediction", ("id", "featureVector"), "userId", ["u"])
+    visits: dict[str, Any] = {str(each): features for each, features in stored}
     first, second = START_MS + DAY_MS, START_MS + 3 * DAY_MS
-    assert {each: features["outcome_visit_ms"] for each, features in visits.items()} == {"p0": first, "p1": first, "p2": second}
+    assert {each: features["outcome_visit_ms"] for each, features in visits.items()} == {
+        "p0": first,
+        "p1": first,
+        "p2": second,
+    }
