@@ -26,7 +26,15 @@ from ml.model import StrugglePredictionModel, load
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
 from scripts.cli.exits import DONE, INPUT_OUTPUT
-from scripts.cli.request import Request, failed, opened, predict_by_default, predict_from_features
+from scripts.cli.request import (
+    Request,
+    failed,
+    in_words_of,
+    opened,
+    predict_by_default,
+    predict_from_features,
+    words_of,
+)
 from scripts.cli.streams import keep_stderr_free, place_of, say, stdout_is_open, write
 
 TYPE_CHECKING = False
@@ -63,6 +71,13 @@ def respond(request: Request) -> dict[str, object]:
 
 def respond_with(model: StrugglePredictionModel, request: Request) -> dict[str, object]:
     """The same by a model that has been read already."""
+    words = words_of(request)
+    response = respond_in_english(model, request)
+    return response if words is None else in_words_of(words, response)
+
+
+def respond_in_english(model: StrugglePredictionModel, request: Request) -> dict[str, object]:
+    """The answer as it is stored: in English, for a teacher."""
     way = predict if request.given_features is None else predict_from_features
     try:
         left_s = max(0.0, request.began + request.timeout_s - time.monotonic())

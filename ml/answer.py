@@ -36,6 +36,8 @@ def answer(
         occasion = Occasion(user_id, objective_id, features.extracted_at_ms // DAY_MS)
     return {
         "schema_version": SCHEMA_VERSION,
+        "language": "en",
+        "audience": "teacher",
         "user_id": user_id,
         "objective_id": objective_id,
         "as_of": iso(features.extracted_at_ms),

@@ -82,8 +82,11 @@ class Language:
         self.messages = messages
 
     def say(self, key: str, **places: str) -> str:
-        """The message with its places filled by text."""
-        return str(self.messages[key]).format_map(places)
+        """The message with its places filled by text; {Reasons} is filled by `reasons` with a capital letter."""
+        message = str(self.messages[key])
+        for name in [name for name in places if f"{{{name.capitalize()}}}" in message]:
+            places[name.capitalize()] = places[name][:1].upper() + places[name][1:]
+        return message.format_map(places)
 
     def clause(self, message: Message, amount: float, raises: bool) -> str:
         """A message about an amount.

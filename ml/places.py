@@ -18,6 +18,9 @@ MODELS_DIR = "STRUGGLE_MODELS_DIR"
 """The variable that names the directory of this deployment's models; without it, models/ beside predict.py."""
 MODEL = "STRUGGLE_MODEL"
 """The variable that names the model to answer with, as --model does."""
+LANGUAGE = "STRUGGLE_LANGUAGE"
+AUDIENCE = "STRUGGLE_AUDIENCE"
+"""The variables that name the language of answers and their reader, as --language and --audience do."""
 
 _READING = os.O_RDONLY
 for _flag in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):

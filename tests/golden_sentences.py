@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from ml.advice.advise import SAID
+from ml.advice.changes import KINDS
 from ml.features.feature import (
     EXAM_HORIZON_DAYS,
     FULL_BETWEEN,
@@ -27,9 +29,13 @@ from ml.features.feature import (
     grows,
 )
 from ml.features.vector import FEATURES
+from ml.language import ENGLISH, Language
 from ml.scoring.prediction import Factor, reasoning_of
 from ml.study.degraded import SENTENCES
 from ml.study.objective_names import Unmastered
+from ml.wording.choice import AUDIENCES, LANGUAGES, language
+from ml.wording.learner import encouragement
+from ml.wording.rewording import advice_text, next_step
 
 GOLDEN = Path(__file__).with_name("golden_sentences.txt")
 SHARES = (0.0, 0.004, 0.01, 0.24, 0.5, 0.64, 0.9, 0.996, 1.0)
@@ -48,7 +54,14 @@ AMOUNTS = (1, 2, 4, 9, 10, 47, 71, 250, 1200)
 PROBABILITIES = (0.003, 0.01, 0.12, 0.399, 0.4, 0.6999, 0.7, 0.96, 0.99, 0.998)
 NAMED = (1, 2, 3, 4, 12)
 """Prerequisites by name: one, two, and one or several more."""
-REASONS = ("the first reason", "the second reason", "the third reason", "the fourth reason")
+PREREQUISITES = {
+    "en": ("membrane transport", 'Explain the "resting" potential'),
+    "de": ("Membrantransport", 'Das "Ruhepotential" erklären können'),
+}
+REASONS = {
+    "en": ("the first reason", "the second reason", "the third reason", "the fourth reason"),
+    "de": ("der erste Grund", "der zweite Grund", "der dritte Grund", "der vierte Grund"),
+}
 
 
 def values_of(feature: Feature) -> list[float]:
@@ -64,18 +77,30 @@ def values_of(feature: Feature) -> list[float]:
     return sorted(set(amounts))
 
 
-def unmastered(count: int) -> tuple[Unmastered, ...]:
+def unmastered(count: int, code: str = "en") -> tuple[Unmastered, ...]:
     """So many prerequisites that are not mastered."""
-    names = ("membrane transport", 'Explain the "resting" potential', *map("objective {}".format, range(3, count + 1)))
+    names = (*PREREQUISITES[code], *map("N{}".format, range(3, count + 1)))
     return tuple(Unmastered(name, name, min(0.69, place / 4)) for place, name in enumerate(names[:count]))
 
 
 def lines() -> Iterator[str]:
-    """The whole file, line by line. "raises" and "lowers": said where the contribution raises or lowers the risk."""
+    """The whole file, line by line: English for teachers, then every other language and reader."""
+    yield from lines_in(ENGLISH)
+    for code in LANGUAGES:
+        for audience in AUDIENCES:
+            if language(code, audience) is not ENGLISH:
+                yield ""
+                yield f"== {code}, {audience}"
+                yield ""
+                yield from lines_in(language(code, audience))
+
+
+def lines_in(words: Language) -> Iterator[str]:
+    """One language's lines. "raises" and "lowers": said where the contribution raises or lowers the risk."""
     for feature in FEATURES:
         yield f"{feature.name}: {feature.meaning}"
         for value in values_of(feature):
-            raises, lowers = feature.clause(value, True), feature.clause(value, False)
+            raises, lowers = feature.clause(value, True, words), feature.clause(value, False, words)
             if raises == lowers:
                 yield f"  {value:<6.4g} either   {raises}"
             else:
@@ -83,27 +108,54 @@ def lines() -> Iterator[str]:
                 yield f"  {value:<6.4g} lowers   {lowers}"
         for count in NAMED:
             if feature.names(unmastered(count)):
-                yield f"  0.5    raises   {feature.clause_naming(0.5, unmastered(count))}"
-        yield f"  none   either   {feature.absence()}"
+                yield f"  0.5    raises   {feature.clause_naming(0.5, unmastered(count, words.code), words)}"
+        yield f"  none   either   {feature.absence(words)}"
         yield ""
     yield "general sentences"
-    yield from (f"  {sentence}" for sentence in general())
+    sentences = general(words) if words.audience == "teacher" else encouragements(words)
+    yield from (f"  {sentence}" for sentence in sentences)
+    if words is not ENGLISH:
+        yield from (f"  {sentence}" for sentence in advice(words))
 
 
-def general() -> Iterator[str]:
+def advice(words: Language) -> Iterator[str]:
+    """Every kind of advice on every basis, and as the next step of a learner."""
+    for kind in KINDS:
+        for basis in SAID:
+            told = {"kind": kind, "basis": basis, "objective_name": "Ionen", "probability": 0.404}
+            yield advice_text(told, words)
+        if words.audience == "learner":
+            yield encouragement([], "", next_step([told], words), words)
+
+
+def general(words: Language) -> Iterator[str]:
     """The answer's sentence for every level, for every number of reasons, and for every cause of default features."""
     for probability in PROBABILITIES:
-        yield reasoning_of(probability, [])
+        yield reasoning_of(probability, [], "", words)
     for sign in (+1, -1):
         for count in range(1, 5):
             factors = [
-                Factor(reason, 0.5, sign * (2 - place / 10), reason) for place, reason in enumerate(REASONS[:count])
+                Factor(reason, 0.5, sign * (2 - place / 10), reason)
+                for place, reason in enumerate(REASONS[words.code][:count])
             ]
             for probability in (0.12, 0.45, 0.96):
-                yield reasoning_of(probability, factors)
-    yield reasoning_of(0.45, [Factor("ability", 0.5, 0.01, "not worth a word")])
+                yield reasoning_of(probability, factors, "", words)
+    yield reasoning_of(0.45, [Factor("ability", 0.5, 0.01, "not worth a word")], "", words)
     for degraded in (*SENTENCES.values(), "A caller's own words. Said twice!"):
-        yield reasoning_of(0.49, [], degraded)
+        yield reasoning_of(0.49, [], degraded, words)
+
+
+def encouragements(words: Language) -> Iterator[str]:
+    """A learner's sentence: for every step, for whatever goes well, and for every cause of default features."""
+    for feature in FEATURES:
+        yield encouragement([Factor(feature.name, 0.5, 1.0, feature.clause(0.5, True, words))], "", "", words)
+    for feature in FEATURES:
+        for value in (0.0, 1.0):
+            factors = [Factor(feature.name, value, -1.0, feature.clause(value, False, words))]
+            yield encouragement(factors, "", "", words)
+    yield encouragement([], "", "", words)
+    for degraded in (*SENTENCES.values(), "A caller's own words. Said twice!"):
+        yield encouragement([], degraded, "", words)
 
 
 if __name__ == "__main__":

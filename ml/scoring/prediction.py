@@ -70,6 +70,8 @@ class Factor:
         }
         if self.objectives:
             told["objectives"] = [each.to_dict() for each in self.objectives[:MOST_OBJECTIVES]]
+            if len(self.objectives) > MOST_OBJECTIVES:
+                told["objectives_in_all"] = len(self.objectives)
         return told
 
 

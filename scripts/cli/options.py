@@ -14,6 +14,7 @@ import click
 from ml.places import models_directory
 from ml.storage.levels_file import MOST_CAPACITY
 from ml.study.correctness import SETTINGS, VARIABLE, correct_setting
+from ml.wording.choice import AUDIENCES, LANGUAGES, language_named
 from scripts.cli.human_times import instant_ms
 from scripts.cli.request import in_utf8
 
@@ -140,6 +141,30 @@ def correct_from_option(decided: bool = True) -> Decorator:
         callback=_correct_from if decided else None,
         help=f"The lowest grade that is a correct answer. Default: ${VARIABLE}, else GOOD.",
     )
+
+
+def _language(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    code = None if given is None else language_named(given)
+    if given is not None and code is None:
+        raise click.BadParameter(f"{given!r} is no known language: {' or '.join(LANGUAGES)}.")
+    return code
+
+
+def words_options(command: Command) -> Command:
+    """--language and --audience: codes of ml.wording.choice, or None where the environment decides."""
+    audience = click.option(
+        "--audience",
+        type=click.Choice(AUDIENCES, case_sensitive=False),
+        help="Whom the sentences address. Default: $STRUGGLE_AUDIENCE, else teacher.",
+    )
+    language = click.option(
+        "--language",
+        metavar="|".join(LANGUAGES),
+        callback=_language,
+        help="The language of the sentences; de-AT or de_DE.UTF-8 is German too. Default: $STRUGGLE_LANGUAGE, else"
+        " English.",
+    )
+    return language(audience(command))
 
 
 def model_option(rules: bool = True) -> Decorator:

@@ -26,7 +26,7 @@ from scripts.cli.exits import (
     Usage,
     told,
 )
-from scripts.cli.options import Number, as_of_option, correct_from_option, model_option
+from scripts.cli.options import Number, as_of_option, correct_from_option, model_option, words_options
 from scripts.cli.request import TIMEOUT_S, Request
 
 MAX_FEATURES_BYTES = 1 << 20
@@ -72,6 +72,7 @@ def parse_request(argv: Sequence[str], version: str, called: str = "predict.py")
     request.env_file = options["env_file"]
     request.schema = options["schema"] or (None if request.demo else request.schema)
     request.model, request.correct_from = options["model"], options["correct_from"]
+    request.language, request.audience = options["language"], options["audience"]
     request.warning = warning_of_passwords([options["database_url"]])
     request.as_of_ms = options["as_of_ms"]
     if options["features"] is not None:
@@ -91,6 +92,7 @@ def _command(version: str) -> click.Command:
     @model_option()
     @correct_from_option(decided=False)
     @as_of_option("The moment of the prediction; nothing later is used.")
+    @words_options
     @click.option("--features", metavar="FILE|-", help="Predict from a JSON object of features; open no database.")
     @click.option(
         "--timeout",

@@ -11,7 +11,7 @@ from db.errors import DatabaseUnavailable, UnknownLearner
 from ml.answer import answer, failure
 from ml.deadline import within
 from ml.features.vector import FeatureVector
-from ml.places import setting
+from ml.places import AUDIENCE, LANGUAGE, setting
 from scripts.cli.exits import BUG, ending
 from scripts.cli.streams import place_of, say
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from db import StudyRows
     from db.url import Origin
+    from ml.language import Language
     from ml.model import StrugglePredictionModel
     from ml.study.history import Window
 
@@ -49,6 +50,7 @@ TIMEOUT_S = 4.0
 class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 
+    language, audience: those of the answer's sentences; None means the environment's, else English for a teacher.
     began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
     person should be told about the database that was read. on_demo: whether it is the demo because nobody named
     another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
@@ -65,6 +67,8 @@ class Request:
         self.schema = setting("STRUGGLE_SCHEMA")
         self.model: str | None = None
         self.correct_from: str | None = None
+        self.language: str | None = None
+        self.audience: str | None = None
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
         self.timeout_s = TIMEOUT_S
@@ -131,6 +135,28 @@ def sentence_of(code: str) -> str:
     from ml.study.degraded import SENTENCES
 
     return SENTENCES[code]
+
+
+def words_of(request: Request) -> Language | None:
+    """The language and the reader that the request names, else the environment; None is English for a teacher.
+
+    Where the environment names an unknown one, the request's warning says so.
+    """
+    language, audience = request.language or setting(LANGUAGE), request.audience or setting(AUDIENCE)
+    if not (language or audience):
+        return None
+    from ml.wording.choice import chosen  # what is stored, and most of what is shown, does without
+
+    words, doubt = chosen(language, audience)
+    request.warning = " ".join(filter(None, (request.warning, doubt)))
+    return words
+
+
+def in_words_of(words: Language, response: dict[str, object]) -> dict[str, object]:
+    """The answer in other words, which few callers ask for."""
+    from ml.wording.rewording import reworded
+
+    return reworded(response, words)
 
 
 def in_utf8(word: str) -> str:

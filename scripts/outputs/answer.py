@@ -11,7 +11,9 @@ from ml.scoring.indicators import MARKS
 from ml.scoring.prediction import DEGRADED_CONFIDENCE, MOST_OBJECTIVES
 from ml.study.degraded import SENTENCES
 from ml.study.scales import DEFAULT, PLATFORM
+from ml.wording.choice import AUDIENCES, LANGUAGES
 from scripts.outputs.parts import (
+    COUNT,
     INSTANT,
     NUMBER,
     SHARE,
@@ -46,7 +48,7 @@ _FACTOR = record(
         "value": described(or_null(SHARE), "Null where the feature has no data."),
         "contribution": described(NUMBER, "In logits; positive where the feature raises the risk."),
         "points": described(NUMBER, "Its share of the probability minus the base; these sum to exactly that."),
-        "text": described(TEXT, "The same as an English clause."),
+        "text": described(TEXT, "The same as a clause in the answer's language, for its reader."),
         "objectives": described(
             list_of(
                 record(
@@ -59,8 +61,10 @@ _FACTOR = record(
             ),
             f"The prerequisites behind it that are not mastered, at most {MOST_OBJECTIVES}, the least mastered first.",
         ),
+        "objectives_in_all": described(COUNT, "How many they are, where more than are listed."),
+        "stored_text": described(TEXT, "The clause in English for a teacher, which is stored; only beside another."),
     },
-    optional=("objectives",),
+    optional=("objectives", "objectives_in_all", "stored_text"),
 )
 _COLUMNS: Schema = {"type": "object", "additionalProperties": True}
 _ROW = record(
@@ -83,7 +87,7 @@ _ADVICE = record(
             one_of(("learned", "stated", "mixed")),
             "Whether the difference was learned from outcomes, or stated by the platform or its rules.",
         ),
-        "text": described(TEXT, "The same as an English sentence."),
+        "text": described(TEXT, "The same as a sentence in the answer's language, for its reader."),
         "rows": described(list_of(_ROW), "The change as rows; the database that holds them predicts the probability."),
     }
 )
@@ -117,6 +121,8 @@ _FEATURES = record(
 
 PROPERTIES: dict[str, Schema] = {
     "schema_version": described({"const": SCHEMA_VERSION}, "Raised when a field goes or changes its meaning."),
+    "language": described(one_of(LANGUAGES), "Of the sentences; what is stored is always English."),
+    "audience": described(one_of(AUDIENCES), "Whom the sentences address."),
     "user_id": TEXT,
     "objective_id": TEXT,
     "as_of": described(INSTANT, "The moment of the prediction, which sees nothing later."),
@@ -125,7 +131,9 @@ PROPERTIES: dict[str, Schema] = {
     "risk_level": described(RISK_LEVEL, "By the levels."),
     "levels": described(LEVELS, "The thresholds of this deployment."),
     "interval": described({**list_of(SHARE), "minItems": 2, "maxItems": 2}, "The probability's lower and upper bound."),
-    "reasoning": described(TEXT, "One English sentence with the strongest reasons."),
+    "reasoning": described(
+        TEXT, "One sentence: for a teacher the strongest reasons, for a learner what goes well and one next step."
+    ),
     "factors": described(
         list_of(_FACTOR), "The strongest first; with the intercept they sum to the probability's logit."
     ),

@@ -77,6 +77,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "2.1.0": "cdeefc320f4920be828bc7b49f4f92d2db66347e7b7340070d1f0f8380f39a87",
         "2.2.0": "8ebacbe4317d4fec0616ab4e318257e5e8ee1a85c386e585619160aafd1e61a8",
         "2.3.0": "77b8c77864553078778798c8087b4bb183c0996a33a12ad2205a839a8ad5a7ff",
+        "2.4.0": "c4318a7e90ed5798f847bb6f78571a3d50684fdd3cf1fbdf64e7979cfe4428fb",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",

@@ -58,6 +58,14 @@ export interface Answer {
    * Raised when a field goes or changes its meaning.
    */
   schema_version: 2;
+  /**
+   * Of the sentences; what is stored is always English.
+   */
+  language: 'en' | 'de';
+  /**
+   * Whom the sentences address.
+   */
+  audience: 'teacher' | 'learner';
   user_id: string;
   objective_id: string;
   /**
@@ -105,7 +113,7 @@ export interface Answer {
    */
   interval: [number, number];
   /**
-   * One English sentence with the strongest reasons.
+   * One sentence: for a teacher the strongest reasons, for a learner what goes well and one next step.
    */
   reasoning: string;
   /**
@@ -187,13 +195,21 @@ export interface Factor {
    */
   points: number;
   /**
-   * The same as an English clause.
+   * The same as a clause in the answer's language, for its reader.
    */
   text: string;
   /**
    * The prerequisites behind it that are not mastered, at most 20, the least mastered first.
    */
   objectives?: NamedObjective[];
+  /**
+   * How many they are, where more than are listed.
+   */
+  objectives_in_all?: number;
+  /**
+   * The clause in English for a teacher, which is stored; only beside another.
+   */
+  stored_text?: string;
 }
 export interface NamedObjective {
   id: string;
@@ -229,7 +245,7 @@ export interface Advice {
    */
   basis: 'learned' | 'stated' | 'mixed';
   /**
-   * The same as an English sentence.
+   * The same as a sentence in the answer's language, for its reader.
    */
   text: string;
   /**

@@ -1,0 +1,1 @@
+"""The catalogues of ml/wording as Python's own tables; `python -m tests.catalogues` writes them."""

@@ -1,0 +1,83 @@
+"""The same answer in other words: in another language, or for the learner whom it is about.
+
+An answer is made in English for a teacher, which is what is stored, and it holds all that its words are made of: the
+features' values and contributions. So other words are another rendering of the same object, and a prediction in English
+pays nothing for them.
+"""
+
+from __future__ import annotations
+
+from ml.features.vector import FEATURES
+from ml.language import ENGLISH
+from ml.scoring.prediction import Factor, reasoning_of
+from ml.study.objective_names import Unmastered
+from ml.wording.learner import STEP_OF_ADVICE, encouragement
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from ml.language import Language
+
+_BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def reworded(answer: Mapping[str, Any], language: Language) -> dict[str, object]:
+    """The answer in the words of a language, for its reader.
+
+    Args:
+        answer: As ml.answer.answer makes it.
+        language: ml.wording.choice has them.
+
+    Returns:
+        A new object. `reasoning`, `degraded` and each `text` of factors and advice are in the language; a factor's
+        `stored_text` is what `text` was, and `indicators` and `features` are unchanged, since they are made to be
+        stored.
+    """
+    if language is ENGLISH:
+        return dict(answer)
+    degraded = answer["degraded"]
+    factors = [_reworded(factor, language) for factor in answer["factors"]]
+    parts = [Factor(each["feature"], each["value"], each["contribution"], each["text"]) for each in factors]
+    if language.audience == "learner":
+        reasoning = encouragement(parts, degraded, next_step(answer["advice"], language), language)
+    else:
+        reasoning = reasoning_of(answer["probability"], parts, degraded, language, answer["risk_level"])
+    return {
+        **answer,
+        "language": language.code,
+        "audience": language.audience,
+        "reasoning": reasoning,
+        "factors": factors,
+        "advice": [{**each, "text": advice_text(each, language)} for each in answer["advice"]],
+        "degraded": str(language.messages.get(f"degraded_{answer['degraded_code']}", degraded)),
+    }
+
+
+def _reworded(factor: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    feature, value, raises = _BY_NAME[factor["feature"]], factor["value"], factor["contribution"] > 0
+    named = [Unmastered(each["id"], each["name"], each["mastery"]) for each in factor.get("objectives", ())]
+    if value is None:
+        text = feature.absence(language)
+    elif raises and named:
+        unlisted = factor.get("objectives_in_all", len(named)) - len(named)
+        text = feature.clause_naming(value, named + named[-1:] * unlisted, language)
+    else:
+        text = feature.clause(value, raises, language)
+    return {**factor, "text": text, "stored_text": factor["text"]}
+
+
+def advice_text(advice: Mapping[str, Any], language: Language) -> str:
+    """One advice of an answer as a sentence."""
+    did = language.say(f"advice_did_{advice['kind']}", name=str(advice["objective_name"]))
+    return language.say(
+        f"advice_said_{advice['basis']}", did=did, probability=language.probability(advice["probability"])
+    )
+
+
+def next_step(advice: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """The first advice as a step; empty without any."""
+    for first in advice:
+        return language.say(STEP_OF_ADVICE[first["kind"]], name=str(first["objective_name"]))
+    return ""
