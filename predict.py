@@ -25,7 +25,7 @@ from ml.json_text import dumps
 from ml.model import StrugglePredictionModel, load
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
-from scripts.cli.exits import DONE, INPUT_OUTPUT
+from scripts.cli.exits import DONE, INPUT_OUTPUT, Usage
 from scripts.cli.request import (
     Request,
     failed,
@@ -46,6 +46,7 @@ __version__ = "1.0.0"
 
 def predict(request: Request, model: StrugglePredictionModel) -> dict[str, object]:
     """The whole way: ids -> rows -> StudyHistory -> FeatureVector -> Prediction -> one JSON object."""
+    wished = None if request.what_if is None else request.what_if()
     model.difficulty_at(request.as_of_ms)  # opened at once: what must not be used is refused whatever the database does
     with opened(request) as records:
         request.remark, request.on_demo = records.origin.told(records.label), records.origin.is_demo_by_default
@@ -57,6 +58,12 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
         request.remark = f"default features: {features.degraded}"
     prediction = model.predict(features)
     occasion = occasion_of(history.past, history.objective)
+    if wished is not None and estimates is not None:
+        from scripts.cli.what_if import answer_after  # for people who try something; the route does not
+
+        return answer_after(
+            (request.user_id, request.objective_id), wished, model, history, estimates, features, rows.missing_sources
+        )
     advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
     return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion, advice)
 
@@ -84,7 +91,7 @@ def respond_in_english(model: StrugglePredictionModel, request: Request) -> dict
         response = request.within(left_s, lambda: way(request, model))
     except (database.UnknownLearner, database.UnknownObjective, database.RequiredTableAbsent) as error:
         raise type(error)(f"{error} {request.remark}." if request.on_demo else str(error)) from None
-    except (database.DatabaseConfiguration, errors.PredictorError):
+    except (database.DatabaseConfiguration, errors.PredictorError, Usage):
         raise
     except database.DatabaseUnavailable as error:
         return predict_by_default(request, model, error.code, str(error))

@@ -46,6 +46,16 @@ def features_after(faced: Faced, changes: Sequence[Change], roughly: bool = Fals
     roughly: leave out of account that a full window loses its first rows to new ones. Otherwise it is replayed, which
     takes as long as to estimate it in the first place.
     """
+    return _after(faced, changes, roughly).features
+
+
+def faced_after(faced: Faced, changes: Sequence[Change]) -> Faced:
+    """The learner as a prediction would see them once the database holds the rows of all these changes."""
+    return _after(faced, changes, whole=True)
+
+
+def _after(faced: Faced, changes: Sequence[Change], roughly: bool = False, whole: bool = False) -> Faced:
+    """whole: whether the history has all the rows, also where no feature that is computed anew looks at them."""
     history, past = faced.history, faced.history.past
     answers, scores = dated(changes, past.as_of_ms)
     mastered = {change.mastered for change in changes if change.mastered is not None}
@@ -56,7 +66,7 @@ def features_after(faced: Faced, changes: Sequence[Change], roughly: bool = Fals
     prerequisites = history.prerequisites
     if mastered:
         prerequisites = tuple([_mastered(row) if row.objective_id in mastered else row for row in prerequisites])
-        if _level_rests_on_masteries(faced):
+        if whole or answers or scores or _level_rests_on_masteries(faced):
             replaced["masteries"] = [
                 Mastered(row.objective_id, row.course_id, None, None) if row.objective_id in mastered else row
                 for row in past.masteries
@@ -64,8 +74,9 @@ def features_after(faced: Faced, changes: Sequence[Change], roughly: bool = Fals
     if answers or scores:
         replaced.update(reviews=[*past.reviews, *answers], validations=[*past.validations, *scores])
         changed = history.but(past.but(**replaced), prerequisites)
-        return features_of(changed, _estimates_after(faced, changed, answers, scores, roughly))
-    changed = history.but(past.but(**replaced) if "masteries" in replaced else past, prerequisites)
+        estimates = _estimates_after(faced, changed, answers, scores, roughly)
+        return Faced(changed, estimates, features_of(changed, estimates), faced.table)
+    changed = history.but(past.but(**replaced) if whole or "masteries" in replaced else past, prerequisites)
     known: dict[str, float | None] = {}
     if mastered:
         summary = changed.past.once(LearnerSummary)
@@ -77,7 +88,7 @@ def features_after(faced: Faced, changes: Sequence[Change], roughly: bool = Fals
             known["complexity_mismatch"] = platform.complexity_mismatch(changed, topic, faced.estimates)
     if missions is not None:
         known["workload_level"] = context.workload_level(past.but(missions=missions))
-    return faced.features.joined_by(known)
+    return Faced(changed, faced.estimates, faced.features.joined_by(known), faced.table)
 
 
 def _level_rests_on_masteries(faced: Faced) -> bool:

@@ -45,7 +45,7 @@ KINDS = (MASTER_PREREQUISITE, REVIEW_NOW, NEXT_THREE_RIGHT, LIGHTER_DAY)
 
 MOST_PREREQUISITES = 20
 """At most so many prerequisites of one objective are looked at, the least mastered first."""
-JUST_BEFORE_MS = 100
+JUST_BEFORE_MS = 300
 """New rows lie within so many milliseconds before as_of, where no other row may be: their order must be certain."""
 
 

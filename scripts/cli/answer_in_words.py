@@ -53,10 +53,14 @@ def _lines(answer: Mapping[str, Any], width: int, bar: str) -> Iterator[str]:
         f"{answer['risk_level']} risk of struggling: {percentage(answer['probability'])}"
         f" (between {percentage(low)} and {percentage(high)}; confidence {percentage(answer['confidence'])})"
     )
+    if "what_if" in answer:
+        before = answer["what_if"]["before"]
+        yield f"Before the changes to try: {before['risk_level']} risk, {percentage(before['probability'])}"
     if answer["degraded"]:
         yield ""
         yield from wrap(answer["reasoning"], width)
     yield from _factors(answer, width, bar)
+    yield from _advice(answer["advice"], width)
     if answer["missing_sources"]:
         yield ""
         yield from wrap(
@@ -92,6 +96,15 @@ def _factors(answer: Mapping[str, Any], width: int, bar: str) -> Iterator[str]:
         absent = [factor for factor in answer["factors"] if factor["value"] is None]
         have = "feature has" if without == 1 else "features have"
         yield f"  {_points(absent)} {without} {have} no data (--json names them)"
+
+
+def _advice(advice: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
+    if not advice:
+        return
+    yield ""
+    yield "What would help:"
+    for each in advice:
+        yield from wrap(each["text"], width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _points(factors: Sequence[Mapping[str, Any]]) -> str:

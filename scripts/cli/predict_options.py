@@ -28,6 +28,7 @@ from scripts.cli.exits import (
 )
 from scripts.cli.options import Number, as_of_option, correct_from_option, model_option, words_options
 from scripts.cli.request import TIMEOUT_S, Request
+from scripts.cli.what_if import read_what_if
 
 MAX_FEATURES_BYTES = 1 << 20
 
@@ -77,6 +78,10 @@ def parse_request(argv: Sequence[str], version: str, called: str = "predict.py")
     request.as_of_ms = options["as_of_ms"]
     if options["features"] is not None:
         request.given_features = partial(_read_features, options["features"])  # read later, under the deadline
+    if options["what_if"] is not None:
+        if options["features"] is not None:
+            raise Usage("--what-if and --features exclude each other: without records there is nothing to change")
+        request.what_if = partial(read_what_if, options["what_if"])
     request.timeout_s = options["timeout"]
     request.strict, request.doctor = options["strict"], options["doctor"]
     request.pretty = options["pretty"] or request.doctor  # people read the doctor
@@ -94,6 +99,7 @@ def _command(version: str) -> click.Command:
     @as_of_option("The moment of the prediction; nothing later is used.")
     @words_options
     @click.option("--features", metavar="FILE|-", help="Predict from a JSON object of features; open no database.")
+    @click.option("--what-if", metavar="FILE|-", help="Predict as if changes in a JSON object had been made.")
     @click.option(
         "--timeout",
         type=Number(0.05, 3600),

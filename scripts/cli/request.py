@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ml.language import Language
     from ml.model import StrugglePredictionModel
     from ml.study.history import Window
+    from scripts.cli.what_if import WhatIf
 
     class Records(Protocol):
         """An open database from which one prediction is made; db.client.Client is one."""
@@ -71,6 +72,7 @@ class Request:
         self.audience: str | None = None
         self.as_of_ms: int | None = None
         self.given_features: Callable[[], Mapping[str, object]] | None = None
+        self.what_if: Callable[[], WhatIf] | None = None
         self.timeout_s = TIMEOUT_S
         self.began = time.monotonic() if began is None else began
         self.strict = False

@@ -162,6 +162,22 @@ PROPERTIES: dict[str, Schema] = {
     "features": described(_FEATURES, "What the model judged; a stored prediction keeps it as it is."),
 }
 
+_TRIED = record(
+    {
+        "changes": list_of(record({"kind": one_of(KINDS), "objective_id": or_null(TEXT)})),
+        "rows": described(list_of(_ROW), "The changes as rows, as in advice."),
+        "features": described(
+            {"type": "object", "additionalProperties": or_null(SHARE)},
+            "The values that were put in the features' place.",
+        ),
+        "before": described(
+            record({name: PROPERTIES[name] for name in ("probability", "confidence", "risk_level", "interval")}),
+            "What the answer says without these changes.",
+        ),
+    }
+)
+PROPERTIES["what_if"] = described(_TRIED, "Only with --what-if: what was changed, and what the answer was before.")
+
 _EMPTY: Schema = {"const": ""}
 _SAID: Schema = {"type": "string", "minLength": 1}
 
@@ -181,4 +197,4 @@ _RULES_OF_DEGRADED = [
     where({"degraded": _EMPTY}, {"degraded_code": _EMPTY}),
 ]
 
-ANSWER: Schema = {**record(PROPERTIES), "allOf": [*_RULES_OF_LEVELS, *_RULES_OF_DEGRADED]}
+ANSWER: Schema = {**record(PROPERTIES, optional=("what_if",)), "allOf": [*_RULES_OF_LEVELS, *_RULES_OF_DEGRADED]}

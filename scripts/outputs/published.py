@@ -28,6 +28,7 @@ from scripts.outputs.parts import Schema
 from scripts.outputs.retention_summary import RETENTION_SUMMARY
 from scripts.outputs.structure_summary import STRUCTURE_SUMMARY
 from scripts.outputs.trial_report import TRIAL_REPORT
+from scripts.outputs.what_if import WHAT_IF
 from scripts.outputs.worker_lines import WORKER_ANSWER, WORKER_FAILURE, WORKER_HELLO, WORKER_REQUEST
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,6 +51,7 @@ BODIES: dict[str, Schema] = {
     "retention-summary": RETENTION_SUMMARY,
     "levels": LEVELS_JSON,
     "cohort-report": COHORT_REPORT,
+    "what-if": WHAT_IF,
 }
 TITLES = {
     "answer": "A prediction, as predict.py prints it",
@@ -69,6 +71,7 @@ TITLES = {
     "retention-summary": "What retention.py --json prints",
     "levels": "levels.json beside the model",
     "cohort-report": "What cohort_report.py --json prints",
+    "what-if": "What predict.py --what-if reads",
 }
 VERSIONS: dict[str, dict[str, str]] = {
     "answer": {
@@ -78,6 +81,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "2.2.0": "8ebacbe4317d4fec0616ab4e318257e5e8ee1a85c386e585619160aafd1e61a8",
         "2.3.0": "77b8c77864553078778798c8087b4bb183c0996a33a12ad2205a839a8ad5a7ff",
         "2.4.0": "c4318a7e90ed5798f847bb6f78571a3d50684fdd3cf1fbdf64e7979cfe4428fb",
+        "2.5.0": "fdec347ad46ba5ad493668fec856dd1ffa98a862ca89c0fc134b9e44c10c44db",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
@@ -114,6 +118,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.1.0": "79d3f77dc3770dcace97138b6af00f7d562e76a2eb8c38b30735c7a04d3dee81",
     },
     "retention-summary": {"1.0.0": "173fc3dc389feda6f7a26942e8fbc02f98113442d97575296813afbc9398639b"},
+    "what-if": {"1.0.0": "3941b707895137f9a8d6a1200c0ebc5e661249420690660e7098916c9da84bd9"},
     "levels": {
         "1.0.0": "8848e0b56697163dbb7d42eb6c13ae99b9f553974b5809f40e2478d837908476",
     },

@@ -23,7 +23,7 @@ import db
 from db.client import Client
 from db.tables.models import MODELS
 from db.writing.open import Writer, open_writer
-from ml.advice.changed import Faced, features_after
+from ml.advice.changed import Faced, faced_after, features_after
 from ml.advice.changes import MASTER_PREREQUISITE, Change, possible_changes, rows_of
 from ml.extractor import StruggleFeatureExtractor
 from ml.instants import parse_iso
@@ -275,6 +275,33 @@ class Trial:
                     f"{each.learner}: {change.kind} of {change.objective_id} is proposed once it is done"
                 )
             take_back(self.url, back)
+        if len(changes) > 1:
+            self.examine_together(client, each, before, changes)
+
+    def examine_together(
+        self,
+        client: Client,
+        each: Subject,
+        before: Sequence[tuple[StrugglePredictionModel, Faced]],
+        changes: Sequence[Change],
+    ) -> None:
+        """Tries all changes at once, and whether the advice after them is that of the changed database."""
+        self.kinds["all at once"] += 1
+        stated = [faced_after(faced, changes) for _, faced in before]
+        back = write_rows(self.url, rows_of(changes, each.learner, each.as_of_ms))
+        for expected, (model, faced) in zip(stated, self.faced(client, each), strict=True):
+            apart = abs(model.probability(faced.features) - model.probability(expected.features))
+            self.furthest = max(self.furthest, apart)
+            same = _advice(model, faced) == _advice(model, expected)
+            if not (apart <= EXACT and same):
+                told = f"{apart:g}" if same else "other advice"
+                self.faults.append(f"{each.learner}, all changes, {model.model_version}: {told}")
+        take_back(self.url, back)
+
+
+def _advice(model: StrugglePredictionModel, faced: Faced) -> list[dict[str, object]]:
+    prediction = model.predict(faced.features)
+    return [each.to_dict() for each in model.advise(prediction, faced.history, faced.estimates, faced.features)]
 
 
 def _still_there(change: Change, proposed: Sequence[Change]) -> bool:

@@ -37,6 +37,7 @@ PREDICT_IMPORTS = {
     "scripts.cli.request",
     "scripts.cli.starting",
     "scripts.cli.streams",
+    "scripts.cli.what_if",
     "sys",
     "time",
 }

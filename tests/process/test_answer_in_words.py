@@ -185,3 +185,19 @@ def test_an_answer_with_nothing_to_show_for_it_has_no_bars(answer: dict[str, Any
         shown = in_words({**answer, "factors": factors, "features": features}, 80)
         assert "█" not in shown
         assert "raises" not in shown
+
+
+def test_what_would_help_stands_in_sentences_and_only_where_something_would(answer: dict[str, Any]) -> None:
+    shown = in_words(answer, WIDEST).replace("\n    ", " ")
+    _, *sentences = shown[shown.index("What would help:") :].split("\n\n")[0].splitlines()
+    assert [line.strip() for line in sentences] == [each["text"] for each in answer["advice"]]
+    assert len(sentences) == 3
+    assert "What would help" not in in_words({**answer, "advice": []}, WIDEST)
+
+
+def test_what_was_tried_stands_beside_what_is(tmp_path: Path) -> None:
+    what_if = tmp_path / "what-if.json"
+    what_if.write_text('{"changes": [{"kind": "master_prerequisite"}]}')
+    shown = words_of("--demo", "--what-if", str(what_if), LEARNER, OBJECTIVE)
+    assert "MEDIUM risk of struggling: 57 %" in shown
+    assert "Before the changes to try: HIGH risk, 95 %" in shown

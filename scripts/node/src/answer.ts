@@ -179,6 +179,69 @@ export interface Answer {
    */
   indicators: Indicator[];
   features: Features;
+  /**
+   * Only with --what-if: what was changed, and what the answer was before.
+   */
+  what_if?: {
+    changes: {
+      kind: 'master_prerequisite' | 'review_now' | 'next_three_right' | 'lighter_day';
+      objective_id: string | null;
+    }[];
+    /**
+     * The changes as rows, as in advice.
+     */
+    rows: {
+      table: string;
+      /**
+       * The columns of a row to insert, by the app's names.
+       */
+      insert?: {
+        [k: string]: unknown;
+      };
+      /**
+       * The row to change.
+       */
+      where?: {
+        id: string;
+      };
+      /**
+       * The columns to set in that row.
+       */
+      set?: {
+        [k: string]: unknown;
+      };
+    }[];
+    /**
+     * The values that were put in the features' place.
+     */
+    features: {
+      [k: string]: number | null;
+    };
+    /**
+     * What the answer says without these changes.
+     */
+    before: {
+      /**
+       * The probability that the learner will struggle with the objective.
+       */
+      probability: number;
+      /**
+       * How much the probability can be relied upon.
+       */
+      confidence: number;
+      /**
+       * By the levels.
+       */
+      risk_level: 'LOW' | 'MEDIUM' | 'HIGH';
+      /**
+       * The probability's lower and upper bound.
+       *
+       * @minItems 2
+       * @maxItems 2
+       */
+      interval: [number, number];
+    };
+  };
 }
 export interface Factor {
   feature: FeatureName;
