@@ -52,11 +52,11 @@ class Request:
     """One call: the two ids verbatim, and the options. as_of_ms None means the database client's now.
 
     language, audience: those of the answer's sentences; None means the environment's, else English for a teacher.
-    began: when the deadline's seconds started to count, on time.monotonic's clock; None means now. remark: what a
-    person should be told about the database that was read. on_demo: whether it is the demo because nobody named
-    another. warning: what a person should be told about the arguments. say: tells a person one sentence. records: the
-    open database of a process that answers many requests; None opens one for this request. within: does the work, and
-    keeps the deadline.
+    what_if: what is to be supposed before the prediction. began: when the deadline's seconds started to count, on
+    time.monotonic's clock; None means now. remark: what a person should be told about the database that was read.
+    on_demo: whether it is the demo because nobody named another. warning: what a person should be told about the
+    arguments. say: tells a person one sentence. records: the open database of a process that answers many requests;
+    None opens one for this request. within: does the work, and keeps the deadline.
     """
 
     def __init__(self, user_id: str, objective_id: str, began: float | None = None) -> None:
