@@ -12,15 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import db
-from db import Batch, ObjectiveRows, Opened, Template
+from db import Batch, Opened, Template
 from db.client import Client
 from ml.errors import ModelRefused
-from ml.features.build import features_facing
+from ml.features.build import studied
 from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel, load
 from ml.study.correctness import GOOD
 from ml.study.degraded import SENTENCES
-from ml.study.history import WINDOW, LearnerHistory
+from ml.study.estimates import LearnerEstimates
+from ml.study.history import WINDOW, LearnerHistory, StudyHistory
 from ml.study.occasion import Occasion, occasion_of
 from ml.study.scales import PLATFORM, Levels
 from ml.study.upcoming import MOST_OBJECTIVES, Plans, own_and_met, upcoming
@@ -67,8 +68,8 @@ class Outlook(NamedTuple):
     """What one learner has ahead: the features and the occasion of each objective, in the order of upcoming().
 
     unknown: for each objective, the enum values in its rows that the app does not define, as (column, value). tracked:
-    False for a learner who has switched performance tracking off; nothing is predicted then. past, faced: the history
-    and the objectives' rows from which the features were made.
+    False for a learner who has switched performance tracking off; nothing is predicted then. faced, estimates: each
+    objective with the learner's history, and what both were estimated to be, None where that failed.
     """
 
     learner_id: str
@@ -78,7 +79,8 @@ class Outlook(NamedTuple):
     unknown: list[tuple[tuple[str, str], ...]]
     tracked: bool = True
     past: LearnerHistory | None = None
-    faced: Sequence[ObjectiveRows] = ()
+    faced: Sequence[StudyHistory] = ()
+    estimates: LearnerEstimates | None = None
 
 
 class Tally:
@@ -161,8 +163,9 @@ class BatchReader:
                 facing = [objectives[each] for each in known]
                 unknown = [(*rows.unknown_values, *each.unknown_values) for each in facing]
                 occasions = [occasion_of(past, each.objective) for each in facing]
-                features = self._features(past, facing, tally)
-                yield Outlook(past.learner.id, known, features, occasions, unknown, True, past, facing)
+                faced = [StudyHistory(past, each) for each in facing]
+                estimates, features = self._studied(past, faced, tally)
+                yield Outlook(past.learner.id, known, features, occasions, unknown, True, past, faced, estimates)
 
     def ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
         """The ids of the objectives that each learner has ahead."""
@@ -179,17 +182,19 @@ class BatchReader:
             found.append(list(ids))
         return found
 
-    def _features(self, past: LearnerHistory, objectives: Sequence[ObjectiveRows], tally: Tally) -> list[FeatureVector]:
-        """The features, or default features where extraction fails, as in predict.py."""
+    def _studied(
+        self, past: LearnerHistory, faced: Sequence[StudyHistory], tally: Tally
+    ) -> tuple[LearnerEstimates | None, list[FeatureVector]]:
+        """The estimates and the features, or default features where extraction fails, as in predict.py."""
         try:
-            return features_facing(past, objectives, self.model.difficulty_at(past.as_of_ms))
+            return studied(faced, self.model.difficulty_at(past.as_of_ms))
         except ModelRefused:
             raise
         except Exception as error:  # one learner's rows must not end the whole batch
             why = f"features cannot be extracted ({place_of(error)})"
             tally.failures.append(f"{past.learner.id}: {why}")
             degraded = SENTENCES["extraction_failed"]
-            return [FeatureVector.of({}, past.as_of_ms, degraded) for _ in objectives]
+            return None, [FeatureVector.of({}, past.as_of_ms, degraded) for _ in faced]
 
 
 def _of_course(opened: Opened, course_ids: Sequence[str]) -> Conversation[list[tuple[str, str]]]:

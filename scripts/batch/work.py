@@ -80,8 +80,8 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
         if wanted.lines == "full":
             lines += (
-                json.dumps(_answer(one, with_unknown(missing, unknown)), allow_nan=False) + "\n"
-                for one, unknown in zip(mine, each.unknown)
+                json.dumps(_answer(reader.model, each, place, one, missing), allow_nan=False) + "\n"
+                for place, one in enumerate(mine)
             )
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
     untracked = [each.learner_id for each in page if not each.tracked]
@@ -95,9 +95,13 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
     return lines
 
 
-def _answer(made: Made, missing: Sequence[str]) -> dict[str, object]:
-    occasion = made.occasion
-    return answer(occasion.learner_id, occasion.objective_id, made.features, made.prediction, missing, occasion)
+def _answer(
+    model: StrugglePredictionModel, judged: Outlook, place: int, made: Made, missing: tuple[str, ...]
+) -> dict[str, object]:
+    """predict.py's whole answer to the learner's objective at that place."""
+    occasion, absent = made.occasion, with_unknown(missing, judged.unknown[place])
+    advice = model.advise(made.prediction, judged.faced[place], judged.estimates, made.features, absent)
+    return answer(occasion.learner_id, occasion.objective_id, made.features, made.prediction, absent, occasion, advice)
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:

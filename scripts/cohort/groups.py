@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scripts.cohort.words import Names
-from scripts.cohort.work import Ahead, LearnerView
-
-OBJECTIVES_OF_A_LEARNER = 3
+from scripts.cohort.work import ADVISED, Ahead, LearnerView
 
 
 def named(learner_id: str, names: Names) -> dict[str, str]:
@@ -25,9 +23,8 @@ def first(views: Sequence[LearnerView], names: Names) -> list[dict[str, Any]]:
     """The learners by their likeliest struggle, the highest first; each with the objectives likeliest to be one."""
     found = []
     for view in views:
-        judged = sorted((each for each in view.ahead), key=lambda each: (bool(each.degraded), -each.probability))
-        if judged:
-            found.append((view.learner_id, judged))
+        if view.ahead:
+            found.append((view.learner_id, view.ahead))
     found.sort(key=lambda each: (bool(each[1][0].degraded), -each[1][0].probability, -_expected(each[1]), each[0]))
     return [
         {
@@ -37,7 +34,7 @@ def first(views: Sequence[LearnerView], names: Names) -> list[dict[str, Any]]:
             "risk_level": judged[0].risk_level,
             "predictions": len(judged),
             "struggles_expected": _expected(judged),
-            "objectives": [_objective(each, names) for each in judged[:OBJECTIVES_OF_A_LEARNER]],
+            "objectives": [_objective(each, names) for each in judged[:ADVISED]],
         }
         for place, (learner_id, judged) in enumerate(found, 1)
     ]
@@ -55,6 +52,7 @@ def _objective(each: Ahead, names: Names) -> dict[str, Any]:
         "confidence": each.confidence,
         "risk_level": each.risk_level,
         "reasoning": each.reasoning,
+        "advice": list(each.advice),
         "lacking": list(each.lacking),
         "degraded": each.degraded,
     }

@@ -37,7 +37,7 @@ def page(report: Mapping[str, Any]) -> str:
         signs=report["signs"],
         rows=ROWS,
         causes=CAUSES,
-        shares=list(_shares(report["predictions"])),
+        shares=list(_shares(report)),
     )
 
 
@@ -68,7 +68,9 @@ def _tells(weeks: Iterable[Mapping[str, Any]]) -> bool:
     return any(week["struggled"] is not None for week in weeks)
 
 
-def _shares(predictions: Mapping[str, int]) -> Iterator[tuple[str, int, str]]:
-    """Level, how many predictions have it, and which share that is."""
-    for level in ("HIGH", "MEDIUM", "LOW"):
-        yield level, predictions[level], percent(predictions[level] / max(predictions["made"], 1))
+def _shares(report: Mapping[str, Any]) -> Iterator[tuple[str, str, int, str]]:
+    """Level, from when on it is told, how many predictions have it, and which share that is."""
+    predictions, medium, high = report["predictions"], report["levels"]["medium_from"], report["levels"]["high_from"]
+    bounds = {"HIGH": f"from {percent(high)}", "MEDIUM": f"from {percent(medium)}", "LOW": f"below {percent(medium)}"}
+    for level, told in bounds.items():
+        yield level, told, predictions[level], percent(predictions[level] / max(predictions["made"], 1))

@@ -66,7 +66,7 @@ def run(options: CohortOptions) -> dict[str, Any]:
         names = _names(client, views, found, whom, options.names)
     objectives, objectives_withheld = groups.objectives(views if enough else (), names, options.minimum)
     lacked, lacked_withheld = groups.prerequisites(views if enough else (), names, options.minimum)
-    levels = [each.risk_level for view in views for each in view.ahead]
+    told = [each.risk_level for view in views for each in view.ahead]
     return {
         "status": OK if enough else TOO_FEW,
         "as_of": iso(as_of_ms),
@@ -76,6 +76,7 @@ def run(options: CohortOptions) -> dict[str, Any]:
         "minimum": options.minimum,
         "model_version": model.model_version,
         "source": model.source,
+        "levels": model.levels.to_dict(),
         "courses": [{"course_id": key, "name": names.courses.get(key)} for key in sorted(whom.courses)],
         "learners": {
             "reported": len(views),
@@ -84,8 +85,8 @@ def run(options: CohortOptions) -> dict[str, Any]:
             "nothing_ahead": sum(not view.ahead for view in views),
         },
         "predictions": {
-            "made": len(levels),
-            **{level: levels.count(level) for level in ("HIGH", "MEDIUM", "LOW")},
+            "made": len(told),
+            **{level: told.count(level) for level in ("HIGH", "MEDIUM", "LOW")},
             "degraded": tally.counts["degraded"] or sum(bool(each.degraded) for view in views for each in view.ahead),
         },
         "first": groups.first(views, names),

@@ -11,7 +11,7 @@ from scripts.cohort.words import on_one_line
 
 COLUMNS = (
     *("rank", "user_id", "name", "objective_id", "objective", "probability", "low", "high", "confidence"),
-    *("risk_level", "reasoning"),
+    *("risk_level", "reasoning", "advice"),
 )
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}")
 _MORE_FORMULAS = ("\N{FULLWIDTH HYPHEN-MINUS}", "\N{FULLWIDTH COMMERCIAL AT}")
@@ -28,7 +28,8 @@ def table(report: Mapping[str, Any]) -> str:
     for learner in report["first"]:
         for each in learner["objectives"]:
             low, high = each["interval"]
-            cells = {**learner, **each, "low": low, "high": high}
+            advice = " ".join(found["text"] for found in each["advice"])
+            cells = {**learner, **each, "low": low, "high": high, "advice": advice}
             writer.writerow([_cell(cells.get(column)) for column in COLUMNS])
     return text.getvalue()
 

@@ -35,6 +35,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         top = entry["objectives"][0]
         who = printable(entry["user_id"]) + (f" ({entry['name']})" if "name" in entry else "")
         yield f"{entry['rank']:>3}. {who}: {top['objective'] or printable(top['objective_id'])}. {top['reasoning']}"
+        yield from (f"     {each['text']}" for each in top["advice"][:1])
     if len(report["first"]) > SHOWN:
         yield f"     and {counted(len(report['first']) - SHOWN, 'more learner')}"
     yield from _signs(report["signs"])

@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from db import with_unknown
 from ml.evaluation.expected_answers import ExpectedAnswer, expected_answers
 from ml.scoring.prediction import Prediction
-from ml.study.history import LearnerHistory, StudyHistory
+from ml.study.history import LearnerHistory
 from ml.study.scales import MASTERED_FROM
 from ml.study.summary import LearnerSummary, prerequisite_mastery
 from ml.study.upcoming import unmastered
 from ml.study.visits import visits_of
 from scripts.batch.part import BatchReader, BatchSettings, Outlook, Tally
 from scripts.workers.kept import kept_for, patiently
+
+ADVISED = 3
+"""So many of a learner's likeliest struggles come with what would help."""
+ADVICE = ("kind", "objective_id", "objective_name", "probability", "drop", "basis", "text")
+"""What is told of each: all but the rows to write."""
 
 
 class CohortSettings(NamedTuple):
@@ -31,7 +37,11 @@ class CohortSettings(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """One prediction. lacking: ids of the stated prerequisites that the learner has not mastered."""
+    """One prediction.
+
+    lacking: ids of the stated prerequisites that the learner has not mastered. advice: what would help, of the
+    likeliest struggles only.
+    """
 
     objective_id: str
     probability: float
@@ -41,6 +51,7 @@ class Ahead(NamedTuple):
     reasoning: str
     degraded: str
     lacking: tuple[str, ...]
+    advice: tuple[dict[str, object], ...] = ()
 
 
 class LearnerView(NamedTuple):
@@ -62,6 +73,7 @@ class CohortReader(BatchReader):
 
     def __init__(self, settings: CohortSettings) -> None:
         super().__init__(settings.batch)
+        self.missing_sources = self.client.missing_sources()
         self._within = settings.within
 
     def ahead(self, histories: Sequence[LearnerHistory]) -> list[list[str]]:
@@ -94,10 +106,6 @@ def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings) -> L
     if past is None:
         return LearnerView(outlook.learner_id, [], [], [], False)
     table = reader.model.difficulty_at(past.as_of_ms)
-    ahead = [
-        _ahead(past, reader.model.predict(vector), vector.degraded, objective_id, StudyHistory(past, rows))
-        for objective_id, vector, rows in zip(outlook.objective_ids, outlook.vectors, outlook.faced)
-    ]
     answers = [
         answer
         for answer in expected_answers(past, table)
@@ -110,23 +118,41 @@ def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings) -> L
         and (within is None or visit.objective_id in within)
         and (struggled := visit.struggled()) is not None
     ]
+    ahead = _ahead(reader, outlook, reader.missing_sources)
     return LearnerView(outlook.learner_id, ahead, answers, visits)
 
 
-def _ahead(
-    past: LearnerHistory, prediction: Prediction, degraded: str, objective_id: str, history: StudyHistory
+def _ahead(reader: CohortReader, outlook: Outlook, missing: tuple[str, ...]) -> list[Ahead]:
+    """The learner's predictions, the likeliest struggle first; those first ones with what would help."""
+    judged = [(reader.model.predict(vector), place) for place, vector in enumerate(outlook.vectors)]
+    judged.sort(key=lambda each: (bool(outlook.vectors[each[1]].degraded), -each[0].probability, each[1]))
+    return [
+        _told(reader, outlook, place, prediction, missing if rank < ADVISED else None)
+        for rank, (prediction, place) in enumerate(judged)
+    ]
+
+
+def _told(
+    reader: CohortReader, outlook: Outlook, place: int, prediction: Prediction, missing: tuple[str, ...] | None
 ) -> Ahead:
-    summary = past.once(LearnerSummary)
-    lacking = tuple(
-        row.objective_id for row in history.prerequisites if prerequisite_mastery(row, summary) < MASTERED_FROM
+    """One prediction. missing: what the database lacks; None where no advice is wanted."""
+    history, features = outlook.faced[place], outlook.vectors[place]
+    summary = history.past.once(LearnerSummary)
+    advice = (
+        []
+        if missing is None
+        else reader.model.advise(
+            prediction, history, outlook.estimates, features, with_unknown(missing, outlook.unknown[place])
+        )
     )
     return Ahead(
-        objective_id,
+        outlook.objective_ids[place],
         prediction.probability,
         prediction.confidence,
         prediction.interval,
         prediction.risk_level,
         prediction.reasoning,
-        degraded,
-        lacking,
+        features.degraded,
+        tuple(row.objective_id for row in history.prerequisites if prerequisite_mastery(row, summary) < MASTERED_FROM),
+        tuple({name: getattr(each, name) for name in ADVICE} for each in advice),
     )

@@ -76,18 +76,21 @@ _ROW = record(
     },
     optional=("insert", "where", "set"),
 )
+ADVICE: dict[str, Schema] = {
+    "kind": one_of(KINDS),
+    "objective_id": described(or_null(TEXT), "The objective to work on; null for lighter_day."),
+    "objective_name": described(or_null(TEXT), "The prerequisite's text, cut and on one line."),
+    "probability": described(SHARE, "What the model would say after the change."),
+    "drop": described(SHARE, "By how much that is lower."),
+    "basis": described(
+        one_of(("learned", "stated", "mixed")),
+        "Whether the difference was learned from outcomes, or stated by the platform or its rules.",
+    ),
+    "text": described(TEXT, "The same as a sentence in the answer's language, for its reader."),
+}
 _ADVICE = record(
     {
-        "kind": one_of(KINDS),
-        "objective_id": described(or_null(TEXT), "The objective to work on; null for lighter_day."),
-        "objective_name": described(or_null(TEXT), "The prerequisite's text, cut and on one line."),
-        "probability": described(SHARE, "What the model would say after the change."),
-        "drop": described(SHARE, "By how much that is lower."),
-        "basis": described(
-            one_of(("learned", "stated", "mixed")),
-            "Whether the difference was learned from outcomes, or stated by the platform or its rules.",
-        ),
-        "text": described(TEXT, "The same as a sentence in the answer's language, for its reader."),
+        **ADVICE,
         "rows": described(list_of(_ROW), "The change as rows; the database that holds them predicts the probability."),
     }
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml.evaluation.causes import CARD, LEARNER, OBJECTIVE, UNCLEAR
-from scripts.outputs.answer import DEGRADED, MODEL_VERSION, SOURCE
+from scripts.outputs.answer import ADVICE, DEGRADED, LEVELS, MODEL_VERSION, RISK_LEVEL, SOURCE
 from scripts.outputs.parts import (
     COUNT,
     INSTANT,
@@ -19,21 +19,22 @@ from scripts.outputs.parts import (
     record,
 )
 
-_LEVEL = one_of(("LOW", "MEDIUM", "HIGH"))
 _LEARNER: dict[str, Schema] = {"user_id": TEXT, "name": described(TEXT, "With --names, where the app has one.")}
 _OBJECTIVE: dict[str, Schema] = {
     "objective_id": TEXT,
     "objective": described(or_null(TEXT), "The objective's text on one line; null where the app has none."),
 }
 _EXPECTED = described({"type": "number", "minimum": 0}, "The sum of the probabilities.")
+_ADVICE = {**ADVICE, "text": described(TEXT, "The same as an English sentence.")}
 _AHEAD = record(
     {
         **_OBJECTIVE,
         "probability": SHARE,
         "interval": list_of(SHARE),
         "confidence": SHARE,
-        "risk_level": _LEVEL,
+        "risk_level": RISK_LEVEL,
         "reasoning": TEXT,
+        "advice": described(list_of(record(_ADVICE)), "What would help; without the rows to write."),
         "lacking": described(TEXTS, "Ids of the stated prerequisites that the learner has not mastered."),
         "degraded": DEGRADED,
     }
@@ -43,7 +44,7 @@ _FIRST = record(
         "rank": COUNT,
         **_LEARNER,
         "probability": described(SHARE, "Of the likeliest struggle."),
-        "risk_level": _LEVEL,
+        "risk_level": RISK_LEVEL,
         "predictions": COUNT,
         "struggles_expected": _EXPECTED,
         "objectives": described(list_of(_AHEAD), "The likeliest struggles, at most three."),
@@ -133,6 +134,7 @@ COHORT_REPORT: Schema = record(
         "minimum": described(COUNT, "The fewest learners of whom anything is said together."),
         "model_version": MODEL_VERSION,
         "source": SOURCE,
+        "levels": described(LEVELS, "The thresholds of the risk levels."),
         "courses": list_of(record({"course_id": TEXT, "name": or_null(TEXT)})),
         "learners": record(dict.fromkeys(("reported", "opted_out", "unknown", "nothing_ahead"), COUNT)),
         "predictions": record(dict.fromkeys(("made", "HIGH", "MEDIUM", "LOW", "degraded"), COUNT)),

@@ -122,7 +122,10 @@ VERSIONS: dict[str, dict[str, str]] = {
     "levels": {
         "1.0.0": "8848e0b56697163dbb7d42eb6c13ae99b9f553974b5809f40e2478d837908476",
     },
-    "cohort-report": {"1.0.0": "81559e32bf4731c88e9b39b421896b3a5e4018ba56e93bc4d6d6177f4a4fef14"},
+    "cohort-report": {
+        "1.0.0": "81559e32bf4731c88e9b39b421896b3a5e4018ba56e93bc4d6d6177f4a4fef14",
+        "1.1.0": "dd2041f4d03179cbf910f1c11451660f3e0aeef2c79cd2e7d6f1b78655aa7533",
+    },
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""
 

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -318,14 +319,14 @@ def test_the_rest_goes_on_where_one_learner_cannot_be_read(
 ) -> None:
     import scripts.batch.part as part
 
-    real = part.features_facing
+    real = part.studied
 
-    def fails_for_one(past: LearnerHistory, *rest: object) -> object:
-        if past.learner.id == "learner-3":
+    def fails_for_one(faced: Sequence[StudyHistory], *rest: object) -> object:
+        if faced[0].past.learner.id == "learner-3":
             raise ZeroDivisionError("a learner's secret")
-        return real(past, *rest)
+        return real(faced, *rest)
 
-    monkeypatch.setattr(part, "features_facing", fails_for_one)
+    monkeypatch.setattr(part, "studied", fails_for_one)
     out = tmp_path / "out.jsonl"
     summary = batch(
         *("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF, "--store"),

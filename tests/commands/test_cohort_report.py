@@ -84,14 +84,18 @@ def test_the_stuck_learner_and_the_bad_card_are_told_apart(school: str) -> None:
 
 def test_probabilities_are_the_batchs_and_the_likeliest_struggle_comes_first(school: str) -> None:
     report = reported(school, "--model", "rules")
-    lines = CliRunner().invoke(predict_batch, ["--database-url", school, "--model", "rules", "--quiet"])
+    lines = CliRunner().invoke(predict_batch, ["--database-url", school, "--model", "rules", "--full", "--quiet"])
     batch = {(each["user_id"], each["objective_id"]): each for each in map(json.loads, lines.stdout.splitlines())}
     told = [(entry, each) for entry in report["first"] for each in entry["objectives"]]
     assert len(told) == 24 * 3
     for entry, each in told:
         of_batch = batch[entry["user_id"], each["objective_id"]]
-        for name in ("probability", "confidence", "interval", "risk_level"):
+        for name in ("probability", "confidence", "interval", "risk_level", "reasoning"):
             assert each[name] == of_batch[name]
+        assert each["advice"] == [
+            {name: value for name, value in advice.items() if name != "rows"} for advice in of_batch["advice"]
+        ]
+    assert sum(bool(each["advice"]) for _, each in told) > 10
     highest = [entry["probability"] for entry in report["first"]]
     assert highest == sorted(highest, reverse=True)
     assert [entry["rank"] for entry in report["first"]] == list(range(1, 25))
@@ -250,7 +254,7 @@ def test_texts_from_the_database_stay_texts(tmp_path: Path, text: str) -> None:
     for output in (written, table.read_text(encoding="utf-8"), told):
         assert not re.search("[\u202a-\u202e\u2066-\u2069\x1b]", output)
     assert max(len(each["objective"]) for each in report["objectives"]) <= 120
-    assert told.count("\n") < 40
+    assert told.count("\n") < 50
     with open(table, encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 18
 
