@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from ml.features.vector import FEATURE_NAMES
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
+from ml.scoring.scorecard import Scorecard, Table
 from scripts.cli.model_card import card_of
 from scripts.explain_model import _card_name
 from scripts.pages.model import page
@@ -24,6 +26,14 @@ CARD = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="u
 @pytest.fixture(scope="module")
 def model() -> StrugglePredictionModel:
     return StrugglePredictionModel.load(os.path.join(HOUSE, "models", "pretrained.pkl"))
+
+
+@pytest.fixture(scope="module")
+def small(model: StrugglePredictionModel) -> StrugglePredictionModel:
+    """The same with one curve, because hundreds of pages are drawn."""
+    assert model.saved is not None
+    tables = [Table([], [0.0], [float(name == "ability")], 0.0) for name in FEATURE_NAMES]
+    return StrugglePredictionModel(model.saved.but(scorecard=Scorecard(0.0, tables)))
 
 
 def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -46,11 +56,14 @@ def with_value(place: tuple[Any, ...], value: object) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_no_value_of_a_card_becomes_a_tag_or_ends_the_page(model: StrugglePredictionModel) -> None:
+def test_no_value_of_a_card_becomes_a_tag_or_ends_the_page(small: StrugglePredictionModel) -> None:
     odd = [None, [], {}, float("nan"), float("inf"), -1, 2**70, True, "9" * 100_000]
-    for turn, place in enumerate(places_in({name: CARD[name] for name in ("evaluation", "how_measured")})[1:]):
+    places = places_in({name: CARD[name] for name in ("evaluation", "how_measured", "training_rows")})[1:]
+    for turn, place in enumerate(places):
+        if place[0] == "training_rows" and place[2:3] not in ((), ("ability",)):
+            continue
         for value in (SCRIPT, odd[turn % len(odd)]):
-            drawn = page(model, with_value(place, value))
+            drawn = page(small, with_value(place, value))
             assert "<script" not in drawn
             assert len(drawn) < 150_000
             assert drawn.endswith("</body></html>\n")

@@ -17,12 +17,14 @@ from click.testing import CliRunner
 from jinja2 import UndefinedError
 
 from db.writing.open import open_writer
+from ml.features.vector import FEATURES, FeatureVector
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
 from scripts.benchmarks.monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
 from scripts.monitor import monitor
 from scripts.pages import model as model_page
 from scripts.pages import templates
+from scripts.pages.model import Asked
 from scripts.service import create_app
 from scripts.serving import docs
 from scripts.try_log import try_log
@@ -35,7 +37,7 @@ from tests.support.trained_models import scorecard
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 AS_OF = "2025-10-09T08:53:20Z"
-NAMES = ("monitor", "small", "empty", "model", "no-card", "compare", "trial", "small-trial", "docs")
+NAMES = ("monitor", "small", "empty", "model", "no-card", "compare", "local", "trial", "small-trial", "docs")
 
 
 def document(name: str) -> dict[str, object]:
@@ -69,6 +71,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     card = json.loads(Path(HOUSE, "models", "pretrained.json").read_text(encoding="utf-8"))
     found["model"].write_text(model_page.page(model, card), encoding="utf-8")
     found["no-card"].write_text(model_page.page(model, {}), encoding="utf-8")
+    features = FeatureVector.of({"ability": 0.4}, 0)
+    asked = Asked(
+        "<b onload=1>", "<i>words</i>", "<u>id</u>", "2026-01-01T00:00:00.000Z", features, model.predict(features)
+    )
+    found["local"].write_text(model_page.page(model, card, asked), encoding="utf-8")
     assert model.saved is not None
     other = model.saved.but(scorecard=scorecard(1))
     versions = (standing("one", False, model.saved, card), standing("<b onload=1>", True, other, {}))
@@ -143,7 +150,7 @@ def test_a_single_prediction_is_told_in_the_singular(pages: dict[str, Path]) -> 
 def test_the_features_of_the_drift_have_their_meaning_beside_them(pages: dict[str, Path]) -> None:
     seen = texts(pages["monitor"])
     drift = seen.partition("Drift")[2].partition("For whom")[0]
-    for feature in model_page.FEATURES:
+    for feature in FEATURES:
         assert feature.name in drift
         assert feature.meaning.replace(" %", "\N{NO-BREAK SPACE}%") in drift
 
@@ -198,7 +205,7 @@ def test_commands_that_write_no_page_load_no_template_engine() -> None:
     ("name", "options"),
     [
         *((name, NIGHT_ON_A_PHONE) for name in NAMES),
-        *((name, DAY) for name in ("monitor", "model", "trial", "compare")),
+        *((name, DAY) for name in ("monitor", "model", "trial", "compare", "local")),
     ],
 )
 def test_axe_finds_nothing_against_a_page_by_day_and_at_night_on_a_phone(
