@@ -43,9 +43,10 @@ with extras:
     from scripts.monitoring.detectors import WEEK_MS, Evidence
     from scripts.monitoring.looks import after_look, usable
     from scripts.monitoring.page import page
+    from scripts.monitoring.period import Periods, report
     from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
-    from scripts.monitoring.report import Periods, Report, report
+    from scripts.monitoring.report import Report
     from scripts.monitoring.small_groups import tells_learners_apart
     from scripts.monitoring.targets import Target, targets
     from scripts.monitoring.text import table
@@ -209,7 +210,7 @@ def observe(
         before=read_period(client, before_ms, since_ms, left_out, codes),
         older=read_period(client, oldest_ms, before_ms, left_out, codes, with_features=False),
     )
-    evidence, why = after_look(
+    seen = after_look(
         kept,
         periods,
         codes,
@@ -230,8 +231,9 @@ def observe(
         until_ms=until_ms,
         minimum=minimum,
         targets=aims,
-        evidence=evidence,
-        evidence_note=why,
+        evidence=seen.evidence,
+        evidence_note=seen.note,
+        reference=seen.reference,
         bootstrap=bootstrap,
         correct_from=correct_from,
         levels=levels,

@@ -6,20 +6,30 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from ml.errors import ModelRefused
-from ml.evaluation.deviations import reference_of
+from ml.evaluation.deviations import Reference, reference_of
 from ml.evaluation.slices import NOT_RECORDED
 from ml.storage.registry import Registry
 from scripts.monitoring.columns import Codes, Columns, counting
 from scripts.monitoring.detectors import Evidence, Look, beginning, looked
-from scripts.monitoring.report import Periods
+from scripts.monitoring.period import Periods
 from scripts.monitoring.targets import Target
 
 OLDER = "This report is about a time before the latest look, so it is judged alone."
 _PRETRAINED_CARD = "pretrained.json"
+
+
+class Seen(NamedTuple):
+    """The evidence after a look, a sentence where it does not go on from earlier looks, and the calibration line of the
+    model that it was about."""
+
+    evidence: Evidence
+    note: str
+    reference: Reference | None
 
 
 def usable(kept: Evidence, until_ms: int) -> bool:
@@ -38,8 +48,8 @@ def after_look(
     targets: Mapping[str, Target],
     minimum: int,
     threshold: float,
-) -> tuple[Evidence, str]:
-    """The evidence after a look at the periods, and a sentence where it does not go on from earlier looks.
+) -> Seen:
+    """Takes a look at the periods.
 
     kept: the evidence of the looks before, or a sentence that says why there is none.
     """
@@ -62,7 +72,7 @@ def after_look(
         minimum=minimum,
         threshold=threshold,
     )
-    return looked(before, look), why
+    return Seen(looked(before, look), why, look.reference)
 
 
 def _main_version(rows: Columns, codes: Codes) -> str:

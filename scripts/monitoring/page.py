@@ -14,7 +14,7 @@ from scripts.monitoring import charts
 from scripts.monitoring.charts import bounds
 from scripts.monitoring.columns import PROBABILITY
 from scripts.monitoring.findings import RISK_LEVEL
-from scripts.monitoring.report import Report
+from scripts.monitoring.report import CANNOT_SEE, Report
 from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, Target, standing, sufficient
 from scripts.pages.marks import Picture
 from scripts.pages.templates import number, render
@@ -93,6 +93,12 @@ def page(report: Report) -> str:
         status_kind=report.status if report.status in ("ok", "alert") else "other",
         tiles=list(_tiles(report)),
         reliability=charts.reliability(report.calibration),
+        cannot_see=CANNOT_SEE,
+        expected=[
+            (name, each.value, bounds(each), found.value, bounds(found))
+            for name, each in report.expected.items()
+            for found in (report.evaluation.figure(name),)
+        ],
         facts=[(title, _with_bounds(report.evaluation.figure(name))) for name, title in FACTS],
         trends=list(_trends(report)) if any(week.evaluation.n for week in report.weeks) else [],
         moved=sum(each.drifted for each in report.drift),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ml.evaluation.figures import Evaluation, Figure
 from ml.instants import iso
 from scripts.cli.counted import counted
-from scripts.monitoring.report import Report
+from scripts.monitoring.report import CANNOT_SEE, Report
 from scripts.monitoring.targets import standing
 
 HEADLINES = (
@@ -61,6 +61,7 @@ def _lines(report: Report) -> Iterator[str]:
         ]
         + [_ece_row(report.evaluation)]
     )
+    yield from _before_outcomes(report)
     if report.slices:
         yield ""
         yield from _columns(_slice_rows(report))
@@ -81,6 +82,23 @@ def _alerts(report: Report) -> Iterator[str]:
         further = len(alert.findings) - FINDINGS_SHOWN
         if further > 0:
             yield f"  - and {counted(further, 'further finding')} (--json has them all)"
+
+
+def _before_outcomes(report: Report) -> Iterator[str]:
+    """What the probabilities say of predictions that await their outcome, beside the figures realised so far."""
+    if not any(figure.value is not None for figure in report.expected.values()):
+        return
+    yield ""
+    awaiting = counted(report.awaiting, "prediction awaits its outcome", "predictions await their outcome")
+    yield f"{awaiting}. {CANNOT_SEE}"
+    yield from _columns(
+        [("figure", "estimated", "95 % interval", "realised so far", "95 % interval")]
+        + [
+            (name, _number(figure.value), _interval(figure), _number(realised.value), _interval(realised))
+            for name, figure in report.expected.items()
+            for realised in (report.evaluation.figure(name),)
+        ]
+    )
 
 
 def _ece_row(evaluation: Evaluation) -> tuple[str, ...]:

@@ -54,6 +54,10 @@ _EVALUATION: dict[str, Schema] = {
     "reliability": described(list_of(_BIN), "The bins of the reliability diagram."),
     "ece_noise_floor": described(_NUMBER_OR_NULL, "The ECE that a perfectly calibrated forecast of this size shows."),
 }
+_ESTIMATES = described(
+    record(dict.fromkeys(("accuracy", "precision", "recall", "auc"), _REF)),
+    "What the probabilities themselves say of these predictions, before outcomes are known.",
+)
 _FINDING = record(
     {
         "figure": TEXT,
@@ -134,11 +138,18 @@ MONITOR_REPORT: Schema = {
                 record(dict.fromkeys(("accuracy", "recall", "precision"), or_null(SHARE))),
                 "What perfectly calibrated probabilities would give at the threshold for the predictions judged.",
             ),
+            "before_outcomes": record(
+                {
+                    "awaiting": described(COUNT, "Predictions that await their outcome, the latest of each objective."),
+                    "figures": _ESTIMATES,
+                    "note": described(TEXT, "What such an estimate cannot show."),
+                }
+            ),
             "slices": list_of(record({"dimension": TEXT, "value": TEXT, **_EVALUATION})),
             "slices_too_small": described(
                 {"type": "object", "additionalProperties": COUNT}, "How many slices of a dimension are withheld."
             ),
-            "weeks": list_of(record({"start": INSTANT, "predictions": COUNT, **_EVALUATION})),
+            "weeks": list_of(record({"start": INSTANT, "predictions": COUNT, **_EVALUATION, "expected": _ESTIMATES})),
             "drift": list_of(_DRIFT),
             "drift_note": TEXT,
             "mistakes": described(list_of(_MISTAKE), "The worst ones; absent from what an alert command receives."),

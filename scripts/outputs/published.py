@@ -101,6 +101,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "1.1.0": "a68d11a39a9e5b8ba2637944f2a3a2bd0b5c221ddc5be5530c7b47ef95c6c722",
         "1.2.0": "90c63a1c4218d8b8aa6b59541c831feb6bff7b5325bfcbc3ee48c0bfe410305b",
         "2.0.0": "d9768ccf0b0feb0f8830d5a1bf9734090636482ddde2ec63947b53a2fc7e2ce6",
+        "2.1.0": "9d9621070befc08fc4e3f5f2c70bfed3cd2314f5bcb1071b601966f50cea7edc",
     },
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
     "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},

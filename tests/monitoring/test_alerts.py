@@ -210,6 +210,25 @@ def test_another_model_starts_its_own_evidence(url: str, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_figures_are_estimated_before_outcomes_and_stand_beside_the_realised(url: str) -> None:
+    rows = list(visits(0, count=1200))
+    store(url, iter([(*row[:8], None, False, None) if place % 2 else row for place, row in enumerate(rows)]))
+    found = report(url, 0)
+    told = found["before_outcomes"]
+    assert told["awaiting"] == 600
+    assert "only outcomes do" in told["note"]
+    assert told["figures"]["accuracy"]["n"] == 600
+    late = [row for place, row in enumerate(rows) if place % 2]
+    right = float(np.mean([(row[3] >= 0.5) == row[8] for row in late]))  # type: ignore[operator]
+    assert told["figures"]["accuracy"]["low"] < right < told["figures"]["accuracy"]["high"]
+    weeks = [week for week in found["weeks"] if week["predictions"]]
+    assert all(week["expected"]["auc"]["value"] is not None for week in weeks if week["n"] >= 100)
+    text = CliRunner().invoke(monitor, ["--database-url", url, "--as-of", iso(UNTIL_MS), "--bootstrap", "200"]).stdout
+    assert "600 predictions await their outcome." in text
+    assert "only outcomes do." in text
+
+
+@pytest.mark.slow
 def test_calibrated_probabilities_that_cannot_reach_the_target_raise_nothing(url: str) -> None:
     store(url, visits(0, count=3000, spread=0.8))
     found = report(url, 0)
