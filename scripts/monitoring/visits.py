@@ -54,7 +54,8 @@ def counted(spoken: Spoken) -> Mask:
     of_one_place = same(spoken.learner) & same(spoken.objective) & same(is_open)
     known = (spoken.visit_ms[this] != UNKNOWN) & (spoken.visit_ms[following] != UNKNOWN)
     run_known = (spoken.recorded_ms[this] != UNKNOWN) | (spoken.recorded_ms[following] != UNKNOWN)
-    near = spoken.at_ms[following] - spoken.at_ms[this] < _ONE_VISIT_WITHIN_MS
+    pause_ms = spoken.at_ms[following] - spoken.at_ms[this]
+    near = (pause_ms > 0) & (pause_ms < _ONE_VISIT_WITHIN_MS)  # rows of one instant are not of two runs of a batch
     likely = same(spoken.outcome) & np.where(run_known, same(spoken.recorded_ms), near)
     one_visit = np.where(known, same(spoken.visit_ms), likely)
     superseded = of_one_place & (is_open[this] | one_visit)

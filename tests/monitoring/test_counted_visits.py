@@ -50,6 +50,7 @@ def counting(*rows: tuple[int, int, int, float, int, int]) -> list[bool]:
         ([(0, 0, 1, 1.0, 9, UNKNOWN), (0, 0, 2, 0.0, 9, UNKNOWN)], [True, True]),
         ([(0, 0, 1, 1.0, UNKNOWN, UNKNOWN), (0, 0, 2, 1.0, UNKNOWN, UNKNOWN)], [False, True]),
         ([(0, 0, 1, 1.0, UNKNOWN, UNKNOWN), (0, 0, 4, 1.0, UNKNOWN, UNKNOWN)], [True, True]),
+        ([(0, 0, 1, 1.0, UNKNOWN, UNKNOWN), (0, 0, 1, 1.0, UNKNOWN, UNKNOWN)], [True, True]),
         ([(0, 0, 1, OPEN, UNKNOWN, UNKNOWN), (0, 0, 6, OPEN, UNKNOWN, UNKNOWN)], [False, True]),
         ([(0, 0, 1, 1.0, 9, 5), (0, 0, 2, OPEN, UNKNOWN, UNKNOWN)], [True, True]),
     ],
