@@ -32,6 +32,7 @@ from scripts.cli.options import (
     learners_option,
     model_option,
     quiet_option,
+    words_options,
 )
 from scripts.cli.output_file import OutputPath
 from scripts.workers.options import engine_options, names_workers
@@ -85,6 +86,7 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
     help="Write to *.jsonl or *.parquet. Default: JSON lines on stdout.",
 )
 @click.option("--full", is_flag=True, help="Write predict.py's whole answer on each line, with its reasons.")
+@words_options
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
 @correct_from_option()
 @engine_options(jobs=1)

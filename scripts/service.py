@@ -26,9 +26,13 @@ from ml.answer import answer
 from ml.errors import PredictorError
 from ml.extractor import StruggleFeatureExtractor
 from ml.json_text import dumps
+from ml.language import Language
+from ml.places import AUDIENCE, LANGUAGE, setting
 from ml.scoring.prediction import Prediction
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.occasion import occasion_of
+from ml.wording.choice import chosen, language
+from ml.wording.rewording import reworded
 from scripts.cli.command import command
 from scripts.cli.exits import DONE, INTERRUPTED, Misconfigured, Unavailable, ending
 from scripts.cli.extras import Extras, sentence
@@ -65,6 +69,9 @@ class Predictor:
         self.connections = connections
         self.current = current
         self.metrics = metrics
+        self._words, doubt = chosen(setting(LANGUAGE), setting(AUDIENCE))
+        if doubt:
+            log.warning("%s", doubt)
 
     def predict(self, asked: PredictionRequest) -> str:
         """One answer as JSON text. Raises exceptions for which scripts/serving/problems.py has a status."""
@@ -78,11 +85,16 @@ class Predictor:
         advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
         self._count(prediction)
         ids, occasion = (asked.user_id, asked.objective_id), occasion_of(history.past, history.objective)
-        return dumps(answer(*ids, features, prediction, rows.missing_sources, occasion, advice))
+        told = answer(*ids, features, prediction, rows.missing_sources, occasion, advice)
+        return dumps(reworded(told, self._words_for(asked)))
 
     def predict_all(self, asked: BatchRequest, leave: Leave) -> str:
         """Many answers as JSON text."""
-        return Batch(self.connections, self.current.model(), leave.check, self._count).answered(asked)
+        batch = Batch(self.connections, self.current.model(), leave.check, self._count, self._words_for(asked))
+        return batch.answered(asked)
+
+    def _words_for(self, asked: PredictionRequest | BatchRequest) -> Language:
+        return language(asked.language or self._words.code, asked.audience or self._words.audience)
 
     def probe(self) -> None:
         """Raises DatabaseError or ModelRefused if a prediction would raise it now."""

@@ -16,7 +16,8 @@ if __name__ == "__main__":  # nothing may be imported from the caller's director
 
 import click
 
-from ml.places import setting
+from ml.places import AUDIENCE, LANGUAGE, setting
+from ml.wording.choice import chosen
 from predict import __version__, respond_with
 from scripts.cli.command import command
 from scripts.cli.database_options import DEMO_URL, declared, refuse_two_databases, warning_of_passwords
@@ -70,8 +71,9 @@ def worker(
 ) -> None:
     """Answer predictions over stdin and stdout, as predict.py would print them.
 
-    Each line on stdin is a JSON object with id, user_id and objective_id, and optionally as_of, timeout and features.
-    Each line on stdout has the id and either the answer, or an error with predict.py's exit code.
+    Each line on stdin is a JSON object with id, user_id and objective_id, and optionally as_of, timeout, features,
+    language and audience. Each line on stdout has the id and either the answer, or an error with predict.py's exit
+    code.
     """
     refuse_two_databases(database_url, env_file, demo)
     reading, writing = own_streams()
@@ -79,13 +81,16 @@ def worker(
     notes.take_log(LOG)
     if warning := warning_of_passwords([database_url]):
         notes.say(warning)
+    words, doubt = chosen(setting(LANGUAGE), setting(AUDIENCE))
+    if doubt:
+        notes.say(doubt)
     latest = LatestModel(model, correct_from, notes.say)
     named = Named(
         DEMO_URL if demo else database_url, env_file, schema or (None if demo else setting("STRUGGLE_SCHEMA"))
     )
     database = KeptDatabase(named, threads, timeout_s)
     first_line = hello(__version__, latest.model().model_version)
-    answerer = Answerer(respond_with, latest, database, Settings(timeout_s, strict), notes.say)
+    answerer = Answerer(respond_with, latest, database, Settings(timeout_s, strict, words), notes.say)
     life = Life(reading, writing, answerer, threads, timeout_s)
     code, sentence = life.lived(first_line)
     if sentence:

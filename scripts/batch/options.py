@@ -19,6 +19,8 @@ class BatchOptions(NamedTuple):
     model: str | None
     output: str | None
     full: bool
+    language: str | None
+    audience: str | None
     store: bool
     correct_from: str
     workers: Workers

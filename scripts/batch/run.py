@@ -11,8 +11,10 @@ from typing import Any
 import db
 from db.client import Client
 from db.errors import UnknownLearner
+from ml.language import Language
 from ml.model import RULES, StrugglePredictionModel, load_whole
-from ml.places import MODEL, MODELS_DIR, setting
+from ml.places import AUDIENCE, LANGUAGE, MODEL, MODELS_DIR, setting
+from ml.wording.choice import chosen
 from scripts.batch.options import BatchOptions
 from scripts.batch.output import Output
 from scripts.batch.part import BatchSettings, Tally, mark_of
@@ -33,8 +35,8 @@ def run(options: BatchOptions) -> dict[str, Any]:
     """Runs the whole batch and returns its summary. Raises UnknownLearner where none of the given learners is known."""
     began = time.monotonic()
     model = load_whole(options.model, options.correct_from)
-    if model.instead:
-        note(model.instead)
+    for doubt in filter(None, (model.instead, _words(options)[1])):
+        note(doubt)
     with db.connect(options.database_url, schema_path=options.schema, timeout_s=TIMEOUT_S) as client:
         now_ms, asked_ms = client.now(), options.as_of_ms
         youngest_ms = now_ms - CONTINUED_FOR_MS if asked_ms is None else asked_ms
@@ -60,9 +62,16 @@ def run(options: BatchOptions) -> dict[str, Any]:
 def _marks(options: BatchOptions, database: str, model_mark: str) -> dict[str, object]:
     """What must be the same for an earlier run's part of the work to count."""
     learners = None if options.learners is None else crc32("\n".join(options.learners).encode())
+    words, _ = _words(options)
     same = ("as_of_ms", "days_ahead", "objectives", "full", "store", "correct_from")
     given = {name: getattr(options, name) for name in same}
+    given["words"] = f"{words.code} {words.audience}" if options.full else ""
     return {"version": 1, "database": database, "model": model_mark, "learners": learners, **given}
+
+
+def _words(options: BatchOptions) -> tuple[Language, str]:
+    """The language of whole answers, decided here and not by each worker's environment; and what to say of it."""
+    return chosen(options.language or setting(LANGUAGE), options.audience or setting(AUDIENCE))
 
 
 def name_for_workers(given: str | None, model: StrugglePredictionModel) -> str | None:
@@ -80,7 +89,8 @@ def _nobody(asked_for: int, path: str | None) -> str:
 
 def _work(client: Client, settings: BatchSettings, output: Output, options: BatchOptions) -> None:
     last: list[str] = []
-    wanted = Wanted(options.lines, options.store)
+    words, _ = _words(options)
+    wanted = Wanted(options.lines, options.store, words.code, words.audience)
     known, learners, workers = _looked_at(output.tally), options.learners, options.workers
 
     def parts(at_once: int) -> Iterator[tuple[BatchSettings, Wanted, list[str]]]:

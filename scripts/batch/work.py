@@ -16,6 +16,8 @@ from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
+from ml.wording.choice import language
+from ml.wording.rewording import reworded
 from scripts.batch.part import MOST_FAILURES, BatchReader, BatchSettings, Outlook, Tally
 from scripts.batch.store import dismiss, store
 from scripts.batch.stored_rows import Made
@@ -26,10 +28,13 @@ LEARNERS_AT_ONCE = 100
 
 
 class Wanted(NamedTuple):
-    """What is done with the predictions. lines: "" for none, "short", or "full" (predict.py's whole answer)."""
+    """What is done with the predictions. lines: "" for none, "short", or "full" (predict.py's whole answer), whose
+    sentences are in the language, for the audience."""
 
     lines: str
     stored: bool
+    language: str = "en"
+    audience: str = "teacher"
 
 
 class Done(NamedTuple):
@@ -70,6 +75,7 @@ def _in_numbers(model: StrugglePredictionModel, page: Sequence[Outlook], tally: 
 def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tally: Tally) -> list[str]:
     """The lines of whole predictions with factors and reasons, which are also stored where that is wanted."""
     missing = reader.client.missing_sources() if wanted.lines == "full" else ()
+    words = language(wanted.language, wanted.audience)
     lines: list[str] = []
     made: list[Made] = []
     for each in page:
@@ -80,7 +86,7 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
         if wanted.lines == "full":
             lines += (
-                json.dumps(_answer(reader.model, each, place, one, missing), allow_nan=False) + "\n"
+                json.dumps(reworded(_answer(reader.model, each, place, one, missing), words), allow_nan=False) + "\n"
                 for place, one in enumerate(mine)
             )
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record

@@ -105,7 +105,10 @@ VERSIONS: dict[str, dict[str, str]] = {
     },
     "structure-summary": {"1.0.0": "972ff39dd20bac6514accd55d674c153d5e6a10f26ed8755aa5264f9be99d691"},
     "worker-hello": {"1.0.0": "dc8d71b592ade71e7376111fc876a6611333edc59bde2aab043ca477b5fb65fb"},
-    "worker-request": {"1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4"},
+    "worker-request": {
+        "1.0.0": "1bb3650c3b06c130508bfc35ded22d3f8c0ed4d920ef5901158f8ff514e838a4",
+        "1.1.0": "a977d8ddb009cad17c9ad6b217088e31514fbb8f4f7a0eb6940f08806b4e489f",
+    },
     "worker-answer": {"1.0.0": "ab224ebc49c14cfef149030ff4e12beb9b8e050e043188173bccd7b7bd9f1f48"},
     "worker-failure": {
         "1.0.0": "c1db8610fdc92ca06a16af36f6009b920e5f70f24c142ee1b395b0522e46091f",

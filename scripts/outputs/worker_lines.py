@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ml.features.vector import FEATURE_NAMES
+from ml.wording.choice import AUDIENCES, LANGUAGES
 from scripts.cli.exits import EXIT_CODES, INTERRUPTED, TERMINATED
 from scripts.outputs.failure import ERROR
-from scripts.outputs.parts import SHARE, TEXT, Schema, described, or_null, record
+from scripts.outputs.parts import SHARE, TEXT, Schema, described, one_of, or_null, record
 
 PROTOCOL = 1
 """The first line's `protocol`. It is raised when a client of the earlier number could misread a line."""
@@ -39,8 +40,10 @@ WORKER_REQUEST: Schema = {
                 {"type": "object", "properties": dict.fromkeys(FEATURE_NAMES, or_null(SHARE))},
                 "What is predicted from instead of the learner's rows, as predict.py --features reads it.",
             ),
+            "language": described(TEXT, f"The language of the sentences, {' or '.join(LANGUAGES)}, or a tag of it."),
+            "audience": described(one_of(AUDIENCES), "Whom the sentences address."),
         },
-        optional=("as_of", "timeout", "features"),
+        optional=("as_of", "timeout", "features", "language", "audience"),
     ),
     "additionalProperties": False,
 }

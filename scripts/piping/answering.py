@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from ml.answer import failure
 from ml.json_text import dumps
+from ml.language import ENGLISH, Language
 from ml.model import StrugglePredictionModel
 from scripts.cli.exits import UNAVAILABLE
-from scripts.cli.request import Request, failed, predict_by_default
+from scripts.cli.request import Request, failed, in_words_of, predict_by_default, words_of
 from scripts.piping.kept import KeptDatabase, LatestModel
 from scripts.piping.lines import Id, answered, not_answered
 from scripts.piping.waiting import Turn
@@ -19,10 +20,12 @@ Respond = Callable[[StrugglePredictionModel, Request], dict[str, object]]
 
 
 class Settings(NamedTuple):
-    """What holds for every request: seconds until its deadline where it names none, and predict.py's --strict."""
+    """What holds for every request: seconds until its deadline where it names none, predict.py's --strict, and the
+    words of answers where it names none."""
 
     timeout_s: float
     strict: bool
+    words: Language = ENGLISH
 
 
 class Answerer:
@@ -60,7 +63,7 @@ class Answerer:
             if turn.records is not None:
                 self._database.forget(turn.records)
             found = predict_by_default(request, self._model.last(), "deadline", "the deadline passed")
-            return answered(turn.id, dumps(found))
+            return answered(turn.id, dumps(in_words_of(words_of(request) or ENGLISH, found)))
         except Exception as error:
             return self._failed(turn.id, error)
 
@@ -76,6 +79,8 @@ class Answerer:
         request.as_of_ms = asked.as_of_ms
         request.timeout_s = turn.late_at - asked.arrived_at
         request.strict, request.say = self._settings.strict, self._say
+        request.language = asked.language or self._settings.words.code
+        request.audience = asked.audience or self._settings.words.audience
         request.within = _here
         if asked.features is not None:
             request.given_features = lambda: asked.features or {}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml.answer import failure
 from ml.json_text import dumps
+from ml.wording.choice import AUDIENCES, LANGUAGES, audience_named, language_named
 from scripts.cli.exits import Usage, ending
 from scripts.cli.human_times import instant_ms
 from scripts.outputs.worker_lines import (
@@ -23,7 +24,7 @@ from scripts.outputs.worker_lines import (
 )
 
 NEEDED = ("id", "user_id", "objective_id")
-FIELDS = (*NEEDED, "as_of", "timeout", "features")
+FIELDS = (*NEEDED, "as_of", "timeout", "features", "language", "audience")
 
 Id = str | int | None
 """None stands in the answer to a line from which no id could be read."""
@@ -33,7 +34,8 @@ class Asked(NamedTuple):
     """One request, as its line says it.
 
     arrived_at: when the line was read, on time.monotonic's clock. timeout_s: None is the worker's own. features: what
-    is predicted from instead of the learner's rows; None reads the rows.
+    is predicted from instead of the learner's rows; None reads the rows. language, audience: those of the sentences;
+    None is the worker's own.
     """
 
     id: str | int
@@ -43,6 +45,8 @@ class Asked(NamedTuple):
     as_of_ms: int | None = None
     timeout_s: float | None = None
     features: Mapping[str, object] | None = None
+    language: str | None = None
+    audience: str | None = None
 
 
 class LineRefused(Usage):
@@ -79,7 +83,17 @@ def asked_in(line: bytes) -> Asked:
         _as_of_ms(given["as_of"], id) if "as_of" in given else None,
         _timeout_s(given["timeout"], id) if "timeout" in given else None,
         features,
+        _known(given["language"], language_named, LANGUAGES, id) if "language" in given else None,
+        _known(given["audience"], audience_named, AUDIENCES, id) if "audience" in given else None,
     )
+
+
+def _known(value: object, named: Callable[[str], str | None], known: Sequence[str], id: Id) -> str:
+    found = named(value) if isinstance(value, str) else None
+    if found is None:
+        field = "language" if known is LANGUAGES else "audience"
+        raise LineRefused(f"{field} must be {' or '.join(known)}.", id)
+    return found
 
 
 def _object_in(line: bytes) -> dict[str, Any]:

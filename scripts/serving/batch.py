@@ -13,10 +13,12 @@ from ml.answer import answer
 from ml.extractor import OBJECTIVE_WINDOW
 from ml.features.build import studied
 from ml.json_text import dumps
+from ml.language import Language
 from ml.model import StrugglePredictionModel
 from ml.scoring.prediction import Prediction
 from ml.study.history import WINDOW, LearnerHistory, StudyHistory
 from ml.study.occasion import occasion_of
+from ml.wording.rewording import reworded
 from scripts.serving.connections import Connections
 from scripts.serving.problems import problem
 from scripts.serving.schemas import BatchRequest
@@ -28,7 +30,7 @@ OBJECTIVES_AT_ONCE = 50
 class Batch:
     """Answers the pairs of one request, learner by learner.
 
-    go_on: called in between; it raises an exception to end the batch early.
+    words: of all answers. go_on: called in between; it raises an exception to end the batch early.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class Batch:
         model: StrugglePredictionModel,
         go_on: Callable[[], None],
         noted: Callable[[Prediction], None],
+        words: Language,
     ) -> None:
         self._connections = connections
         self._model = model
         self._go_on = go_on
         self._noted = noted
+        self._words = words
 
     def answered(self, request: BatchRequest) -> str:
         """The JSON text: answers in the order asked.
@@ -104,5 +108,5 @@ class Batch:
             occasion = occasion_of(past, history.objective)
             advice = self._model.advise(prediction, history, estimates, features, missing_sources)
             told = answer(user_id, objective_id, features, prediction, missing_sources, occasion, advice)
-            texts[objective_id] = dumps(told)
+            texts[objective_id] = dumps(reworded(told, self._words))
         return texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -15,10 +16,13 @@ from pydantic import (
     model_validator,
 )
 
+from ml.wording.choice import LANGUAGES, language_named
 from scripts.cli.human_times import WRITTEN, instant_ms
 from scripts.outputs.answer import ANSWER
 
 MOST_PAIRS = 500
+TAG = f"^({'|'.join(LANGUAGES)}|{'|'.join(LANGUAGES).upper()})([-_.@][A-Za-z0-9]+)*$"
+"""A known language, also with what tags and locales add to it."""
 
 
 def _instant_ms(given: object) -> int:
@@ -29,11 +33,27 @@ def _instant_ms(given: object) -> int:
         raise ValueError(f"not an ISO 8601 instant of the years 1 to 9999: write {WRITTEN}") from None
 
 
+def _language(given: object) -> str:
+    """The code of a known language. Raises ValueError."""
+    found = language_named(given) if isinstance(given, str) and re.fullmatch(TAG, given) else None
+    if found is None:
+        raise ValueError(f"not a known language: write {' or '.join(LANGUAGES)}")
+    return found
+
+
 EXAMPLE: dict[str, JsonValue] = {"user_id": "demo-learner", "objective_id": "action-potentials"}
 """Of the embedded demo database."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 Instant = Annotated[int, PlainValidator(_instant_ms), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+LanguageTag = Annotated[
+    str,
+    PlainValidator(_language),
+    WithJsonSchema({"type": "string", "pattern": TAG, "description": "The language of the sentences."}),
+]
+Audience = Annotated[Literal["teacher", "learner"], Field(description="Whom the sentences address.")]
 
 
 class Strict(BaseModel):
@@ -62,21 +82,27 @@ class Pair(Strict):
 
 
 class PredictionRequest(Pair):
-    """as_of: the moment of prediction, ISO 8601 (without an offset: UTC); by default the database's now."""
+    """as_of: the moment of prediction, ISO 8601 (without an offset: UTC); by default the database's now. language,
+    audience: those of the sentences; by default the service's."""
 
     as_of: Instant | None = None
+    language: LanguageTag | None = None
+    audience: Audience | None = None
 
 
 class BatchRequest(Strict):
     """Up to 500 pairs, answered in their order.
 
-    `as_of` applies to all of them, and is by default the time of each reading.
+    `as_of` applies to all of them, and is by default the time of each reading. `language` and `audience` are those of
+    all sentences.
     """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pairs": [EXAMPLE]}]})
 
     pairs: Annotated[list[Pair], Field(min_length=1, max_length=MOST_PAIRS)]
     as_of: Instant | None = None
+    language: LanguageTag | None = None
+    audience: Audience | None = None
 
 
 class PredictionResponse(BaseModel):
