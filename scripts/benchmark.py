@@ -27,6 +27,7 @@ COMMANDS = {
     "new-application": "scripts.benchmarks.new_application:new_application",
     "service": "scripts.benchmarks.service:service",
     "promotion": "scripts.benchmarks.promotion:promotion",
+    "promotion-year": "scripts.benchmarks.promotion_year:promotion_year",
     "quality": "scripts.benchmarks.quality:quality",
     "scale": "scripts.benchmarks.scale:scale",
     "startup": "scripts.benchmarks.startup:startup",

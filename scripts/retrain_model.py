@@ -15,6 +15,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import db
+from ml.instants import iso
+from ml.storage.contests import Contest
 from ml.storage.registry import Registry
 from scripts.auditing.audited import audited
 from scripts.cli.command import as_record, command
@@ -48,11 +50,16 @@ with extras:
     "--since",
     default="7 days ago",
     metavar="TIME",
-    help="Both models are compared on what is newer: '7 days ago', 'last monday' or ISO 8601.",
+    help="A new challenger learns from what came before and is compared on what is newer: '7 days ago' or ISO 8601.",
 )
 @database_options(models=True, looks_for_env_file=lambda options: False, needed=names_workers)
 @models_dir_option
 @as_of_option("Retrain as if it were then.")
+@click.option(
+    "--new-challenger",
+    is_flag=True,
+    help="Train a new challenger, although the last one is still being compared.",
+)
 @click.option(
     "--count-anew",
     is_flag=True,
@@ -64,13 +71,15 @@ with extras:
 @json_option
 @as_record(RetrainingOptions)
 def retrain_model(options: RetrainingOptions) -> None:
-    """Train a challenger, and let it answer if it is proven better than the model that answers now.
+    """Train a challenger, compare it week after week, and let it answer once it is proven better than the champion.
 
     The challenger learns from everything before --since: the learners' history, and stored predictions whose outcome is
     known (from record_outcomes.py or from the learner), with the features that they had then. Champion and challenger
-    are compared on what came after both trainings. The challenger is promoted only when it is proven better; otherwise
-    it is kept as a version, and the champion goes on answering. Degraded predictions are never trained on, nor are
-    those after which somebody intervened.
+    are compared on what came after both trainings. The challenger is promoted only when it is proven better. Otherwise
+    the champion goes on answering, and the next runs compare the same challenger on all that has come since, until it
+    is promoted or given up; --since then matters no more. All challengers of a year together have a chance of at most 5
+    % of being promoted without being better. Where too few visits came after --since for any proof, nothing is trained.
+    Degraded predictions are never trained on, nor are those after which somebody intervened.
 
     Where answers have been removed from the database, the difficulty tables are counted again without them: that of the
     model that answers, and that of the model to which a rollback returns. With --count-anew this is done in any
@@ -97,9 +106,11 @@ def _retrained(options: RetrainingOptions) -> tuple[Retraining, dict[str, str], 
             everything = Extraction(
                 options.database_url, options.schema, now_ms, None, correct_from=options.correct_from
             )
+            since_ms = _since_ms(options.since, now_ms)
             target = target_of(options.models_dir, options.target_recall, options.capacity)
-            done = retrain(client, registry, _since_ms(options.since, now_ms), everything, options.workers, target)
-            renewed = renew(client, registry, now_ms, done.version, every=options.count_anew)
+            done = retrain(client, registry, since_ms, everything, options.workers, target, options.new_challenger)
+            fresh = done.version if done.trained else None
+            renewed = renew(client, registry, now_ms, fresh, every=options.count_anew)
             model = champion_of(registry, options.correct_from)
             return done, renewed, keep_up_to_date(client, registry, model, now_ms, whole=True)
     except BlockingIOError:
@@ -125,10 +136,19 @@ def _told(done: Retraining, renewed: Mapping[str, str], upkeep: Upkeep | None, m
         f"trained on {counted(done.trained_on, 'example')}, judged on {counted(done.judged_on, 'newer one')};"
         f" left out: {left_out}",
         *([told(models_dir, done.point)] if done.point else []),
+        *([] if done.contest is None else [_compared(done.contest)]),
         *(f"{new} takes the place of {old}: its learners' history has changed" for old, new in renewed.items()),
         *([] if upkeep is None else [upkeep.sentence()]),
         *(f"  {'pass' if check.passed else 'FAIL'}  {check.name}: {check.sentence}" for check in checks),
     ]
+
+
+def _compared(contest: Contest) -> str:
+    """Who is compared since when, and what chance of error it has."""
+    return (
+        f"compared with {contest.champion} on what came since {iso(contest.since_ms)}; chance of a promotion without"
+        f" being better, over all looks: at most {contest.error:.2%}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""promotions.jsonl: which version replaced which, when and why.
+"""promotions.jsonl: which version replaced which, when and why, and how challengers compare with the champion.
 
-It has one JSON object per line; lines are only added.
+It has one JSON object per line; lines are only added. Whoever looks for promotions passes over the other lines.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import stat
 
 from ml.errors import ModelRefused
 from ml.places import opened
+from ml.storage.contests import Contest, contest_of
 from ml.storage.locks import NOTHING_BUT_A_FILE
 
 TYPE_CHECKING = False
@@ -29,8 +30,8 @@ class Promotions:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def append(self, at: str, before: str | None, after: str, why: str) -> None:
-        """Adds a promotion. Raises ModelRefused."""
+    def append(self, at: str, before: str | None, after: str | None, why: str) -> None:
+        """Adds a promotion; after is None where the shipped model answers from now on. Raises ModelRefused."""
         self.add({"at": at, "from": before, "to": after, "why": why})
 
     def add(self, told: Mapping[str, object]) -> None:
@@ -58,6 +59,22 @@ class Promotions:
 
     def entries(self) -> list[Mapping[str, str | None]]:
         """All promotions, oldest first; a damaged line is skipped. Raises ModelRefused as `append` does."""
+        return [entry for line in self._lines() if (entry := _entry(line)) is not None]
+
+    def contests(self) -> list[Contest]:
+        """All looks at challengers, oldest first; a damaged line is skipped. Raises ModelRefused as `append` does."""
+        return [contest for line in self._lines() if (contest := contest_of(line)) is not None]
+
+    def contest(self) -> Contest | None:
+        """The last look at a challenger, if no version has been promoted since; None otherwise."""
+        for line in reversed(self._lines()):
+            if (contest := contest_of(line)) is not None:
+                return contest
+            if _entry(line) is not None:
+                return None
+        return None
+
+    def _lines(self) -> list[Mapping[str, object]]:
         try:
             with open(opened(self.path), "rb") as file:
                 skipped = max(0, os.fstat(file.fileno()).st_size - MOST_BYTES)
@@ -69,7 +86,7 @@ class Promotions:
             return []
         except OSError as error:
             raise self._refused(error) from None
-        return [entry for line in lines if (entry := _entry(line)) is not None]
+        return [told for line in lines if (told := _told(line)) is not None]
 
     def before(self, version: str) -> str | None:
         """The version that answered before `version` was last promoted (rollbacks do not count).
@@ -82,7 +99,7 @@ class Promotions:
         return None
 
     def last(self) -> str | None:
-        """The version that was promoted last, or None."""
+        """The version that was promoted last; None where there was none, or where the shipped model was."""
         entries = self.entries()
         return entries[-1]["to"] if entries else None
 
@@ -90,12 +107,19 @@ class Promotions:
         return ModelRefused(f"{self.path} cannot be used: {error.strerror}")
 
 
-def _entry(line: bytes) -> dict[str, str | None] | None:
+def _told(line: bytes) -> Mapping[str, object] | None:
     try:
-        entry = json.loads(line)
+        told = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(entry, dict) or not {"at", "from", "to", "why"} <= entry.keys():
+    return told if isinstance(told, dict) else None
+
+
+def _entry(line: Mapping[str, object]) -> dict[str, str | None] | None:
+    if not {"at", "from", "to", "why"} <= line.keys():
         return None
-    texts = all(isinstance(entry[name], str) for name in ("at", "to", "why"))
-    return entry if texts and isinstance(entry["from"], str | None) else None
+    texts = all(isinstance(line[name], str) for name in ("at", "why"))
+    versions = all(isinstance(line[name], str | None) for name in ("from", "to"))
+    if not (texts and versions):
+        return None
+    return {name: each for name, each in line.items() if each is None or isinstance(each, str)}

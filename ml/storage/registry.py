@@ -7,7 +7,8 @@
     models/difficulty.current                          names the difficulties that are kept up to date for it
     models/difficulty.state                            what is needed to keep them up to date, for its owner alone
     models/levels.json                                 the levels, and the operating threshold of the model that answers
-    models/promotions.jsonl                            which version replaced which, when and why; rollback reads it
+    models/promotions.jsonl                            which version replaced which, when and why; rollback reads it;
+                                                       and how each challenger compares with the champion
 
 A version is written once and never touched again. current.pkl is replaced by one rename, so that a prediction
 started at any moment reads the old model or the new one. The line in promotions.jsonl is written before the rename:
@@ -22,8 +23,10 @@ import re
 from contextlib import contextmanager
 
 from ml.errors import ModelNotFound, ModelRefused
+from ml.instants import iso
 from ml.places import CURRENT, LEVELS_FILE, POINTER, content_of
 from ml.storage import atomic_files, model_file
+from ml.storage.contests import KEY, Contest
 from ml.storage.difficulty_file import name_of
 from ml.storage.difficulty_pointer import DifficultyPointer, read_pointer
 from ml.storage.difficulty_table import DifficultyTable
@@ -182,9 +185,7 @@ class Registry:
         at: the time of the promotion, in ISO 8601. The version is read and checked first, with the difficulty table
         that it names. Raises ModelNotFound, ModelRefused.
         """
-        saved = self.read(version)
-        if saved.difficulty is not None:
-            self._check_difficulty(*saved.difficulty)
+        saved = self._checked(version)
         before = self._answering()
         self._switch(saved, version, before, at, why)
         return before
@@ -194,8 +195,7 @@ class Registry:
         self._switch(self.read(version), version, before, at, why)
 
     def _switch(self, saved: SavedModel, version: str, before: str | None, at: str, why: str) -> None:
-        if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
-            raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
+        self._refuse_a_directory()
         levels = switch(self._path(LEVELS_FILE), self.card(version), version, before, at)
         self._promotions.append(at, before, version, why)
         self._put_levels(levels)  # first: a prediction by the model that goes keeps its threshold
@@ -207,9 +207,45 @@ class Registry:
         if levels.content is not None:
             self._put(LEVELS_FILE, levels.content, replace=True)
 
+    def _refuse_a_directory(self) -> None:
+        if os.path.isdir(self._path(CURRENT)) and not os.path.islink(self._path(CURRENT)):
+            raise ModelRefused(f"{self._path(CURRENT)} is a directory; move it away first")
+
     def promotions(self) -> list[Mapping[str, str | None]]:
         """All promotions, oldest first; a damaged line is skipped. Raises ModelRefused."""
         return self._promotions.entries()
+
+    def contests(self) -> list[Contest]:
+        """How each challenger compared with the champion at its last look, oldest first. Raises ModelRefused."""
+        return list({contest.began_ms: contest for contest in self._promotions.contests()}.values())
+
+    def contest(self) -> Contest | None:
+        """The comparison that goes on; None where the last one is over, where a version was promoted or rolled back
+        since its last look, or where its challenger or the difficulty table that it names cannot be read.
+        """
+        last = self._promotions.contest()
+        if last is None or last.over:
+            return None
+        try:
+            self._checked(last.challenger)
+        except (ModelNotFound, ModelRefused):
+            return None
+        return last
+
+    def looked(self, contest: Contest) -> None:
+        """Records a look at a challenger. Raises ModelRefused."""
+        self._promotions.add({"at": iso(contest.looked_ms), KEY: contest.to_dict()})
+
+    def drop_challengers(self, keep: int) -> list[str]:
+        """Removes challengers whose comparison is over without a promotion, but for the newest `keep` of them.
+
+        A challenger that was ever promoted, by hand for instance, stays, and so do the version that answers and its
+        predecessor. It returns the files' names. Raises ModelRefused.
+        """
+        named = {entry[side] for entry in self.promotions() for side in ("from", "to")}
+        over = [contest.challenger for contest in self.contests() if contest.over]
+        unused = [version for version in self.versions() if version in over and version not in named]
+        return self._take_away(unused[: max(0, len(unused) - keep)])
 
     def rollback(self, at: str, why: str) -> str | None:
         """Switches back to the version that answered before; where there was none, current.pkl is removed.
@@ -227,6 +263,8 @@ class Registry:
             except (ModelNotFound, ModelRefused):
                 continue
             return before
+        self._refuse_a_directory()
+        self._promotions.append(at, self._answering(), None, ROLLBACK + why)
         self._put_levels(levels)
         try:
             os.unlink(self._path(CURRENT))
@@ -249,13 +287,16 @@ class Registry:
         return self._take_away([version])
 
     def prune(self, keep: int) -> list[str]:
-        """Removes all versions but the newest `keep`, the one that answers and the one before it.
+        """Removes all versions but the newest `keep`, the one that answers, the one before it, and the challenger that
+        is being compared.
 
         Their cards go with them, and so do the tables that no model names any more and cards without a version. It
         returns the files' names. Raises ModelRefused.
         """
         versions = self.versions()
         kept = {self._sound_current(), self.predecessor(), *versions[len(versions) - keep if keep else len(versions) :]}
+        contest = self.contest()
+        kept |= set() if contest is None else {contest.challenger}
         return self._take_away([version for version in versions if version not in kept])
 
     def _take_away(self, versions: list[str]) -> list[str]:
@@ -326,6 +367,12 @@ class Registry:
             return self.current()
         except ModelRefused:
             return self._promotions.last()
+
+    def _checked(self, version: str) -> SavedModel:
+        saved = self.read(version)
+        if saved.difficulty is not None:
+            self._check_difficulty(*saved.difficulty)
+        return saved
 
     def _check_difficulty(self, name: str, sha256: str) -> None:
         table = DifficultyTable.open(self._path(name))

@@ -24,8 +24,8 @@ with extras:
     from scipy.optimize import brentq
     from tqdm import tqdm
 
-    from ml.evaluation.metrics import Floats, log_losses, logistic
-    from ml.evaluation.promotion import decide
+    from ml.evaluation.metrics import Floats, Integers, log_losses, logistic
+    from ml.evaluation.promotion import RISK_LEVEL, decide
 
 GAIN = 0.01
 """By how much the better model's expected log-loss is lower."""
@@ -57,7 +57,7 @@ class Rivals(NamedTuple):
     truer: Floats
     spoiled: Floats
     equally_spoiled: Floats
-    learners: np.ndarray[tuple[int], np.dtype[np.int64]]
+    learners: Integers
 
 
 class Power(NamedTuple):
@@ -79,15 +79,20 @@ def rivals(random: np.random.Generator, n: int, each: int, clustering: Clusterin
 
     error: SD of the worse model's logits around the better one's.
     """
-    learners = np.repeat(np.arange(-(-n // each)), each)[:n]
-    own = random.normal(0.0, clustering.unknown_sd, learners[-1] + 1)[learners]
+    return rivals_of(random, np.repeat(np.arange(-(-n // each)), each)[:n], clustering, error)
+
+
+def rivals_of(random: np.random.Generator, learners: Integers, clustering: Clustering, error: float) -> Rivals:
+    """Simulates one example for each of these learners, who are numbered from 0 and may come any number of times."""
+    n, many = len(learners), int(learners.max()) + 1
+    own = random.normal(0.0, clustering.unknown_sd, many)[learners]
     known = random.normal(0.0, 1.2, n) - 0.7
     labels = (random.random(n) < logistic(known + own)).astype(np.float64)
     # Who does not know `own` is calibrated with this flatter logit (the logistic-normal approximation).
     said = known / np.sqrt(1.0 + 0.346 * clustering.unknown_sd**2)
 
     def spoiled() -> Floats:
-        shared = random.normal(0.0, 1.0, learners[-1] + 1)[learners] * np.sqrt(clustering.shared_error)
+        shared = random.normal(0.0, 1.0, many)[learners] * np.sqrt(clustering.shared_error)
         single = random.normal(0.0, 1.0, n) * np.sqrt(1.0 - clustering.shared_error)
         return logistic(said + error * (shared + single))
 
@@ -126,7 +131,7 @@ def power(n: int, each: int, clustering: Clustering, runs: int, seed: int = 0, b
         for place, (champion, challenger) in enumerate(pairs):
             groups = {
                 "answers of history": bands.tolist(),
-                "risk level": [PLATFORM.of(probability) for probability in champion.tolist()],
+                RISK_LEVEL: [PLATFORM.of(probability) for probability in champion.tolist()],
             }
             constant = np.full(n, 0.55)
             verdict = decide(

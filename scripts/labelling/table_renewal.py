@@ -23,7 +23,8 @@ WHY = "its difficulty table was counted anew"
 def renew(
     client: Client, registry: Registry, now_ms: int, fresh: str | None = None, every: bool = False
 ) -> dict[str, str]:
-    """Counts the tables of the model that answers and of the one before it anew, each up to its own cut-off.
+    """Counts the tables of the model that answers, of the one before it and of the challenger that is being compared
+    anew, each up to its own cut-off.
 
     Where answers have been removed from the database (a learner was erased or has opted out), a new version with the
     same weights replaces the version, which is removed with its table; with `every`, also where the counts differ for
@@ -34,18 +35,23 @@ def renew(
         current = registry.current()
     except ModelRefused:  # another answers in its place, which has no table
         return {}
-    before = registry.predecessor()
-    renewed = {}
-    for version in (before, current):
-        if version is not None and version != fresh:
+    before, contest = registry.predecessor(), registry.contest()
+    renewed: dict[str, str] = {}
+    for version in (before, current, None if contest is None else contest.challenger):
+        if version is not None and version != fresh and version not in renewed:
             new = _counted_anew(client, registry, version, now_ms, every)
             if new is not None:
                 renewed[version] = new
-    if renewed and current is not None:
+    if not renewed:
+        return {}
+    if current is not None and (before in renewed or current in renewed):
         before = None if before is None else renewed.get(before, before)
         registry.supersede(renewed.get(current, current), before, iso(now_ms), WHY)
-        for version in renewed:
-            registry.remove(version)
+    if contest is not None:  # a promotion would end it
+        champion, challenger = (renewed.get(name, name) for name in (contest.champion, contest.challenger))
+        registry.looked(contest._replace(champion=champion, challenger=challenger))
+    for version in renewed:
+        registry.remove(version)
     return renewed
 
 

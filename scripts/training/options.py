@@ -42,6 +42,7 @@ class RetrainingOptions(NamedTuple):
     schema: str | None
     models_dir: str
     as_of_ms: int | None
+    new_challenger: bool
     count_anew: bool
     target_recall: float | None
     capacity: int | None

@@ -75,10 +75,11 @@ def test_outcomes_are_recorded_where_the_app_keeps_no_feedback(loop: Loop) -> No
     assert ask(loop.url, f"SELECT count(*) FROM struggle_predictions WHERE {late}") == [(0,)]
 
 
-def test_a_model_of_the_app_s_own_answers_is_trained_and_retrained(loop: Loop) -> None:
+def test_a_model_of_the_app_s_own_answers_is_trained_and_retraining_says_what_a_proof_needs(loop: Loop) -> None:
     assert (loop.models / "current.pkl").exists()
     assert loop.trained["labels"] >= 50
-    assert loop.retrained["version"]
+    assert (loop.retrained["version"], loop.retrained["trained"]) == (None, False)
+    assert f"the hold-out needs {300 - 2 * LEARNERS} more examples (of 300)" in loop.retrained["note"]
 
 
 def test_the_learner_at_risk_is_found_by_the_app_s_own_rule(loop: Loop) -> None:

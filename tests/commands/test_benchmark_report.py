@@ -14,6 +14,8 @@ from scripts.benchmark import COMMANDS, benchmark
 from scripts.benchmarks.monitor import monitor
 from scripts.benchmarks.processes import ROOT
 from scripts.benchmarks.promotion import NONE, Power, report_of
+from scripts.benchmarks.promotion_year import Found, Year
+from scripts.benchmarks.promotion_year import report_of as year_report_of
 from scripts.benchmarks.report import Goal, Record, Report, number, reported, spread
 from scripts.benchmarks.run import SQLITE_VERSION, commit_of, this_run
 from tests.support.benchmarks import SOME_RUN, figures_of
@@ -95,6 +97,14 @@ def test_monitoring_is_measured_as_a_process_of_its_own(tmp_path: Path) -> None:
     assert figures["seconds"]["value"] > 0
     assert figures["peak MiB"]["value"] > 20
     assert [goal["bound"] for goal in report["goals"]] == ["at most 60", "at most 1,024"]
+
+
+def test_a_year_of_promotions_has_its_goals_in_every_row() -> None:
+    promoted = [("a crowd", "equal", Year(0.01, 0.005, 4.0)), ("a crowd", "worse", Year(0.06, 0.005, 9.0))]
+    found = [("a crowd", "first", Found(0.7, 0.01, 1.0)), ("a crowd", "first, clustered", Found(0.7, 0.01, 1.8))]
+    report = year_report_of(promoted, found, SOME_RUN)
+    assert [(goal.bound, goal.met) for goal in report.goals] == [(0.05, True), (0.05, False), (0.8, False), (0.5, True)]
+    assert "standard error" in {record.figure for record in report.records}
 
 
 def test_promotion_has_its_goals_in_every_row() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.evaluation.metrics import log_losses
-from ml.evaluation.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, decide
+from ml.evaluation.promotion import INSUFFICIENT, PROMOTED, REFUSED, decide
 from scripts.benchmarks.promotion import GAIN, SOME, STRONG, Clustering, error_of, power
 from scripts.benchmarks.promotion import rivals as clustered_rivals
 
@@ -106,7 +106,7 @@ def test_a_challenger_that_beats_the_champion_but_not_the_rules_is_kept_out() ->
     y, _, challenger, _, who = rivals(random, 2000, 0.3, 0.3)
     perfect_rules = np.where(y > 0, 0.95, 0.05)
     verdict = decide(y, np.full(2000, 0.1), challenger, perfect_rules, who)
-    assert verdict.outcome == INCONCLUSIVE
+    assert verdict.outcome == REFUSED + "not proven better than the rules"
     assert [check.name for check in verdict.checks if not check.passed] == ["rules"]
 
 
