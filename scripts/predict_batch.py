@@ -19,6 +19,7 @@ import click
 if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from ml.storage.levels_file import MOST_CAPACITY
 from scripts.batch.options import BatchOptions
 from scripts.batch.output import PARQUET, is_unfinished
 from scripts.cli.command import as_record, command
@@ -51,6 +52,8 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
     output = options["output"] or ""
     if options["full"] and output.endswith(PARQUET):
         raise Usage("--full writes JSON lines: give --output a name that ends in .jsonl.")
+    if options["capacity"] and options["store"] and not output:
+        raise Usage("--capacity flags lines, and --store alone writes none: give --output as well.")
     if options["as_json"] and not (output or options["store"]):
         raise Usage("--json needs --output or --store: stdout holds the predictions otherwise.")
     return names_workers(options)
@@ -88,6 +91,13 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
 @click.option("--full", is_flag=True, help="Write predict.py's whole answer on each line, with its reasons.")
 @words_options
 @click.option("--store", is_flag=True, help="Write struggle_predictions and struggle_indicators.")
+@click.option(
+    "--capacity",
+    type=click.IntRange(1, MOST_CAPACITY),
+    metavar="N",
+    help="Flag the N most likely predictions, as many as there is time for. Default: the capacity of levels.json beside"
+    " the model, else no line has a flag.",
+)
 @correct_from_option()
 @engine_options(jobs=1)
 @click.option(

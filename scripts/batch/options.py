@@ -22,6 +22,7 @@ class BatchOptions(NamedTuple):
     language: str | None
     audience: str | None
     store: bool
+    capacity: int | None
     correct_from: str
     workers: Workers
     part: int

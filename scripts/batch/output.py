@@ -14,12 +14,16 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from tempfile import TemporaryFile
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
+from ml.evaluation.expected_counts import CountSums
 from ml.storage.atomic_files import mode_of, put
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
+from scripts.batch.flagging import Flagged, copy_marked, marked, most_likely
 from scripts.batch.part import Tally
 from scripts.cli.exits import ExtraMissing, OutputBusy
 from scripts.cli.output_file import is_stream, open_beside
@@ -34,11 +38,23 @@ class Output:
     """The lines of one batch, which come part by part.
 
     With path None they go to stdout, and the batch cannot be continued. marks: what must be the same for an earlier run
-    to be continued. as_of_ms: the moment of this run, or of the earlier run that it continues.
+    to be continued. as_of_ms: the moment of this run, or of the earlier run that it continues. capacity: how many lines
+    are flagged at the end; lines for a stream are held back until then. None flags none.
     """
 
-    def __init__(self, path: str | None, marks: Mapping[str, object], as_of_ms: int, youngest_ms: int) -> None:
+    def __init__(
+        self,
+        path: str | None,
+        marks: Mapping[str, object],
+        as_of_ms: int,
+        youngest_ms: int,
+        capacity: int | None = None,
+    ) -> None:
         self.path = path
+        self.flagged: Flagged | None = None
+        """Which lines are flagged, once the batch is finished; None without a capacity."""
+        self._capacity = capacity
+        self._held: IO[bytes] | None = None
         self.as_of_ms = as_of_ms
         self.after: str | None = None
         self.tally = Tally()
@@ -46,6 +62,8 @@ class Output:
         self._marks = dict(marks)
         self._file: IO[bytes] | None = None
         self._streams = path is None or is_stream(path)
+        if self._streams and capacity is not None:
+            self._held = TemporaryFile()  # noqa: SIM115 - it stays open as long as the batch runs
         if path is None:
             return
         if path.endswith(PARQUET):
@@ -84,6 +102,8 @@ class Output:
         self.as_of_ms, self.after, self.resumed = noted.as_of_ms, noted.after, True
         self.tally.counts.update(noted.counts)
         self.tally.failures = noted.failures
+        self.tally.expected = noted.expected
+        self.tally.told_all = noted.told_all
         return noted.size
 
     def _reaches(self, size: int) -> bool:
@@ -96,6 +116,9 @@ class Output:
     def add(self, lines: bytes, tally: Tally, last_learner: str) -> None:
         """Writes the next part, in the order of the learners, and notes that it is done."""
         self.tally.add(tally)
+        if self._held is not None:
+            self._held.write(lines)
+            return
         if self._file is None:
             sys.stdout.buffer.write(lines)
             return
@@ -107,24 +130,40 @@ class Output:
         os.fsync(self._file.fileno())
         noted: dict[str, Any] = {"marks": self._marks, "as_of_ms": self.as_of_ms, "after": last_learner}
         noted |= {"bytes": self._file.tell(), "counts": self.tally.counts, "failures": self.tally.failures}
+        noted |= {"expected": {name: sums.to_list() for name, sums in self.tally.expected.items()}}
         put(self._progress, json.dumps(noted).encode(), most=self._mode)
 
     def finish(self) -> None:
         """Puts the whole file in its place."""
+        if self._held is not None and self._capacity is not None:
+            self.flagged = copy_marked(self._held, self._file or sys.stdout.buffer, self._capacity)
         if self._file is None or self.path is None or self._streams:
             sys.stdout.flush()
             return
-        if self.path.endswith(PARQUET):
+        if self._capacity is not None or self.path.endswith(PARQUET):
             converted = f"{self.path}.converting"
             with os.fdopen(open_beside(converted, mode_of(self.path)), "r+b") as file:
                 file.truncate(0)
-                to_parquet(self._partial, file)
+                self._convert(file)
             os.replace(converted, self.path)
             os.unlink(self._partial)
         else:
             os.replace(self._partial, self.path)
         if os.path.exists(self._progress):
             os.unlink(self._progress)
+
+    def _convert(self, target: IO[bytes]) -> None:
+        """Writes the lines so far in their last form: with flags, or as Parquet, or both."""
+        with open(self._partial, "rb") as lines:
+            if self._capacity is None:
+                to_parquet(lines, target)
+                return
+            if self.path is None or not self.path.endswith(PARQUET):
+                self.flagged = copy_marked(lines, target, self._capacity)
+                return
+            self.flagged = most_likely(lines, self._capacity)
+            lines.seek(0)
+            to_parquet(marked(lines, self.flagged), target, flagged=True)
 
     def drop(self) -> None:
         """Removes the lines so far; OUTPUT stays as it was."""
@@ -139,8 +178,9 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        for file in (self._file, self._held):
+            if file is not None:
+                file.close()
 
 
 def is_unfinished(path: str | None, youngest_ms: int) -> bool:
@@ -160,6 +200,8 @@ class Noted(NamedTuple):
     size: int
     counts: Mapping[str, int]
     failures: list[str]
+    expected: dict[str, CountSums]
+    told_all: bool
 
 
 def _noted(path: str) -> Noted | None:
@@ -171,10 +213,13 @@ def _noted(path: str) -> Noted | None:
                 return None
             text = file.read(LONGEST_NOTE + 1)
         noted: Any = json.loads(text) if len(text) <= LONGEST_NOTE else None
+        sums = noted.get("expected")
         found = Noted(
-            noted["marks"], noted["as_of_ms"], noted["after"], noted["bytes"], noted["counts"], noted["failures"]
+            *(noted["marks"], noted["as_of_ms"], noted["after"], noted["bytes"], noted["counts"], noted["failures"]),
+            {} if sums is None else {name: CountSums.from_list(each) for name, each in sums.items()},
+            told_all=sums is not None,
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     sound = (
         isinstance(found.marks, dict)
@@ -198,15 +243,16 @@ def _is_at(file: IO[bytes], path: str) -> bool:
         return False
 
 
-def to_parquet(lines_path: str, parquet_file: IO[bytes]) -> None:
+def to_parquet(lines: Iterable[bytes], parquet_file: IO[bytes], flagged: bool = False) -> None:
     """Writes the lines as a Parquet file, a group of rows at a time; `interval` becomes two columns."""
     arrow, parquet = _parquet()
     text, number = arrow.string(), arrow.float64()
     columns = {"user_id": text, "objective_id": text, "as_of": arrow.timestamp("ms", "UTC"), "probability": number}
     columns |= {"confidence": number, "risk_level": text, "low": number, "high": number, "model_version": text}
-    schema = arrow.schema(columns | {"source": text, "degraded": text})
-    with open(lines_path, "rb") as lines, parquet.ParquetWriter(parquet_file, schema) as writer:
-        while group := [json.loads(line) for _, line in zip(range(ROWS_OF_A_GROUP), lines)]:
+    columns |= {"source": text, "degraded": text} | ({"flagged": arrow.bool_()} if flagged else {})
+    schema, rest = arrow.schema(columns), iter(lines)
+    with parquet.ParquetWriter(parquet_file, schema) as writer:
+        while group := [json.loads(line) for line in islice(rest, ROWS_OF_A_GROUP)]:
             for row in group:
                 row["low"], row["high"] = row.pop("interval")
                 row["as_of"] = _milliseconds(row["as_of"])

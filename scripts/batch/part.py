@@ -15,6 +15,7 @@ import db
 from db import Batch, Opened, Template
 from db.client import Client
 from ml.errors import ModelRefused
+from ml.evaluation.expected_counts import CountSums
 from ml.features.build import studied
 from ml.features.vector import FeatureVector
 from ml.model import StrugglePredictionModel, load
@@ -94,12 +95,19 @@ class Tally:
     def __init__(self) -> None:
         self.counts = dict.fromkeys(self.FIELDS, 0)
         self.failures: list[str] = []
+        self.expected: dict[str, CountSums] = {}
+        """By level, what its predictions say of how many will struggle; nothing of those of the rules."""
+        self.told_all = True
+        """Whether nothing is missing there: the progress of an earlier release has none."""
 
     def add(self, other: Tally) -> None:
         """Adds another part's counts, and its failures up to MOST_FAILURES."""
         for name, count in other.counts.items():
             self.counts[name] += count
         self.failures = (self.failures + other.failures)[:MOST_FAILURES]
+        for level, sums in other.expected.items():
+            self.expected.setdefault(level, CountSums()).add(sums)
+        self.told_all = self.told_all and other.told_all
 
 
 class BatchReader:

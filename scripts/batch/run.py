@@ -41,8 +41,9 @@ def run(options: BatchOptions) -> dict[str, Any]:
         now_ms, asked_ms = client.now(), options.as_of_ms
         youngest_ms = now_ms - CONTINUED_FOR_MS if asked_ms is None else asked_ms
         path = options.output if options.lines else None
+        capacity = (options.capacity or model.levels.capacity) if options.lines else None
         marks = {**_marks(options, client.label, mark_of(model)), "levels": model.levels.to_dict()}
-        with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms) as output:
+        with Output(path, marks, now_ms if asked_ms is None else asked_ms, youngest_ms, capacity) as output:
             settings = BatchSettings(
                 *(options.database_url, options.schema, name_for_workers(options.model, model), mark_of(model)),
                 *(output.as_of_ms, asked_ms is None or asked_ms >= now_ms, options.days_ahead, options.objectives),
@@ -56,7 +57,7 @@ def run(options: BatchOptions) -> dict[str, Any]:
                 output.drop()
                 raise UnknownLearner(_nobody(len(options.learners), path))
             output.finish()
-            return summary_of(output, done_before, time.monotonic() - began, model.model_version)
+            return summary_of(output, done_before, time.monotonic() - began, model, capacity)
 
 
 def _marks(options: BatchOptions, database: str, model_mark: str) -> dict[str, object]:

@@ -9,9 +9,12 @@ from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
+import numpy as np
+
 from db import with_unknown
 from db.writing.open import open_writer
 from ml.answer import answer
+from ml.evaluation.expected_counts import CountSums
 from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
@@ -65,7 +68,9 @@ def _do_part(settings: BatchSettings, wanted: Wanted, learner_ids: Sequence[str]
 
 def _in_numbers(model: StrugglePredictionModel, page: Sequence[Outlook], tally: Tally) -> list[str]:
     vectors = list(chain.from_iterable(each.vectors for each in page))
-    given = iter(verdicts(model, vectors))
+    judged = list(verdicts(model, vectors))
+    _expect(model, vectors, judged, tally)
+    given = iter(judged)
     lines: list[str] = []
     for each in page:
         lines += _lines(each, [next(given) for _ in each.vectors], model, tally)
@@ -81,6 +86,7 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
     for each in page:
         predictions = [reader.model.predict(vector) for vector in each.vectors]
         found = [PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions]
+        _expect(reader.model, each.vectors, found, tally)
         short = _lines(each, found, reader.model, tally)
         lines += short if wanted.lines == "short" else ()
         mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
@@ -116,6 +122,26 @@ def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -
         return ManyAtOnce(model.saved).judge(vectors)
     predictions = (model.predict(vector) for vector in vectors)
     return (PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions)
+
+
+def _expect(
+    model: StrugglePredictionModel, vectors: Sequence[FeatureVector], given: Sequence[PlainPrediction], tally: Tally
+) -> None:
+    """Adds to the tally what the probabilities say of how many will struggle.
+
+    The rules' were never measured, and an answer from default features is not about its learner: neither says anything.
+    """
+    if model.saved is None:
+        return
+    known = [verdict for vector, verdict in zip(vectors, given) if not vector.degraded]
+    if not known:
+        return
+    p, low, high = np.array([(each.probability, each.low, each.high) for each in known]).T
+    place = (p >= model.levels.medium_from).astype(int) + (p >= model.levels.high_from)
+    for rank, level in enumerate(("LOW", "MEDIUM", "HIGH")):
+        here = place == rank
+        if here.any():
+            tally.expected.setdefault(level, CountSums()).add(CountSums.of(p[here], low[here], high[here]))
 
 
 def _lines(

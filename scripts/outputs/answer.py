@@ -19,6 +19,7 @@ from scripts.outputs.parts import (
     SHARE,
     TEXT,
     TEXTS,
+    YES_OR_NO,
     Schema,
     described,
     list_of,
@@ -162,6 +163,7 @@ PROPERTIES: dict[str, Schema] = {
     "prediction_date": described(INSTANT, "The last millisecond of the day that the prediction is about."),
     "topic_id": described(or_null(TEXT), "The objective's course."),
     "indicators": described(list_of(_INDICATOR), "Rows of struggle_indicators."),
+    "flagged": described(YES_OR_NO, "In a line of a batch with a capacity: whether it is one of the most likely."),
     "features": described(_FEATURES, "What the model judged; a stored prediction keeps it as it is."),
 }
 
@@ -200,4 +202,5 @@ _RULES_OF_DEGRADED = [
     where({"degraded": _EMPTY}, {"degraded_code": _EMPTY}),
 ]
 
-ANSWER: Schema = {**record(PROPERTIES, optional=("what_if",)), "allOf": [*_RULES_OF_LEVELS, *_RULES_OF_DEGRADED]}
+_OPTIONAL = ("what_if", "flagged")
+ANSWER: Schema = {**record(PROPERTIES, optional=_OPTIONAL), "allOf": [*_RULES_OF_LEVELS, *_RULES_OF_DEGRADED]}

@@ -7,7 +7,7 @@ from scripts.outputs.parts import Schema, record
 
 _FIELDS = (
     *("user_id", "objective_id", "as_of", "probability", "confidence", "risk_level", "interval"),
-    *("model_version", "source", "degraded"),
+    *("model_version", "source", "degraded", "flagged"),
 )
 
-BATCH_LINE: Schema = record({name: PROPERTIES[name] for name in _FIELDS})
+BATCH_LINE: Schema = record({name: PROPERTIES[name] for name in _FIELDS}, optional=("flagged",))

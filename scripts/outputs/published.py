@@ -82,6 +82,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "2.3.0": "77b8c77864553078778798c8087b4bb183c0996a33a12ad2205a839a8ad5a7ff",
         "2.4.0": "c4318a7e90ed5798f847bb6f78571a3d50684fdd3cf1fbdf64e7979cfe4428fb",
         "2.5.0": "fdec347ad46ba5ad493668fec856dd1ffa98a862ca89c0fc134b9e44c10c44db",
+        "2.6.0": "a1ae61f3ade02d833171c2ab4c9ba5af798267fdffd398c211c2af16124149ae",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",
@@ -95,6 +96,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "batch-line": {
         "1.0.0": "8f41d65c56ed56205c53a49a3c0d814a7e154ae01cad5afcdda9ead3c3ad9117",
         "1.1.0": "5c27bf3ef165385241fc2c53f3e951f516de9fdf74e06bb378f715f6cc888c49",
+        "1.2.0": "5246c99c5541436281a53364a06fa530d0692a595f1f45ca157f26e0c5d87fc1",
     },
     "monitor-report": {
         "1.0.0": "f4331c806d62bef91c235ca8dba2931f10c060d4f0b4b003a0e38f0459f65a69",

@@ -178,6 +178,10 @@ export interface Answer {
    * Rows of struggle_indicators.
    */
   indicators: Indicator[];
+  /**
+   * In a line of a batch with a capacity: whether it is one of the most likely.
+   */
+  flagged?: boolean;
   features: Features;
   /**
    * Only with --what-if: what was changed, and what the answer was before.
