@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 
 const PASSED_ON = [
   'STRUGGLE_SCHEMA', 'STRUGGLE_ENV_FILE', 'STRUGGLE_MODEL', 'STRUGGLE_MODELS_DIR', 'STRUGGLE_CORRECT_FROM',
+  'STRUGGLE_LANGUAGE', 'STRUGGLE_AUDIENCE',
   'HOME', 'USERPROFILE', 'APPDATA', // where libpq looks for .pgpass and certificates
   'TMPDIR', 'TEMP', 'TMP', // where a SQLite log without an index is copied to
   'SSL_CERT_FILE', 'SSL_CERT_DIR', 'KRB5CCNAME', 'KRB5_CONFIG',

@@ -1,4 +1,5 @@
 // createPredictor(): predictions by processes of their own, or by workers.
+import type { Answer } from './answer.js';
 import { Deadline } from './deadline.js';
 import { type PredictorOptions, type Setup, setupOf } from './options.js';
 import { Places } from './places.js';
@@ -7,12 +8,18 @@ import { predictOnce } from './single-shot.js';
 import { Workers } from './workers.js';
 
 const LONGEST_ID = 255;
+const LANGUAGES = /^(en|de)([-_.@][A-Za-z0-9]{1,16}){0,4}$/i;
+const AUDIENCES = /^(teacher|learner)$/;
 
 export interface PredictOptions {
   /** Ends the call when it is aborted. */
   signal?: AbortSignal | undefined;
   /** The moment of the prediction, which sees nothing later: a Date, or a text in ISO 8601. By default now. */
   asOf?: Date | string | undefined;
+  /** The language of the sentences: `en` or `de`, or a tag of theirs such as `de-AT`. By default STRUGGLE_LANGUAGE. */
+  language?: string | undefined;
+  /** Whom the sentences address. By default STRUGGLE_AUDIENCE, or else the teacher. What is stored is for a teacher. */
+  audience?: Answer['audience'] | undefined;
 }
 
 /** Whether the learner will struggle with the objective. Never throws: what can go wrong is in the result. */
@@ -43,18 +50,22 @@ export function createPredictor(options: PredictorOptions = {}): Predict & Predi
   const pool = typeof setup === 'string' ? undefined : shared(setup);
   let closed = false;
 
-  const ask = async (userId: unknown, objectiveId: unknown, { signal, asOf }: PredictOptions): Promise<Prediction> => {
+  const ask = async (userId: unknown, objectiveId: unknown, asked: PredictOptions): Promise<Prediction> => {
+    const { signal, asOf, language, audience } = asked;
     if (!isId(userId) || !isId(objectiveId)) {
       return failed(400, 'invalid_id', `userId and objectiveId must be text of 1 to ${LONGEST_ID} characters`);
     }
     const moment = momentOf(asOf);
     if (moment === null) return failed(400, 'invalid_as_of', 'asOf must be a valid Date, or text in ISO 8601');
+    if (!isKnown(language, LANGUAGES)) return failed(400, 'invalid_language', 'language must be en or de');
+    if (!isKnown(audience, AUDIENCES)) return failed(400, 'invalid_audience', 'audience must be teacher or learner');
     if (signal && typeof signal.addEventListener !== 'function') {
       return failed(500, 'configuration', 'signal must be an AbortSignal');
     }
     if (pool === undefined) return failed(500, 'configuration', String(setup));
     if (closed) return failed(503, 'closed', 'the predictor was closed');
-    return pool.predict({ userId, objectiveId, asOf: moment }, signal ?? undefined);
+    const words = { language: language ?? undefined, audience: audience ?? undefined };
+    return pool.predict({ userId, objectiveId, asOf: moment, ...words }, signal ?? undefined);
   };
   const predict: Predict = (userId, objectiveId, options) =>
     ask(userId, objectiveId, options ?? {}).catch((error: unknown) => {
@@ -74,6 +85,11 @@ function momentOf(asOf: unknown): string | undefined | null {
   if (asOf === undefined || asOf === null) return undefined;
   if (asOf instanceof Date) return Number.isNaN(asOf.getTime()) ? null : asOf.toISOString();
   return typeof asOf === 'string' && /^[0-9][0-9T:.Z+ -]{7,40}$/.test(asOf) ? asOf : null;
+}
+
+/** Whether a choice is left open, or is text that the command knows. */
+function isKnown(choice: unknown, known: RegExp): boolean {
+  return choice === undefined || choice === null || (typeof choice === 'string' && known.test(choice));
 }
 
 /** The processes of one setup. */

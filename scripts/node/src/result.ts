@@ -3,7 +3,8 @@ import type { Answer, CommandCode } from './answer.js';
 
 /** The package's own reasons why there is no answer. */
 export type PackageCode =
-  | 'aborted' | 'bug' | 'busy' | 'closed' | 'configuration' | 'invalid_as_of' | 'invalid_id' | 'killed' | 'not_started'
+  | 'aborted' | 'bug' | 'busy' | 'closed' | 'configuration' | 'invalid_as_of' | 'invalid_audience' | 'invalid_id'
+  | 'invalid_language' | 'killed' | 'not_started'
   | 'timeout' | 'unreadable';
 
 /** Why there is no answer: `status` for HTTP, `code` for programs, `message` for people. */
@@ -22,6 +23,9 @@ export interface Question {
   objectiveId: string;
   /** ISO 8601; undefined for now. */
   asOf: string | undefined;
+  /** Of the sentences; undefined for the environment's. */
+  language: string | undefined;
+  audience: string | undefined;
 }
 
 /** One way of answering, tried: undefined where it gave nothing. `over` resolves when its process is free or gone. */

@@ -16,10 +16,13 @@ import {
 } from './result.js';
 
 /** The answer of a new process; never throws. */
-export function predictOnce(setup: Setup, { userId, objectiveId, asOf }: Question, deadline: Deadline): Promise<Tried> {
+export function predictOnce(setup: Setup, question: Question, deadline: Deadline): Promise<Tried> {
   if (deadline.reason !== undefined) return Promise.resolve({ prediction: deadline.failure(), over: OVER });
   // Exactly two arguments are the two ids, and the quickest way; with an option, `--` keeps an id from being one.
-  const words = asOf === undefined ? [userId, objectiveId] : ['--as-of', asOf, '--', userId, objectiveId];
+  const { userId, objectiveId, asOf, language, audience } = question;
+  const chosen = Object.entries({ 'as-of': asOf, language, audience }).filter(([, value]) => value !== undefined);
+  const options = chosen.map(([name, value]) => `--${name}=${value}`);
+  const words = options.length === 0 ? [userId, objectiveId] : [...options, '--', userId, objectiveId];
   let child: ChildProcessWithoutNullStreams;
   try {
     child = start(setup, 'predict', words);

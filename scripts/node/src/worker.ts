@@ -53,7 +53,7 @@ export class Worker {
    * The answer or the failure that the worker gives; undefined where it gave none and is of no more use. Where the
    * deadline ends first, the worker goes on with the question.
    */
-  ask({ userId, objectiveId, asOf }: Question, deadline: Deadline): Promise<Tried> {
+  ask({ userId, objectiveId, asOf, ...words }: Question, deadline: Deadline): Promise<Tried> {
     const id = String((this.#asked += 1));
     const seconds = Math.max(0.05, Math.min(MOST_S, (deadline.leftMs - KEPT_MS) / 1000));
     const overdue = setTimeout(() => this.stop('it did not answer'), seconds * 1000 + KEPT_MS).unref();
@@ -76,7 +76,7 @@ export class Worker {
         free();
       };
       this.#hold(true);
-      const line = { id, user_id: userId, objective_id: objectiveId, as_of: asOf, timeout: seconds };
+      const line = { id, user_id: userId, objective_id: objectiveId, as_of: asOf, ...words, timeout: seconds };
       this.#child.stdin.write(`${JSON.stringify(line)}\n`);
     });
   }

@@ -59,6 +59,24 @@ test('what cannot be an id or a moment is 400 and starts no process', async () =
   assert.deepEqual([refused.status, refused.code], [400, 'usage']); // the command knows the calendar
 });
 
+test('each call chooses the words of its answer, by a process and by a worker', async () => {
+  for (const workers of [0, 1]) {
+    const { predict } = predictor({ workers });
+    const { answer } = await predict(...DEMO, { language: 'de-AT', audience: 'learner' });
+    assert.deepEqual([answer.language, answer.audience], ['de', 'learner']);
+    assert.match(answer.reasoning, /; dein nächster Schritt: /);
+    assert.equal((await predict('-h', DEMO[1], { language: 'de' })).code, 'unknown_learner');
+    assert.equal((await predict(...DEMO, { language: null, audience: undefined })).answer.language, 'en');
+  }
+  const { predict } = createPredictor({ python: '/nowhere/python' });
+  for (const language of ['', 'fr', 'de --doctor', 'de\n', '--doctor', 7, {}]) {
+    assert.equal((await predict(...DEMO, { language })).code, 'invalid_language', String(language));
+  }
+  for (const audience of ['', 'parent', 'learner ', 7]) {
+    assert.equal((await predict(...DEMO, { audience })).code, 'invalid_audience', String(audience));
+  }
+});
+
 test('what is no signal and no object of options is not thrown either', async () => {
   const { predict } = predictor();
   for (const signal of ['now', {}, 7]) assert.equal((await predict(...DEMO, { signal })).code, 'configuration');
@@ -119,7 +137,7 @@ test('the process sees the variables that it needs, and the database by no argum
   assert.deepEqual(argv.slice(2), ['-I', '-m', 'predict', 'a', 'b']);
   assert.deepEqual([env.DATABASE_URL, env.POSTGRES_URL], [databaseUrl, databaseUrl]);
   assert.deepEqual([env.STRUGGLE_SCHEMA, env.STRUGGLE_MODEL, env.PGSSLMODE], [schema, 'rules', 'require']);
-  const allowed = /^(DATABASE_URL|POSTGRES_URL|STRUGGLE_(SCHEMA|MODEL|ENV_FILE|MODELS_DIR|CORRECT_FROM)|PG[A-Z]+|HOME|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR))$/;
+  const allowed = /^(DATABASE_URL|POSTGRES_URL|STRUGGLE_(SCHEMA|MODEL|ENV_FILE|MODELS_DIR|CORRECT_FROM|LANGUAGE|AUDIENCE)|PG[A-Z]+|HOME|TMPDIR|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR))$/;
   assert.deepEqual(Object.keys(env).filter((name) => !allowed.test(name)), []);
   assert.equal((await seen({ schema }))[1].POSTGRES_URL, 'of the environment');
   for (const name of ['SECRET_OF_THE_APP', 'PGSSLMODE', 'STRUGGLE_TOKEN', 'POSTGRES_URL']) delete process.env[name];

@@ -38,11 +38,13 @@ async function store(answer: Answer) {
     predictedStruggleProbability: answer.probability,
     predictionConfidence: answer.confidence,
     featureVector: held ? { ...answer.features, ...earlier(held, predictedAt) } : answer.features,
-    strugglingFactors: answer.factors.map((factor) => ({
+    // What is stored is English for a teacher, whatever words the answer has.
+    strugglingFactors: answer.factors.map(({ stored_text: stored, ...factor }) => ({
       ...factor, // our names, and those that other readers of the column look for
+      text: stored ?? factor.text,
       factor: factor.feature,
       weight: factor.contribution,
-      description: factor.text,
+      description: stored ?? factor.text,
     })),
     predictionDate: until,
     predictedAt,

@@ -16,6 +16,8 @@ export interface Factor {
   /** The prerequisites behind it that are not mastered, the least mastered first. */
   objectives?: { id: string; name: string; mastery: number }[];
   text: string;
+  /** The text in English for a teacher, where `text` is in other words; store this one. */
+  stored_text?: string;
 }
 
 /** Every feature as a number in 0..1, and what retraining and monitoring need; store it as it is. */
