@@ -49,6 +49,7 @@ OF_SCRIPTS = (
     "cli/request",
     "cli/starting",
     "cli/streams",
+    "cli/what_if",
 )
 NO_PREDICTION = {"__pycache__", "evaluation", "training"}
 """Folders of db and ml that no prediction needs."""

@@ -230,6 +230,13 @@ def test_a_new_model_answers_from_the_next_request_on(tmp_path: Path) -> None:
         answers.append(same())
         os.replace(save_model(str(tmp_path), difficulty_of=f"file:{DEMO}", as_of_ms=NOW_MS), current)
         answers.append(same())
+        (tmp_path / "levels.json").write_text('{"medium_from": 0.99, "high_from": 0.999}')
+        answers.append(same())
+        (tmp_path / "levels.json").write_text('{"medium_from": 0.99}')
+        refused()
+        (tmp_path / "levels.json").unlink()
+        assert same() == answers[-2]
+        answers.pop()
         assert len(set(answers)) == len(answers)
         table.rename(tmp_path / "elsewhere")
         refused()

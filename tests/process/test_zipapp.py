@@ -92,10 +92,13 @@ def test_failures_and_help_are_those_of_predict_py(archive: Path, tmp_path: Path
 def test_the_model_named_goes_in_and_answers(tmp_path: Path) -> None:
     model = tmp_path / "mine.pkl"
     model_file.write(a_model("mine", 1.0), str(model))
+    (tmp_path / "levels.json").write_text('{"high_from": 0.99}')
     archive = build(tmp_path / "predict.pyz", "--model", str(model))
-    model.unlink()
+    for packed in (model, tmp_path / "levels.json"):
+        packed.unlink()
     answer = read_output(run(*BARE, archive, LEARNER, OBJECTIVE).stdout)
     assert (answer["source"], answer["model_version"]) == ("model", "mine")
+    assert (answer["levels"]["high_from"], answer["levels"]["from"]) == (0.99, "levels.json")
     doctor = run(*BARE, archive, "--doctor")
     assert doctor.returncode == 0, doctor.stdout
     assert read_output(doctor.stdout)["model"]["version"] == "mine"

@@ -91,6 +91,34 @@ def test_a_model_without_its_table_waits_for_it_while_the_one_before_goes_on(tmp
     assert "Traceback" not in log
 
 
+def levels_come_to(url: str, high_from: float) -> None:
+    deadline = time.monotonic() + 60 * LOOK_AGAIN_S
+    while httpx.post(f"{url}/predict", json=PAIR).json()["levels"]["high_from"] != high_from:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_new_levels_come_into_service_as_a_new_model_does(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    model_file.write(a_model("first", -2.0), str(models / "current.pkl"))
+    with serving(tmp_path / "log", STRUGGLE_MODELS_DIR=str(models)) as url:
+        levels_come_to(url, 0.7)
+        (models / "levels.json").write_text('{"medium_from": 0.0001, "high_from": 0.0002}')
+        levels_come_to(url, 0.0002)
+        answer = httpx.post(f"{url}/predict", json=PAIR).json()
+        assert answer["risk_level"] == "HIGH"
+        stored = httpx.post(f"{url}/predictions/generate", json={"user_id": PAIR["user_id"]})
+        if stored.status_code == 201:  # the demo database may be read only
+            assert {each["risk_level"] for each in stored.json()["predictions"]} == {"HIGH"}
+        (models / "levels.json").write_text("{")
+        goes_on_with(url, "first")
+        levels_come_to(url, 0.0002)
+        (models / "levels.json").unlink()
+        levels_come_to(url, 0.7)
+    assert "the new model cannot be used" in (tmp_path / "log").read_text()
+
+
 @pytest.mark.parametrize("kind", ["absent", "pipe"])
 def test_a_first_start_on_a_model_without_its_table_fails(tmp_path: Path, table: Path, kind: str) -> None:
     models = tmp_path / "models"
