@@ -65,7 +65,9 @@ def predict(request: Request, model: StrugglePredictionModel) -> dict[str, objec
             (request.user_id, request.objective_id), wished, model, history, estimates, features, rows.missing_sources
         )
     advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
-    return answer(request.user_id, request.objective_id, features, prediction, rows.missing_sources, occasion, advice)
+    change = model.change(rows.earlier, features, prediction)
+    ids = request.user_id, request.objective_id
+    return answer(*ids, features, prediction, rows.missing_sources, occasion, advice, change)
 
 
 def respond(request: Request) -> dict[str, object]:

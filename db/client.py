@@ -13,7 +13,7 @@ from db.url import GIVEN, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from types import TracebackType
 
     from db.backends.postgres import PostgreSQLConnection
@@ -133,6 +133,16 @@ class Client:
         for ids in self._pages(many.following_objectives) if objective_ids is None else _chunks(list(objective_ids)):
             found.update(self.converse(partial(many.objectives, objective_ids=ids, most=most)))
         return found
+
+    def read_earlier(self, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[rows.EarlierRow]]:
+        """Returns what was stored of earlier predictions, the newest first, for the pairs that have any.
+
+        Args:
+            pairs: Ids of learners and objectives.
+        """
+        from db.reading import many
+
+        return self.converse(partial(many.earlier, pairs=pairs))
 
     def _pages(self, following: Callable[..., Conversation[list[str]]]) -> Iterator[list[str]]:
         page = self.converse(partial(following, after=None))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ml.advice.advise import Advice
     from ml.features.vector import FeatureVector
+    from ml.scoring.change import Change
     from ml.scoring.prediction import Prediction
 
 SCHEMA_VERSION = 2
@@ -27,10 +28,12 @@ def answer(
     missing_sources: Sequence[str] = (),
     occasion: Occasion | None = None,
     advice: Sequence[Advice] = (),
+    change: Change | None = None,
 ) -> dict[str, object]:
     """Returns the answer's fields in the order in which people read them; the route stores `features` unchanged.
 
     occasion: the day that the prediction is about; None where no plans were read, and it is then the day of as_of.
+    change: since an earlier prediction that was stored; None where there was none.
     """
     if occasion is None:
         occasion = Occasion(user_id, objective_id, features.extracted_at_ms // DAY_MS)
@@ -50,6 +53,7 @@ def answer(
         "factors": [factor.to_dict() for factor in prediction.factors],
         "intercept": prediction.intercept,
         "base": prediction.base,
+        "change": None if change is None else change.to_dict(),
         "advice": [each.to_dict() for each in advice],
         "model_version": prediction.model_version,
         "source": prediction.source,

@@ -53,6 +53,10 @@ GENERAL: dict[str, Message] = {
     "no_reason": "{level}: no single reason stands out.",
     "no_record": "{level}: too little is on record to name a reason.",
     "default": "{cause}: this is a default estimate of {share}.",
+    "change_more": "{points} more than on {day}",
+    "change_less": "{points} less than on {day}",
+    "change_none": "about as much as on {day}",
+    "change_because": "{change}, above all because {reason}",
     "unread": "We could not read the study records ({cause})",
 }
 

@@ -27,8 +27,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ml import ports
     from ml.advice.advise import Advice
     from ml.features.vector import FeatureVector
+    from ml.scoring.change import Change
     from ml.scoring.difference import Difference
     from ml.scoring.prediction import Prediction
     from ml.scoring.scorecard import SavedModel
@@ -251,6 +253,30 @@ class StrugglePredictionModel:
         from ml.scoring.difference import difference_by_rules, difference_of
 
         return difference_by_rules(before, after) if self._saved is None else difference_of(self._saved, before, after)
+
+    def change(self, stored: Sequence[ports.Earlier], features: FeatureVector, prediction: Prediction) -> Change | None:
+        """What has changed since the newest earlier prediction before this one; None where there is none.
+
+        Args:
+            stored: What was stored for the same learner and objective.
+            features: What this prediction rests on.
+            prediction: What this model said of them.
+        """
+        if not stored:
+            return None
+        from ml.scoring.change import change_of
+
+        return change_of(stored, features, prediction, self._parts, self.probability)
+
+    def _parts(self, features: FeatureVector) -> Sequence[float]:
+        """The contributions of the features, in the order of FEATURE_NAMES, before the logit is bounded."""
+        if self._saved is None:
+            from ml.features.vector import FEATURE_NAMES
+            from ml.scoring import rules
+
+            by_name = rules.contributions_of(features)
+            return [by_name.get(name, 0.0) for name in FEATURE_NAMES]
+        return self._saved.scorecard.unbounded_parts(self._saved.scorecard.seen(features))
 
     def advise(
         self,

@@ -262,6 +262,17 @@ class ObjectiveRows(Protocol):
     def cards(self) -> Sequence[Card]: ...
 
 
+class Earlier(Protocol):
+    """A stored prediction for the same learner and objective; features is the decoded JSON, None where it is broken."""
+
+    @property
+    def predicted_at_ms(self) -> int: ...
+    @property
+    def probability(self) -> float | None: ...
+    @property
+    def features(self) -> object: ...
+
+
 class StudyRows(Protocol):
     """One learner and one objective as of one moment. is_now: whether as_of was the client's present moment."""
 
@@ -275,6 +286,8 @@ class StudyRows(Protocol):
     def objective(self) -> ObjectiveRows: ...
     @property
     def missing_sources(self) -> tuple[str, ...]: ...
+    @property
+    def earlier(self) -> Sequence[Earlier]: ...
 
 
 class StudyRecords(Protocol):

@@ -85,7 +85,8 @@ class Predictor:
         advice = model.advise(prediction, history, estimates, features, rows.missing_sources)
         self._count(prediction)
         ids, occasion = (asked.user_id, asked.objective_id), occasion_of(history.past, history.objective)
-        told = answer(*ids, features, prediction, rows.missing_sources, occasion, advice)
+        change = model.change(rows.earlier, features, prediction)
+        told = answer(*ids, features, prediction, rows.missing_sources, occasion, advice, change)
         return dumps(reworded(told, self._words_for(asked)))
 
     def predict_all(self, asked: BatchRequest, leave: Leave) -> str:

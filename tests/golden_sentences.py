@@ -30,6 +30,7 @@ from ml.features.feature import (
 )
 from ml.features.vector import FEATURES
 from ml.language import ENGLISH, Language
+from ml.scoring.change import in_words
 from ml.scoring.prediction import Factor, reasoning_of
 from ml.study.degraded import SENTENCES
 from ml.study.objective_names import Unmastered
@@ -114,8 +115,16 @@ def lines_in(words: Language) -> Iterator[str]:
     yield "general sentences"
     sentences = general(words) if words.audience == "teacher" else encouragements(words)
     yield from (f"  {sentence}" for sentence in sentences)
+    yield from (f"  {sentence}" for sentence in changes(words))
     if words is not ENGLISH:
         yield from (f"  {sentence}" for sentence in advice(words))
+
+
+def changes(words: Language) -> Iterator[str]:
+    """How an answer differs from the one before, with and without the strongest reason."""
+    for difference in (0.2, 0.006, 0.0, -0.004, -0.01, -0.2):
+        for reason in ("", FEATURES[0].clause(0.4, difference > 0, words)):
+            yield in_words(difference, "2025-10-09T09:00:00.000Z", reason, words)
 
 
 def advice(words: Language) -> Iterator[str]:

@@ -235,6 +235,13 @@ class RowDecoder:
         by_time = sorted(known.values(), key=lambda outcome: outcome.recorded_at_ms)
         return by_time if newest is None else by_time[-newest:]
 
+    def earlier(self, results: Results) -> list[rows.EarlierRow]:
+        return [
+            rows.EarlierRow(at_ms, number(probability), decoded(features))
+            for at, probability, features in results
+            if (at_ms := instant_ms(at)) is not None
+        ]
+
     def masteries(self, results: Results) -> list[rows.MasteryRow]:
         return [
             rows.MasteryRow(text(objective) or "", text(course), self._level(level, "masteryLevel"))

@@ -15,7 +15,7 @@ from db.sql.templates import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from db.reading.proofs import Proof
     from db.reading.study import Window
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_TRANSACTIONS = 1 << 31
 """PostgreSQL counts transactions modulo 2^32, so that an xmin comes again some day."""
+MOST_WITH_EARLIER = 16
+"""Of so many objectives the stored predictions are kept with a learner's rows; each may be some kilobytes."""
 _READ_OF_LEARNER = ("learner", "profile", "masteries", *study.SOURCES)
 _READ_OF_OBJECTIVE = ("objective", "prerequisites", "cards")
 
@@ -81,11 +83,12 @@ class KeptObjective(Kept):
 class KeptLearner(Kept):
     """A learner's rows, valid for every as_of from from_ms to until_ms.
 
-    derived: results that follow from the rows alone, by whoever computed them. proof: None where none was asked for.
+    derived: results that follow from the rows alone, by whoever computed them. earlier: what was stored, by objective;
+    a proof of the learner's rows covers them too. proof: None where none was asked for.
     can_be_proven: whether to ask for one. newest_transaction: at the time of the proof.
     """
 
-    __slots__ = ("can_be_proven", "derived", "from_ms", "newest_transaction", "proof", "rows", "until_ms")
+    __slots__ = ("can_be_proven", "derived", "earlier", "from_ms", "newest_transaction", "proof", "rows", "until_ms")
 
     def __init__(
         self, opened: Opened, found: dict[str, Results], as_of_ms: int, until_ms: int, past: rows.LearnerRows
@@ -93,6 +96,7 @@ class KeptLearner(Kept):
         super().__init__(opened, found, _READ_OF_LEARNER)
         self.rows, self.from_ms, self.until_ms = past, as_of_ms, until_ms
         self.derived: dict[object, object] = {}
+        self.earlier: dict[str, Sequence[rows.EarlierRow]] = {}
         self.proof: Proof | None = None
         self.can_be_proven = opened.renderer.dialect.name == "postgresql"
         self.newest_transaction = 0
@@ -173,6 +177,9 @@ def reading(
     if learner is None:
         proves = before is not None and before.can_be_proven and not before.proof
         _ask_for_learner(batch, ids[0], at_ms, window, proves)
+    earlier = None if learner is None else learner.earlier.get(ids[1])
+    if earlier is None:
+        study.ask_for_earlier(batch, catalogue, *ids)
     found.update((yield from batch.ask()))
     if learner is None:
         yield from study.check_learner(opened, found, ids[0])
@@ -184,11 +191,15 @@ def reading(
     if learner is None:
         learner = yield from _completed(opened, found, ids[0], at_ms, window)
         new_learner = _with_proof(learner, before, found)
+    if earlier is None:
+        earlier = RowDecoder(catalogue.mapping).earlier(found["earlier"])
+        if len(learner.earlier) >= MOST_WITH_EARLIER:
+            learner.earlier.clear()
+        learner.earlier[ids[1]] = earlier
     is_now = as_of_ms is None or as_of_ms >= opened.now_ms
     missing, unknown = catalogue.missing_sources, (*learner.rows.unknown_values, *objective.rows.unknown_values)
-    study_rows = rows.StudyRows(
-        at_ms, is_now, learner.rows, objective.rows, with_unknown(missing, unknown) if unknown else missing
-    )
+    missing = with_unknown(missing, unknown) if unknown else missing
+    study_rows = rows.StudyRows(at_ms, is_now, learner.rows, objective.rows, missing, earlier)
     return Reading(study_rows, new_learner, new_objective, learner.derived)
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from db.reading import queries
 from db.reading.decode_rows import RowDecoder
 from db.reading.newest_rows import of_many
-from db.reading.study import SOURCES, ask_for_learner, check_visible, complete, newest
+from db.reading.study import MOST_EARLIER, SOURCES, ask_for_learner, check_visible, complete, newest
 from db.sql.instants import bounded
 from db.sql.json_values import listed
 from db.sql.templates import Batch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from db.reading import rows
     from db.reading.study import Window
@@ -132,6 +132,22 @@ def objectives(
         )
         for result in found["objectives"]
     }
+
+
+def earlier(
+    opened: Opened, pairs: Collection[tuple[str, str]]
+) -> Conversation[dict[tuple[str, str], list[rows.EarlierRow]]]:
+    """Reads what was stored of earlier predictions for those of the pairs of learner and objective that have any."""
+    batch = Batch(opened.renderer)
+    ids = listed(sorted({learner for learner, _ in pairs}))
+    batch.add("earlier", queries.EARLIER_OF_MANY, ids=ids, limit=MOST_EARLIER)
+    found = yield from batch.ask()
+    of_pair: dict[tuple[str, str], list[Sequence[object]]] = {}
+    for learner, objective, *row in found["earlier"]:
+        if (pair := (str(learner), str(objective))) in pairs:
+            of_pair.setdefault(pair, []).append(row)
+    decode = RowDecoder(opened.renderer.catalogue.mapping)
+    return {pair: decode.earlier(results) for pair, results in of_pair.items()}
 
 
 def _grouped(results: Results) -> dict[object, Sequence[Sequence[object]]]:

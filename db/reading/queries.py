@@ -164,6 +164,23 @@ ANSWERED = PerLearner(
 )
 """The learner's own word on earlier predictions."""
 
+_EARLIER = ("{g.predictedAt:ms}", "{g.predictedStruggleProbability}", "{g.featureVector:document}")
+EARLIER = Template(
+    "StrugglePrediction",
+    _EARLIER,
+    "FROM {g} WHERE {g.userId} = {given:learner} AND {g.learningObjectiveId} = {given:objective}"
+    " ORDER BY {g.predictedAt:unindexed_newest}, {g.id:byte_order} LIMIT {given:limit}",
+)
+"""The newest stored predictions for one learner and objective, of whatever moment: a row holds its earlier states."""
+EARLIER_OF_MANY = Template(
+    "StrugglePrediction",
+    ("made.learner", "made.objective", "made.at", "made.probability", "made.features"),
+    "FROM (SELECT {g.userId:text} AS learner, {g.learningObjectiveId:text} AS objective, {g.predictedAt:ms} AS at,"
+    " {g.predictedStruggleProbability} AS probability, {g.featureVector:document} AS features, row_number() OVER"
+    " (PARTITION BY {g.userId}, {g.learningObjectiveId} ORDER BY {g.predictedAt:unindexed_newest}, {g.id:byte_order})"
+    " AS nth FROM {g} WHERE {g.userId:among}) AS made WHERE made.nth <= {given:limit} ORDER BY made.nth",
+)
+
 _PROFILE = ("{f.learningStyleProfile:document}", "{f.contentPreferences:document}")
 PROFILE = Template("UserLearningProfile", _PROFILE, "FROM {f} WHERE {f.userId} = {given:learner} LIMIT 1")
 PROFILES = Template("UserLearningProfile", ("{f.userId:text}", *_PROFILE), "FROM {f} WHERE {f.userId:among}")

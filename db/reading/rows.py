@@ -195,6 +195,14 @@ class MasteryRow(NamedTuple):
     mastery_level: str | None
 
 
+class EarlierRow(NamedTuple):
+    """A stored prediction for the same learner and objective; features is the decoded JSON of featureVector."""
+
+    predicted_at_ms: int
+    probability: float | None
+    features: object
+
+
 class LearnerRows(NamedTuple):
     """Everything that is read once per learner. Sources ordered by time begin with the oldest row.
 
@@ -228,7 +236,8 @@ class ObjectiveRows(NamedTuple):
 class StudyRows(NamedTuple):
     """One learner and one objective as of one moment. is_now: whether as_of was the client's present moment.
 
-    missing_sources: what was not available for the answer, named as in db/sql/catalogue.py.
+    missing_sources: what was not available for the answer, named as in db/sql/catalogue.py. earlier: the newest stored
+    predictions for the learner and the objective, the newest first, whether before or after as_of.
     """
 
     as_of_ms: int
@@ -236,3 +245,4 @@ class StudyRows(NamedTuple):
     learner: LearnerRows
     objective: ObjectiveRows
     missing_sources: tuple[str, ...]
+    earlier: Sequence[EarlierRow] = ()

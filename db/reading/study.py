@@ -69,6 +69,9 @@ SOURCES = {
 
 REPEATING = {name: source for name, source in SOURCES.items() if isinstance(source, Repeating)}
 
+MOST_EARLIER = 3
+"""Stored predictions for one learner and objective: the newest, and others where that one is no judgement."""
+
 CROWD, SMALLEST_CROWD = 3, 1000
 """From this many times the window on, and this many rows, a learner's rows of one source are not all sorted any more.
 
@@ -137,6 +140,7 @@ def study_rows(
     batch = Batch(renderer)
     ask_for_objective(batch, objective_id, window)
     ask_for_learner(batch, user_id, as_of_ms, window)
+    ask_for_earlier(batch, catalogue, user_id, objective_id)
     found = yield from batch.ask()
     yield from check_learner(opened, found, user_id)
     yield from check_objective(opened, found, objective_id)
@@ -151,7 +155,7 @@ def study_rows(
         missing = (*missing, *unseen(opened, found))
     if past.unknown_values or faced.unknown_values:
         missing = with_unknown(missing, (*past.unknown_values, *faced.unknown_values))
-    return rows.StudyRows(as_of_ms, is_now, past, faced, missing)
+    return rows.StudyRows(as_of_ms, is_now, past, faced, missing, decode.earlier(found["earlier"]))
 
 
 def check_admitted(catalogue: Catalogue, user_id: str, objective_id: str) -> None:
@@ -205,6 +209,12 @@ def ask_for_learner(batch: Batch, user_id: str, as_of_ms: int, window: Window) -
             batch.add(_size_of(name), source.size, **whose)
         if isinstance(source, Repeating) and not batch.dialect.ASKS_AGAIN_FOR_NOTHING:
             batch.add(_things_of(name), source.described_by_learner, **whose)
+
+
+def ask_for_earlier(batch: Batch, catalogue: Catalogue, user_id: str, objective_id: str) -> None:
+    """Adds the query for what was stored of earlier predictions; nothing is where the column could not hold the id."""
+    limit = MOST_EARLIER if catalogue.admits("StrugglePrediction", "learningObjectiveId", objective_id) else 0
+    batch.add("earlier", queries.EARLIER, learner=user_id, objective=objective_id if limit else None, limit=limit)
 
 
 def complete(

@@ -121,7 +121,7 @@ class Scorecard:
     def score(self, features: FeatureVector) -> Score:
         """The calibrated logit (within LOGIT_BOUND), and the intercept and contributions that sum to it."""
         slope, offset = self.calibration
-        contributions = [slope * table.at(x) for table, x in zip(self.tables, known_values(features))]
+        contributions = self.unbounded_parts(features)
         intercept = slope * self.intercept + offset
         logit = intercept + sum(contributions)
         if abs(logit) > LOGIT_BOUND:
@@ -130,6 +130,11 @@ class Scorecard:
             intercept *= shrink
             logit = intercept + sum(contributions)
         return Score(logit, intercept, contributions)
+
+    def unbounded_parts(self, features: FeatureVector) -> list[float]:
+        """The contributions before they are shrunk to LOGIT_BOUND, in the order of FEATURE_NAMES."""
+        slope = self.calibration[0]
+        return [slope * table.at(x) for table, x in zip(self.tables, known_values(features))]
 
     def bag_logits(self, features: FeatureVector, logit: float) -> list[float]:
         """The logit that each bagged model gives in place of `logit`; empty where the model carries no bags."""

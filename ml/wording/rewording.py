@@ -50,6 +50,7 @@ def reworded(answer: Mapping[str, Any], language: Language) -> dict[str, object]
         "audience": language.audience,
         "reasoning": reasoning,
         "factors": factors,
+        "change": _changed(answer.get("change"), language),
         "advice": [{**each, "text": advice_text(each, language)} for each in answer["advice"]],
         "degraded": str(language.messages.get(f"degraded_{answer['degraded_code']}", degraded)),
     }
@@ -66,6 +67,27 @@ def _reworded(factor: Mapping[str, Any], language: Language) -> dict[str, Any]:
     else:
         text = feature.clause(value, raises, language)
     return {**factor, "text": text, "stored_text": factor["text"]}
+
+
+def _changed(change: Mapping[str, Any] | None, language: Language) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    from ml.scoring.change import in_words  # few answers have one
+
+    factors = change["factors"]
+    if factors is not None:
+        factors = [
+            {**each, "text": _clause(each, each["points"] > 0, language), "stored_text": each["text"]}
+            for each in factors
+        ]
+    reason = factors[0]["text"] if factors and factors[0]["points"] * change["difference"] > 0 else ""
+    text = in_words(change["difference"], change["since"], reason, language)
+    return {**change, "factors": factors, "text": text, "stored_text": change["text"]}
+
+
+def _clause(factor: Mapping[str, Any], raises: bool, language: Language) -> str:
+    feature, value = _BY_NAME[factor["feature"]], factor["value"]
+    return feature.absence(language) if value is None else feature.clause(value, raises, language)
 
 
 def advice_text(advice: Mapping[str, Any], language: Language) -> str:

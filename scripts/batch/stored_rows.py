@@ -14,6 +14,7 @@ from ml.answer import stored_features
 from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.json_text import dumps
+from ml.scoring.change import Change
 from ml.scoring.indicators import indicators_of
 from ml.scoring.prediction import Factor, Prediction
 from ml.study.history import DAY_MS
@@ -26,11 +27,12 @@ MOST_EARLIER = 8
 
 
 class Made(NamedTuple):
-    """A prediction to be stored."""
+    """A prediction to be stored. change: since the one that was stored last for the learner and the objective."""
 
     occasion: Occasion
     features: FeatureVector
     prediction: Prediction
+    change: Change | None = None
 
 
 class Held(NamedTuple):
@@ -54,6 +56,9 @@ def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
     occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
     features = stored_features(made.features, prediction)
     earlier = [] if held is None else _earlier(held, at_ms)
+    noted: dict[str, object] = {"earlier": earlier} if earlier else {}
+    if made.change is not None:
+        noted["change"] = made.change.to_dict()
     return {
         "userId": occasion.learner_id,
         "learningObjectiveId": occasion.objective_id,
@@ -61,7 +66,7 @@ def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
         "predictedStruggleProbability": prediction.probability,
         "predictionConfidence": prediction.confidence,
         "predictionStatus": "PENDING",
-        "featureVector": features | {"earlier": earlier} if earlier else features,
+        "featureVector": features | noted,
         "strugglingFactors": [_factor(factor) for factor in prediction.factors[:MOST_FACTORS]],
         "predictionDate": occasion.date_ms,
         "predictedAt": at_ms,

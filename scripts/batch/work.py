@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
@@ -13,6 +13,7 @@ import numpy as np
 
 from db import with_unknown
 from db.writing.open import open_writer
+from ml import ports
 from ml.answer import answer
 from ml.evaluation.expected_counts import CountSums
 from ml.features.vector import FeatureVector
@@ -26,6 +27,10 @@ from scripts.batch.store import dismiss, store
 from scripts.batch.stored_rows import Made
 from scripts.workers.kept import kept_for, patiently
 
+Earlier = Mapping[tuple[str, str], Sequence[ports.Earlier]]
+"""What was stored of earlier predictions, by learner and objective."""
+LEARNERS_WITH_EARLIER = 20
+"""Of so many learners it is in memory at a time; a stored prediction is some kilobytes."""
 LEARNERS_AT_ONCE = 100
 """The features of so many learners are in memory together, and are judged by whole columns."""
 
@@ -83,13 +88,17 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
     words = language(wanted.language, wanted.audience)
     lines: list[str] = []
     made: list[Made] = []
-    for each in page:
+    for each, earlier in _with_earlier(reader, page):
         predictions = [reader.model.predict(vector) for vector in each.vectors]
         found = [PlainPrediction(one.probability, one.confidence, *one.interval) for one in predictions]
         _expect(reader.model, each.vectors, found, tally)
         short = _lines(each, found, reader.model, tally)
         lines += short if wanted.lines == "short" else ()
-        mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions)]
+        changes = [
+            reader.model.change(earlier.get((each.learner_id, objective_id), ()), vector, prediction)
+            for objective_id, vector, prediction in zip(each.objective_ids, each.vectors, predictions)
+        ]
+        mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions, changes)]
         if wanted.lines == "full":
             lines += (
                 json.dumps(reworded(_answer(reader.model, each, place, one, missing), words), allow_nan=False) + "\n"
@@ -107,13 +116,22 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
     return lines
 
 
+def _with_earlier(reader: BatchReader, page: Sequence[Outlook]) -> Iterator[tuple[Outlook, Earlier]]:
+    """Each learner with what was stored of earlier predictions."""
+    for start in range(0, len(page), LEARNERS_WITH_EARLIER):
+        few = page[start : start + LEARNERS_WITH_EARLIER]
+        earlier = reader.client.read_earlier({(each.learner_id, one) for each in few for one in each.objective_ids})
+        yield from ((each, earlier) for each in few)
+
+
 def _answer(
     model: StrugglePredictionModel, judged: Outlook, place: int, made: Made, missing: tuple[str, ...]
 ) -> dict[str, object]:
     """predict.py's whole answer to the learner's objective at that place."""
     occasion, absent = made.occasion, with_unknown(missing, judged.unknown[place])
     advice = model.advise(made.prediction, judged.faced[place], judged.estimates, made.features, absent)
-    return answer(occasion.learner_id, occasion.objective_id, made.features, made.prediction, absent, occasion, advice)
+    ids = occasion.learner_id, occasion.objective_id
+    return answer(*ids, made.features, made.prediction, absent, occasion, advice, made.change)
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:

@@ -59,6 +59,8 @@ def _lines(answer: Mapping[str, Any], width: int, bar: str) -> Iterator[str]:
     if answer["degraded"]:
         yield ""
         yield from wrap(answer["reasoning"], width)
+    elif answer["change"]:
+        yield from wrap(f"Since the last prediction: {answer['change']['text']}", width, subsequent_indent="  ")
     yield from _factors(answer, width, bar)
     yield from _advice(answer["advice"], width)
     if answer["missing_sources"]:

@@ -14,15 +14,19 @@ function published(name) {
 }
 
 const { allOf: _rules, ...schema } = published('answer'); // the rules are about values, which types do not see
-const { advice, factors, features, indicators } = schema.properties;
+const { advice, change, factors, features, indicators } = schema.properties;
 advice.items.title = 'Advice';
+const [changed] = change.anyOf;
+changed.title = 'Change';
+const moved = changed.properties.factors.anyOf[0].items;
+moved.title = 'MovedFactor';
 factors.items.title = 'Factor';
 factors.items.properties.objectives.items.title = 'NamedObjective';
 features.title = 'Features';
 indicators.items.title = 'Indicator';
 const name = factors.items.properties.feature;
 schema.$defs = { FeatureName: { ...name, title: 'FeatureName' } };
-for (const holder of [factors.items.properties, indicators.items.properties.context.properties]) {
+for (const holder of [factors.items.properties, moved.properties, indicators.items.properties.context.properties]) {
   const { enum: values } = holder.feature;
   const others = values.filter((value) => !name.enum.includes(value));
   const named = { $ref: '#/$defs/FeatureName' };

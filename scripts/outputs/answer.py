@@ -43,6 +43,7 @@ LEVELS = record(
     }
 )
 
+_STORED_TEXT = described(TEXT, "The clause in English for a teacher, which is stored; only beside another.")
 _FACTOR = record(
     {
         "feature": FEATURE,
@@ -63,9 +64,35 @@ _FACTOR = record(
             f"The prerequisites behind it that are not mastered, at most {MOST_OBJECTIVES}, the least mastered first.",
         ),
         "objectives_in_all": described(COUNT, "How many they are, where more than are listed."),
-        "stored_text": described(TEXT, "The clause in English for a teacher, which is stored; only beside another."),
+        "stored_text": _STORED_TEXT,
     },
     optional=("objectives", "objectives_in_all", "stored_text"),
+)
+_MOVED = record(
+    {
+        "feature": FEATURE,
+        "before": described(or_null(SHARE), "The feature at that time; null where it had no data."),
+        "value": described(or_null(SHARE), "The feature now; null where it has no data."),
+        "points": described(NUMBER, "Its share of the difference; these sum to exactly that."),
+        "text": described(TEXT, "What the feature says now, as a clause."),
+        "stored_text": _STORED_TEXT,
+    },
+    optional=("stored_text",),
+)
+_CHANGE = record(
+    {
+        "difference": described(NUMBER, "The probability minus the earlier one."),
+        "since": described(INSTANT, "When the earlier prediction was made."),
+        "probability": described(SHARE, "The earlier prediction."),
+        "model_version": described(or_null(TEXT), "The model that made it; null where that is not on record."),
+        "factors": described(
+            or_null(list_of(_MOVED)),
+            "What made the difference, the strongest first; null where another model or unknown features were behind.",
+        ),
+        "text": described(TEXT, "The same as a clause."),
+        "stored_text": _STORED_TEXT,
+    },
+    optional=("stored_text",),
 )
 _COLUMNS: Schema = {"type": "object", "additionalProperties": True}
 _ROW = record(
@@ -143,6 +170,10 @@ PROPERTIES: dict[str, Schema] = {
     ),
     "intercept": described(NUMBER, "The logit that the factors start from."),
     "base": described(SHARE, "The probability that the factors start from, which is that of the intercept."),
+    "change": described(
+        or_null(_CHANGE),
+        "Since the newest prediction of the same that was stored before; null where there is none.",
+    ),
     "advice": described(
         list_of(_ADVICE),
         f"At most {MOST_ADVICE} changes after which the model would expect less struggle, the largest drop first.",

@@ -83,6 +83,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "2.4.0": "c4318a7e90ed5798f847bb6f78571a3d50684fdd3cf1fbdf64e7979cfe4428fb",
         "2.5.0": "fdec347ad46ba5ad493668fec856dd1ffa98a862ca89c0fc134b9e44c10c44db",
         "2.6.0": "a1ae61f3ade02d833171c2ab4c9ba5af798267fdffd398c211c2af16124149ae",
+        "2.7.0": "77f8dcf6f215b491bbf965ff45eba4a7ba49dcc9373c344ede3ec14d87ea74a5",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",

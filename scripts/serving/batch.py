@@ -100,6 +100,7 @@ class Batch:
         missing_sources: Sequence[str],
     ) -> dict[str, str]:
         histories = [StudyHistory(past, rows) for _, rows in known]
+        earlier = self._connections.read_earlier({(past.learner.id, rows.objective.id) for _, rows in known})
         estimates, vectors = studied(histories, self._model.difficulty_at(past.as_of_ms))
         texts = {}
         for (objective_id, _), history, features in zip(known, histories, vectors):
@@ -107,6 +108,7 @@ class Batch:
             self._noted(prediction)
             occasion = occasion_of(past, history.objective)
             advice = self._model.advise(prediction, history, estimates, features, missing_sources)
-            told = answer(user_id, objective_id, features, prediction, missing_sources, occasion, advice)
+            change = self._model.change(earlier.get((past.learner.id, history.objective.id), ()), features, prediction)
+            told = answer(user_id, objective_id, features, prediction, missing_sources, occasion, advice, change)
             texts[objective_id] = dumps(reworded(told, self._words))
         return texts

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import db
@@ -20,6 +20,7 @@ from db.client import Client
 from db.connecting import located
 from db.errors import DatabaseError, DatabaseUnavailable
 from db.kept_histories import KeptHistories
+from ml.ports import Earlier
 from ml.study.history import Window
 
 WAIT_FOR_CONNECTION_S = 30.0
@@ -97,6 +98,10 @@ class Connections:
     def read_objectives(self, objective_ids: Sequence[str], window: Window) -> dict[str, ObjectiveRows]:
         """Reads those of the objectives that exist, by exactly these ids."""
         return self._asked(lambda client: client.read_objectives(objective_ids, window))
+
+    def read_earlier(self, pairs: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Earlier]]:
+        """Reads what was stored of earlier predictions for these learners and objectives."""
+        return self._asked(lambda client: client.read_earlier(pairs))
 
     def objectives_of_topic(self, topic_area: str) -> list[str]:
         """Ids of the objectives of a topic area."""

@@ -56,6 +56,7 @@ def watched(value: object, read: set[tuple[str, str]]) -> object:
 def variants(found: rows.StudyRows) -> Iterator[rows.StudyRows]:
     """The rows as they are, and with what other learners lack: answers, a course, an old last session."""
     yield found
+    yield found._replace(earlier=[rows.EarlierRow(found.as_of_ms - DAY_MS, 0.5, {"model_version": "m"})])
     yield found._replace(learner=found.learner._replace(reviews=[], metrics=[], validations=[]))
     yield found._replace(
         objective=found.objective._replace(objective=found.objective.objective._replace(course_id=None))
@@ -80,6 +81,7 @@ def read() -> set[tuple[str, str]]:
                     occasion = occasion_of(history.past, history.objective)
                     prediction = model.predict(features)
                     advice = model.advise(prediction, history, estimates, features)
+                    model.change(found.earlier, features, prediction)
                     answer(demo.LEARNER, objective_id, features, prediction, found.missing_sources, occasion, advice)
                     teaches(found.learner.learner)
     return noted

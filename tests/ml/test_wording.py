@@ -112,7 +112,7 @@ GERMAN_SLIPS = (
     r"(?<![\d.,])1 (andere )?\w*(Tagen?|Stunden|Antworten|Lernziele|Durchgänge|Prozentpunkte|Lernenden)\b(?<!1 Tag)",
     r"(?<![\d.,])([02-9]|\d{2,}) (andere )?(Tag|Stunde|Antwort|Lernziel|Durchgang|Prozentpunkt|Person)\b",
     r"\b(sind|wurden|waren) 1 (?!%|Proz)",
-    r"(?<!\d)\d{4,}",
+    r"(?<!\d)\d{4,}(?!-\d\d-\d\d)",
     r"\d,\d{3}|\d\.\d(?!\d\d)",
     r"\bnur (0|weniger|mehr|alle|kein)",
     r"\b(keine|alle) der (alle|keine)\b",

@@ -129,6 +129,10 @@ export interface Answer {
    */
   base: number;
   /**
+   * Since the newest prediction of the same that was stored before; null where there is none.
+   */
+  change: Change | null;
+  /**
    * At most 3 changes after which the model would expect less struggle, the largest drop first.
    */
   advice: Advice[];
@@ -288,6 +292,59 @@ export interface NamedObjective {
    * The learner's mastery of it.
    */
   mastery: number;
+}
+export interface Change {
+  /**
+   * The probability minus the earlier one.
+   */
+  difference: number;
+  /**
+   * When the earlier prediction was made.
+   */
+  since: string;
+  /**
+   * The earlier prediction.
+   */
+  probability: number;
+  /**
+   * The model that made it; null where that is not on record.
+   */
+  model_version: string | null;
+  /**
+   * What made the difference, the strongest first; null where another model or unknown features were behind.
+   */
+  factors: MovedFactor[] | null;
+  /**
+   * The same as a clause.
+   */
+  text: string;
+  /**
+   * The clause in English for a teacher, which is stored; only beside another.
+   */
+  stored_text?: string;
+}
+export interface MovedFactor {
+  feature: FeatureName;
+  /**
+   * The feature at that time; null where it had no data.
+   */
+  before: number | null;
+  /**
+   * The feature now; null where it has no data.
+   */
+  value: number | null;
+  /**
+   * Its share of the difference; these sum to exactly that.
+   */
+  points: number;
+  /**
+   * What the feature says now, as a clause.
+   */
+  text: string;
+  /**
+   * The clause in English for a teacher, which is stored; only beside another.
+   */
+  stored_text?: string;
 }
 export interface Advice {
   kind: 'master_prerequisite' | 'review_now' | 'next_three_right' | 'lighter_day';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { riskLevel, riskLevelBy, thresholdsOf } from '@/lib/risk';
-import { daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
+import { changeOf, daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
 
 test('a mission names its objectives in either form; anything else is passed over', () => {
   const entries = [{ objectiveId: 'a' }, { objective: { id: 'b' } }, {}, null, 'c', { objectiveId: 4 }, { objective: null }];
@@ -12,6 +12,11 @@ test('a mission names its objectives in either form; anything else is passed ove
 test('features without data are counted in a stored vector', () => {
   assert.equal(withoutData({ ability: 0.5, defaulted: ['ability', 'retention_score'] }), 2);
   for (const none of [null, undefined, {}, 'x', [], { defaulted: 'ability' }]) assert.equal(withoutData(none), 0);
+});
+
+test('the words of a change are taken from a stored vector', () => {
+  assert.equal(changeOf({ change: { text: '3 points more' } }), '3 points more');
+  for (const none of [null, undefined, {}, 'x', { change: null }, { change: { text: 5 } }]) assert.equal(changeOf(none), null);
 });
 
 test('only factors are taken from a stored column', () => {

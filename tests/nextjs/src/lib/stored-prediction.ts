@@ -18,6 +18,11 @@ export async function storePrediction(answer: Answer) {
   }
 }
 
+/** The same with the text that is stored. */
+function inEnglish<T extends { text: string; stored_text?: string }>({ stored_text: stored, ...rest }: T) {
+  return { ...rest, text: stored ?? rest.text };
+}
+
 async function store(answer: Answer) {
   const predictedAt = new Date(answer.as_of);
   const until = new Date(answer.prediction_date); // the last millisecond of its day
@@ -32,13 +37,18 @@ async function store(answer: Answer) {
   const decided = held && (held.predictionStatus !== 'PENDING' || held.actualOutcome !== null);
   if (held && (decided || held.predictedAt > predictedAt)) return held;
 
+  const { change } = answer;
   const predictionId = held?.id ?? answer.prediction_id;
   const said = {
     topicId: answer.topic_id,
     predictedStruggleProbability: answer.probability,
     predictionConfidence: answer.confidence,
-    featureVector: held ? { ...answer.features, ...earlier(held, predictedAt) } : answer.features,
     // What is stored is English for a teacher, whatever words the answer has.
+    featureVector: {
+      ...answer.features,
+      ...(change ? { change: { ...inEnglish(change), factors: change.factors?.map(inEnglish) ?? null } } : {}),
+      ...(held ? earlier(held, predictedAt) : {}),
+    },
     strugglingFactors: answer.factors.map(({ stored_text: stored, ...factor }) => ({
       ...factor, // our names, and those that other readers of the column look for
       text: stored ?? factor.text,

@@ -38,6 +38,17 @@ export interface Indicator {
   context: Record<string, number | string | null>;
 }
 
+/** The difference since an earlier prediction that was stored; `factors` is null where another model made that one. */
+export interface Change {
+  difference: number;
+  since: string;
+  probability: number;
+  model_version: string | null;
+  factors: { feature: string; before: number | null; value: number | null; points: number; text: string; stored_text?: string }[] | null;
+  text: string;
+  stored_text?: string;
+}
+
 /** What predict.py prints on exit code 0. */
 export interface Answer {
   schema_version: number;
@@ -54,6 +65,7 @@ export interface Answer {
   intercept: number;
   /** The probability that the factors start from. */
   base: number;
+  change: Change | null;
   model_version: string;
   source: 'model' | 'rules';
   missing_sources: string[];

@@ -18,6 +18,8 @@ export interface ShownPrediction {
   factors: Factor[];
   /** How many features have no data. */
   withoutData: number;
+  /** The change since the prediction before, in words; null where there was none. */
+  change: string | null;
   asOf: string;
   /** Whether the learner struggled; null until that is known. */
   outcome: boolean | null;
@@ -108,6 +110,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
             reasoning: null,
             factors: factorsOf(stored.strugglingFactors),
             withoutData: withoutData(stored.featureVector),
+            change: changeOf(stored.featureVector),
             asOf: stored.predictedAt.toISOString(),
             outcome: stored.actualOutcome,
             degraded: '',
@@ -140,6 +143,12 @@ export function factorsOf(stored: unknown): Factor[] {
       ...(typeof points === 'number' ? { points } : {}), // a row of version 1 has none
       ...(Array.isArray(objectives) ? { objectives } : {}),
     }));
+}
+
+/** The words of the change that a stored vector holds. */
+export function changeOf(stored: unknown): string | null {
+  const text = (stored as { change?: { text?: unknown } | null } | null)?.change?.text;
+  return typeof text === 'string' ? text : null;
 }
 
 /** How many features of a stored vector have no data. */

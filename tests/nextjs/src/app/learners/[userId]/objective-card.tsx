@@ -91,6 +91,7 @@ function Outcome({ prediction }: { prediction: ShownPrediction }) {
       <div className="why">
         {prediction.degraded && <p className="problem">Rests on default values, and is not stored: {prediction.degraded}</p>}
         {prediction.reasoning && <p className="reasoning">{prediction.reasoning}</p>}
+        {prediction.change && <p className="change">Since the last prediction: {prediction.change}</p>}
         {strongest.length > 0 && (
           <>
             <p className="legend" aria-hidden="true">
@@ -202,9 +203,10 @@ async function post(path: string, body: object): Promise<Record<string, unknown>
 
 function shown(answer: Answer, id: string | null): ShownPrediction {
   const { probability, confidence, interval, reasoning, factors, degraded, features } = answer;
+  const change = answer.change?.text ?? null;
   const withoutData = Array.isArray(features.defaulted) ? features.defaulted.length : 0;
   const told = { probability, thresholds: thresholdsOf(features), confidence, interval, reasoning, factors };
-  return { id, ...told, withoutData, degraded, outcome: null, asOf: answer.as_of };
+  return { id, ...told, withoutData, change, degraded, outcome: null, asOf: answer.as_of };
 }
 
 /** 2025-10-16T09:00:00Z as 16 October 2025, the same on the server and in every browser. */
