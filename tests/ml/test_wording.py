@@ -175,6 +175,17 @@ def test_a_learner_is_never_given_a_label(code: str) -> None:
         assert [text for text in texts if re.search(pattern, text)] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "audience"), OTHERS, ids=NAMED)
+def test_no_value_at_all_brings_a_slip(code: str, audience: str) -> None:
+    words = language(code, audience)
+    texts = {f.clause(step / 300, raises, words) for f in FEATURES for step in range(301) for raises in (True, False)}
+    assert len(texts) > 4000
+    slips = (*(GERMAN_SLIPS if code == "de" else NUMBER_SLIPS), r"[{}\[\]|#_]")
+    for slip in map(re.compile, (*slips, *(NEVER_TO_A_LEARNER if audience == "learner" else ()))):
+        assert not [text for text in texts if slip.search(text)], slip.pattern
+
+
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_learner_reads_one_sentence_with_a_next_step(code: str) -> None:
     step = {"en": "your next step: ", "de": "dein nächster Schritt: "}[code]
