@@ -1,10 +1,10 @@
 """One file for two platforms, beside predict.pyz: an AWS Lambda function, and a Python function of Vercel.
 
-POST {"user_id", "objective_id"} is answered with exactly the bytes that predict.pyz prints. It is started anew for each
-call, so that a warm function keeps no data of another learner. Lambda: handler `serverless.lambda_handler` behind a
-function URL, API Gateway (payload 1.0 or 2.0) or a load balancer. Vercel: this file as api/predict.py, predict.pyz
-beside it (see vercel.json). DATABASE_URL comes from the environment; for postgresql:// put psycopg2-binary into the
-function's requirements. Whatever happens, the answer is JSON.
+POST {"user_id", "objective_id", "language"?, "audience"?} is answered with exactly the bytes that predict.pyz prints.
+It is started anew for each call, so that a warm function keeps no data of another learner. Lambda: handler
+`serverless.lambda_handler` behind a function URL, API Gateway (payload 1.0 or 2.0) or a load balancer. Vercel: this
+file as api/predict.py, predict.pyz beside it (see vercel.json). DATABASE_URL comes from the environment; for
+postgresql:// put psycopg2-binary into the function's requirements. Whatever happens, the answer is JSON.
 """
 
 from __future__ import annotations
@@ -38,17 +38,20 @@ def predicted(body: bytes) -> Told:
     try:
         asked = json.loads(body) if len(body) <= MOST_BODY_BYTES else {}
         ids = [asked["user_id"], asked["objective_id"]]
+        words = {name: asked[name] for name in ("language", "audience") if asked.get(name) is not None}
     except (ValueError, TypeError, KeyError, RecursionError):
-        ids = []
-    if not ids or not all(isinstance(each, str) and each and "\0" not in each and _is_text(each) for each in ids):
+        ids, words = [], {}
+    if not ids or not all(map(_is_argument, ids)):
         return failed(422, "usage", "user_id and objective_id are needed, as texts")
+    if not all(map(_is_argument, words.values())):
+        return failed(422, "usage", "language and audience must be texts")
     if not os.path.isfile(ARCHIVE):
         return failed(500, "not_installed", "predict.pyz does not lie beside the function")
     # The function's own packages (psycopg2) are found where this process finds them.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     try:
-        ran = subprocess.run(  # noqa: S603 - no shell, and exactly two arguments are never options
-            [sys.executable, ARCHIVE, *(each.encode() for each in ids)],
+        ran = subprocess.run(  # noqa: S603 - no shell, and neither two arguments nor what follows -- are options
+            [sys.executable, ARCHIVE, *_arguments(ids, words)],
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -82,6 +85,15 @@ def _is_answer(printed: bytes, status: int) -> bool:
         return isinstance(told, dict) and "probability" in told
     error = told.get("error") if isinstance(told, dict) else None
     return isinstance(error, dict) and isinstance(error.get("code"), str)
+
+
+def _arguments(ids: list[str], words: dict[str, str]) -> list[bytes]:
+    options = [f"--{name}={value}" for name, value in words.items()]
+    return [each.encode() for each in ([*options, "--", *ids] if options else ids)]
+
+
+def _is_argument(given: object) -> bool:
+    return isinstance(given, str) and bool(given) and "\0" not in given and _is_text(given)
 
 
 def _is_text(given: str) -> bool:

@@ -231,3 +231,16 @@ def test_what_is_set_up_wrong_is_told_to_the_log_and_not_to_the_caller(
     assert "secret" in capsys.readouterr().err
     if code is not None:
         assert (status, answer["error"]["code"]) == (500, code)
+
+
+@pytest.mark.slow
+def test_the_body_chooses_the_words_of_the_answer(functions: ModuleType, tmp_path: Path, archive: Path) -> None:
+    shutil.copy(archive, tmp_path / "predict.pyz")
+    status, found = told(functions, {"body": json.dumps({**PAIR, "language": "de", "audience": "learner"})})
+    assert (status, found["language"], found["audience"]) == (200, "de", "learner")
+    assert "; dein nächster Schritt: " in found["reasoning"]
+    assert told(functions, {"body": json.dumps({**PAIR, "language": None})})[1]["language"] == "en"
+    assert told(functions, {"body": json.dumps({**PAIR, "user_id": "--demo", "language": "de"})})[0] == 404
+    for unknown in ("fr", "", 7, "de\0"):
+        status, refused = told(functions, {"body": json.dumps({**PAIR, "language": unknown})})
+        assert (status, refused["error"]["code"]) == (422, "usage")
