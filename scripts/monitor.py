@@ -24,6 +24,7 @@ import click
 import db
 from db import stored_predictions
 from db.client import Client
+from db.stored_names import names_of_objectives
 from ml.model import levels_in_force
 from ml.study.correctness import GOOD
 from ml.study.history import DAY_MS
@@ -32,6 +33,7 @@ from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
 from scripts.cli.extras import Extras
+from scripts.cli.model_card import rows_of
 from scripts.cli.options import Number, as_of_option, correct_from_option, json_option, models_dir_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.cli.streams import printable
@@ -41,12 +43,13 @@ with extras:
     from scripts.monitoring import evidence_file
     from scripts.monitoring.columns import LONGEST_NAME, Codes, Predictions, read_period
     from scripts.monitoring.detectors import WEEK_MS, Evidence
-    from scripts.monitoring.looks import after_look, usable
+    from scripts.monitoring.distributions import distributions
+    from scripts.monitoring.looks import after_look, card_of, usable
     from scripts.monitoring.page import page
     from scripts.monitoring.period import Periods, report
     from scripts.monitoring.prometheus import exposition
     from scripts.monitoring.reasons import reasons
-    from scripts.monitoring.report import Report
+    from scripts.monitoring.report import OfPage, Report
     from scripts.monitoring.small_groups import tells_learners_apart
     from scripts.monitoring.targets import Target, targets
     from scripts.monitoring.text import table
@@ -163,6 +166,7 @@ def monitor(options: MonitorOptions) -> int:
             levels=levels,
             kept=kept,
             models_dir=options.models_dir,
+            for_page=bool(options.html),
         )
         if options.state and (isinstance(kept, str) or usable(kept, until_ms)):
             evidence_file.write(options.state, found.evidence)
@@ -195,10 +199,12 @@ def observe(
     levels: Levels = PLATFORM,
     kept: Evidence | str = NOT_KEPT,
     models_dir: str = "",
+    for_page: bool = False,
 ) -> Report:
     """The report on the days before until_ms. Raises db.errors.DatabaseError.
 
-    kept: the evidence of earlier looks, or a sentence that says why there is none.
+    kept: the evidence of earlier looks, or a sentence that says why there is none. for_page: whether to read what only
+    the page shows.
     """
     since_ms = until_ms - round(days * DAY_MS)
     before_ms = 2 * since_ms - until_ms
@@ -222,7 +228,7 @@ def observe(
         threshold=levels.operating_threshold,
     )
     groups = {column: _group(client, column, periods.current, codes) for column in group_by}
-    return report(
+    found = report(
         periods,
         codes,
         groups,
@@ -237,6 +243,19 @@ def observe(
         bootstrap=bootstrap,
         correct_from=correct_from,
         levels=levels,
+    )
+    return found._replace(of_page=_of_page(client, found, periods.current, models_dir, kept)) if for_page else found
+
+
+def _of_page(client: Client, found: Report, current: Predictions, models_dir: str, kept: Evidence | str) -> OfPage:
+    objectives = {each.objective_id for each in found.mistakes}
+    objectives |= {each.value for each in found.slices if each.dimension == "learning_objectives.id"}
+    titles = names_of_objectives(client, objectives)
+    return OfPage(
+        {objective: printable(title)[:LONGEST_NAME] for objective, title in titles.items()},
+        distributions(current, found.minimum),
+        rows_of(card_of(found.evidence.version, models_dir)),
+        kept != NOT_KEPT,
     )
 
 

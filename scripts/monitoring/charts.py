@@ -84,6 +84,12 @@ def trend(weeks: Sequence[Week], name: str, title: str, low: float, high: float,
             yield area("spread", edge)
         for at, alone in known if len(known) == 1 else ():
             yield line("whisker", at, y(alone.low or 0.0), at, y(alone.high or 0.0))
+        promised = [(x(place), y(value)) for place, _, value in _promised(weeks, name)]
+        if len(promised) > 1:
+            yield curve("line expected", promised)
+        for place, each, value in _promised(weeks, name):
+            told = f"week of {day(weeks[place].start_ms)}: {number(value)} {bounds(each)} was promised"
+            yield dot("dot expected", x(place), y(value), 3, told)
         yield curve("line", ((x(place), y(each.value)) for place, _, each in figures if each.value is not None))
         every = max(1, (len(weeks) + 3) // 4)
         for place, week, figure in figures:
@@ -93,7 +99,23 @@ def trend(weeks: Sequence[Week], name: str, title: str, low: float, high: float,
             if (len(weeks) - 1 - place) % every == 0:
                 yield label("tick middle", x(place), height - 6, day(week.start_ms)[5:])
 
-    return picture("trend", width, height, f"{title} by week", marks())
+    return picture("trend", width, height, f"{title} by week. {_weeks_told(weeks, name)}", marks())
+
+
+def _weeks_told(weeks: Sequence[Week], name: str) -> str:
+    """The chart in words, for a screen reader."""
+    promised = {place: value for place, _, value in _promised(weeks, name)}
+    told = []
+    for place, week in enumerate(weeks):
+        said = f"{day(week.start_ms)}: {number(week.evaluation.figure(name).value)}"
+        told.append(said + (f", promised {number(promised[place])}" if place in promised else ""))
+    return "; ".join(told)
+
+
+def _promised(weeks: Sequence[Week], name: str) -> list[tuple[int, Figure, float]]:
+    """By the number of the week, what its probabilities promised of a figure."""
+    found = [(place, week.expected.get(name)) for place, week in enumerate(weeks)]
+    return [(place, each, each.value) for place, each in found if each is not None and each.value is not None]
 
 
 def drift_bar(drift: FeatureDrift, most: float, width: int = 320) -> Picture:

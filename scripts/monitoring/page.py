@@ -13,8 +13,10 @@ from ml.features.vector import FEATURES
 from scripts.monitoring import charts
 from scripts.monitoring.charts import bounds
 from scripts.monitoring.columns import PROBABILITY
+from scripts.monitoring.distributions import beside_training
 from scripts.monitoring.findings import RISK_LEVEL
-from scripts.monitoring.report import CANNOT_SEE, Report
+from scripts.monitoring.next_steps import next_steps
+from scripts.monitoring.report import CANNOT_SEE, OfPage, Report
 from scripts.monitoring.targets import BELOW, INSUFFICIENT, MEETS, Target, standing, sufficient
 from scripts.pages.marks import Picture
 from scripts.pages.templates import number, render
@@ -51,6 +53,7 @@ COLUMNS = (
 )
 """Figure, title, and the range of the bar of a slice's cell; None: the cell has no bar."""
 DRIFT_SHOWN = 14
+BESIDE_SHOWN = 9
 
 _MEANINGS = {PROBABILITY: "predicted probability of a struggle", **{each.name: each.meaning for each in FEATURES}}
 
@@ -87,6 +90,8 @@ class Drift(NamedTuple):
 def page(report: Report) -> str:
     """The whole page. Raises ModuleNotFoundError where Jinja is not installed."""
     drift = list(_drift(report.drift))
+    extra = report.of_page or OfPage({}, {}, None, False)
+    beside = beside_training(extra.distributions, extra.training)
     return render(
         "monitoring/page.html",
         report=report,
@@ -101,6 +106,11 @@ def page(report: Report) -> str:
         ],
         facts=[(title, _with_bounds(report.evaluation.figure(name))) for name, title in FACTS],
         trends=list(_trends(report)) if any(week.evaluation.n for week in report.weeks) else [],
+        titles=extra.titles,
+        next_steps=next_steps(report, extra.keeps_evidence),
+        trained_on=0 if extra.training is None else extra.training.n,
+        beside=beside[:BESIDE_SHOWN],
+        further_beside=beside[BESIDE_SHOWN:],
         moved=sum(each.drifted for each in report.drift),
         drift=drift[:DRIFT_SHOWN],
         further_drift=drift[DRIFT_SHOWN:],

@@ -10,8 +10,10 @@ from ml.evaluation.figures import Evaluation, Figure
 from ml.evaluation.slices import Slice
 from ml.instants import iso
 from ml.study.scales import Levels
+from scripts.cli.model_card import TrainingRows
 from scripts.monitoring.alerts import Alert
 from scripts.monitoring.detectors import Evidence
+from scripts.monitoring.distributions import Distribution
 from scripts.monitoring.findings import (
     CalibrationBin,
 )
@@ -42,6 +44,19 @@ class Week(NamedTuple):
     expected: Mapping[str, Figure]
 
 
+class OfPage(NamedTuple):
+    """What only the page shows.
+
+    titles: objectives in words, by id. distributions: of the features in this period, and training: in the visits that
+    the model was trained on, None where no card tells. keeps_evidence: whether --state was given.
+    """
+
+    titles: Mapping[str, str]
+    distributions: Mapping[str, Distribution]
+    training: TrainingRows | None
+    keeps_evidence: bool
+
+
 class Report(NamedTuple):
     """One period [since_ms, until_ms).
 
@@ -51,6 +66,7 @@ class Report(NamedTuple):
     Of a week or a whole period that is as small, only the number of predictions is kept. judged: how many predictions
     have a known outcome.
     awaiting: how many predictions that count await their outcome, and expected: what their probabilities say of it.
+    of_page: what only the page shows; None where no page is made.
     evidence: what the looks so far have collected; evidence_note: a sentence where it is not kept, or starts anew.
     """
 
@@ -78,6 +94,7 @@ class Report(NamedTuple):
     evidence_note: str
     correct_from: str
     levels: Levels
+    of_page: OfPage | None = None
 
     @property
     def sufficient(self) -> bool:

@@ -22,7 +22,7 @@ from tests.support.trained_models import save_model
 
 OBJECTIVE = "action-potentials"
 ON_PLATFORMS: Mapping[str, tuple[str, ...]] = {
-    "cohort_report": (),
+    "cohort_report": ("--course", "somewhere"),
     "create_database": (),
     "evaluate_model": (),
     "export_history": ("--output", "-"),
