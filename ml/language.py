@@ -42,6 +42,7 @@ GENERAL: dict[str, Message] = {
     "share_above": "more than 99 %",
     "points": ("{n} percentage point", "{n} percentage points"),
     "points_below": "less than 1 percentage point",
+    "day": "{year}-{month}-{day}",
     "quoted": '"{name}"',
     "list_two": "{first} and {last}",
     "list_more": "{first}, and {last}",
@@ -168,6 +169,15 @@ class Language:
         if not whole:
             return str(self.messages["points_below"])
         return self.messages["points"][self.plural(whole)].replace("{n}", str(whole))
+
+    def day(self, instant: str) -> str:
+        """The date of an instant in ISO 8601.
+
+        >>> ENGLISH.day("2025-10-16T09:00:00.000Z")
+        '2025-10-16'
+        """
+        year, month, day = instant[:10].split("-")
+        return self.say("day", year=year, month=month, day=day)
 
     def listed(self, clauses: list[str]) -> str:
         """ "a", "a and b", "a, b, and c"."""

@@ -24,13 +24,18 @@ from ml.language import GENERAL
 from ml.study.degraded import SENTENCES
 from ml.wording import learner
 from ml.wording.choice import AUDIENCES, LANGUAGES
+from scripts.cli import answer_in_words
 
 if TYPE_CHECKING:
     from ml.language import Message
 
 WORDING = Path(__file__).resolve().parent.parent / "ml" / "wording"
 LONGEST_LINE = 120
-ONLY_FOR_TEACHERS = ("level_", "because", "although", "no_reason", "no_record", "default", "unread")
+ONLY_FOR_TEACHERS = (
+    *("terminal_ids", "terminal_HIGH", "terminal_MEDIUM", "terminal_LOW", "terminal_before", "terminal_change"),
+    *("terminal_factors", "terminal_decimal", "terminal_weaker", "terminal_without"),
+    *("level_", "because", "although", "no_reason", "no_record", "default", "unread"),
+)
 """General messages that a learner never reads."""
 _SINCE = datetime(2026, 11, 26, tzinfo=UTC)
 
@@ -44,6 +49,7 @@ def messages_for(audience: str) -> dict[str, Message]:
     found.update((f"degraded_{code}", sentence) for code, sentence in SENTENCES.items())
     found.update((f"advice_did_{kind}", did) for kind, did in DID.items())
     found.update((f"advice_said_{basis}", said) for basis, said in SAID.items())
+    found.update(answer_in_words.MESSAGES)
     if audience == "learner":
         found = {key: message for key, message in found.items() if not key.startswith(ONLY_FOR_TEACHERS)}
         found.update(learner.MESSAGES)

@@ -190,7 +190,7 @@ def in_words(difference: float, since: str, reason: str, language: Language = EN
         language: The language, and the reader.
     """
     key = "change_none" if abs(difference) < 0.005 else "change_more" if difference > 0 else "change_less"
-    said = language.say(key, points=language.points(abs(difference)), day=since[:10])
+    said = language.say(key, points=language.points(abs(difference)), day=language.day(since))
     if key == "change_none" or not reason:
         return said
     return language.say("change_because", change=said, reason=reason)

@@ -57,15 +57,13 @@ def reworded(answer: Mapping[str, Any], language: Language) -> dict[str, object]
 
 
 def _reworded(factor: Mapping[str, Any], language: Language) -> dict[str, Any]:
-    feature, value, raises = _BY_NAME[factor["feature"]], factor["value"], factor["contribution"] > 0
+    value, raises = factor["value"], factor["contribution"] > 0
     named = [Unmastered(each["id"], each["name"], each["mastery"]) for each in factor.get("objectives", ())]
-    if value is None:
-        text = feature.absence(language)
-    elif raises and named:
+    if value is not None and raises and named:
         unlisted = factor.get("objectives_in_all", len(named)) - len(named)
-        text = feature.clause_naming(value, named + named[-1:] * unlisted, language)
+        text = _BY_NAME[factor["feature"]].clause_naming(value, named + named[-1:] * unlisted, language)
     else:
-        text = feature.clause(value, raises, language)
+        text = _clause(factor, raises, language)
     return {**factor, "text": text, "stored_text": factor["text"]}
 
 

@@ -90,7 +90,7 @@ def test_a_translation_has_the_places_and_the_forms_of_its_message(code: str, au
             assert mine in bare or (audience == "learner" and mine | {"probability"} in bare), key
             mark = re.search(r"\[([+-])", form)
             assert mark is None or f"[{mark[1]}" in forms(message)[0], f"{key}: it is little where the English is not"
-            assert form.endswith(".") == forms(message)[0].endswith("."), key
+            assert len(form) == 1 or form.endswith(".") == forms(message)[0].endswith("."), key
             assert not key.count(".") or form[0].islower() or form[0] in "[{5A", f"{key}: a clause begins a sentence"
 
 
@@ -122,7 +122,8 @@ GERMAN_SLIPS = (
 @pytest.mark.parametrize("audience", AUDIENCES)
 @pytest.mark.parametrize("slip", GERMAN_SLIPS)
 def test_german_counts_as_germans_do(slip: str, audience: str) -> None:
-    assert [text for text in said_in("de", audience) if re.search(slip, text)] == []
+    texts = [re.sub(r"\d\d\.\d\d\.\d{4}", "", text) for text in said_in("de", audience)]  # dates are no amounts
+    assert [text for text in texts if re.search(slip, text)] == []
 
 
 ALSO_GERMAN = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scripts.cli.answer_in_words import WIDEST, in_words
 from tests.support.outputs import read_output
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +92,25 @@ def test_default_estimates_are_explained_in_the_language() -> None:
     assert found["reasoning"].startswith("Wir konnten die Lerndaten nicht lesen (die Datenbank ist nicht erreichbar): ")
     found = answered("--audience", "learner", "--timeout", "2", *UNREACHABLE, *ASKED)
     assert found["reasoning"].startswith("We could not look at your answers this time; your next step: ")
+
+
+def test_a_person_at_a_terminal_reads_the_same_words() -> None:
+    german = in_words(answered("--language", "de", "--demo", *ASKED), WIDEST)
+    assert german.startswith(
+        "Person demo-learner, Lernziel action-potentials\nHOHES Risiko für Schwierigkeiten: 95 % ("
+    )
+    assert "Das Risiko beginnt bei 35 %." in german
+    assert "  +29,6 █" in german
+    assert "\nDas würde helfen:\n" in german
+    assert not re.search(r"risk|struggl|factor|would|between", german)
+    for code, step, found in (
+        ("en", "your next step: ", "What is known:"),
+        ("de", "dein nächster", "Das ist bekannt:"),
+    ):
+        learner = in_words(answered("--language", code, "--audience", "learner", "--demo", *ASKED), WIDEST)
+        assert step in learner
+        assert f"\n{found}\n" in learner
+        assert not re.search(r"(?i)risk|risiko|struggl|HIGH|█|95 %", learner)
 
 
 def test_english_imports_no_catalogue() -> None:
