@@ -41,6 +41,7 @@ def reworded(answer: Mapping[str, Any], language: Language) -> dict[str, object]
     factors = [_reworded(factor, language) for factor in answer["factors"]]
     parts = [Factor(each["feature"], each["value"], each["contribution"], each["text"]) for each in factors]
     if language.audience == "learner":
+        parts += _without_weight(answer, language)
         reasoning = encouragement(parts, degraded, next_step(answer["advice"], language), language)
     else:
         reasoning = reasoning_of(answer["probability"], parts, degraded, language, answer["risk_level"])
@@ -65,6 +66,17 @@ def _reworded(factor: Mapping[str, Any], language: Language) -> dict[str, Any]:
     else:
         text = _clause(factor, raises, language)
     return {**factor, "text": text, "stored_text": factor["text"]}
+
+
+def _without_weight(answer: Mapping[str, Any], language: Language) -> list[Factor]:
+    """What is known and has no part in the probability: something may go well that the model does not look at."""
+    features = answer["features"]
+    silent = _BY_NAME.keys() - {factor["feature"] for factor in answer["factors"]} - set(features["defaulted"])
+    return [
+        Factor(name, features[name], 0.0, feature.clause(features[name], False, language))
+        for name, feature in _BY_NAME.items()
+        if name in silent
+    ]
 
 
 def _changed(change: Mapping[str, Any] | None, language: Language) -> dict[str, Any] | None:

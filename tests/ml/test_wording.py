@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
 from string import Formatter
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ml.advice.advise import SAID, Advice
+from ml.advice.changes import KINDS, Change
 from ml.answer import answer
 from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
-from ml.language import ENGLISH
+from ml.language import ENGLISH, Language
 from ml.model import StrugglePredictionModel
 from ml.study.degraded import SENTENCES
+from ml.study.objective_names import Unmastered
 from ml.wording import learner
 from ml.wording.choice import AUDIENCES, LANGUAGES, language, language_named, plural_rule
-from ml.wording.rewording import reworded
+from ml.wording.rewording import advice_text, reworded
 from tests.catalogues import catalogues, messages_for, po_of, po_text, table_of, table_text, translations, untranslated
 from tests.catalogues import updated as updated_catalogue
 from tests.golden_sentences import lines_in
@@ -214,6 +218,44 @@ def test_what_goes_well_stands_first_and_the_strongest_reason_gives_the_step() -
     assert reworded(found, language("de", "teacher"))["reasoning"] == (
         "Hohes Risiko für Schwierigkeiten (84 %): Keine der angegebenen Voraussetzungen wird beherrscht (0 %)."
     )
+
+
+def test_what_goes_well_may_be_something_that_the_model_does_not_look_at() -> None:
+    rules = StrugglePredictionModel()
+    for known, said in (
+        ({"recent_accuracy": 0.8}, "This is going well: we estimate that 80 % of your recent answers are right; "),
+        ({"answers_of_history": 0.5}, "You have made a start: you have given 44 answers so far; "),
+    ):
+        features = FeatureVector.of({"prerequisite_gap_count": 1.0, **known}, 0)
+        found = answer("a", "b", features, rules.predict(features))
+        assert str(reworded(found, language("en", "learner"))["reasoning"]).startswith(said)
+
+
+def test_the_same_words_are_made_of_an_answer_as_of_its_prediction() -> None:
+    """English by way of the answer is the English that was there before: nothing that sentences need is left out."""
+    again = Language("en", "teacher", ENGLISH.plural, ENGLISH.thousands, {**ENGLISH.messages, **advice_in_english()})
+    rng, models = random.Random(19), (StrugglePredictionModel.load("models/pretrained.pkl"), StrugglePredictionModel())
+    for count in range(200):
+        known = {name: rng.choice((None, 0.0, 1.0, rng.random(), rng.random())) for name in FEATURE_NAMES}
+        missing = tuple(Unmastered(f"o{n}", f"objective {n} {{n}}", rng.random() / 2) for n in range(count % 30))
+        features = FeatureVector.of(known, 0)
+        features.unmastered = missing
+        found: Any = answer("a", "b", features, models[count % 2].predict(features))
+        other: Any = reworded(found, again)
+        assert other["reasoning"] == found["reasoning"]
+        assert [each["text"] for each in other["factors"]] == [each["text"] for each in found["factors"]]
+
+
+def test_advice_is_said_as_it_was_made() -> None:
+    again = Language("en", "teacher", ENGLISH.plural, ENGLISH.thousands, {**ENGLISH.messages, **advice_in_english()})
+    for kind in KINDS:
+        for basis in SAID:
+            made = Advice(Change(kind, "o", name="{did} {probability}"), 0.2, 0.1, basis)
+            assert advice_text(made.to_dict(), again) == made.text
+
+
+def advice_in_english() -> dict[str, Any]:
+    return {key: message for key, message in messages_for("teacher").items() if key.startswith("advice_")}
 
 
 def test_every_feature_has_a_step_for_the_learner() -> None:
