@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.evaluation.unexplained import RATE, Answers, Sign, Signs, Unexplained, unexplained
+from ml.evaluation.answer_signs import Answers, Sign, Signs
+from ml.evaluation.unexplained import RATE, Unexplained, unexplained
 from scripts.cohort.groups import named, titled
 from scripts.cohort.words import Names
 from scripts.cohort.work import LearnerView

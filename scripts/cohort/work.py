@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from db import with_unknown
 from ml.evaluation.expected_answers import ExpectedAnswer, expected_answers
-from ml.scoring.prediction import Prediction
 from ml.study.history import LearnerHistory
 from ml.study.scales import MASTERED_FROM
 from ml.study.summary import LearnerSummary, prerequisite_mastery
 from ml.study.upcoming import unmastered
 from ml.study.visits import visits_of
+from ml.training.vectorised import PlainPrediction
 from scripts.batch.part import BatchReader, BatchSettings, Outlook, Tally
+from scripts.batch.work import verdicts
 from scripts.workers.kept import kept_for, patiently
 
 ADVISED = 3
@@ -39,8 +40,8 @@ class CohortSettings(NamedTuple):
 class Ahead(NamedTuple):
     """One prediction.
 
-    lacking: ids of the stated prerequisites that the learner has not mastered. advice: what would help, of the
-    likeliest struggles only.
+    lacking: ids of the stated prerequisites that the learner has not mastered. reasoning, advice: only of a learner's
+    likeliest struggles.
     """
 
     objective_id: str
@@ -48,9 +49,9 @@ class Ahead(NamedTuple):
     confidence: float
     interval: tuple[float, float]
     risk_level: str
-    reasoning: str
     degraded: str
     lacking: tuple[str, ...]
+    reasoning: str = ""
     advice: tuple[dict[str, object], ...] = ()
 
 
@@ -123,36 +124,36 @@ def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings) -> L
 
 
 def _ahead(reader: CohortReader, outlook: Outlook, missing: tuple[str, ...]) -> list[Ahead]:
-    """The learner's predictions, the likeliest struggle first; those first ones with what would help."""
-    judged = [(reader.model.predict(vector), place) for place, vector in enumerate(outlook.vectors)]
-    judged.sort(key=lambda each: (bool(outlook.vectors[each[1]].degraded), -each[0].probability, each[1]))
+    """The learner's predictions, the likeliest struggle first; those first ones in words, and with what would help."""
+    degraded = [bool(vector.degraded) for vector in outlook.vectors]
+    judged = list(zip(verdicts(reader.model, outlook.vectors), range(len(outlook.vectors))))
+    judged.sort(key=lambda each: (degraded[each[1]], -each[0].probability, each[1]))
     return [
-        _told(reader, outlook, place, prediction, missing if rank < ADVISED else None)
-        for rank, (prediction, place) in enumerate(judged)
+        _in_words(reader, outlook, place, missing) if rank < ADVISED else _in_numbers(reader, outlook, place, verdict)
+        for rank, (verdict, place) in enumerate(judged)
     ]
 
 
-def _told(
-    reader: CohortReader, outlook: Outlook, place: int, prediction: Prediction, missing: tuple[str, ...] | None
-) -> Ahead:
-    """One prediction. missing: what the database lacks; None where no advice is wanted."""
-    history, features = outlook.faced[place], outlook.vectors[place]
+def _in_words(reader: CohortReader, outlook: Outlook, place: int, missing: tuple[str, ...]) -> Ahead:
+    features, history = outlook.vectors[place], outlook.faced[place]
+    prediction = reader.model.predict(features)
+    absent = with_unknown(missing, outlook.unknown[place])
+    advice = reader.model.advise(prediction, history, outlook.estimates, features, absent)
+    plain = PlainPrediction(prediction.probability, prediction.confidence, *prediction.interval)
+    told = tuple({name: getattr(each, name) for name in ADVICE} for each in advice)
+    return _in_numbers(reader, outlook, place, plain)._replace(reasoning=prediction.reasoning, advice=told)
+
+
+def _in_numbers(reader: CohortReader, outlook: Outlook, place: int, verdict: PlainPrediction) -> Ahead:
+    history = outlook.faced[place]
     summary = history.past.once(LearnerSummary)
-    advice = (
-        []
-        if missing is None
-        else reader.model.advise(
-            prediction, history, outlook.estimates, features, with_unknown(missing, outlook.unknown[place])
-        )
-    )
+    lacking = (row.objective_id for row in history.prerequisites if prerequisite_mastery(row, summary) < MASTERED_FROM)
     return Ahead(
         outlook.objective_ids[place],
-        prediction.probability,
-        prediction.confidence,
-        prediction.interval,
-        prediction.risk_level,
-        prediction.reasoning,
-        features.degraded,
-        tuple(row.objective_id for row in history.prerequisites if prerequisite_mastery(row, summary) < MASTERED_FROM),
-        tuple({name: getattr(each, name) for name in ADVICE} for each in advice),
+        verdict.probability,
+        verdict.confidence,
+        (verdict.low, verdict.high),
+        reader.model.levels.of(verdict.probability),
+        outlook.vectors[place].degraded,
+        tuple(lacking),
     )

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from db.reading.rows import ReviewRow
+from ml.evaluation.answer_signs import Answers
 from ml.evaluation.causes import CARD, LEARNER, OBJECTIVE, UNCLEAR
 from ml.evaluation.expected_answers import expected_answers
-from ml.evaluation.unexplained import FEWEST_ANSWERS, Answers, unexplained
+from ml.evaluation.unexplained import FEWEST_ANSWERS, unexplained
 from ml.study.history import DAY_MS, HOUR_MS, MINUTE_MS, LearnerHistory
 from tests.support.history_builder import AS_OF_MS, answers, study_rows, validation
 
