@@ -12,10 +12,10 @@ Cards, objectives and learners differ without anything being wrong. How much, is
 that half of them lie within what half of a normal law does, so that a few bad cards do not widen it. Only what is
 beyond that difference, too, is a sign. Of all tests of one kind, false discoveries are held to a rate.
 
-A learner's sign is then looked at beside others' answers on the objective and its cards. Where the learner's answers are still worse
-than theirs explain, the objective is hard for this learner. Where theirs explain them, there is no sign about the
-learner, but one about the card or the objective where that is a sign. Where too few others have answered, or their
-answers neither explain the learner's nor rule that out, nothing can be told.
+A learner's sign is then looked at beside others' answers on the objective and its cards. Where the learner's answers
+are still worse than theirs explain, the objective is hard for this learner. Where theirs explain them, there is no sign
+about the learner, but one about the card or the objective where that is a sign. Where too few others have answered, or
+their answers neither explain the learner's nor rule that out, nothing can be told.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def length_bar(value: float, most: float, told: str) -> Picture:
 
 def trend(weeks: Sequence[Mapping[str, Any]]) -> Picture:
     """The share of struggles week by week with its interval as a band, and what had been predicted as a dashed line."""
-    width, height, left, top, bottom = 640, 230, 46, 12, 30
+    width, height, left, top, bottom = 640, 230, 64, 14, 30
     x = scale(0, max(len(weeks) - 1, 1), left + 16, width - 24)
     y = scale(0, 1, height - bottom, top)
 

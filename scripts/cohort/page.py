@@ -42,12 +42,13 @@ def page(report: Mapping[str, Any]) -> str:
 
 
 def _person(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows of a learner: the likeliest struggle, and the next ones unless their risk is LOW."""
+    """What the page shows of a learner: the likeliest struggle with what would help, and others that are not LOW."""
     objectives = [
         {
             **each,
             "share": percentage(each["probability"]).replace(" ", NO_BREAK),
             "bar": charts.probability_bar(each["probability"], *each["interval"]),
+            "advice": each["advice"] if place == 0 else (),
         }
         for place, each in enumerate(entry["objectives"])
         if place == 0 or each["risk_level"] != "LOW"
