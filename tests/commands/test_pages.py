@@ -21,6 +21,7 @@ from ml.features.vector import FEATURES, FeatureVector
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
 from scripts.benchmarks.monitor import PREDICTION_FIELDS, UNTIL_MS, simulated
+from scripts.cohort_report import cohort_report
 from scripts.monitor import monitor
 from scripts.pages import model as model_page
 from scripts.pages import templates
@@ -32,12 +33,26 @@ from scripts.versions import page as compare_page
 from scripts.versions.comparison import compared
 from scripts.versions.standing import standing
 from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, judged
+from tests.support.school_class import fill_class
 from tests.support.small_platform import make_platform
 from tests.support.trained_models import scorecard
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
 AS_OF = "2025-10-09T08:53:20Z"
-NAMES = ("monitor", "small", "empty", "model", "no-card", "compare", "local", "trial", "small-trial", "docs")
+NAMES = (
+    "monitor",
+    "small",
+    "empty",
+    "model",
+    "no-card",
+    "compare",
+    "local",
+    "trial",
+    "small-trial",
+    "class",
+    "few",
+    "docs",
+)
 
 
 def document(name: str) -> dict[str, object]:
@@ -87,6 +102,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         done = CliRunner().invoke(try_log, argv)
         assert done.exit_code == 0, done.output
         shutil.copy(made / f"{name}-of-a-log" / "trial.html", found[name])
+    url = f"file:{made}/class.sqlite3"
+    with open_writer(url, create=True) as writer:
+        writer.create_tables()
+    fill_class(url)
+    (made / "ids").write_text("learner-01\n", encoding="utf-8")
+    for name, about in (("class", ("--course", "physiology")), ("few", ("--users", str(made / "ids")))):
+        done = CliRunner().invoke(cohort_report, ["--database-url", url, *about, "--html", str(found[name])])
+        assert done.exit_code == 0, done.output
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", f"file:{HOUSE}/db/demo.sqlite3")
         found["docs"].write_text(docs.page(create_app().openapi()), encoding="utf-8")

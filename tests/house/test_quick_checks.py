@@ -13,7 +13,7 @@ import yaml
 from tests.support.tracked import tracked
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("commands", "db", "fuzz", "house", "logs", "ml", "oversight", "piping", "process", "serving")
+ROOMS = ("cohort", "commands", "db", "fuzz", "house", "logs", "ml", "oversight", "piping", "process", "serving")
 
 
 def quick_tests(path: Path) -> list[str]:

@@ -18,7 +18,6 @@ from ml.instants import iso
 from ml.study.history import DAY_MS
 from scripts.cohort_report import cohort_report
 from scripts.predict_batch import predict_batch
-from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, judged
 from tests.support.outputs import read_output
 from tests.support.school_class import (
     BAD_CARD,
@@ -275,36 +274,8 @@ def test_hostile_ids_are_shown_and_escaped(tmp_path: Path) -> None:
     assert "<script" not in page.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-def test_axe_finds_nothing_against_the_page(a_class: str, axe: str, tmp_path: Path) -> None:
-    small = tmp_path / "ids"
-    small.write_text("learner-01\n", encoding="utf-8")
-    for place, (about, options) in enumerate(
-        (
-            (("--course", "physiology"), DAY),
-            (("--course", "physiology"), NIGHT_ON_A_PHONE),
-            (("--users", str(small)), DAY),
-        )
-    ):
-        page = tmp_path / f"page-{place}.html"
-        reported(a_class, *about, "--html", str(page), "--names")
-        workshop = tmp_path / str(place)
-        workshop.mkdir()
-        assert judged(page, axe, workshop, options) == ([], 0)
-
-
 def test_two_processes_make_the_same_report(a_class: str) -> None:
     alone, shared = reported(a_class), reported(a_class, "--jobs", "2")
     for report in (alone, shared):
         del report["seconds"]
     assert shared == alone
-
-
-def test_the_page_asks_for_nothing(a_class: str, tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    reported(a_class, "--html", str(page))
-    written = page.read_text(encoding="utf-8")
-    assert "default-src 'none'" in written
-    for word in ("<script", " src=", "http:", "https:", "url(", "@import", "{{", "{%", ">None<", "NaN"):
-        assert word not in written
-    assert re.findall(r"\d{3,}\.\d{4,}", written) == []
