@@ -32,7 +32,7 @@ from scripts.try_log import try_log
 from scripts.versions import page as compare_page
 from scripts.versions.comparison import compared
 from scripts.versions.standing import standing
-from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, judged
+from tests.support.accessible import DAY, NIGHT_ON_A_PHONE, axe_source, judged
 from tests.support.school_class import fill_class
 from tests.support.small_platform import make_platform
 from tests.support.trained_models import scorecard
@@ -221,6 +221,12 @@ def test_commands_that_write_no_page_load_no_template_engine() -> None:
     look = "import sys, scripts.monitor, scripts.explain_model, scripts.service; print('jinja2' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=HOUSE, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, installed once for all pages."""
+    return axe_source(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.slow

@@ -1,7 +1,4 @@
-"""Pages in a real browser: what axe-core finds against them, and whether they fit their window.
-
-The fixture `axe` of tests/commands/conftest.py holds axe-core's source.
-"""
+"""Pages in a real browser: what axe-core finds against them, and whether they fit their window."""
 
 from __future__ import annotations
 
