@@ -13,6 +13,7 @@ from ml.advice.changes import (
     rows_of,
 )
 from ml.scoring.prediction import percentage
+from ml.study.objective_names import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ SAID = {
     "mixed": "Learners who {did} are expected to struggle less often: the estimate would then be {probability}.",
 }
 """Sentences of association by their basis: what would help this learner has not been tried."""
-LONGEST_NAME = 80
 
 
 class Advice:
@@ -63,7 +63,7 @@ class Advice:
     def __init__(self, change: Change, probability: float, drop: float, basis: str) -> None:
         self.kind = change.kind
         self.objective_id = change.objective_id
-        self.objective_name = name_of(change)
+        self.objective_name = _name_of(change)
         self.probability = probability
         self.drop = drop
         self.basis = basis
@@ -73,10 +73,14 @@ class Advice:
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form."""
-        return {name: getattr(self, name) for name in FIELDS}
+        return {**self.to_store(), "rows": list(self.rows)}
+
+    def to_store(self) -> dict[str, object]:
+        """What a stored prediction keeps: all but the rows, which can be had again."""
+        return {name: getattr(self, name) for name in _STORED}
 
 
-FIELDS = ("kind", "objective_id", "objective_name", "probability", "drop", "basis", "text", "rows")
+_STORED = ("kind", "objective_id", "objective_name", "probability", "drop", "basis", "text")
 
 
 def advice_for(faced: Faced, prediction: Prediction, model: Model, missing_sources: Sequence[str] = ()) -> list[Advice]:
@@ -121,10 +125,6 @@ def _advice(faced: Faced, change: Change, now: float, model: Model, roughly: boo
     return Advice(change, probability, now - probability, difference.basis)
 
 
-def name_of(change: Change) -> str | None:
-    """The objective's text on one line and cut, or its id where it has none; None where no objective is named."""
-    if change.kind != MASTER_PREREQUISITE:
-        return None
-    shown = " ".join("".join([c if c.isprintable() else " " for c in change.name or ""]).split())
-    shown = shown or str(change.objective_id)
-    return shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1].rstrip() + "…"
+def _name_of(change: Change) -> str | None:
+    """What the prerequisite is called in a sentence; None where the change is about no other objective."""
+    return name_of(change.name, str(change.objective_id)) if change.kind == MASTER_PREREQUISITE else None

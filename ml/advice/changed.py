@@ -9,6 +9,7 @@ from ml.features import context, platform
 from ml.features.build import features_of
 from ml.study.estimates import LearnerEstimates
 from ml.study.history import WINDOW, StudyHistory
+from ml.study.objective_names import unmastered_of
 from ml.study.summary import FEWEST_FOR_LEVEL, LearnerSummary, prerequisite_mastery
 
 TYPE_CHECKING = False
@@ -88,7 +89,10 @@ def _after(faced: Faced, changes: Sequence[Change], roughly: bool = False, whole
             known["complexity_mismatch"] = platform.complexity_mismatch(changed, topic, faced.estimates)
     if missions is not None:
         known["workload_level"] = context.workload_level(past.but(missions=missions))
-    return Faced(changed, faced.estimates, faced.features.joined_by(known), faced.table)
+    features = faced.features.joined_by(known)
+    if mastered:
+        features.unmastered = unmastered_of(prerequisites, levels)
+    return Faced(changed, faced.estimates, features, faced.table)
 
 
 def _level_rests_on_masteries(faced: Faced) -> bool:

@@ -140,7 +140,7 @@ def _room_for_rows(history: StudyHistory) -> bool:
     certain_ms = past.as_of_ms - JUST_BEFORE_MS
     answered = bool(past.reviews) and past.reviews[-1].reviewed_at_ms >= certain_ms
     scored = bool(past.validations) and past.validations[-1].responded_at_ms >= certain_ms
-    return not (past.order_only or answered or scored)
+    return certain_ms > 0 and not (past.order_only or answered or scored)
 
 
 def _of_prerequisites(history: StudyHistory, missing_sources: Sequence[str]) -> list[Change]:
@@ -206,6 +206,13 @@ def _of_cards(history: StudyHistory) -> list[Change]:
     ]
 
 
+def _plain(entry: object, objective_id: str) -> dict[str, object]:
+    """A mission's entry without what is nested in it, which may be of any depth; it names the same objective."""
+    held: dict[str, object] = entry if isinstance(entry, dict) else {}
+    plain = {name: value for name, value in held.items() if not isinstance(value, (dict, list))}
+    return plain if objective_named(plain) == objective_id else {**plain, "objective": {"id": objective_id}}
+
+
 def _lighter_day(history: StudyHistory) -> Change | None:
     past, faced = history.past, history.objective.id
     tomorrow_ms = (past.as_of_ms // DAY_MS + 1) * DAY_MS
@@ -218,7 +225,7 @@ def _lighter_day(history: StudyHistory) -> Change | None:
             continue
         if faced in named:
             entries: Sequence[object] = mission.objectives  # type: ignore[assignment]
-            own = [entry for entry in entries if objective_named(entry) == faced]
+            own = [_plain(entry, faced) for entry in entries if objective_named(entry) == faced]
             changed = ChangedMission(mission, mission.status, own)
         else:
             changed = ChangedMission(mission, "SKIPPED", mission.objectives)

@@ -181,7 +181,7 @@ class FeatureVector:
 
 _METADATA = {
     *("data_quality", "extracted_at", "defaulted", "degraded", "model_version", "source"),
-    *("levels", "earlier", "change", "outcome"),
+    *("levels", "advice", "earlier", "change", "outcome"),
 }
-"""What a stored vector's column holds beside the features. levels: by which the risk level was told. earlier: what the
-row said before. outcome: who decided what came of it (ml/study/outcome_mark.py)."""
+"""What a stored vector's column holds beside the features. levels: by which the risk level was told. advice: what would
+have helped. earlier: what the row said before. outcome: who decided what came of it (ml/study/outcome_mark.py)."""

@@ -6,10 +6,11 @@ featureVector.earlier.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
+from ml.advice.advise import Advice
 from ml.answer import stored_features
 from ml.features.vector import FeatureVector
 from ml.instants import iso
@@ -27,11 +28,15 @@ MOST_EARLIER = 8
 
 
 class Made(NamedTuple):
-    """A prediction to be stored. change: since the one that was stored last for the learner and the objective."""
+    """A prediction to be stored, and what would help.
+
+    change: since the one that was stored last for the learner and the objective.
+    """
 
     occasion: Occasion
     features: FeatureVector
     prediction: Prediction
+    advice: Sequence[Advice] = ()
     change: Change | None = None
 
 
@@ -55,6 +60,8 @@ def prediction_values(made: Made, held: Held | None) -> dict[str, object]:
     """The prediction's fields except its id; held: the row that it updates."""
     occasion, prediction, at_ms = made.occasion, made.prediction, made.features.extracted_at_ms
     features = stored_features(made.features, prediction)
+    if made.advice:
+        features["advice"] = [each.to_store() for each in made.advice]
     earlier = [] if held is None else _earlier(held, at_ms)
     noted: dict[str, object] = {"earlier": earlier} if earlier else {}
     if made.change is not None:

@@ -14,17 +14,20 @@ import numpy as np
 from db import with_unknown
 from db.writing.open import open_writer
 from ml import ports
+from ml.advice.advise import Advice
 from ml.answer import answer
 from ml.evaluation.expected_counts import CountSums
 from ml.features.vector import FeatureVector
 from ml.instants import iso
 from ml.model import StrugglePredictionModel
+from ml.scoring.prediction import Prediction
 from ml.training.vectorised import ManyAtOnce, PlainPrediction
 from ml.wording.choice import language
 from ml.wording.rewording import reworded
 from scripts.batch.part import MOST_FAILURES, BatchReader, BatchSettings, Outlook, Tally
 from scripts.batch.store import dismiss, store
 from scripts.batch.stored_rows import Made
+from scripts.cli.streams import place_of
 from scripts.workers.kept import kept_for, patiently
 
 Earlier = Mapping[tuple[str, str], Sequence[ports.Earlier]]
@@ -84,7 +87,7 @@ def _in_numbers(model: StrugglePredictionModel, page: Sequence[Outlook], tally: 
 
 def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tally: Tally) -> list[str]:
     """The lines of whole predictions with factors and reasons, which are also stored where that is wanted."""
-    missing = reader.client.missing_sources() if wanted.lines == "full" else ()
+    missing = reader.client.missing_sources()
     words = language(wanted.language, wanted.audience)
     lines: list[str] = []
     made: list[Made] = []
@@ -98,10 +101,11 @@ def _in_words(reader: BatchReader, page: Sequence[Outlook], wanted: Wanted, tall
             reader.model.change(earlier.get((each.learner_id, objective_id), ()), vector, prediction)
             for objective_id, vector, prediction in zip(each.objective_ids, each.vectors, predictions)
         ]
-        mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions, changes)]
+        advice = _advice(reader.model, each, predictions, missing, tally)
+        mine = [Made(*one) for one in zip(each.occasions, each.vectors, predictions, advice, changes)]
         if wanted.lines == "full":
             lines += (
-                json.dumps(reworded(_answer(reader.model, each, place, one, missing), words), allow_nan=False) + "\n"
+                json.dumps(reworded(_answer(each, place, one, missing), words), allow_nan=False) + "\n"
                 for place, one in enumerate(mine)
             )
         made += (one for one in mine if not one.features.degraded)  # a default estimate is no record
@@ -124,14 +128,31 @@ def _with_earlier(reader: BatchReader, page: Sequence[Outlook]) -> Iterator[tupl
         yield from ((each, earlier) for each in few)
 
 
-def _answer(
-    model: StrugglePredictionModel, judged: Outlook, place: int, made: Made, missing: tuple[str, ...]
-) -> dict[str, object]:
+def _advice(
+    model: StrugglePredictionModel,
+    judged: Outlook,
+    predictions: Sequence[Prediction],
+    missing: tuple[str, ...],
+    tally: Tally,
+) -> list[Sequence[Advice]]:
+    """What would help, for each of a learner's predictions."""
+    found: list[Sequence[Advice]] = [()] * len(predictions)
+    seen = zip(predictions, judged.faced, judged.vectors, judged.unknown)
+    try:
+        for place, (prediction, history, vector, unknown) in enumerate(seen):
+            if prediction.risk_level != "LOW":
+                absent = with_unknown(missing, unknown)
+                found[place] = model.advise(prediction, history, judged.estimates, vector, absent)
+    except Exception as error:  # the predictions themselves are made
+        tally.failures.append(f"{judged.learner_id}: what would help cannot be worked out ({place_of(error)})")
+    return found
+
+
+def _answer(judged: Outlook, place: int, made: Made, missing: tuple[str, ...]) -> dict[str, object]:
     """predict.py's whole answer to the learner's objective at that place."""
     occasion, absent = made.occasion, with_unknown(missing, judged.unknown[place])
-    advice = model.advise(made.prediction, judged.faced[place], judged.estimates, made.features, absent)
     ids = occasion.learner_id, occasion.objective_id
-    return answer(*ids, made.features, made.prediction, absent, occasion, advice, made.change)
+    return answer(*ids, made.features, made.prediction, absent, occasion, made.advice, made.change)
 
 
 def verdicts(model: StrugglePredictionModel, vectors: Sequence[FeatureVector]) -> Iterable[PlainPrediction]:

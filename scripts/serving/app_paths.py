@@ -64,10 +64,12 @@ class AppPaths:
         model: StrugglePredictionModel = predictor.current.model()
         now_ms, judged = predictor.connections.ask(partial(self._judged, asked, model))
         made = []
-        for occasion, vector in zip(judged.occasions, judged.vectors):
+        for occasion, history, vector in zip(judged.occasions, judged.faced, judged.vectors):
             leave.check()
             if not vector.degraded:  # a default estimate is no record
-                made.append(Made(occasion, vector, model.predict(vector)))
+                prediction = model.predict(vector)
+                advice = model.advise(prediction, history, judged.estimates, vector)
+                made.append(Made(occasion, vector, prediction, advice))
         about = {(each.occasion.objective_id, each.occasion.day) for each in made}
 
         def write(writer: Writer) -> dict[str, object]:

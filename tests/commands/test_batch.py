@@ -25,8 +25,8 @@ from db.writing.open import open_writer
 from ml.extractor import StruggleFeatureExtractor
 from ml.features.build import features_facing
 from ml.features.vector import FEATURE_NAMES, FeatureVector
-from ml.instants import iso
-from ml.model import StrugglePredictionModel
+from ml.instants import iso, parse_iso
+from ml.model import StrugglePredictionModel, load
 from ml.scoring.scorecard import SavedModel
 from ml.scoring.trained import predict
 from ml.study.history import DAY_MS, WINDOW, LearnerHistory, StudyHistory
@@ -337,6 +337,46 @@ def test_the_rest_goes_on_where_one_learner_cannot_be_read(
     assert len(lines_of(out)) == 30 * 6
     assert "secret" not in json.dumps(summary)
     assert all(line["confidence"] <= 0.2 for line in lines_of(out) if line["user_id"] == "learner-3")
+
+
+def test_what_would_help_is_in_full_lines_and_in_stored_rows(sqlite_platform: str, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    at = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
+    batch(*at, "--store", "--full", "--output", str(out))
+    lines = lines_of(out)
+    advised = [line for line in lines if line["advice"]]
+    assert advised
+    assert {line["risk_level"] for line in advised} <= {"MEDIUM", "HIGH"}
+    with db.connect(sqlite_platform) as client:
+        model = load("rules")
+        for line in advised[:5]:
+            rows = client.read(line["user_id"], line["objective_id"], parse_iso(AS_OF), WINDOW)
+            history = StudyHistory.before(rows, model.correct_from)
+            estimates, features = StruggleFeatureExtractor(client, None).studied(history)
+            found = model.advise(model.predict(features), history, estimates, features, rows.missing_sources)
+            assert [each.to_dict() for each in found] == line["advice"]
+    with open_writer(sqlite_platform) as writer:
+        stored = {row[0]: row[1] for row in writer.select("StrugglePrediction", ("id", "featureVector"))}
+    for line in lines:
+        kept = [{name: value for name, value in each.items() if name != "rows"} for each in line["advice"]]
+        assert stored[line["prediction_id"]].get("advice", []) == kept
+        FeatureVector.from_dict(stored[line["prediction_id"]])
+
+
+def test_a_fault_in_what_would_help_takes_no_prediction_away(
+    sqlite_platform: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("a learner's secret")
+
+    monkeypatch.setattr(StrugglePredictionModel, "advise", fails)
+    out = tmp_path / "out.jsonl"
+    at = ("--database-url", sqlite_platform, "--model", "rules", "--as-of", AS_OF)
+    summary = batch(*at, "--full", "--output", str(out), "--json")
+    assert summary["degraded"] == 0
+    assert len(lines_of(out)) == 30 * 6
+    assert "what would help cannot be worked out" in summary["failures"][0]
+    assert "secret" not in json.dumps(summary)
 
 
 def test_unknown_ids_are_counted(sqlite_platform: str, tmp_path: Path) -> None:

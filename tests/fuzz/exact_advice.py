@@ -292,16 +292,19 @@ class Trial:
         for expected, (model, faced) in zip(stated, self.faced(client, each), strict=True):
             apart = abs(model.probability(faced.features) - model.probability(expected.features))
             self.furthest = max(self.furthest, apart)
-            same = _advice(model, faced) == _advice(model, expected)
+            same = _told(model, faced) == _told(model, expected)
             if not (apart <= EXACT and same):
-                told = f"{apart:g}" if same else "other advice"
+                told = f"{apart:g}" if same else "another answer"
                 self.faults.append(f"{each.learner}, all changes, {model.model_version}: {told}")
         take_back(self.url, back)
 
 
-def _advice(model: StrugglePredictionModel, faced: Faced) -> list[dict[str, object]]:
+def _told(model: StrugglePredictionModel, faced: Faced) -> list[object]:
+    """Everything that an answer would say."""
     prediction = model.predict(faced.features)
-    return [each.to_dict() for each in model.advise(prediction, faced.history, faced.estimates, faced.features)]
+    advice = model.advise(prediction, faced.history, faced.estimates, faced.features)
+    factors = [factor.to_dict() for factor in prediction.factors]
+    return [prediction.reasoning, factors, [each.to_dict() for each in advice], faced.features.to_dict()]
 
 
 def _still_there(change: Change, proposed: Sequence[Change]) -> bool:

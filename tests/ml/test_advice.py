@@ -179,7 +179,7 @@ def test_an_objectives_text_is_data_on_one_line_and_cut() -> None:
     def named(text: str | None) -> Any:
         return Advice(Change("master_prerequisite", "o1", text), 0.5, 0.2, "stated").objective_name
 
-    assert named("a\x1b[31m\nb\u202ec {d}") == "a [31m b c {d}"
+    assert named("a\x1b[31m\nb\u202ec {d}") == "a bc {d}"
     assert named(None) == named(" \n") == "o1"
     assert len(named("x" * 500)) == 80
 
@@ -188,3 +188,19 @@ def test_a_learner_whose_window_is_full_is_told_of_three_answers_and_not_of_one(
     full = answers("GA" * 1500, 10, objective="other")
     _, _, advice = advised(study(cards=[card()], reviews=full, faced=objective(ACTION_POTENTIALS)))
     assert "review_now" not in {each.kind for each in advice}
+
+
+@pytest.mark.parametrize("as_of_ms", [-62_135_596_800_000, 0, 200])
+def test_before_all_time_there_is_no_room_for_rows(as_of_ms: int) -> None:
+    assert kinds(study(cards=[card()], prerequisites=[prerequisite(owner="x")], as_of_ms=as_of_ms)) == []
+
+
+def test_what_is_nested_in_a_missions_entry_stays_out_of_the_rows() -> None:
+    deep: Any = []
+    for _ in range(900):
+        deep = [deep]
+    entry = {"objective": {"id": "objective", "more": deep}, "deep": deep, "minutes": 5}
+    mixed = mission(entry, {"objectiveId": "other"})._replace(id="m")
+    (change,) = possible_changes(study(missions=[mixed]))
+    (row,) = rows_of([change], LEARNER, AS_OF_MS)
+    assert row["set"] == {"objectives": [{"minutes": 5, "objective": {"id": "objective"}}]}
