@@ -18,9 +18,11 @@ from scripts.cli.command import CONTEXT, Group
 from scripts.cli.extras import Extras
 
 COMMANDS = {
+    "alerts": "scripts.benchmarks.alerts:alerts",
     "batch": "scripts.benchmarks.batch:batch",
     "coverage": "scripts.benchmarks.coverage:coverage",
     "difficulty": "scripts.benchmarks.difficulty:difficulty",
+    "estimates": "scripts.benchmarks.estimates:estimates_command",
     "export": "scripts.benchmarks.exporting:exporting",
     "import": "scripts.benchmarks.importing:importing",
     "monitor": "scripts.benchmarks.monitor:monitor",
