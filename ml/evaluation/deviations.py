@@ -17,7 +17,8 @@ from ml.evaluation.bootstrap import numbered
 from ml.evaluation.metrics import Floats, Integers, logistic, logit
 
 OFFSET_ALLOWED, SLOPE_ALLOWED, AUC_ALLOWED = 0.10, 0.05, 0.01
-"""What is too small to act on: in logits, in the slope of the calibration line, and in AUC."""
+"""What is too small to act on: in logits, in the slope of the calibration line, and in AUC. To the first two, the
+standard errors of what they are compared with are added in squares."""
 
 UNKNOWN_OF_A_LEARNER = 0.5
 """SD in logits of what a model does not know of a learner. The same learners return each week, so that the mean of
@@ -73,7 +74,7 @@ def calibration_deviations(visits: Visits, reference: Reference) -> dict[str, De
         return {}
     learners = int(visits.learners.max()) + 1 if len(visits.learners) else 0
     unknown = UNKNOWN_OF_A_LEARNER / max(_count(visits.learners), 1) ** 0.5
-    allowed = (OFFSET_ALLOWED**2 + reference.intercept_within**2 + (Z95 * unknown) ** 2) ** 0.5
+    allowed = (OFFSET_ALLOWED**2 + (reference.intercept_within / Z95) ** 2 + unknown**2) ** 0.5
     promised = reference.intercept + reference.slope * logit(visits.probabilities)
     found = {}
     for name, sign in (("too_low", 1.0), ("too_high", -1.0)):
@@ -96,7 +97,7 @@ def separation_deviation(visits: Visits, reference: Reference) -> Deviation | No
     far = np.clip(said, -_FARTHEST, _FARTHEST)
     centre = float((weight * far).sum() / weight.sum())
     away = far - centre
-    allowed = (SLOPE_ALLOWED**2 + reference.slope_within**2) ** 0.5
+    allowed = (SLOPE_ALLOWED**2 + (reference.slope_within / Z95) ** 2) ** 0.5
     expected = logistic(reference.intercept + reference.slope * said - allowed * away)
     weight = expected * (1.0 - expected)
     if not float((weight * away * away).sum()) > 0.0:
