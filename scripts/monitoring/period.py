@@ -104,10 +104,10 @@ def report(
     year = evidence.weeks / WEEKS_OF_A_YEAR
     drift, drift_note = _drift(periods, minimum, bootstrap, DRIFT_A_YEAR * year)
     calibration = bins_with_intervals(rows, evaluation, LEVEL)
-    usual, proof = (
-        slice_findings(rows, dimensions, within, targets, minimum, threshold, level)
-        for level in (LEVEL, 1.0 - GROUPS_A_YEAR * year / len(dimensions))
-    )
+    usual = slice_findings(rows, dimensions, within, targets, minimum, threshold, LEVEL)
+    strict = 1.0 - GROUPS_A_YEAR * year / len(dimensions)
+    concerned = {name: dimensions[name] for name in usual}  # what is not found at the usual level is not found here
+    proof = slice_findings(rows, concerned, within, targets, minimum, threshold, strict)
     of_all = [
         *overall_findings(evaluation, degraded, targets, minimum),
         *calibration_findings(rows, evaluation, minimum, LEVEL),
