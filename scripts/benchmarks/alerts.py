@@ -16,6 +16,7 @@ import click
 from scripts.benchmarks.report import Goal, Record, Report, reported
 from scripts.benchmarks.run import Run, this_run
 from scripts.cli.extras import Extras
+from scripts.cli.options import Number
 
 extras = Extras()
 with extras:
@@ -231,7 +232,7 @@ def _auc_of(change: str) -> float:
 @click.command()
 @reported
 @extras.required
-@click.option("--years", default=10.0, type=click.FloatRange(0.5), show_default=True, help="Stationary years per seed.")
+@click.option("--years", default=10.0, type=Number(0.5, 1000), show_default=True, help="Stationary years per seed.")
 @click.option("--seeds", default=20, type=click.IntRange(1), show_default=True, help="How many stationary worlds.")
 @click.option("--runs", default=100, type=click.IntRange(2), show_default=True, help="Simulations of each shift.")
 @click.option("--reports", default=10, type=click.IntRange(0), show_default=True, help="Years of whole weekly reports.")
