@@ -25,6 +25,7 @@ import click
 from ml.errors import ModelNotFound, ModelRefused
 from ml.places import content_of
 from ml.storage import model_file
+from ml.storage.contests import Contest
 from ml.storage.registry import Registry
 from scripts.auditing.audited import audit_log_option, audited, tell_audit_log
 from scripts.cli.command import group, note
@@ -92,7 +93,7 @@ def compare(obj: tuple[Registry, bool], first: str, second: str, html: str | Non
     """
     registry, as_json = obj
     current, _ = _current(registry)
-    found = compared(named(registry, first, current), named(registry, second, current))
+    found = compared(named(registry, first, current), named(registry, second, current), _contests(registry))
     if html is not None:
         write_whole(html, page(found))
     if as_json:
@@ -210,6 +211,14 @@ def _promotions(registry: Registry, version: str) -> list[Mapping[str, str | Non
         note(str(refusal))
         return []
     return [entry for entry in entries if version in (entry["from"], entry["to"])]
+
+
+def _contests(registry: Registry) -> list[Contest]:
+    try:
+        return registry.contests()
+    except ModelRefused as refusal:
+        note(str(refusal))
+        return []
 
 
 def _refused(version: str, why: str, current: str | None) -> dict[str, object]:

@@ -29,6 +29,7 @@ from ml.model import levels_in_force
 from ml.study.correctness import GOOD
 from ml.study.history import DAY_MS
 from ml.study.scales import PLATFORM, Levels
+from scripts.auditing.audited import audited
 from scripts.cli.command import as_record, command, note
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import DONE, TO_LOOK_AT, Misconfigured, Usage
@@ -90,6 +91,7 @@ class MonitorOptions(NamedTuple):
     }
 )
 @extras.required
+@audited()
 @click.option("--days", default=7.0, type=Number(0.04, 3660), help="The length of the period in days.")
 @as_of_option("The end of the period.")
 @click.option("--weeks", default=8, type=click.IntRange(1, 520), help="The length of the trend in weeks.")

@@ -20,6 +20,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from ml.storage.levels_file import MOST_CAPACITY
+from scripts.auditing.audited import audited
 from scripts.batch.options import BatchOptions
 from scripts.batch.output import PARQUET, is_unfinished
 from scripts.cli.command import as_record, command
@@ -61,6 +62,7 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
 
 @command({0: "every prediction was made", UNKNOWN: "no learner in --users is known"})
 @extras.required
+@audited()
 @database_options(
     writes=lambda options: options["store"],
     looks_for_env_file=lambda options: not options["store"],

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 from ml.features.feature import Feature
 from ml.features.vector import FEATURES
 from ml.scoring.scorecard import SavedModel, Table
+from ml.storage.contests import Contest
+from ml.storage.levels_file import OPERATING_POINT
+from scripts.cli.counted import counted
 from scripts.cli.model_card import rows_of
 from scripts.versions.standing import FIGURES, Interval, Standing
 
@@ -68,11 +71,11 @@ class Comparison(NamedTuple):
         }
 
 
-def compared(first: Standing, second: Standing) -> Comparison:
-    """The comparison of two versions."""
+def compared(first: Standing, second: Standing, contests: Sequence[Contest] = ()) -> Comparison:
+    """The comparison of two versions. contests: how challengers compared with champions, oldest first."""
     lines = zip(_lines(first), _lines(second), strict=True)
     rows = [Row(title, one, other) for (title, one), (_, other) in lines]
-    return Comparison(first, second, rows, _differences(first, second), _remark(first, second))
+    return Comparison(first, second, rows, _differences(first, second), _remark(first, second, contests))
 
 
 def told(figure: Interval) -> str:
@@ -93,13 +96,27 @@ def _lines(one: Standing) -> list[tuple[str, str]]:
         ("sources", "; ".join(saved.sources) or "not known"),
         ("a struggle is below", f"{saved.struggle_below:.0%}"),
         ("correct from", saved.correct_from),
-        ("threshold", "not known" if one.threshold is None else f"{one.threshold:.2f}"),
+        ("threshold", _threshold(one)),
         *((title, told(one.figures[name]) + (floor if name == "ece" else "")) for name, title in FIGURES.items()),
         ("figures", one.kind),
         ("visits", _counted(one.n)),
         ("learners", _counted(one.learners)),
         ("intercept", f"{_intercept(saved):+.3f}"),
     ]
+
+
+def _threshold(one: Standing) -> str:
+    """The operating threshold that training chose, and for what."""
+    if one.threshold is None:
+        return "not known"
+    point = one.card.get(OPERATING_POINT)
+    aim = point.get("for") if isinstance(point, dict) else None
+    told = f"{one.threshold:.2f}"
+    if isinstance(aim, dict) and isinstance(recall := aim.get("recall"), float):
+        return f"{told} (for a recall of {recall:.2f})"
+    if isinstance(aim, dict) and type(capacity := aim.get("capacity")) is int:
+        return f"{told} (for {counted(capacity, 'flag')} a day)"
+    return told
 
 
 def _counted(number: int | None) -> str:
@@ -139,8 +156,15 @@ def _difference(feature: Feature, one: Table, other: Table, slopes: Sequence[flo
     return Difference(feature, mean / total if total else 0.0, *furthest[1:])
 
 
-def _remark(first: Standing, second: Standing) -> str:
+def _remark(first: Standing, second: Standing, contests: Sequence[Contest]) -> str:
     """What a reader must know before comparing the figures."""
+    for contest in reversed(contests):
+        if {contest.champion, contest.challenger} == {first.name, second.name} and contest.gain is not None:
+            better = "better" if contest.gain < 0 else "worse"
+            return (
+                f"Retraining compared them on the same {counted(contest.examples, 'visit')}: {contest.challenger} had a"
+                f" log-loss {abs(contest.gain):.4f} {better} than {contest.champion}. Its verdict: {contest.outcome}."
+            )
     for new, old in ((second, first), (first, second)):
         if new.card.get("champion") == old.name and isinstance(gain := _gain(new.card), float):
             better = "better" if gain < 0 else "worse"

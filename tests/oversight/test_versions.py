@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from ml.features.vector import FEATURE_NAMES
 from ml.places import HOUSE
 from ml.scoring.scorecard import SavedModel, Scorecard, Table
+from ml.storage.contests import Contest
 from ml.storage.registry import Registry
 from scripts.cli.model_card import rows_of
 from scripts.models import models
@@ -19,6 +20,7 @@ from scripts.versions.comparison import compared
 from scripts.versions.standing import standing
 
 NAME = "retention_score"
+LOOKS = (("worse, kept", 0.01), ("inconclusive, kept", -0.015))
 FIGURES = {
     "auc": {"value": 0.8, "low": 0.78, "high": 0.82},
     "log_loss": {"value": 0.5, "low": 0.48, "high": 0.52},
@@ -115,13 +117,30 @@ def test_calibration_is_part_of_what_is_compared() -> None:
     assert compared(standing("a", False, one, {}), standing("b", False, other, {})).differences == []
 
 
+def test_the_latest_look_of_retraining_and_the_aim_of_the_threshold_are_told() -> None:
+    one = standing("a", True, model(1.0), {"operating_point": {"for": {"recall": 0.7}}})
+    other = standing("b", False, model(1.5), {"operating_point": {"for": {"capacity": 20}}})
+    looks = [Contest("a", "b", 1, 1, 0.01, "GOOD", outcome, "", 2, 900, gain, 3.0) for outcome, gain in LOOKS]
+    found = compared(one, other, looks)
+    assert found.remark == (
+        "Retraining compared them on the same 900 visits: b had a log-loss 0.0150 better than a."
+        " Its verdict: inconclusive, kept."
+    )
+    (row,) = [row for row in found.rows if row.title == "threshold"]
+    assert (row.first, row.second) == ("0.40 (for a recall of 0.70)", "0.40 (for 20 flags a day)")
+
+
 @pytest.mark.parametrize(
     "card",
     [
         {"evaluation": "none", "training_rows": 7},
         {"evaluation": {"figures": {"auc": "<b>"}, "n": -1, "learners": "many", "ece_noise_floor": "x"}},
         {"training_rows": {"n": 5, "features": {NAME: {"absent": 2}}}, "judged_on": True, "verdict": []},
-        {"evaluation": {"figures": [1], "n": 1e400}, "champion": {"a": 1}},
+        {
+            "evaluation": {"figures": [1], "n": 1e400},
+            "champion": {"a": 1},
+            "operating_point": {"for": {"recall": "<b>"}},
+        },
     ],
 )
 def test_a_spoilt_card_tells_nothing(registry: Registry, card: dict[str, Any]) -> None:
