@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from ml.evaluation.figures import THRESHOLD, Evaluation, evaluate
 from ml.evaluation.metrics import Floats
+from ml.evaluation.of_ten import of_each_level
 from ml.evaluation.slices import Slice, answers_told, history_band, slices
 from ml.features.vector import FEATURE_NAMES, FEATURES
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import IN_WORDS
+from ml.study.scales import PLATFORM, Levels
 from ml.training.training_rows import training_rows
 
 PURPOSE = (
@@ -48,6 +50,7 @@ def card(
     dimensions: Mapping[str, Sequence[object]] | None = None,
     more: Sequence[Slice] = (),
     comparable: npt.NDArray[np.int64] | None = None,
+    levels: Levels = PLATFORM,
 ) -> dict[str, object]:
     """The card as plain builtins.
 
@@ -60,6 +63,7 @@ def card(
         dimensions: further groups to look at, one value per row.
         more: slices of other rows.
         comparable: as in ml.evaluation.figures.evaluate.
+        levels: of which it says what to expect.
     """
     threshold = saved.figures.get("threshold", THRESHOLD)
     groups: dict[str, Sequence[object]] = {
@@ -83,6 +87,7 @@ def card(
                 *more,
             )
         ],
+        "levels": of_each_level(y, probabilities, learners, levels),
         "stated_tables": [name for name, t in zip(FEATURE_NAMES, saved.scorecard.tables) if t.stated],
         "unused_features": [
             name

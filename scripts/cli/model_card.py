@@ -33,13 +33,17 @@ class Bin(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a card says about the model's quality. figures: name -> value, low, high, each None where there is none."""
+    """What a card says about the model's quality. figures: name -> value, low, high, each None where there is none.
+
+    levels: one sentence for each risk level.
+    """
 
     how: str
     bins: Sequence[Bin]
     figures: Mapping[str, tuple[float | None, float | None, float | None]]
     n: int
     learners: int
+    levels: Sequence[str]
 
 
 SHOWN = {
@@ -68,8 +72,10 @@ def measured(card: Mapping[str, Any]) -> Measured:
         name: (_figure(each["value"]), _figure(each["low"]), _figure(each["high"]))
         for name, each in ((name, evaluation["figures"][name]) for name in SHOWN)
     }
+    told = card.get("levels")
+    levels = [short(str(each)) for each in told[:3]] if isinstance(told, list) else []
     how = short(str(card.get("how_measured", "")))
-    return Measured(how, bins, figures, _count(evaluation["n"]), _count(evaluation["learners"]))
+    return Measured(how, bins, figures, _count(evaluation["n"]), _count(evaluation["learners"]), levels)
 
 
 class RowsOfFeature(NamedTuple):

@@ -12,11 +12,12 @@ from ml.evaluation.bootstrap import Learners
 from ml.evaluation.drift import FeatureDrift
 from ml.evaluation.figures import BOOTSTRAP, Evaluation, Figure, mean_figure, proportion_figure
 from ml.evaluation.metrics import BINS, Floats, Integers, ReliabilityBin
+from ml.evaluation.of_ten import DIMENSION
 from ml.evaluation.slices import Slice, natural_groups
 from scripts.monitoring.attainable import within_reach
 from scripts.monitoring.targets import WITHIN_POINTS, Finding, Target, finding, sufficient
 
-RISK_LEVEL = "risk level"
+RISK_LEVEL = DIMENSION
 INTERVENTION = "intervention"
 _SLICE_FIGURES = ("accuracy", "recall")
 _CUT_BY_THE_ANSWER = (RISK_LEVEL, INTERVENTION)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ml.evaluation.drift import FeatureDrift
 from ml.evaluation.figures import Evaluation, Figure
+from ml.evaluation.of_ten import DIMENSION, sentences
 from ml.evaluation.slices import Slice
 from ml.instants import iso
 from ml.study.scales import Levels
@@ -148,6 +149,11 @@ class Report(NamedTuple):
             "drift_note": self.drift_note,
             **({"mistakes": named} if mistakes else {}),
         }
+
+    @property
+    def of_each_level(self) -> list[str]:
+        """One sentence for each risk level: of ten predictions at it, how many struggled, or did not."""
+        return list(sentences((each.value, each.evaluation) for each in self.slices if each.dimension == DIMENSION))
 
     @property
     def attainable(self) -> dict[str, float | None]:

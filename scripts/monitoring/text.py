@@ -65,6 +65,7 @@ def _lines(report: Report) -> Iterator[str]:
     if report.slices:
         yield ""
         yield from _columns(_slice_rows(report))
+    yield from (f"{each[:1].upper()}{each[1:]}" for each in report.of_each_level)
     for dimension, count in report.too_small.items():
         yield f"{dimension}: {counted(count, 'slice is', 'slices are')} too small to be shown"
     yield ""

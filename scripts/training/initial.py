@@ -18,7 +18,7 @@ from ml.errors import ModelUnsuited, NotEnoughExamples
 from ml.evaluation.figures import Evaluation, evaluate
 from ml.evaluation.promotion import Verdict, decide
 from ml.instants import iso
-from ml.model import suited
+from ml.model import levels_at, suited
 from ml.places import PRETRAINED, shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
@@ -186,7 +186,11 @@ def train_on_platform(options: TrainingOptions) -> FirstTraining:
         how = HOW_MEASURED.format(len(trained.result.log_losses))
         gate = {"verdict": verdict.to_dict(), "forced": done.forced, OPERATING_POINT: point}
         shown = {
-            **card(saved, examples.X, y, probabilities, examples.learner, how, comparable=groups),
+            **card(
+                *(saved, examples.X, y, probabilities, examples.learner, how),
+                comparable=groups,
+                levels=levels_at(models_dir)[0],
+            ),
             **gate,
         }
         failed = ", ".join(check.name for check in verdict.failed)
