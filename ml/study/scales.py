@@ -47,6 +47,15 @@ class Levels:
         self.capacity = capacity
         self.origin = origin
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Levels) and self._fields() == other._fields()
+
+    def __hash__(self) -> int:
+        return hash(self._fields())
+
+    def _fields(self) -> tuple[object, ...]:
+        return self.medium_from, self.high_from, self.operating_threshold, self.capacity, self.origin
+
     def of(self, probability: float) -> str:
         """LOW, MEDIUM or HIGH."""
         if probability >= self.high_from:

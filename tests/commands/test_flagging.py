@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from click.testing import CliRunner
 from db.writing.open import open_writer
 from ml.evaluation.expected_counts import CountSums, Expected
 from ml.evaluation.poisson_binomial import at_least, at_least_where_shared
+from ml.study.scales import Levels
 from scripts.batch.flagging import marked, most_likely
+from scripts.batch.part import BatchSettings
 from scripts.predict_batch import predict_batch
 from scripts.testbed.synthetic_rows import Size, fill
 from tests.commands.test_batch import AS_OF, NOW_MS, batch, lines_of
@@ -156,6 +159,16 @@ def test_the_capacity_and_the_levels_come_from_levels_json(platform: str, model:
     assert sum(row["risk_level"] == "HIGH" for row in rows) == said["HIGH"]
     more = batch(*common, "--output", str(tmp_path / "o.jsonl"), "--capacity", "5", "--jobs", "2")
     assert more["flagged"]["n"] == 5
+
+
+def test_settings_that_were_sent_to_another_process_are_the_same_settings() -> None:
+    """What a process keeps from part to part, its connection for one, it finds again by them."""
+    levels = Levels(0.3, 0.8, 0.4, 5)
+    settings = BatchSettings("file:x", None, None, "m", 0, True, 14, "all", levels=levels)
+    sent = pickle.loads(pickle.dumps(settings))
+    assert sent == settings
+    assert hash(sent) == hash(settings)
+    assert sent != settings._replace(levels=levels.at(0.5))
 
 
 @pytest.mark.slow
