@@ -35,7 +35,9 @@ def measured(
     """
     examples, verdicts = judged.examples, judged.verdicts
     y, p = examples.y.astype(float), np.array([verdict.probability for verdict in verdicts])
-    threshold = model.saved.figures.get("threshold", 0.5) if model.saved is not None else 0.5
+    threshold = model.levels.operating_threshold
+    if model.levels_path is None and model.saved is not None:
+        threshold = model.saved.figures.get("threshold", threshold)
     found = evaluate(y, p, examples.learner, threshold=threshold, bootstrap=bootstrap, comparable=judged.comparable)
     groups = {
         "answers of history": [history_band(answers) for answers in answers_of(examples.X)],

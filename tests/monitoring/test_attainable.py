@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,31 @@ def test_struggles_that_the_probabilities_should_have_found_are_still_an_alert(d
     (alert,) = report["alerts"]
     told = [each for each in alert["findings"] if (each["figure"], each["where"]) == ("recall", "")]
     assert "calibrated probabilities would give" in told[0]["message"]
+
+
+@pytest.mark.slow
+def test_the_operating_threshold_and_the_levels_come_from_levels_json(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = list(simulated(2000, 60, UNTIL_MS))
+    by_default, _ = reported(database, rows)
+    assert (by_default["threshold"], by_default["levels"]["from"]) == (0.5, "default")
+    (tmp_path / "levels.json").write_text('{"high_from": 0.6, "operating_threshold": 0.3}')
+    monkeypatch.setenv("STRUGGLE_MODELS_DIR", str(tmp_path))
+    report, code = reported(database, ())
+    assert (report["threshold"], report["levels"]["operating_threshold"], code) == (0.3, 0.3, 0)
+    said = [row for row in rows if row[8] is not None and UNTIL_MS - row[6] <= 7 * 86_400_000]
+    flagged = [row for row in said if row[3] >= 0.3]
+    assert report["decisions"]["0.3"]["flagged"]["value"] == pytest.approx(len(flagged) / len(said))
+    assert report["attainable"]["recall"] == pytest.approx(sum(row[3] for row in flagged) / sum(row[3] for row in said))
+    high = next(each for each in report["slices"] if (each["dimension"], each["value"]) == ("risk level", "HIGH"))
+    assert high["n"] == sum(row[3] >= 0.6 for row in said)
+    table = CliRunner().invoke(monitor, ["--database-url", database, "--as-of", iso(UNTIL_MS), "--threshold", "0.4"])
+    assert "counts as one of struggle from 0.4" in table.output
+    assert "Of 10 at HIGH risk, about" in table.output
+    (tmp_path / "levels.json").write_text("{")
+    refused = CliRunner().invoke(monitor, ["--database-url", database, "--as-of", iso(UNTIL_MS)])
+    assert (refused.exit_code, "levels.json is not JSON" in refused.stderr) == (78, True)
 
 
 def reported(url: str, rows: Any) -> tuple[Any, int]:
