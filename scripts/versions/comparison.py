@@ -93,7 +93,6 @@ def _lines(one: Standing) -> list[tuple[str, str]]:
         ("answers now", "yes" if one.answers else "no"),
         ("trained until", one.until or "not known"),
         ("training visits", _counted(one.trained_on)),
-        ("sources", "; ".join(saved.sources) or "not known"),
         ("a struggle is below", f"{saved.struggle_below:.0%}"),
         ("correct from", saved.correct_from),
         ("threshold", _threshold(one)),
@@ -102,6 +101,7 @@ def _lines(one: Standing) -> list[tuple[str, str]]:
         ("visits", _counted(one.n)),
         ("learners", _counted(one.learners)),
         ("intercept", f"{_intercept(saved):+.3f}"),
+        ("sources", "; ".join(saved.sources) or "not known"),
     ]
 
 
