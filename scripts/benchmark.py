@@ -36,6 +36,7 @@ COMMANDS = {
     "training": "scripts.benchmarks.training:training",
     "upkeep": "scripts.benchmarks.upkeep:upkeep",
     "worker": "scripts.benchmarks.worker:worker",
+    "year": "scripts.benchmarks.year:year",
 }
 """Command -> module:attribute."""
 

@@ -172,7 +172,11 @@ def test_every_call_knows_its_options(page: str) -> None:
         script, arguments = call[0], call[1:]
         options = {match[0] for argument in arguments if (match := re.match(r"--[a-z][\w-]*", argument))}
         assert (ROOT / script).is_file(), f"{page}: {script} does not exist"
-        named = arguments[0] if arguments and re.fullmatch(r"[a-z]+", arguments[0]) and subcommands(script) else ""
+        named = (
+            arguments[0]
+            if arguments and re.fullmatch(r"[a-z]+(-[a-z]+)*", arguments[0]) and subcommands(script)
+            else ""
+        )
         assert named in ["", *subcommands(script)], f"{page}: {shlex.join(call)}"
         if options:
             known = options_in(help_of(script)) | options_in(help_of(script, named)) | {"--help", "--version"}
