@@ -24,14 +24,19 @@ _ESCAPE = "\x1b"
 
 
 class Unmastered:
-    """A stated prerequisite that the learner has not mastered. mastery: from 0 to below 0.7."""
+    """A stated prerequisite that the learner has not mastered. text: the objective's own. mastery: 0 to below 0.7."""
 
-    __slots__ = ("mastery", "name", "objective_id")
+    __slots__ = ("mastery", "objective_id", "text")
 
-    def __init__(self, objective_id: str, name: str, mastery: float) -> None:
+    def __init__(self, objective_id: str, text: str | None, mastery: float) -> None:
         self.objective_id = objective_id
-        self.name = name
+        self.text = text
         self.mastery = mastery
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence; a batch makes many more than it names."""
+        return name_of(self.text, self.objective_id)
 
     def to_dict(self) -> dict[str, object]:
         """The JSON form."""
@@ -41,7 +46,7 @@ class Unmastered:
 def unmastered_of(prerequisites: Sequence[ports.Prerequisite], mastered: Sequence[float]) -> tuple[Unmastered, ...]:
     """Those of the prerequisites that are not mastered, the least mastered first; mastered: 0..1, in their order."""
     found = [
-        Unmastered(row.objective_id, name_of(row.name, row.objective_id), mastery)
+        Unmastered(row.objective_id, row.name, mastery)
         for row, mastery in zip(prerequisites, mastered)
         if mastery < MASTERED_FROM
     ]
