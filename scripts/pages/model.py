@@ -16,6 +16,7 @@ from ml.scoring.prediction import Prediction
 from ml.scoring.scorecard import SavedModel
 from ml.study.correctness import IN_WORDS
 from ml.study.scales import logistic
+from scripts.cli.counted import counted
 from scripts.cli.model_card import SHOWN, Measured, TrainingRows, measured, rows_of, short
 from scripts.pages.marks import Picture, line, picture, rectangle
 from scripts.pages.reliability import reliability
@@ -125,8 +126,12 @@ def _own(part: Part, asked: Asked | None) -> Own | None:
 
 def _steps(asked: Asked) -> list[Step]:
     found = asked.prediction
-    factors = [Factor(each.text, each.feature, each.points) for each in found.factors]
-    return steps(found.base, factors, found.probability)
+    factors = [Factor(each.text, each.feature, each.points) for each in found.factors if each.value is not None]
+    absent = None
+    if without := len(asked.features.defaulted):
+        many = f"{counted(without, 'feature')} {'has' if without == 1 else 'have'} no data"
+        absent = Factor(many, "", sum(each.points for each in found.factors if each.value is None))
+    return steps(found.base, factors, found.probability, absent)
 
 
 def _importance(parts: Sequence[Part]) -> Iterator[Importance]:

@@ -29,12 +29,17 @@ class Step(NamedTuple):
     bar: Picture
 
 
-def steps(base: float, factors: Sequence[Factor], probability: float) -> list[Step]:
-    """The lines: the base, the strongest factors in their order, the sum of the others, and the answer."""
+def steps(base: float, factors: Sequence[Factor], probability: float, absent: Factor | None = None) -> list[Step]:
+    """The lines: the base, the strongest factors in their order, the sum of the others, and the answer.
+
+    absent: what stands for all features without data, after the others.
+    """
     shown, others = list(factors[:SHOWN]), factors[SHOWN:]
     if others:
         many = f"{len(others)} weaker features together" if len(others) > 1 else "one weaker feature"
         shown.append(Factor(many, "", sum(each.points for each in others)))
+    if absent is not None:
+        shown.append(absent)
     ends = [base]
     for each in shown:
         ends.append(ends[-1] + each.points)

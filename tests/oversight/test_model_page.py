@@ -98,6 +98,13 @@ def test_the_steps_lead_from_the_base_to_the_prediction() -> None:
     assert said == pytest.approx(40)
 
 
+def test_features_without_data_are_one_step() -> None:
+    absent = Factor("19 features have no data", "", 0.1)
+    found = steps(0.3, [Factor("first", "f", 0.4)], 0.8, absent)
+    assert [step.text for step in found[1:-1]] == ["first", absent.text]
+    assert [step.points for step in found[1:-1]] == ["+40.0", "+10.0"]
+
+
 def test_the_model_page_has_intercept_importance_density_and_bands(model: StrugglePredictionModel) -> None:
     written = page(model, CARD)
     rows = rows_of(CARD)
