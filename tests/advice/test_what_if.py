@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from scripts.cli.exits import Usage
 from scripts.cli.what_if import decoded, parsed
 from scripts.outputs.published import schema
-from tests.fuzz.exact_advice import write_rows
+from tests.advice.exact import write_rows
 from tests.support.running_predict import LEARNER, OBJECTIVE, ran
 
 PREREQUISITE = {"kind": "master_prerequisite", "objective_id": "membrane-transport"}

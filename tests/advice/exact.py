@@ -1,4 +1,4 @@
-"""Is advice exact?  `python -m tests.fuzz.exact_advice --learners 1000` tries every possible change of random learners.
+"""Is advice exact?  `python -m tests.advice.exact --learners 1000` tries every possible change of random learners.
 
 Each change is written to the database as the rows that the advice names, the learner is read and predicted again as of
 the same moment, and the rows are taken back. A fault is a probability that is further than 1e-9 from the one that the

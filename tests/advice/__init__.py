@@ -1,0 +1,1 @@
+"""What would help: tests of advice and of --what-if."""
