@@ -243,8 +243,8 @@ def test_from_a_click_on_the_page_to_a_stored_row(server: str, demo_url: str, tm
     assert row["predictionConfidence"] == printed["confidence"]
     assert row["predictionStatus"] == "PENDING"
     assert stored["id"] == printed["prediction_id"]
-    own = [{name: factor[name] for name in printed["factors"][0]} for factor in row["strugglingFactors"]]
-    assert own == printed["factors"]
+    kept = zip(row["strugglingFactors"], printed["factors"], strict=True)
+    assert [{name: factor[name] for name in told} for factor, told in kept] == printed["factors"]
     features = {name: value for name, value in row["featureVector"].items() if name != "extracted_at"}
     assert features == {name: value for name, value in printed["features"].items() if name != "extracted_at"}
 
