@@ -5,8 +5,9 @@ order of a vector, the sentences of an answer, the features' names on pages, and
 (`python -m tests.features_page` writes it).
 
 To add a feature, append its record to its table and its value to the module that computes the table's features; accept
-the new sentences (`python -m tests.golden_sentences > tests/golden_sentences.txt`) and the new page. Models that were
-trained before have no table for it and are refused as trained on other features: train them again.
+the new sentences (`python -m tests.golden_sentences > tests/golden_sentences.txt`) and the new page, and translate
+the sentences (ml/README.md, Languages). Models that were trained before have no table for it and are refused as trained
+on other features: train them again.
 """
 
 from __future__ import annotations

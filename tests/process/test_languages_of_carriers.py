@@ -32,8 +32,12 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     where = tmp_path_factory.mktemp("service") / "log"
-    with serving(where, STRUGGLE_LANGUAGE="de") as url, httpx.Client(base_url=url, timeout=60) as client:
+    with (
+        serving(where, STRUGGLE_LANGUAGE="de", STRUGGLE_AUDIENCE="parent") as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         yield client
+    assert "STRUGGLE_AUDIENCE names no known reader, so the answer is for a teacher" in where.read_text()
 
 
 @pytest.mark.slow
