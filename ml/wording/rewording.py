@@ -52,7 +52,9 @@ def reworded(answer: Mapping[str, Any], language: Language) -> dict[str, object]
         "reasoning": reasoning,
         "factors": factors,
         "change": _changed(answer.get("change"), language),
-        "advice": [{**each, "text": advice_text(each, language)} for each in answer["advice"]],
+        "advice": [
+            {**each, "text": advice_text(each, language), "stored_text": each["text"]} for each in answer["advice"]
+        ],
         "degraded": str(language.messages.get(f"degraded_{answer['degraded_code']}", degraded)),
     }
 

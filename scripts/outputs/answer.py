@@ -119,8 +119,10 @@ ADVICE: dict[str, Schema] = {
 _ADVICE = record(
     {
         **ADVICE,
+        "stored_text": _STORED_TEXT,
         "rows": described(list_of(_ROW), "The change as rows; the database that holds them predicts the probability."),
-    }
+    },
+    optional=("stored_text",),
 )
 _INDICATOR = record(
     {

@@ -84,6 +84,7 @@ VERSIONS: dict[str, dict[str, str]] = {
         "2.5.0": "fdec347ad46ba5ad493668fec856dd1ffa98a862ca89c0fc134b9e44c10c44db",
         "2.6.0": "a1ae61f3ade02d833171c2ab4c9ba5af798267fdffd398c211c2af16124149ae",
         "2.7.0": "77f8dcf6f215b491bbf965ff45eba4a7ba49dcc9373c344ede3ec14d87ea74a5",
+        "2.8.0": "fc65e86dcb80853bbf5d3747f0c76f7f3b633f1971c9e51ed7e7b8a9194904d7",
     },
     "failure": {
         "1.0.0": "e4a10d091c918dfa5254c7973ae5d513d3f8bfc96f17a651ca62cd7af233c34f",

@@ -373,6 +373,10 @@ export interface Advice {
    */
   text: string;
   /**
+   * The clause in English for a teacher, which is stored; only beside another.
+   */
+  stored_text?: string;
+  /**
    * The change as rows; the database that holds them predicts the probability.
    */
   rows: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { riskLevel, riskLevelBy, thresholdsOf } from '@/lib/risk';
-import { changeOf, daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
+import { adviceOf, changeOf, daysBetween, factorsOf, inDays, objectiveIds, withoutData } from '@/lib/upcoming';
 
 test('a mission names its objectives in either form; anything else is passed over', () => {
   const entries = [{ objectiveId: 'a' }, { objective: { id: 'b' } }, {}, null, 'c', { objectiveId: 4 }, { objective: null }];
@@ -12,6 +12,11 @@ test('a mission names its objectives in either form; anything else is passed ove
 test('features without data are counted in a stored vector', () => {
   assert.equal(withoutData({ ability: 0.5, defaulted: ['ability', 'retention_score'] }), 2);
   for (const none of [null, undefined, {}, 'x', [], { defaulted: 'ability' }]) assert.equal(withoutData(none), 0);
+});
+
+test('the sentences of advice are taken from a stored vector', () => {
+  assert.deepEqual(adviceOf({ advice: [{ text: 'one' }, { text: 2 }, null, { text: 'two' }] }), ['one', 'two']);
+  for (const none of [null, undefined, {}, 'x', { advice: null }, { advice: 'x' }]) assert.deepEqual(adviceOf(none), []);
 });
 
 test('the words of a change are taken from a stored vector', () => {

@@ -37,7 +37,7 @@ async function store(answer: Answer) {
   const decided = held && (held.predictionStatus !== 'PENDING' || held.actualOutcome !== null);
   if (held && (decided || held.predictedAt > predictedAt)) return held;
 
-  const { change } = answer;
+  const { advice, change } = answer;
   const predictionId = held?.id ?? answer.prediction_id;
   const said = {
     topicId: answer.topic_id,
@@ -46,6 +46,7 @@ async function store(answer: Answer) {
     // What is stored is English for a teacher, whatever words the answer has.
     featureVector: {
       ...answer.features,
+      ...(advice.length > 0 ? { advice: advice.map(({ rows: _, ...rest }) => inEnglish(rest)) } : {}),
       ...(change ? { change: { ...inEnglish(change), factors: change.factors?.map(inEnglish) ?? null } } : {}),
       ...(held ? earlier(held, predictedAt) : {}),
     },

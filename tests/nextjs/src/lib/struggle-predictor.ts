@@ -49,6 +49,21 @@ export interface Change {
   stored_text?: string;
 }
 
+/** A change that would help: the probability after it, and by how much that is lower. */
+export interface Advice {
+  kind: 'master_prerequisite' | 'review_now' | 'next_three_right' | 'lighter_day';
+  objective_id: string | null;
+  objective_name: string | null;
+  probability: number;
+  drop: number;
+  /** Whether the difference was learned from outcomes, or stated by the platform or its rules. */
+  basis: 'learned' | 'stated' | 'mixed';
+  text: string;
+  stored_text?: string;
+  /** The rows that would make the change; stored predictions keep none. */
+  rows?: Record<string, unknown>[];
+}
+
 /** What predict.py prints on exit code 0. */
 export interface Answer {
   schema_version: number;
@@ -65,6 +80,8 @@ export interface Answer {
   intercept: number;
   /** The probability that the factors start from. */
   base: number;
+  /** At most three, the largest drop first. */
+  advice: Advice[];
   change: Change | null;
   model_version: string;
   source: 'model' | 'rules';

@@ -18,6 +18,8 @@ export interface ShownPrediction {
   factors: Factor[];
   /** How many features have no data. */
   withoutData: number;
+  /** What would help, in sentences, the largest difference first. */
+  advice: string[];
   /** The change since the prediction before, in words; null where there was none. */
   change: string | null;
   asOf: string;
@@ -110,6 +112,7 @@ export async function upcomingFor(userId: string, now = clock()): Promise<Learne
             reasoning: null,
             factors: factorsOf(stored.strugglingFactors),
             withoutData: withoutData(stored.featureVector),
+            advice: adviceOf(stored.featureVector),
             change: changeOf(stored.featureVector),
             asOf: stored.predictedAt.toISOString(),
             outcome: stored.actualOutcome,
@@ -149,6 +152,13 @@ export function factorsOf(stored: unknown): Factor[] {
 export function changeOf(stored: unknown): string | null {
   const text = (stored as { change?: { text?: unknown } | null } | null)?.change?.text;
   return typeof text === 'string' ? text : null;
+}
+
+/** The sentences of the advice that a stored vector holds. */
+export function adviceOf(stored: unknown): string[] {
+  const advice = (stored as { advice?: unknown } | null)?.advice;
+  if (!Array.isArray(advice)) return [];
+  return advice.map((each) => each?.text).filter((text): text is string => typeof text === 'string');
 }
 
 /** How many features of a stored vector have no data. */

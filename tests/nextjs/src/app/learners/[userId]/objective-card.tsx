@@ -105,6 +105,16 @@ function Outcome({ prediction }: { prediction: ShownPrediction }) {
             </ul>
           </>
         )}
+        {prediction.advice.length > 0 && (
+          <div className="advice">
+            <h3>What would help</h3>
+            <ul>
+              {prediction.advice.map((text) => (
+                <li key={text}>{text}</li>
+              ))}
+            </ul>
+          </div>
+        )}
         {prediction.withoutData > 0 && !prediction.degraded && (
           <p className="absent">
             {prediction.withoutData === 1 ? '1 feature has no data' : `${prediction.withoutData} features have no data`}
@@ -206,7 +216,8 @@ function shown(answer: Answer, id: string | null): ShownPrediction {
   const change = answer.change?.text ?? null;
   const withoutData = Array.isArray(features.defaulted) ? features.defaulted.length : 0;
   const told = { probability, thresholds: thresholdsOf(features), confidence, interval, reasoning, factors };
-  return { id, ...told, withoutData, change, degraded, outcome: null, asOf: answer.as_of };
+  const advice = answer.advice.map(({ text }) => text);
+  return { id, ...told, withoutData, advice, change, degraded, outcome: null, asOf: answer.as_of };
 }
 
 /** 2025-10-16T09:00:00Z as 16 October 2025, the same on the server and in every browser. */
