@@ -73,7 +73,7 @@ MESSAGES: dict[str, str | tuple[str, ...]] = {
     "workload_level.at_0": "in Missionen ist kein Lernziel offen",
     "workload_level.at_1": "50 oder mehr Lernziele sind in Missionen noch offen",
     "expected_struggle.missing": "es fehlen Durchgänge anderer Lernender zu diesem Lernziel, um mögliche Schwierigkeiten abzuschätzen",
-    "expected_struggle.said": "nach allem, was bisher bekannt ist, kommt es mit [-nur ]{share} Wahrscheinlichkeit zu Schwierigkeiten",
+    "expected_struggle.said": "nach bisherigem Stand liegt die Wahrscheinlichkeit für Schwierigkeiten bei [-nur ]{share}",
     "expected_error.missing": "es fehlen erste Antworten anderer Lernender zu diesem Lernziel, um Fehler abzuschätzen",
     "expected_error.said": "in diesem Durchgang sind voraussichtlich [-nur ]{share} der ersten Antworten falsch",
     "expected_error.at_0": "in diesem Durchgang ist voraussichtlich keine der ersten Antworten falsch",
