@@ -32,6 +32,8 @@ def courses(client: Client, given: str) -> dict[str, str]:
     """The course of that id, else all courses of that name, as id -> name; empty where there is none."""
 
     def ask(opened: Opened) -> Conversation[dict[str, str]]:
+        if not opened.renderer.catalogue.admits("", "", given):  # a text that this database cannot hold
+            return {}
         batch = Batch(opened.renderer)
         if opened.renderer.catalogue.admits("Course", "id", given):
             batch.add("id", _COURSES, ids=listed([given]))

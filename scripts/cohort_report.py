@@ -22,6 +22,7 @@ from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN, Usage
 from scripts.cli.extras import Extras
 from scripts.cli.options import (
+    Id,
     as_of_option,
     correct_from_option,
     json_option,
@@ -48,6 +49,8 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
     """True; refuses options that make no report before a database is looked for."""
     if (options["course"] is None) == (options["learners"] is None):
         raise Usage("Give either --course or --users: the report is about a course or a list of learners.")
+    if options["course"] == "":
+        raise Usage("--course is empty.")  # as with a shell's variable that is not set
     if options["html"] and options["csv"] and os.path.realpath(options["html"]) == os.path.realpath(options["csv"]):
         raise Usage("--html and --csv name the same file.")
     return names_workers(options)
@@ -58,7 +61,10 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
 @audited(settings=("course", "names"))
 @database_options(needed=_names_a_cohort)
 @click.option(
-    "--course", metavar="ID", help="Report on the learners of this course: its id, or the name that courses share."
+    "--course",
+    type=Id(),
+    metavar="ID",
+    help="Report on the learners of this course: its id, or the name that courses share.",
 )
 @learners_option("--users", "Report on the learners whom FILE names.", default="")
 @as_of_option("The moment of the report; nothing later is used.")

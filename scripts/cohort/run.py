@@ -59,7 +59,7 @@ def run(options: CohortOptions) -> dict[str, Any]:
         if options.learners is not None and not (views or whom.opted_out):
             raise UnknownLearner("No learner in --users is known to the database.")
         for failure in tally.failures:
-            note(f"Features could not be extracted: {printable(failure)}")
+            note(f"Left out of the signs, or judged by default features: {printable(failure)}")
         said = said_by_week(client, since_ms, as_of_ms, frozenset(whom.learners), whom.within)
         enough = len(views) >= options.minimum
         found = Found(views, options.minimum)

@@ -10,6 +10,7 @@ import numpy as np
 from ml.evaluation.answer_signs import Answers, Sign, Signs
 from ml.evaluation.unexplained import RATE, Unexplained, unexplained
 from scripts.cohort.groups import named, titled
+from scripts.cohort.looking_back import NOTHING
 from scripts.cohort.words import Names
 from scripts.cohort.work import LearnerView
 
@@ -33,27 +34,20 @@ class Found:
     """The signs in the answers of a cohort, and the ids that their codes stand for."""
 
     def __init__(self, views: Sequence[LearnerView], minimum: int) -> None:
-        learners, objectives, cards = Codes(), Codes(), Codes()
-        rows = [
-            (
-                learners.of(view.learner_id),
-                objectives.of(each.objective_id),
-                cards.of(each.card_id),
-                each.wrong,
-                each.opens,
-                each.ability,
-                each.variance,
-                each.hardness,
-                each.objective_hardness,
-            )
-            for view in views
-            for each in view.answers
-        ]
-        columns = list(zip(*rows)) if rows else [()] * len(Answers._fields)
-        kinds: tuple[type, ...] = (*(np.int64,) * 3, *(np.bool_,) * 2, *(np.float64,) * 4)
-        self.answers = len(rows)
-        self.learners, self.objectives, self.cards = learners.ids, objectives.ids, cards.ids
-        arrays = Answers(*(np.array(column, dtype=kind) for column, kind in zip(columns, kinds)))
+        objectives, cards = Codes(), Codes()
+        answers = [view.answers for view in views]
+        sizes = [len(each.objective_ids) for each in answers]
+        self.answers = sum(sizes)
+        self.learners = [view.learner_id for view in views]
+        arrays = Answers(
+            np.repeat(np.arange(len(views)), sizes),
+            np.array([objectives.of(key) for each in answers for key in each.objective_ids], dtype=np.int64),
+            np.array([cards.of(key) for each in answers for key in each.card_ids], dtype=np.int64),
+            np.concatenate([NOTHING.wrong, *(each.wrong for each in answers)]),
+            np.concatenate([NOTHING.opens, *(each.opens for each in answers)]),
+            *np.concatenate([NOTHING.expected, *(each.expected for each in answers)]).T,
+        )
+        self.objectives, self.cards = objectives.ids, cards.ids
         self.signs: Unexplained = unexplained(arrays, minimum)
 
     def objective_ids(self) -> set[str]:

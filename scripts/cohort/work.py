@@ -11,15 +11,16 @@ from functools import partial
 from typing import NamedTuple
 
 from db import with_unknown
-from ml.evaluation.expected_answers import ExpectedAnswer, expected_answers
+from ml.errors import ModelRefused
 from ml.study.history import LearnerHistory
 from ml.study.scales import MASTERED_FROM
 from ml.study.summary import LearnerSummary, prerequisite_mastery
 from ml.study.upcoming import unmastered
-from ml.study.visits import visits_of
 from ml.training.vectorised import PlainPrediction
 from scripts.batch.part import BatchReader, BatchSettings, Outlook, Tally
 from scripts.batch.work import verdicts
+from scripts.cli.streams import place_of
+from scripts.cohort.looking_back import NOTHING, Answered, Visit, answered, judged_visits
 from scripts.workers.kept import kept_for, patiently
 
 ADVISED = 3
@@ -58,14 +59,14 @@ class Ahead(NamedTuple):
 class LearnerView(NamedTuple):
     """What the report needs of one learner.
 
-    visits: (start, objective, whether it was a struggle) of judged visits. tracked: False for a learner who has
+    tracked: False for a learner who has
     switched performance tracking off meanwhile.
     """
 
     learner_id: str
     ahead: list[Ahead]
-    answers: list[ExpectedAnswer]
-    visits: list[tuple[int, str, bool]]
+    answers: Answered
+    visits: list[Visit]
     tracked: bool = True
 
 
@@ -97,30 +98,25 @@ def _do_part(settings: CohortSettings, learner_ids: Sequence[str]) -> tuple[list
     reader, tally = kept_for(settings, partial(CohortReader, settings)), Tally()
     gc.disable()  # a part's records are many, and live no longer than the part
     try:
-        return [_view(reader, each, settings) for each in reader.outlooks(learner_ids, tally)], tally
+        return [_view(reader, each, settings, tally) for each in reader.outlooks(learner_ids, tally)], tally
     finally:
         gc.enable()
 
 
-def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings) -> LearnerView:
-    past, within, since_ms = outlook.past, settings.within, settings.since_ms
+def _view(reader: CohortReader, outlook: Outlook, settings: CohortSettings, tally: Tally) -> LearnerView:
+    past = outlook.past
     if past is None:
-        return LearnerView(outlook.learner_id, [], [], [], False)
-    table = reader.model.difficulty_at(past.as_of_ms)
-    answers = [
-        answer
-        for answer in expected_answers(past, table)
-        if (answer.at_ms >= since_ms or answer.order_only) and (within is None or answer.objective_id in within)
-    ]
-    visits = [
-        (visit.started_ms, visit.objective_id, struggled)
-        for visit in (() if past.order_only else visits_of(past.reviews, past.validations, past.correct_from))
-        if visit.started_ms >= since_ms
-        and (within is None or visit.objective_id in within)
-        and (struggled := visit.struggled()) is not None
-    ]
+        return LearnerView(outlook.learner_id, [], NOTHING, [], False)
     ahead = _ahead(reader, outlook, reader.missing_sources)
-    return LearnerView(outlook.learner_id, ahead, answers, visits)
+    span = settings.since_ms, settings.within
+    try:
+        answers = answered(past, reader.model.difficulty_at(past.as_of_ms), *span)
+        return LearnerView(outlook.learner_id, ahead, answers, judged_visits(past, *span))
+    except ModelRefused:
+        raise
+    except Exception as error:  # one learner's rows must not end the whole report
+        tally.failures.append(f"{outlook.learner_id}: answers cannot be looked back on ({place_of(error)})")
+        return LearnerView(outlook.learner_id, ahead, NOTHING, [])
 
 
 def _ahead(reader: CohortReader, outlook: Outlook, missing: tuple[str, ...]) -> list[Ahead]:

@@ -6,7 +6,9 @@ import csv
 import json
 import os
 import re
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from click.testing import CliRunner, Result
 
 from db.writing.open import open_writer
 from ml.instants import iso
-from ml.study.history import DAY_MS
+from ml.study.history import DAY_MS, LearnerHistory
+from scripts.cohort import looking_back
 from scripts.cohort_report import cohort_report
 from scripts.predict_batch import predict_batch
+from tests.support.app_shapes import fill_with_demo
 from tests.support.outputs import read_output
 from tests.support.school_class import (
     BAD_CARD,
@@ -207,6 +211,7 @@ def test_files_are_private_and_a_failure_leaves_none(a_class: str, tmp_path: Pat
     [
         ((), 2, "either --course or --users"),
         (("--course", "physiology", "--users", "ids"), 2, "either --course or --users"),
+        (("--course", ""), 2, "--course is empty"),
         (("--course", "no\x1bsuch"), 66, r"'no\\x1bsuch'"),
         (("--users", "strangers"), 66, "No learner in --users"),
         (("--course", "physiology", "--html", "same", "--csv", "same"), 2, "name the same file"),
@@ -279,3 +284,54 @@ def test_two_processes_make_the_same_report(a_class: str) -> None:
     for report in (alone, shared):
         del report["seconds"]
     assert shared == alone
+
+
+def test_it_reads_the_apps_own_tables(app_database: str) -> None:
+    fill_with_demo(app_database, NOW_MS)
+    report = reported(app_database, "--as-of", iso(NOW_MS), "--course", "Physiology", "--names")
+    assert report["courses"] == [{"course_id": "physiology", "name": "Physiology"}]
+    assert report["learners"]["reported"] == 5
+    assert {entry.get("name") for entry in report["first"]} >= {"Demo Learner"}
+    assert all(each["objective"] for entry in report["first"] for each in entry["objectives"])
+
+
+def test_other_names_of_tables_and_columns_are_those_of_the_schema(sqlite_url: str, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.prisma"
+    schema.write_text(
+        'model User {\n  id String @id\n  name String? @map("full name")\n  @@map("people")\n}\n'
+        'model LearningObjective {\n  id String @id\n  lectureId String\n  objective String @map("words")\n}\n'
+        'model Course {\n  id String @id\n  userId String\n  name String @map("title")\n}\n',
+        encoding="utf-8",
+    )
+    path = sqlite_url.removeprefix("file:")
+    with open_writer(sqlite_url, create=True) as writer:
+        writer.create_tables()
+    fill_class(sqlite_url, learners=6)
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript(
+            'ALTER TABLE users RENAME TO people; ALTER TABLE people RENAME COLUMN name TO "full name";'
+            'ALTER TABLE learning_objectives RENAME TO "LearningObjective";'
+            'ALTER TABLE "LearningObjective" RENAME COLUMN objective TO words;'
+            'ALTER TABLE courses RENAME TO "Course"; ALTER TABLE "Course" RENAME COLUMN name TO title;'
+        )
+    report = reported(sqlite_url, "--schema", str(schema), "--names", "--course", "Physiology")
+    assert {entry["name"] for entry in report["first"]} == {"Ann"}
+    assert all(each["objective"].startswith("Renal") for entry in report["first"] for each in entry["objectives"])
+
+
+def test_one_learner_who_cannot_be_looked_back_on_ends_no_report(a_class: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = looking_back.expected_answers
+
+    def fails_for_one(past: LearnerHistory, *rest: Any) -> Any:
+        if past.learner.id == "learner-07":
+            raise ZeroDivisionError("a learner's secret")
+        return real(past, *rest)
+
+    monkeypatch.setattr(looking_back, "expected_answers", fails_for_one)
+    done = called("--database-url", a_class, "--course", "physiology", "--json")
+    assert done.exit_code == 0, done.output
+    assert "secret" not in done.output
+    assert "learner-07: answers cannot be looked back on (ZeroDivisionError" in done.stderr
+    report = read_output(done.stdout)
+    assert len(report["first"]) == 24
+    assert report["signs"]["learners"]["tested"] == 23 * 6
