@@ -32,7 +32,9 @@ from ml.places import HOUSE
 from ml.scoring.scorecard import SavedModel
 from ml.storage import model_file
 from ml.storage.atomic_files import UNFINISHED, WORKSHOP
+from ml.storage.levels_file import OPERATING_POINT
 from ml.storage.registry import CURRENT, Registry
+from ml.study.scales import PLATFORM
 from tests.support.small_platform import make_platform
 from tests.support.trained_models import scorecard
 
@@ -91,6 +93,15 @@ class Trainings:
         """Names of unfinished files and directories, of this training or of one that was killed."""
         return [name for name in os.listdir(self.models) if name.startswith((UNFINISHED, WORKSHOP))]
 
+    def threshold(self) -> float:
+        """The operating threshold of a prediction now."""
+        return StrugglePredictionModel.load(os.path.join(self.models, CURRENT)).levels.operating_threshold
+
+    def threshold_of_the_card(self) -> object:
+        """The one that was chosen for the model that answers."""
+        point = self.registry.card(self.registry.current() or "").get(OPERATING_POINT)
+        return point["operating_threshold"] if isinstance(point, dict) else PLATFORM.operating_threshold
+
     def faults(self) -> Iterator[str]:
         """What is wrong in the registry, where no training runs."""
         versions = self.versions()
@@ -105,6 +116,8 @@ class Trainings:
                 yield f"difficulty table of {name} torn"
         if _content(os.path.join(self.models, CURRENT)) not in versions.values():
             yield "current.pkl is not one of the versions"
+        elif self.threshold() != self.threshold_of_the_card():
+            yield "the operating threshold is that of another model than the one that answers"
         try:
             with self.registry.locked(wait=False):
                 pass
