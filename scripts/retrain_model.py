@@ -39,7 +39,8 @@ with extras:
     from scripts.labelling.difficulty_upkeep import Upkeep, keep_up_to_date
     from scripts.labelling.part import Extraction
     from scripts.labelling.table_renewal import renew
-    from scripts.training.retraining import champion_of, retrain
+    from scripts.training.retraining import retrain
+    from scripts.training.retraining_start import champion_of
     from scripts.training.target import target_of, told
 
 

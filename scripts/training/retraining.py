@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from db import decoded, stored_predictions
 from db.client import Client
-from ml.errors import ModelNotFound, NotEnoughExamples
+from ml.errors import NotEnoughExamples
 from ml.evaluation.challengers import LEAST_GAIN, error_share, given_up, possible_gain
 from ml.evaluation.evidence import MOST
 from ml.evaluation.figures import THRESHOLD, evaluate
 from ml.evaluation.promotion import ALIKE, Check, Verdict
 from ml.instants import iso
-from ml.model import StrugglePredictionModel, suited
-from ml.places import CURRENT, shipped
+from ml.model import suited
+from ml.places import shipped
 from ml.scoring.scorecard import SavedModel
 from ml.storage import atomic_files
 from ml.storage.contests import Contest
 from ml.storage.levels_file import OPERATING_POINT
 from ml.storage.registry import Registry
-from ml.study.outcome_mark import in_force
 from ml.study.visits import threshold_of
 from ml.training.examples import ExampleSet
 from ml.training.model_card import figures_of
 from ml.training.operating_point import Target, operating_point
 from ml.training.prior import Trained, adapt, with_figures
-from ml.training.stored_outcomes import TEACHING, StoredOutcome, Usable, usable, with_stored
+from ml.training.stored_outcomes import TEACHING, usable
 from ml.training.training_rows import training_rows
-from scripts.labelling.history import build_table, read_examples
+from scripts.labelling.history import build_table
 from scripts.labelling.part import Extraction
-from scripts.training.hold_out import STUDIED_WITHIN_MS, HoldOut, hold_out_wants, probabilities
+from scripts.training.hold_out import HoldOut, hold_out_wants, probabilities
+from scripts.training.retraining_start import Round, champion_of, stored_outcomes
 from scripts.training.rules_on_visits import rules_on
 from scripts.workers.backends import Workers
 
@@ -66,33 +65,6 @@ class Retraining(NamedTuple):
         found["promoted"] = bool(self.verdict and self.verdict.promote)
         found["contest"] = self.contest.to_dict() if self.contest else None
         return found
-
-
-class Round(NamedTuple):
-    """What a round of retraining is about.
-
-    everything: the platform's visits until now. below: the mark below which one of them is a struggle, for training and
-    comparison alike; None for the platform's definition.
-    """
-
-    client: Client
-    registry: Registry
-    everything: Extraction
-    workers: Workers
-    champion: StrugglePredictionModel
-    stored: Usable
-    below: float | None
-
-    def seen_with(self, table: str | None) -> ExampleSet:
-        """All examples with the features that they have by this difficulty table."""
-        extraction = self.everything._replace(struggle_below=self.below)
-        return with_stored(
-            read_examples(self.client, extraction, table, None, self.workers), self.stored, STUDIED_WITHIN_MS
-        )
-
-    def path(self, saved: SavedModel) -> str | None:
-        """The path of a version's difficulty table."""
-        return None if saved.difficulty is None else os.path.join(self.registry.directory, saved.difficulty[0])
 
 
 def retrain(
@@ -234,33 +206,6 @@ def _challenger(prior: SavedModel, older: ExampleSet, until_ms: int, correct_fro
         *(prior, older.X, older.y.astype(float), older.learner, "challenger", [source], prior.struggle_below),
         correct_from=correct_from,
     )
-
-
-def champion_of(registry: Registry, correct_from: str) -> StrugglePredictionModel:
-    """The model that answers; in a directory without any, the shipped one, which answers until the first training."""
-    try:
-        return StrugglePredictionModel.load(os.path.join(registry.directory, CURRENT), correct_from)
-    except ModelNotFound:
-        return StrugglePredictionModel.load(shipped(), correct_from)
-
-
-def stored_outcomes(client: Client, now_ms: int, correct_from: str) -> Iterator[StoredOutcome]:
-    """Stored predictions that have an outcome (the learner's report takes precedence) or an intervention."""
-    left = stored_predictions.opted_out(client)
-    for batch in stored_predictions.stream_predictions(client, 0, now_ms):
-        for prediction in batch:
-            known = prediction.struggled is not None or prediction.intervened
-            if known and prediction.learner_id not in left:
-                features = decoded(prediction.features)
-                yield StoredOutcome(
-                    prediction.learner_id,
-                    prediction.objective_id,
-                    prediction.predicted_at_ms,
-                    prediction.struggled,
-                    prediction.intervened,
-                    features,
-                    prediction.said or in_force(features, correct_from, prediction.struggled),
-                )
 
 
 def _hold_out(this: Round, challenger: SavedModel, newer: ExampleSet, start_ms: int) -> HoldOut:

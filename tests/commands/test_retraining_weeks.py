@@ -17,7 +17,7 @@ from ml.storage.contests import KEY, Contest, contest_of
 from ml.storage.registry import Registry
 from scripts.models import models
 from scripts.retrain_model import retrain_model
-from scripts.training import retraining
+from scripts.training import retraining, retraining_start
 from tests.commands.test_forgetting import erase
 from tests.support.small_platform import make_platform
 
@@ -95,7 +95,7 @@ def test_one_challenger_is_compared_week_after_week_and_each_visit_counts_once(w
 def test_too_few_visits_are_told_before_anything_is_trained(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
     before = weeks.registry.versions()
     monkeypatch.setattr(retraining, "build_table", None)
-    monkeypatch.setattr(retraining, "read_examples", None)
+    monkeypatch.setattr(retraining_start, "read_examples", None)
     done = weeks.retrain(EARLY)
     assert (done["version"], done["verdict"], done["trained"], done["promoted"]) == (None, None, False, False)
     assert done["note"].startswith("nothing is trained, because nothing could be proven: since ")
