@@ -233,7 +233,7 @@ MESSAGES: dict[str, str | tuple[str, ...]] = {
     "points": ("{n} percentage point", "{n} percentage points"),
     "points_below": "less than 1 percentage point",
     "day": "{year}-{month}-{day}",
-    "quoted": '"{name}"',
+    "quoted": "“{name}”",
     "list_two": "{first} and {last}",
     "list_more": "{first}, and {last}",
     "change_more": "probably a little harder than on {day} ({points})",
