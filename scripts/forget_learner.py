@@ -37,8 +37,10 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, models_d
     models to bring a table up to date names learners; it is removed, and the next update counts everything anew. No
     examples are cached
     anywhere else. Files that you had the commands write (predict_batch.py --output, evaluate_model.py --predictions,
-    monitor.py --html and --json, cohort_report.py --html, --csv and --json, export_history.py --output) may contain the
-    learner's rows; remove them yourself.
+    monitor.py --html and --json, cohort_report.py --html, --csv and --json, export_history.py --output,
+    explain_model.py --learner) may contain the learner's rows; remove them yourself.
+
+    An audit log keeps its lines on the learner, under a keyed hash, as the proof that the rows were removed.
     """
     if not user_id:
         raise click.UsageError("USER_ID is empty.")  # as with a shell's variable that is not set
@@ -61,8 +63,8 @@ def forget_learner(user_id: str, database_url: str, schema: str | None, models_d
         "  python scripts/retrain_model.py --count-anew\n"
         "  python scripts/models.py prune --keep 0\n"
         "Files that you had written may contain the learner's rows: what predict_batch.py --output,"
-        " evaluate_model.py --predictions, monitor.py --html and --json, cohort_report.py --html, --csv and --json, and"
-        " export_history.py --output wrote.",
+        " evaluate_model.py --predictions, monitor.py --html and --json, cohort_report.py --html, --csv and --json,"
+        " export_history.py --output, and explain_model.py --learner wrote.",
         err=True,
     )
 

@@ -1,1 +1,1 @@
-"""Tests of the audit log, and of versions of the model beside each other."""
+"""Tests of the audit log, of versions of the model beside each other, and of the page of a model."""

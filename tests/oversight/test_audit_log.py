@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,18 @@ def test_the_operator_under_sudo_is_believed_only_of_root(tmp_path: Path, monkey
     assert audited._who() == ("ada", "root")
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     assert audited._who()[0] != "ada"
+
+
+def test_the_page_names_every_command_that_is_audited() -> None:
+    page = (ROOT / "scripts" / "README.md").read_text(encoding="utf-8")
+    told = page.partition("These commands are audited:")[2].partition("Where the variable")[0]
+    having = set()
+    for path in (ROOT / "scripts").glob("*.py"):
+        if re.search(r"^@audit(?:ed\(|_log_option)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            having.add(path.name)
+    assert having == set(re.findall(r"`(\w+\.py)`", told))
+    for subcommand in ("promote", "rollback", "remove", "prune"):
+        assert f"`{subcommand}`" in told
 
 
 def test_a_log_that_is_not_there_cannot_be_read(tmp_path: Path) -> None:
