@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ml.evaluation.figures import Evaluation, Figure
+from scripts.monitoring.alerts import CAUSES
 from scripts.monitoring.report import Report
 
 PREFIX = "struggle_predictor"
@@ -34,6 +35,9 @@ def _lines(report: Report) -> Iterator[str]:
         "outcomes_known", "Predictions of the period whose outcome is known.", [("", report.evaluation.n)]
     )
     yield from _gauge("alerts", "Alerts raised by the last report.", [("", len(report.alerts))])
+    raised = {alert.cause for alert in report.alerts}
+    by_cause = [(_labels(cause=cause), int(cause in raised)) for cause in CAUSES]
+    yield from _gauge("alert", "1 where the last report has an alert of this cause, else 0.", by_cause)
     yield from _gauge("period_end_seconds", "End of the period, Unix time.", [("", report.until_ms / 1000)])
     judged: list[tuple[str, Evaluation]] = [("", report.evaluation)]
     judged += [(_labels(dimension=each.dimension, value=each.value), each.evaluation) for each in report.slices]

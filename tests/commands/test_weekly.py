@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -85,6 +86,8 @@ def test_an_alert_ends_with_one(store: str, tmp_path: Path) -> None:
     done = weekly(tmp_path / "models", store)
     assert done.returncode == 1, done.stderr
     assert "monitoring raised an alert" in done.stderr
+    kept = json.loads((tmp_path / "models" / "monitoring.json").read_text())
+    assert kept["raised"], "the evidence is kept for the next week's run"
 
 
 def test_an_unreachable_database_ends_with_69_and_no_secret_in_the_log(tmp_path: Path) -> None:

@@ -126,8 +126,11 @@ def test_an_alert_stays_in_every_report_on_its_period(url: str, tmp_path: Path) 
     state = str(tmp_path / "evidence.json")
     store(url, visits(0, shift=1.5))
     store(url, visits(1))
-    (alert,) = report(url, 0, "--state", state)["alerts"]
+    metrics = tmp_path / "struggle.prom"
+    (alert,) = report(url, 0, "--state", state, "--prometheus", str(metrics))["alerts"]
     assert alert["cause"] == "too_low"
+    assert 'struggle_predictor_alert{cause="too_low"} 1\n' in metrics.read_text()
+    assert 'struggle_predictor_alert{cause="degraded"} 0\n' in metrics.read_text()
     assert alert["once_in_years"] >= RAISED_AT / WEEKS_OF_A_YEAR
     assert alert["raised_at"] == iso(UNTIL_MS)
     assert report(url, 0, "--state", state)["alerts"] == [alert]
