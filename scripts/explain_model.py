@@ -27,7 +27,7 @@ from scripts.cli.command import command
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN, Misconfigured, Usage
 from scripts.cli.extras import Extras
-from scripts.cli.model_card import card_of
+from scripts.cli.model_card import card_beside, card_of
 from scripts.cli.options import Id, as_of_option, model_option
 from scripts.cli.output_file import OutputPath, write_whole
 from scripts.pages.model import Asked, page
@@ -71,8 +71,7 @@ def explain_model(
     judge = load(model)
     if judge.saved is None:
         raise Misconfigured("The rules answer: there is no trained model to draw.")
-    directory = os.path.dirname(judge.path or "")
-    found = card_of(card_path or os.path.join(directory, _card_name(judge.saved.model_version)))
+    found = card_of(card_path) if card_path else card_beside(judge.path, judge.saved.model_version)
     asked = None
     if learner is not None and objective is not None and database_url is not None:
         with db.connect(database_url, schema_path=schema) as client:
@@ -90,12 +89,6 @@ def _asked(client: Client, judge: StrugglePredictionModel, learner: str, objecti
     features = StruggleFeatureExtractor(client, difficulty, judge.correct_from).features_of(history)
     title = names_of_objectives(client, [objective]).get(objective, objective)
     return Asked(learner, title, objective, iso(moment), features, judge.predict(features))
-
-
-def _card_name(model_version: str) -> str:
-    """The card's bare name beside the model; a version is a text from a file, and may look like a path."""
-    name = "pretrained" if model_version.startswith("pretrained") else os.path.basename(model_version)
-    return name + ".json"
 
 
 if __name__ == "__main__":

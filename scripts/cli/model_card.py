@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,17 @@ def card_of(path: str) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def card_name(model_version: str) -> str:
+    """The card's bare name beside the model; a version is a text from a file, and may look like a path."""
+    name = "pretrained" if model_version.startswith("pretrained") else os.path.basename(model_version)
+    return name + ".json"
+
+
+def card_beside(model_path: str | None, model_version: str) -> Mapping[str, Any]:
+    """The card of that version beside the model's file; empty where there is none."""
+    return card_of(os.path.join(os.path.dirname(model_path or ""), card_name(model_version)))
 
 
 class Bin(NamedTuple):
@@ -134,6 +146,14 @@ def _count(value: object) -> int:
     if type(value) is not int or not 0 <= value < 10**12:
         raise ValueError("no count")
     return value
+
+
+def of_each_level(card: Mapping[str, Any]) -> Sequence[str]:
+    """What the card says to expect of each risk level; nothing where it does not."""
+    try:
+        return measured(card).levels
+    except (KeyError, TypeError, ValueError):
+        return []
 
 
 def short(text: str) -> str:

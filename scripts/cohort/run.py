@@ -14,6 +14,7 @@ from ml.model import load_whole
 from scripts.batch.part import BatchSettings, Tally, mark_of
 from scripts.batch.run import TIMEOUT_S, name_for_workers
 from scripts.cli.command import note
+from scripts.cli.model_card import card_beside, of_each_level
 from scripts.cli.progress import bar
 from scripts.cli.streams import printable
 from scripts.cohort import groups
@@ -77,6 +78,7 @@ def run(options: CohortOptions) -> dict[str, Any]:
         "model_version": model.model_version,
         "source": model.source,
         "levels": model.levels.to_dict(),
+        "of_each_level": list(of_each_level(card_beside(model.path, model.model_version))) if model.saved else [],
         "courses": [{"course_id": key, "name": names.courses.get(key)} for key in sorted(whom.courses)],
         "learners": {
             "reported": len(views),

@@ -135,6 +135,9 @@ COHORT_REPORT: Schema = record(
         "model_version": MODEL_VERSION,
         "source": SOURCE,
         "levels": described(LEVELS, "The thresholds of the risk levels."),
+        "of_each_level": described(
+            TEXTS, "What became of those at each risk level, from the model's card; empty where it does not say."
+        ),
         "courses": list_of(record({"course_id": TEXT, "name": or_null(TEXT)})),
         "learners": record(dict.fromkeys(("reported", "opted_out", "unknown", "nothing_ahead"), COUNT)),
         "predictions": record(dict.fromkeys(("made", "HIGH", "MEDIUM", "LOW", "degraded"), COUNT)),

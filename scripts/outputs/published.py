@@ -133,6 +133,7 @@ VERSIONS: dict[str, dict[str, str]] = {
     "cohort-report": {
         "1.0.0": "81559e32bf4731c88e9b39b421896b3a5e4018ba56e93bc4d6d6177f4a4fef14",
         "1.1.0": "dd2041f4d03179cbf910f1c11451660f3e0aeef2c79cd2e7d6f1b78655aa7533",
+        "1.2.0": "15b7d6a2f180e9e6ebf26f22df34254fa118f18825c35faef333d74d7f244ed8",
     },
 }
 """Name -> version -> SHA-256 of the schema's body, the newest version last."""

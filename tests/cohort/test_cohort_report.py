@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from db.writing.open import open_writer
 from ml.instants import iso
+from ml.places import HOUSE
 from ml.study.history import DAY_MS, LearnerHistory
 from scripts.cohort import looking_back
 from scripts.cohort_report import cohort_report
@@ -335,3 +337,18 @@ def test_one_learner_who_cannot_be_looked_back_on_ends_no_report(a_class: str, m
     report = read_output(done.stdout)
     assert len(report["first"]) == 24
     assert report["signs"]["learners"]["tested"] == 23 * 6
+
+
+def test_what_became_of_each_level_is_told_from_the_models_card(a_class: str, tmp_path: Path) -> None:
+    shipped = Path(HOUSE, "models")
+    card = json.loads((shipped / "pretrained.json").read_text(encoding="utf-8"))
+    for levels in ([], ["of 10 at HIGH risk, about 3 did not struggle (95 %: 2 to 4; 900 judged)"]):
+        directory = tmp_path / str(len(levels))
+        directory.mkdir()
+        shutil.copy(shipped / "pretrained.pkl", directory)
+        (directory / "pretrained.json").write_text(json.dumps({**card, "levels": levels}), encoding="utf-8")
+        page = directory / "page.html"
+        report = reported(a_class, "--model", str(directory / "pretrained.pkl"), "--html", str(page))
+        assert report["of_each_level"] == levels
+        assert ("about 3 did not struggle" in page.read_text(encoding="utf-8")) == bool(levels)
+    assert reported(a_class, "--model", "rules")["of_each_level"] == []

@@ -15,8 +15,7 @@ from ml.features.vector import FEATURE_NAMES
 from ml.model import StrugglePredictionModel
 from ml.places import HOUSE
 from ml.scoring.scorecard import Scorecard, Table
-from scripts.cli.model_card import card_of
-from scripts.explain_model import _card_name
+from scripts.cli.model_card import card_name, card_of
 from scripts.pages.model import page
 
 SCRIPT = "<script>alert(1)</script>"
@@ -82,9 +81,9 @@ def test_the_page_runs_and_loads_nothing(model: StrugglePredictionModel) -> None
 
 
 def test_a_cards_name_is_a_bare_one() -> None:
-    assert _card_name("../../etc/passwd") == "passwd.json"
-    assert _card_name("/etc/passwd") == "passwd.json"
-    assert _card_name("pretrained/../../x") == "pretrained.json"
+    assert card_name("../../etc/passwd") == "passwd.json"
+    assert card_name("/etc/passwd") == "passwd.json"
+    assert card_name("pretrained/../../x") == "pretrained.json"
 
 
 @pytest.mark.slow
