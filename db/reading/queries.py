@@ -168,8 +168,9 @@ _EARLIER = ("{g.predictedAt:ms}", "{g.predictedStruggleProbability}", "{g.featur
 EARLIER = Template(
     "StrugglePrediction",
     _EARLIER,
-    "FROM {g} WHERE {g.userId} = {given:learner} AND {g.learningObjectiveId} = {given:objective}"
-    " ORDER BY {g.predictedAt:unindexed_newest}, {g.id:byte_order} LIMIT {given:limit}",
+    "FROM (SELECT {g.id} AS id FROM {g} WHERE {g.userId} = {given:learner} AND {g.learningObjectiveId:faced}"
+    " ORDER BY {g.predictedAt:unindexed_newest}, {g.id:byte_order} LIMIT {given:limit}) AS newest"
+    " JOIN {g} ON {g.id} = newest.id ORDER BY {g.predictedAt:newest}, {g.id:byte_order}",
 )
 """The newest stored predictions for one learner and objective, of whatever moment: a row holds its earlier states."""
 EARLIER_OF_MANY = Template(

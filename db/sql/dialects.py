@@ -71,6 +71,10 @@ class SQLite:
     def ms(self, column: Column) -> str:
         return sqlite_ms(column.sql)
 
+    def faced(self, column: Column) -> str:
+        """Holds for the objective; as good as always, so that SQLite walks along the index on the learner instead."""
+        return f"likely({column.sql} = {self.parameter('objective')})"
+
     def before(self, column: Column) -> str:
         return f"({sqlite_ms(column.sql)} < {self.parameter('as_of')})"
 
@@ -238,6 +242,9 @@ class PostgreSQL:
         if column.type in self._TEMPORAL:
             return postgres_ms(column.sql)
         return f"CAST({column.sql if column.type in self._NUMERIC else ABSENT} AS bigint)"
+
+    def faced(self, column: Column) -> str:
+        return f"{column.sql} = {self.parameter('objective')}"
 
     def before(self, column: Column) -> str:
         # Hidden from the planner, which without statistics would walk along everybody's index on the instant.

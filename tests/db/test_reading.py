@@ -7,13 +7,15 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import db
-from db import StudyRows, errors
-from db.reading import rows
+from db import Opened, StudyRows, connecting, demo, errors
+from db.reading import queries, rows
 from db.reading.decode_rows import RowDecoder
+from db.sql.templates import Query
 from db.tables.ddl import TABLES
 from db.tables.models import MODELS
 from db.writing.open import open_writer
@@ -30,6 +32,9 @@ from tests.support.study_database import (
     lay_out,
     reviews,
 )
+
+if TYPE_CHECKING:
+    from db.sql.templates import Conversation
 
 
 @pytest.fixture
@@ -597,3 +602,17 @@ def test_a_row_takes_each_of_its_fields_once(
 ) -> None:
     with pytest.raises(TypeError, match="ExamRow takes each of course_id, date_ms, coverage_topics once"):
         rows.ExamRow(*values, **by_name)
+
+
+def test_sqlite_looks_up_earlier_predictions_by_the_learner(demo_copy: str) -> None:
+    """An objective's predictions are those of all its learners."""
+
+    def planned(opened: Opened) -> Conversation[list[str]]:
+        query = opened.renderer.query(queries.EARLIER, learner=demo.LEARNER, objective="action-potentials", limit=3)
+        (steps,) = yield [Query(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters, 4)]
+        return [str(step[3]) for step in steps]
+
+    with connecting.connect(demo_copy) as client:
+        plan = client.converse(planned)
+    assert any("struggle_predictions_userId_idx" in step for step in plan), plan
+    assert not any("learningObjectiveId" in step or "SCAN g" in step for step in plan), plan
