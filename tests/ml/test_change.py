@@ -169,7 +169,7 @@ def test_other_languages_and_readers_get_other_words_and_the_same_numbers(model_
     prediction = SHIPPED_MODEL.predict(now)
     told = answer("u", "o", now, prediction, change=SHIPPED_MODEL.change([row], now, prediction))
     english: Any = told["change"]
-    for code, audience, words in (("de", "teacher", "Prozentpunkte"), ("de", "learner", "als am 2025-10-15")):
+    for code, audience, words in (("de", "teacher", "Prozentpunkte"), ("de", "learner", "als am 15.10.2025")):
         other: Any = reworded(told, language(code, audience))["change"]
         assert words in other["text"]
         assert other["stored_text"] == english["text"]
