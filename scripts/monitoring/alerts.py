@@ -154,7 +154,9 @@ def _of_groups(
 def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> str:
     figure = shown.evaluation.figure
     if cause == detectors.DEGRADED:
-        return f"More predictions rest on default features than should{_told('{:.1%} of them', shown.degraded, shown)}"
+        share = shown.degraded.value
+        told = f": {_percent(share)} of them" if share is not None and sufficient(shown.degraded, shown.minimum) else ""
+        return f"More predictions rest on default features than should{told}"
     if cause == INPUTS:
         moved = [each for each in drift if each.drifted]
         most = max(moved, key=lambda each: each.distance - each.limit).feature
@@ -167,7 +169,7 @@ def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> str:
         rate, gap = figure("struggle_rate"), figure("calibration_gap")
         told = ""
         if rate.value is not None and gap.value is not None and sufficient(rate, shown.minimum):
-            told = f": {rate.value:.1%} struggled where {rate.value + gap.value:.1%} were expected"
+            told = f": {_percent(rate.value)} struggled where {_percent(rate.value + gap.value)} were expected"
         more = "More" if cause == detectors.TOO_LOW else "Fewer"
         return f"{more} visits are struggles than the probabilities say{told}"
     if cause == detectors.FLATTER:
@@ -180,6 +182,10 @@ def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> str:
     could = "" if best is None else f", while calibrated probabilities would give {best:.3f}"
     reached = _told(f"{{:.3f}}{could}", figure(cause), shown)
     return f"{cause.capitalize()} misses its target, {target}{reached}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
 
 
 def _told(text: str, figure: Figure, shown: Shown) -> str:
