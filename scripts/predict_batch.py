@@ -21,8 +21,7 @@ if __package__ in (None, ""):
 
 from ml.storage.levels_file import MOST_CAPACITY
 from scripts.auditing.audited import audited
-from scripts.batch.options import BatchOptions
-from scripts.batch.output import PARQUET, is_unfinished
+from scripts.batch.options import PARQUET, BatchOptions
 from scripts.cli.command import as_record, command
 from scripts.cli.database_options import database_options
 from scripts.cli.exits import UNKNOWN, Interrupted, Unavailable, Usage
@@ -41,6 +40,7 @@ from scripts.workers.options import engine_options, names_workers
 
 extras = Extras()
 with extras:
+    from scripts.batch.output import is_unfinished
     from scripts.batch.run import CONTINUED_FOR_MS, run
     from scripts.batch.summary import in_words
     from scripts.labelling.difficulty_nightly import keep_up_to_date_before

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from scripts.workers.backends import Workers
 
+PARQUET = ".parquet"
+"""How the name of an output ends that is a Parquet table."""
+
 
 class BatchOptions(NamedTuple):
     """The command's help says what each option means. learners: sorted ids, None for all. output: None for stdout."""

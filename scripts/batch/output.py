@@ -24,11 +24,11 @@ from ml.evaluation.expected_counts import CountSums
 from ml.storage.atomic_files import mode_of, put
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from scripts.batch.flagging import Flagged, copy_marked, marked, most_likely
+from scripts.batch.options import PARQUET
 from scripts.batch.part import Tally
 from scripts.cli.exits import ExtraMissing, OutputBusy
 from scripts.cli.output_file import is_stream, open_beside
 
-PARQUET = ".parquet"
 ROWS_OF_A_GROUP = 50_000
 LONGEST_NOTE = 1 << 20
 """Bytes of a .progress file; ours hold a few kilobytes."""

@@ -30,13 +30,14 @@ with extras:
     from ml.evaluation.evidence import of_differences
     from ml.evaluation.metrics import Floats, Integers, log_losses
 
+    WEEK_MS = 7 * DAY_MS
+    LONGEST = LONGEST_MS // WEEK_MS
+
 VISITS = 500
 """Judged visits per week."""
 WEEKS = 52
 POWER_WEEKS = 8
 MOST_PROMOTED, LEAST_FOUND, LEAST_FOUND_CLUSTERED = 0.05, 0.80, 0.50
-WEEK_MS = 7 * DAY_MS
-LONGEST = LONGEST_MS // WEEK_MS
 
 BETWEEN = Clustering("design effect 1.8 after eight weeks", 0.83, 1.0)
 """The intraclass correlation is 0.114, which eight visits of each learner make a design effect of 1.8."""
