@@ -32,7 +32,7 @@ Usage: weekly_retrain.sh
   STRUGGLE_SCHEMA    the app's schema.prisma
   PYTHON             the interpreter (.venv/bin/python beside scripts/, else python3)
   MODELS_DIR         the directory of models (STRUGGLE_MODELS_DIR, else models/)
-  SINCE              the challenger is judged on what is newer (7 days ago)
+  SINCE              a new challenger is judged on what is newer (7 days ago)
   LOG                the log file (weekly_retrain.log in the directory of models)
 
   Exit codes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
@@ -66,17 +67,17 @@ def hold_out_wants(client: Client, extraction: Extraction, stored: Usable, start
     """
     visits: list[LabelledVisit] = []
     newer = _newer(visits, stored, start_ms)
-    each = _visits(client, extraction, start_ms)
-    while wanting := hold_out_lacks(newer.y, newer.learner):
-        more = list(islice(each, AT_ONCE))
-        if not more:
-            return wanting
-        visits += [visit for of_learner in more for visit in of_learner]
-        newer = _newer(visits, stored, start_ms)
+    with closing(_visits(client, extraction, start_ms)) as each:
+        while wanting := hold_out_lacks(newer.y, newer.learner):
+            more = list(islice(each, AT_ONCE))
+            if not more:
+                return wanting
+            visits += [visit for of_learner in more for visit in of_learner]
+            newer = _newer(visits, stored, start_ms)
     return ""
 
 
-def _visits(client: Client, extraction: Extraction, start_ms: int) -> Iterator[list[LabelledVisit]]:
+def _visits(client: Client, extraction: Extraction, start_ms: int) -> Generator[list[LabelledVisit], None, None]:
     for rows in client.stream_learners(extraction.until_ms, None, None):
         if teaches(rows.learner):
             own = labelled_visits(rows, extraction.struggle_below, extraction.correct_from)

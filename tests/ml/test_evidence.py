@@ -7,8 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from ml.evaluation.challengers import DAY_MS, LARGEST_SHARE, YEAR_MS, YEARLY_ERROR, error_share, given_up
+from ml.evaluation.challengers import (
+    DAY_MS,
+    LARGEST_SHARE,
+    LEAST_GAIN,
+    YEAR_MS,
+    YEARLY_ERROR,
+    error_share,
+    given_up,
+    possible_gain,
+)
 from ml.evaluation.evidence import MOST, RATES, WEIGHTS, Evidence, as_normal, as_student, evidence, of_differences
+from ml.evaluation.metrics import log_losses
 from ml.evaluation.paired_difference import paired_difference
 from ml.evaluation.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, REFUSED, RISK_LEVEL, WORSE, decide, flagged
 from ml.study.scales import PLATFORM
@@ -211,3 +221,14 @@ def test_as_many_are_flagged_by_lot_among_equals() -> None:
     assert flagged(said, 1).tolist() == [0, 0, 0, 0, 1]
     assert flagged(said, 3).tolist() == [0, 1, 0, 1, 1]
     assert flagged(np.full(5, 0.5), 2).sum() == 2
+
+
+def test_a_challengers_possible_gain_is_what_it_gains_where_it_is_right() -> None:
+    random = np.random.default_rng(11)
+    logit = random.normal(-0.6, 1.0, 200_000)
+    y = (random.random(200_000) < sigmoid(logit)).astype(float)
+    champion, challenger = sigmoid(logit + random.normal(0, 0.3, 200_000)), sigmoid(logit)
+    gained = -float((log_losses(y, challenger) - log_losses(y, champion)).mean())
+    assert possible_gain(champion, challenger) == pytest.approx(gained, abs=0.001)
+    assert possible_gain(challenger, challenger) == 0.0
+    assert possible_gain(sigmoid(logit + 0.05), challenger) < LEAST_GAIN < possible_gain(champion, challenger)
