@@ -43,8 +43,8 @@ class Deviation(NamedTuple):
 def log_e_value(deviation: Deviation, size: float) -> float:
     """The logarithm of a look's e-value against a deviation of this size, in the figure's unit.
 
-    >>> round(log_e_value(Deviation(0.5, 0.25, 1000.0), 0.5), 2)
-    1.99
+    >>> round(log_e_value(Deviation(0.5, 0.25, 1000.0), 0.5), 3)
+    1.995
     """
     if not deviation.error > 0.0:
         return 0.0
