@@ -12,6 +12,7 @@ from ml.advice.changes import (
     possible_changes,
     rows_of,
 )
+from ml.language import ENGLISH
 from ml.scoring.prediction import percentage
 from ml.study.objective_names import name_of
 
@@ -36,7 +37,7 @@ LEAST_DROP = 0.01
 """A smaller drop is not worth a person's time, since probabilities are shown in whole percentages."""
 
 DID = {
-    MASTER_PREREQUISITE: "have mastered “{name}”",
+    MASTER_PREREQUISITE: "have mastered {name}",
     REVIEW_NOW: "have just recalled a card of this objective",
     NEXT_THREE_RIGHT: "have just answered three cards of this objective correctly",
     LIGHTER_DAY: "have nothing else planned for the day",
@@ -68,7 +69,7 @@ class Advice:
         self.drop = drop
         self.basis = basis
         self.rows: Sequence[dict[str, object]] = ()
-        did = DID[self.kind].format(name=self.objective_name)
+        did = DID[self.kind].format(name=ENGLISH.name(self.objective_name or ""))
         self.text = SAID[basis].format(did=did, probability=percentage(probability))
 
     def to_dict(self) -> dict[str, object]:

@@ -19,7 +19,7 @@ MESSAGES: dict[str, Message] = {
     "beginning": "You can get there step by step; your next step: {step}.",
     "unseen": "We could not look at your answers this time; your next step: {step}.",
     "untracked": "You have switched performance tracking off, and that is your choice; your next step: {step}.",
-    "step_prerequisite": "go over “{name}” first",
+    "step_prerequisite": "go over {name} first",
     "step_prerequisites": "go over the prerequisites of this objective first",
     "step_review": "review this objective before you go on",
     "step_course": "review a few cards of this course before you begin",

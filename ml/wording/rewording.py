@@ -104,7 +104,7 @@ def _clause(factor: Mapping[str, Any], raises: bool, language: Language) -> str:
 
 def advice_text(advice: Mapping[str, Any], language: Language) -> str:
     """One advice of an answer as a sentence."""
-    did = language.say(f"advice_did_{advice['kind']}", name=str(advice["objective_name"]))
+    did = language.say(f"advice_did_{advice['kind']}", name=language.name(str(advice["objective_name"])))
     return language.say(
         f"advice_said_{advice['basis']}", did=did, probability=language.probability(advice["probability"])
     )
@@ -113,5 +113,5 @@ def advice_text(advice: Mapping[str, Any], language: Language) -> str:
 def next_step(advice: Sequence[Mapping[str, Any]], language: Language) -> str:
     """The first advice as a step; empty without any."""
     for first in advice:
-        return language.say(STEP_OF_ADVICE[first["kind"]], name=str(first["objective_name"]))
+        return language.say(STEP_OF_ADVICE[first["kind"]], name=language.name(str(first["objective_name"])))
     return ""

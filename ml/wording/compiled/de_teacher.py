@@ -257,7 +257,7 @@ MESSAGES: dict[str, str | tuple[str, ...]] = {
     "degraded_deadline": "Die Zeit war um, bevor die Lerndaten gelesen waren.",
     "degraded_tracking_off": "Diese Person hat die Aufzeichnung ihrer Leistungen ausgeschaltet.",
     "degraded_extraction_failed": "Aus den Lerndaten lassen sich keine Merkmale berechnen.",
-    "advice_did_master_prerequisite": "„{name}“ beherrschen",
+    "advice_did_master_prerequisite": "{name} beherrschen",
     "advice_did_review_now": "gerade eine Karte zu diesem Lernziel richtig beantwortet haben",
     "advice_did_next_three_right": "gerade drei Karten zu diesem Lernziel richtig beantwortet haben",
     "advice_did_lighter_day": "an diesem Tag sonst nichts vorhaben",
