@@ -75,6 +75,9 @@ def _after(faced: Faced, changes: Sequence[Change], roughly: bool = False, whole
     if answers or scores:
         replaced.update(reviews=[*past.reviews, *answers], validations=[*past.validations, *scores])
         changed = history.but(past.but(**replaced), prerequisites)
+        if not scores and len({answer.objective_id for answer in answers}) == 1 and not _is_too_much(past, answers, ()):
+            later = past.once(LearnerSummary).after(changed.past.bare(), answers)
+            changed.past.deriving(LearnerSummary, later)
         estimates = _estimates_after(faced, changed, answers, scores, roughly)
         return Faced(changed, estimates, features_of(changed, estimates), faced.table)
     changed = history.but(past.but(**replaced) if whole or "masteries" in replaced else past, prerequisites)

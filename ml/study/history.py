@@ -119,10 +119,10 @@ class LearnerHistory:
     def once(self, derive: Callable[[LearnerHistory], Derived]) -> Derived:
         """Computes derive(self) once and keeps it, because what depends on the learner alone serves every objective."""
         if derive not in self._derived:
-            self._derived[derive] = derive(self._bare())
+            self._derived[derive] = derive(self.bare())
         return self._derived[derive]  # type: ignore[return-value]
 
-    def _bare(self) -> LearnerHistory:
+    def bare(self) -> LearnerHistory:
         """The same history without what was derived from it.
 
         What is derived may refer to it, and still ends with its history: in a circle the two would wait for Python's
@@ -136,12 +136,16 @@ class LearnerHistory:
 
     def but(self, **rows: object) -> LearnerHistory:
         """The same history with other rows in the sources that are named, each cut to its window."""
-        changed = self._bare()
+        changed = self.bare()
         changed.of_rows = None
         for source, held in rows.items():
             newest: int = getattr(WINDOW, source)
             setattr(changed, source, held[-newest:])  # type: ignore[index]
         return changed
+
+    def deriving(self, derive: Callable[[LearnerHistory], Derived], derived: Derived) -> None:
+        """Keeps what `once` would compute, for a caller who has made it in another way."""
+        self._derived[derive] = derived
 
     @property
     def order_only(self) -> bool:

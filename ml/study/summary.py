@@ -11,7 +11,7 @@ from bisect import bisect_left
 from ml.study.correctness import correct_ratings, is_correct
 from ml.study.history import DAY_MS
 from ml.study.scales import MASTERY, bounded, mean
-from ml.study.visits import GRADES, are_apart, visits_of
+from ml.study.visits import GRADES, Visit, are_apart, visits_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +58,21 @@ class LearnerSummary:
         self._retention: dict[str | None, list[float]] | None = None
         self._topics: dict[tuple[str | None, str | None], Topic] = {}
 
+    def after(self, past: LearnerHistory, answers: Sequence[ports.Review]) -> LearnerSummary:
+        """The summary of a history to which only these correct answers on one objective have been added at the end."""
+        later = object.__new__(LearnerSummary)
+        later.past, later._validation, later._retention = past, self._validation, self._retention
+        objective_id, course_id = answers[0].objective_id, answers[0].course_id
+        later._by_objective = {**self._by_objective}
+        later._by_objective[objective_id] = [*self._by_objective.get(objective_id, ()), *answers]
+        later._topics = {}
+        for key, topic in self._topics.items():
+            if key != (course_id, None) and (key[0] is not None or key[1] != objective_id):
+                later._topics[key] = topic
+            elif (known := topic.after(past, answers, _holds(*key))) is not None:
+                later._topics[key] = known
+        return later
+
     def reviews_of(self, objective_id: str) -> Sequence[ports.Review]:
         """The learner's graded answers on one objective, oldest first."""
         return self._by_objective.get(objective_id, ())
@@ -79,10 +94,7 @@ class LearnerSummary:
         course_id = objective.course_id
         key = (course_id, objective.id if course_id is None else None)
         if key not in self._topics:
-            if course_id is None:
-                self._topics[key] = Topic(self.past, lambda row: row.objective_id == objective.id)
-            else:
-                self._topics[key] = Topic(self.past, lambda row: row.course_id == course_id)
+            self._topics[key] = Topic(self.past, _holds(*key))
         return self._topics[key]
 
     def recent_answers(self) -> list[ports.Review]:
@@ -98,6 +110,13 @@ class LearnerSummary:
             if review.rating in GRADES:
                 run.append(review)
         return run
+
+
+def _holds(course_id: str | None, objective_id: str | None) -> _Holds:
+    """Which rows belong to the topic: those of the course, or where that is unknown, of the objective."""
+    if course_id is None:
+        return lambda row: row.objective_id == objective_id
+    return lambda row: row.course_id == course_id
 
 
 def prerequisite_mastery(prerequisite: ports.Prerequisite, summary: LearnerSummary) -> float:
@@ -148,7 +167,10 @@ class Topic:
     the last day with a metric, before as_of.
     """
 
-    __slots__ = ("decline", "last_studied_ms", "level", "level_answers", "retention", "struggles")
+    __slots__ = (
+        *("_measured", "_newest", "_recent", "_visits"),
+        *("decline", "last_studied_ms", "level", "level_answers", "retention", "struggles"),
+    )
 
     def __init__(self, past: LearnerHistory, holds: _Holds) -> None:
         # Order-only answers are dated in a calendar of their own: their thirty days end with the last of them.
@@ -159,6 +181,7 @@ class Topic:
             for row in metrics
             if row.date_ms >= end_ms - RECENT_MS and (score := bounded(row.retention_score)) is not None
         ]
+        self._measured = bool(recent)
         if not recent:
             since = bisect_left(past.reviews, end_ms - RECENT_MS, key=lambda review: review.reviewed_at_ms)
             correct = correct_ratings(past.correct_from)
@@ -167,15 +190,55 @@ class Topic:
                 for review in past.reviews[since:]
                 if review.rating in GRADES and holds(review)
             ]
+        self._recent = recent
         self.retention = mean(recent)
         self.decline = _decline(recent)
-        newest = _newest_answers(past, holds)
+        self._newest = newest = _newest_answers(past, holds)
         self.level_answers = min(LEVEL_ANSWERS, len(newest))
         self.level = _level(newest[-LEVEL_ANSWERS:], past, holds)
-        self.struggles = _struggles(newest, past, holds)
+        scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
+        self._visits = visits_of(newest, scored, past.correct_from)
+        self.struggles = _struggles(self._visits)
         ends = [min(row.date_ms + DAY_MS, past.as_of_ms) for row in metrics[-1:]]
         ends += next(([review.reviewed_at_ms] for review in reversed(past.reviews) if holds(review)), [])
         self.last_studied_ms = max(ends, default=None)
+
+    def after(self, past: LearnerHistory, answers: Sequence[ports.Review], holds: _Holds) -> Topic | None:
+        """The topic once these correct answers on one of its objectives have followed on all other rows.
+
+        None where they could change more than the end, so that it must be computed anew.
+        """
+        if len(self._newest) + len(answers) > NEWEST_ANSWERS:
+            return None
+        objective_id = str(answers[0].objective_id)
+        visits = list(self._visits)
+        place = next((n for n in range(len(visits) - 1, -1, -1) if _is_visit(visits[n], objective_id)), None)
+        visit = None if place is None else visits[place]
+        if visit is not None and place is not None and not visit.is_over(answers[0].reviewed_at_ms):
+            prompts = [each for each in visits if each.prompted and each.objective_id == objective_id]
+            if any(each.last_ms > visit.last_ms for each in prompts):
+                return None  # the visit, which goes on, takes them in
+            visit = visits[place] = visit.copy()
+        for answer in answers:
+            if visit is None or visit.is_over(answer.reviewed_at_ms):
+                visit = Visit(objective_id, answer.reviewed_at_ms, visit is not None, answer.card_id)
+                visits.append(visit)
+            visit.take(answer.reviewed_at_ms, 1.0)
+        later = object.__new__(Topic)
+        later._measured, later._recent, later._visits = self._measured, self._recent, visits
+        later._newest = [*self._newest, *answers]
+        if not self._measured:
+            later._recent = [*self._recent, *[1.0] * len(answers)]
+        later.retention, later.decline = mean(later._recent), _decline(later._recent)
+        later.level_answers = min(LEVEL_ANSWERS, len(later._newest))
+        later.level = _level(later._newest[-LEVEL_ANSWERS:], past, holds)
+        later.struggles = _struggles(visits)
+        later.last_studied_ms = max(self.last_studied_ms or 0, answers[-1].reviewed_at_ms)
+        return later
+
+
+def _is_visit(visit: Visit, objective_id: str) -> bool:
+    return visit.objective_id == objective_id and not visit.prompted
 
 
 def _decline(scores: list[float]) -> float | None:
@@ -211,9 +274,8 @@ def _level(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> 
     return mean([level for level in started if level])
 
 
-def _struggles(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> list[bool]:
-    scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
-    labels = [visit.struggled() for visit in visits_of(answers, scored, past.correct_from)]
+def _struggles(visits: list[Visit]) -> list[bool]:
+    labels = [visit.struggled() for visit in visits]
     return [label for label in labels if label is not None][-RECENT_VISITS:]
 
 
