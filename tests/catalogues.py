@@ -112,7 +112,8 @@ def po_text(catalog: Catalog) -> bytes:
     """The catalogue as gettext writes it."""
     written = io.BytesIO()
     write_po(written, catalog, width=LONGEST_LINE)
-    return re.sub(rb'"Generated-By: .*\n', b"", written.getvalue())  # it would differ between versions of Babel
+    text = re.sub(rb'"Generated-By: .*\n', b"", written.getvalue())  # it would differ between versions of Babel
+    return text.rstrip(b"\n") + b"\n"
 
 
 def table_text(code: str, audience: str, catalog: Catalog) -> str:

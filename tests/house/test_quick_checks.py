@@ -13,7 +13,10 @@ import yaml
 from tests.support.tracked import tracked
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("cohort", "commands", "db", "fuzz", "house", "logs", "ml", "oversight", "piping", "process", "serving")
+ROOMS = (
+    *("advice", "cohort", "commands", "db", "fuzz", "house", "logs", "ml", "monitoring", "oversight", "piping"),
+    *("process", "serving"),
+)
 
 
 def quick_tests(path: Path) -> list[str]:
