@@ -62,7 +62,7 @@ def test_generate_stores_what_lies_ahead_and_tells_it(app: tuple[httpx.Client, s
     assert first.prediction_status == "PENDING"
     assert first.course_name == "Physiology"
     assert first.objective_name
-    assert "prerequisite" in first.reasoning
+    assert "is not mastered (0 %)" in first.reasoning
     assert len(first.indicators) >= 2
     assert "model_version" in first.feature_vector
     assert told.total_count == len(told.predictions)
