@@ -35,6 +35,8 @@ LITTLE_COUNT = 10
 MOST_NAMED = 2
 """A sentence names at most so many objectives, and counts the others."""
 WORDS_OF_A_TERM = 3
+_INNER_MARKS = str.maketrans("\"„“”«»", "'‚‘’‹›")
+"""Quotation marks within a name that is itself in quotation marks."""
 
 GENERAL: dict[str, Message] = {
     "share": "{n} %",
@@ -133,7 +135,7 @@ class Language:
         """A name as a part of a sentence: in quotation marks where it is nearly a sentence of its own."""
         if name.count(" ") < WORDS_OF_A_TERM:
             return name
-        return self.say("quoted", name=name.replace('"', "'"))
+        return self.say("quoted", name=name.translate(_INNER_MARKS))
 
     def number(self, whole: int) -> str:
         """A whole number, its digits in groups of three."""

@@ -56,6 +56,8 @@ def read_stated(path: str) -> Mapping[str, object] | None:
         raise ModelRefused(f"{path} cannot be read: {error.strerror or error}") from None
     try:
         stated = _loads(content.decode("utf-8-sig"))
+    except _GivenTwice as error:
+        raise _refused(path, f"{_shown(error.args[0])} is given twice") from None
     except (ValueError, RecursionError):
         raise ModelRefused(f"{path} is not JSON") from None
     if not isinstance(stated, dict):
@@ -71,9 +73,9 @@ def levels_of(stated: Mapping[str, object], model_version: str, path: str) -> Le
     """
     unknown = stated.keys() - _FIELDS
     if unknown:
-        raise _refused(path, f"{min(unknown)!r} is not one of its fields")
+        raise _refused(path, f"{_shown(min(unknown))} is not one of its fields")
     if stated.get("format", FORMAT) != FORMAT:
-        raise _refused(path, f"it is of format {stated['format']!r}, and this program reads format {FORMAT}")
+        raise _refused(path, f"it is of format {_shown(stated['format'])}, and this program reads format {FORMAT}")
     medium_from = _threshold(stated, "medium_from", PLATFORM.medium_from, path)
     high_from = _threshold(stated, "high_from", PLATFORM.high_from, path)
     if medium_from > high_from:
@@ -113,15 +115,33 @@ def _record(stated: Mapping[str, object], name: str, path: str) -> Mapping[str, 
     return found
 
 
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _refused(path: str, why: str) -> ModelRefused:
     return ModelRefused(f"the levels file {path} is refused: {why}")
+
+
+class _GivenTwice(Exception):
+    """One object has the same field twice, so that nobody knows which of the two was meant."""
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _GivenTwice(next(name for name in found if names.count(name) > 1))
+    return found
 
 
 class _Strict:
     """The settings that json's own C scanner reads."""
 
     strict = True
-    object_hook = object_pairs_hook = None
+    object_hook = None
+    object_pairs_hook = staticmethod(_without_doubles)
     parse_float = float
     parse_int = int
 
@@ -149,4 +169,6 @@ try:
 except ImportError:  # an interpreter without CPython's accelerator
     from json import JSONDecoder
 
-    _scan = JSONDecoder(parse_constant=_Strict.parse_constant).raw_decode
+    _scan = JSONDecoder(
+        parse_constant=_Strict.parse_constant, object_pairs_hook=_without_doubles
+    ).raw_decode

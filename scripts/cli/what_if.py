@@ -64,9 +64,11 @@ def parsed(given: object) -> WhatIf:
     if not isinstance(changes, list) or not isinstance(features, Mapping):
         raise Usage("--what-if: 'changes' must be a list, and 'features' an object")
     wanted = [_change(each) for each in changes]
+    seen: set[tuple[str, str | None]] = set()
     for each in wanted:
-        if wanted.count(each) > 1:
+        if each in seen:
             raise Usage(f"--what-if: {_named(*each)} is named twice")
+        seen.add(each)
     for name, value in features.items():
         if name not in FEATURE_NAMES:
             raise Usage(f"--what-if: unknown feature {_shown(name)}")

@@ -56,6 +56,10 @@ REFUSED = {
     "before has none": '{"before": {"operating_threshold": "x"}}',
     "huge": '{"high_from": 1e999}',
     "deep": "[" * 100_000,
+    "given twice": '{"high_from": 0.8, "high_from": 0.9}',
+    "given twice within": '{"chosen": {"visits": 1, "visits": 2}}',
+    "a long slip": json.dumps({"x" * 50_000: 1}),
+    "a long format": json.dumps({"format": "x" * 50_000}),
 }
 
 
@@ -111,6 +115,7 @@ def test_a_damaged_file_is_refused_in_a_sentence_about_it(tmp_path: Path, name: 
         read_levels(str(path), "")
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < len(str(path)) + 200
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:

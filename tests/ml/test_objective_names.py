@@ -16,6 +16,7 @@ from ml.language import ENGLISH
 from ml.scoring.prediction import MOST_OBJECTIVES, factors_of, reasoning_of
 from ml.study.objective_names import LONGEST_NAME, Unmastered, cleaned, name_of, unmastered_of
 from ml.study.scales import probability_of
+from ml.wording.choice import language
 from tests.support.history_builder import OBJECTIVE, answers, objective, study
 
 UNSEEN = (
@@ -129,6 +130,7 @@ def test_a_reason_for_a_lower_risk_does_not_speak_of_what_is_not_mastered() -> N
 def test_a_name_that_is_nearly_a_sentence_stands_in_quotation_marks() -> None:
     assert ENGLISH.name("the Nernst equation") == "the Nernst equation"
     assert ENGLISH.name('Say "why" it works') == "\"Say 'why' it works\""
+    assert language("de", "teacher").name("Was heißt „Ruhe“ im Neuron?") == "„Was heißt ‚Ruhe‘ im Neuron?“"
     text = factor_texts((Unmastered("a", "Explain {n} and {first} at length", 0.0),), 1.0)[1]
     assert text == '"Explain {n} and {first} at length" is not mastered (0 %)'
 
