@@ -51,8 +51,6 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
         raise Usage("Give either --course or --users: the report is about a course or a list of learners.")
     if options["course"] == "":
         raise Usage("--course is empty.")  # as with a shell's variable that is not set
-    if options["html"] and options["csv"] and os.path.realpath(options["html"]) == os.path.realpath(options["csv"]):
-        raise Usage("--html and --csv name the same file.")
     return names_workers(options)
 
 

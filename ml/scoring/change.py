@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Parts = Callable[[FeatureVector], Sequence[float]]
     """The contributions of a vector in the order of FEATURE_NAMES, in logits."""
 
+_LONGEST_VERSION = 200
 SAME_TO = 1e-12
 """An earlier probability that differs by more from what the model makes of its features was made from others."""
 
@@ -146,7 +147,8 @@ def _share(value: object) -> float | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """A model's version; None for what can be none."""
+    return value if isinstance(value, str) and len(value) <= _LONGEST_VERSION and value.isprintable() else None
 
 
 def _factors(

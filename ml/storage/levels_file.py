@@ -169,6 +169,4 @@ try:
 except ImportError:  # an interpreter without CPython's accelerator
     from json import JSONDecoder
 
-    _scan = JSONDecoder(
-        parse_constant=_Strict.parse_constant, object_pairs_hook=_without_doubles
-    ).raw_decode
+    _scan = JSONDecoder(parse_constant=_Strict.parse_constant, object_pairs_hook=_without_doubles).raw_decode

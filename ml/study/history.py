@@ -161,8 +161,13 @@ class StudyHistory:
     def __init__(self, past: LearnerHistory, rows: ports.ObjectiveRows) -> None:
         self.past = past
         self.objective = rows.objective
-        # A stated prerequisite of itself states nothing; a real graph holds such loops.
-        self.prerequisites = tuple(row for row in rows.prerequisites if row.objective_id != rows.objective.id)
+        # A stated prerequisite of itself states nothing; a real graph holds such loops. Where one is stated twice, the
+        # stronger statement, which comes first, holds.
+        stated: dict[str, ports.Prerequisite] = {}
+        for row in rows.prerequisites:
+            if row.objective_id != rows.objective.id:
+                stated.setdefault(row.objective_id, row)
+        self.prerequisites = tuple(stated.values())
         self.cards = rows.cards if past.is_now else ()
 
     def but(self, past: LearnerHistory, prerequisites: tuple[ports.Prerequisite, ...]) -> StudyHistory:

@@ -6,6 +6,7 @@ belong to it in scripts/workers/options.py.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from ml.storage.levels_file import MOST_CAPACITY
 from ml.study.correctness import SETTINGS, VARIABLE, correct_setting
 from ml.wording.choice import AUDIENCES, LANGUAGES, language_named
 from scripts.cli.human_times import instant_ms
+from scripts.cli.output_file import claim
 from scripts.cli.request import in_utf8
 
 Command = Callable[..., Any]
@@ -89,6 +91,8 @@ class LearnerList(click.ParamType):  # type: ignore[type-arg]  # as above
         found = sorted({line.strip() for line in text.splitlines()} - {""})
         if not found:
             self.fail("the file names no learner.", param, ctx)
+        if value != "-":
+            claim(os.fsdecode(value), False, param, ctx)
         return found
 
 

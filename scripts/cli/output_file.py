@@ -16,10 +16,11 @@ import click
 
 from ml.storage import atomic_files
 from ml.storage.locks import NOTHING_BUT_A_FILE
-from scripts.cli.exits import InputOutput
+from scripts.cli.exits import InputOutput, Usage
 
 _DATABASE = b"SQLite format 3\0"
 _BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
+_CLAIMED = f"{__name__}.claimed"
 _OTHER_FORMS = (".csv", ".tsv", ".xls", ".xlsx", ".ods", ".html", ".gz", ".zip", ".feather", ".arrow")
 
 
@@ -37,11 +38,15 @@ class OutputPath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path as given.
 
-        Fails where its directory is absent or may not be written to, or where the file is a database.
+        Fails where its directory is absent or may not be written to, where the file is a database, or where another
+        option names it.
         """
         path = os.fsdecode(super().convert(value, param, ctx))
+        if not path:  # as with a shell's variable that is not set
+            self.fail("it is empty: name a file, or leave it out.", param, ctx)
         if path == "-" or is_stream(path):
             return path
+        claim(path, True, param, ctx)
         name = click.format_filename(path)
         if self._forms and path.lower().endswith(_OTHER_FORMS):
             self.fail(f"{name} would not hold what its ending says: end it in {' or '.join(self._forms)}.", param, ctx)
@@ -51,6 +56,17 @@ class OutputPath(click.Path):
         if is_database(path):
             raise InputOutput(f"{name} is a SQLite database, and is not written over.")
         return path
+
+
+def claim(path: str, writes: bool, param: click.Parameter | None, ctx: click.Context | None) -> None:
+    """Notes which option names a file. Raises Usage where one option writes the file that another reads or writes."""
+    if ctx is None or param is None:
+        return
+    claimed = ctx.meta.setdefault(_CLAIMED, {})
+    other, is_written = claimed.setdefault(os.path.realpath(path), (param, writes))
+    if other is not param and (writes or is_written):
+        both = [each.opts[0] for each in ctx.command.params if each in (param, other)]
+        raise Usage(f"{' and '.join(both)} name the same file.")
 
 
 def write_whole(path: str, text: str | bytes, executable: bool = False, most: int = 0o777) -> None:

@@ -13,9 +13,11 @@ from ml.storage import atomic_files
 from scripts.build_zipapp import build_zipapp
 from scripts.cli.exits import InputOutput
 from scripts.cli.output_file import write_whole
+from scripts.cohort_report import cohort_report
 from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
 from scripts.forget_learner import forget_learner
+from scripts.monitor import monitor
 from scripts.predict_batch import predict_batch
 
 
@@ -38,6 +40,40 @@ def test_a_batch_names_no_file_by_a_form_that_it_does_not_write(name: str, tmp_p
     assert done.exit_code == 2
     assert ".jsonl or .parquet" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "first", "second"),
+    [
+        (cohort_report, "--users", "--csv"),
+        (cohort_report, "--html", "--csv"),
+        (predict_batch, "--users", "--output"),
+        (monitor, "--html", "--state"),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_output_takes_the_place_of_another_file_of_the_command(
+    command: click.Command, first: str, second: str, turned: bool, tmp_path: Path
+) -> None:
+    given = tmp_path / "given.jsonl"
+    given.write_text("demo-learner\n")
+    (tmp_path / "link.jsonl").symlink_to(given)
+    named = [(first, str(given)), (second, str(tmp_path / "link.jsonl"))]
+    done = CliRunner().invoke(command, [word for option in (named[::-1] if turned else named) for word in option])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.endswith(" name the same file.\n")
+    assert first in done.stderr
+    assert second in done.stderr
+    assert given.read_text() == "demo-learner\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(cohort_report, "--html"), (predict_batch, "--output"), (explain_model, "--out")]
+)
+def test_an_empty_name_of_an_output_is_refused(command: click.Command, option: str) -> None:
+    done = CliRunner().invoke(command, [option, ""])
+    assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
 
 
 def test_nobody_is_forgotten_under_an_empty_id(demo_copy: str) -> None:

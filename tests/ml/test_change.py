@@ -162,6 +162,13 @@ def test_the_newest_judgement_before_as_of_counts_be_it_a_row_or_an_earlier_stat
         assert (None if found is None else found.probability) == expected
 
 
+@pytest.mark.parametrize("version", ["x" * 10_000, "one\u202e", "\x1b[2J", 7, None])
+def test_what_can_be_no_version_is_not_repeated(version: object) -> None:
+    found = judged_before([Row(NOW_MS - DAY_MS, 0.4, {"model_version": version})], NOW_MS)
+    assert found is not None
+    assert (found.probability, found.model_version) == (0.4, None)
+
+
 @pytest.mark.parametrize("model_version", ["pretrained-1", "another"])
 def test_other_languages_and_readers_get_other_words_and_the_same_numbers(model_version: str) -> None:
     now = vector([0.9] * len(FEATURES))

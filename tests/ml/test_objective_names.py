@@ -130,7 +130,7 @@ def test_a_reason_for_a_lower_risk_does_not_speak_of_what_is_not_mastered() -> N
 def test_a_name_that_is_nearly_a_sentence_stands_in_quotation_marks() -> None:
     assert ENGLISH.name("the Nernst equation") == "the Nernst equation"
     assert ENGLISH.name('Say "why" it works') == "\"Say 'why' it works\""
-    assert language("de", "teacher").name("Was heißt „Ruhe“ im Neuron?") == "„Was heißt ‚Ruhe‘ im Neuron?“"
+    assert language("de", "teacher").name("Was heißt „Ruhe“ im Neuron?") == "„Was heißt \u201aRuhe\u2018 im Neuron?“"
     text = factor_texts((Unmastered("a", "Explain {n} and {first} at length", 0.0),), 1.0)[1]
     assert text == '"Explain {n} and {first} at length" is not mastered (0 %)'
 

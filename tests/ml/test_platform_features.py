@@ -142,6 +142,13 @@ class TestPrerequisites:
         assert feature("prerequisite_gap_count") is None
         assert feature("prerequisite_mastery_gap", prerequisites=[prerequisite("objective")]) is None  # of itself
 
+    def test_what_is_stated_twice_counts_once(self) -> None:
+        mastered, missing = prerequisite("a", "MASTERED"), prerequisite("b")
+        twice = study(prerequisites=[missing, mastered, missing])
+        assert [row.objective_id for row in twice.prerequisites] == ["b", "a"]
+        stated = feature("prerequisite_gap_count", prerequisites=[missing, mastered, missing])
+        assert stated == feature("prerequisite_gap_count", prerequisites=[missing, mastered])
+
     @pytest.mark.parametrize(
         ("level", "mastered"),
         [("NOT_STARTED", 0), ("BEGINNER", 0.25), ("INTERMEDIATE", 0.5), ("ADVANCED", 0.75), ("MASTERED", 1)],
