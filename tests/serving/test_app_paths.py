@@ -65,6 +65,7 @@ def test_generate_stores_what_lies_ahead_and_tells_it(app: tuple[httpx.Client, s
     assert "is not mastered (0 %)" in first.reasoning
     assert len(first.indicators) >= 2
     assert "model_version" in first.feature_vector
+    assert first.feature_vector["advice"][0]["kind"] == "master_prerequisite"
     assert told.total_count == len(told.predictions)
     assert told.high_risk_count + told.medium_risk_count + told.low_risk_count == told.total_count
     assert [each.predicted_struggle_probability for each in told.predictions] == sorted(
