@@ -22,6 +22,7 @@ from ml.extractor import StruggleFeatureExtractor
 from ml.instants import iso
 from ml.model import StrugglePredictionModel, load
 from ml.study.history import WINDOW, StudyHistory
+from ml.study.objective_names import name_of
 from scripts.auditing.audited import audited
 from scripts.cli.command import command
 from scripts.cli.database_options import database_options
@@ -87,7 +88,7 @@ def _asked(client: Client, judge: StrugglePredictionModel, learner: str, objecti
     moment = history.past.as_of_ms
     difficulty = judge.difficulty_at(moment)
     features = StruggleFeatureExtractor(client, difficulty, judge.correct_from).features_of(history)
-    title = names_of_objectives(client, [objective]).get(objective, objective)
+    title = name_of(names_of_objectives(client, [objective]).get(objective), objective)
     return Asked(learner, title, objective, iso(moment), features, judge.predict(features))
 
 

@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from math import isfinite
 
 from ml.evaluation.accumulated_evidence import NOTHING
+from ml.places import opened
 from ml.storage import atomic_files
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from scripts.cli.exits import InputOutput
+from scripts.cli.output_file import is_stream
 from scripts.monitoring.detectors import SIZES, Evidence, Raised
 
 FORMAT = 1
@@ -28,6 +30,8 @@ _MOST_BYTES = 1 << 20
 @contextmanager
 def held(path: str) -> Iterator[None]:
     """Holds the file's lock, waiting for another run to end. Raises InputOutput."""
+    if is_stream(path):  # a device would be replaced, and a pipe waited for
+        raise InputOutput(f"{path} cannot keep evidence: it is not a regular file.")
     flags = os.O_RDWR | os.O_CREAT | (NOTHING_BUT_A_FILE & ~getattr(os, "O_NONBLOCK", 0))
     try:
         handle = os.open(f"{path}.lock", flags, 0o600)
@@ -43,7 +47,7 @@ def held(path: str) -> Iterator[None]:
 def read(path: str) -> Evidence | str:
     """The evidence, or a sentence that says why there is none. Raises InputOutput where the file may not be read."""
     try:
-        with open(path, "rb") as file:
+        with open(opened(path), "rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return "There is no evidence from earlier looks yet."

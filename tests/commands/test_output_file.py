@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ from scripts.evaluate_model import evaluate_model
 from scripts.explain_model import explain_model
 from scripts.forget_learner import forget_learner
 from scripts.monitor import monitor
+from scripts.monitoring import evidence_file
 from scripts.predict_batch import predict_batch
 
 
@@ -74,6 +77,34 @@ def test_no_output_takes_the_place_of_another_file_of_the_command(
 def test_an_empty_name_of_an_output_is_refused(command: click.Command, option: str) -> None:
     done = CliRunner().invoke(command, [option, ""])
     assert (done.exit_code, "it is empty" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_evidence_is_kept_in_no_device_and_no_pipe(kind: str, demo_copy: str, tmp_path: Path) -> None:
+    path = "/dev/zero"
+    if kind == "pipe":
+        path = str(tmp_path / "pipe")
+        os.mkfifo(path)
+    with pytest.raises(InputOutput, match="not a regular file"), evidence_file.held(path):
+        pass
+    assert not os.path.exists(f"{path}.lock")
+    if kind == "pipe":  # never with a device: root's mistake would replace it
+        done = CliRunner().invoke(monitor, ["--state", path, "--database-url", demo_copy])
+        assert done.exit_code == 74
+        assert done.stderr == f"Error: {path} cannot keep evidence: it is not a regular file.\n"
+
+
+def test_the_page_of_a_prediction_shows_an_objectives_name_without_what_is_not_seen(
+    demo_copy: str, tmp_path: Path
+) -> None:
+    file = demo_copy.removeprefix("file:")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE learning_objectives SET objective = ?", ("Explain \u202e\x1b[2Jpotentials <b>",))
+    page = tmp_path / "page.html"
+    options = ["--out", str(page), "--learner", "demo-learner", "--objective", "action-potentials"]
+    done = CliRunner().invoke(explain_model, [*options, "--database-url", demo_copy])
+    assert done.exit_code == 0, done.stderr
+    assert "<h1>Explain potentials &lt;b&gt;</h1>" in page.read_text(encoding="utf-8")
 
 
 def test_nobody_is_forgotten_under_an_empty_id(demo_copy: str) -> None:
