@@ -43,7 +43,7 @@ extras = Extras()
 with extras:
     from scripts.monitoring import evidence_file
     from scripts.monitoring.columns import LONGEST_NAME, Codes, Predictions, read_period
-    from scripts.monitoring.detectors import WEEK_MS, Evidence
+    from scripts.monitoring.detectors import WEEK_MS, DetectorState
     from scripts.monitoring.distributions import distributions
     from scripts.monitoring.looks import after_look, card_of, usable
     from scripts.monitoring.page import page
@@ -150,7 +150,7 @@ def monitor(options: MonitorOptions) -> int:
         engine()  # a page that cannot be made is refused before the work
     with ExitStack() as stack:
         client = stack.enter_context(db.connect(options.database_url, schema_path=options.schema))
-        kept: Evidence | str = NOT_KEPT
+        kept: DetectorState | str = NOT_KEPT
         if options.state:
             stack.enter_context(evidence_file.held(options.state))
             kept = evidence_file.read(options.state)
@@ -199,7 +199,7 @@ def observe(
     bootstrap: int,
     correct_from: str = GOOD,
     levels: Levels = PLATFORM,
-    kept: Evidence | str = NOT_KEPT,
+    kept: DetectorState | str = NOT_KEPT,
     models_dir: str = "",
     for_page: bool = False,
 ) -> Report:
@@ -249,7 +249,7 @@ def observe(
     return found._replace(of_page=_of_page(client, found, periods.current, models_dir, kept)) if for_page else found
 
 
-def _of_page(client: Client, found: Report, current: Predictions, models_dir: str, kept: Evidence | str) -> OfPage:
+def _of_page(client: Client, found: Report, current: Predictions, models_dir: str, kept: DetectorState | str) -> OfPage:
     objectives = {each.objective_id for each in found.mistakes}
     objectives |= {each.value for each in found.slices if each.dimension == "learning_objectives.id"}
     titles = names_of_objectives(client, objectives)

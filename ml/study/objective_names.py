@@ -65,12 +65,19 @@ def cleaned(text: str, longest: int = LONGEST_NAME) -> str:
     >>> cleaned("Membrane\n  transport."), cleaned("a\x1b[2Jb\u202ec"), cleaned("one two three", 9)
     ('Membrane transport', 'abc', 'one two…')
     """
-    if not text.isprintable():
-        text = _visible(text)
-    words = " ".join(text.split())
+    words = on_one_line(text)
     if words.endswith(".") and not words.endswith(".."):
         words = words[:-1].rstrip()
     return words if len(words) <= longest else _cut(words, longest)
+
+
+def on_one_line(text: str) -> str:
+    r"""The text as one line of what is seen.
+
+    >>> on_one_line(" Renal\n\u202efiltration. ")
+    'Renal filtration.'
+    """
+    return " ".join((text if text.isprintable() else _visible(text)).split())
 
 
 def _visible(text: str) -> str:

@@ -29,7 +29,7 @@ with extras:
     from ml.evaluation.metrics import Floats, Integers, logistic, roc_auc
     from ml.evaluation.slices import history_band
     from scripts.monitoring.columns import Codes, Columns, Predictions
-    from scripts.monitoring.detectors import WEEK_MS, Evidence, Look, beginning, looked
+    from scripts.monitoring.detectors import WEEK_MS, DetectorState, Look, beginning, looked
     from scripts.monitoring.period import Periods, report
     from scripts.monitoring.targets import targets
     from scripts.monitoring.visits import UNKNOWN, Mask
@@ -139,7 +139,7 @@ def alerts_of(seed: int, weeks: int, change: str = "", *, unlikeness: float, who
         before = now
 
 
-def _reported(now: Predictions, before: Predictions, look: Look, evidence: Evidence) -> list[str]:
+def _reported(now: Predictions, before: Predictions, look: Look, evidence: DetectorState) -> list[str]:
     codes = Codes.new()
     for place in range(LEARNERS):
         codes.learners[str(place)]

@@ -27,7 +27,7 @@ with extras:
     from ml.features.vector import FEATURE_NAMES
     from ml.training.model_card import answers_of
     from scripts.monitoring.columns import MONITORED, Codes, Columns, Predictions, how_far_off
-    from scripts.monitoring.detectors import Evidence
+    from scripts.monitoring.detectors import DetectorState
     from scripts.monitoring.looks import after_look
     from scripts.monitoring.period import Periods, report
     from scripts.monitoring.targets import targets
@@ -78,7 +78,7 @@ def watched(log: Replayed, rows: Integers, struggled: Floats) -> Watched:
     weeks = [_period(log, rows[of_week], struggled[of_week], codes) for of_week in of_weeks]
     start_ms = int(log.examples.as_of_ms[0]) - int(log.week[0]) * WEEK_MS
     nothing = _period(log, rows[:0], struggled[:0], codes)
-    kept: Evidence | str = "This is the first look."
+    kept: DetectorState | str = "This is the first look."
     alerted: list[int] = []
     causes: list[str] = []
     for week in range(log.weeks):

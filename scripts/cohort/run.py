@@ -22,7 +22,7 @@ from scripts.cohort.members import Members, members
 from scripts.cohort.options import CohortOptions
 from scripts.cohort.signs import Found
 from scripts.cohort.trend import began_ms, said_by_week, trend
-from scripts.cohort.words import Names, cleaned
+from scripts.cohort.words import Names, shown
 from scripts.cohort.work import CohortSettings, LearnerView, do_part
 from scripts.workers.backends import engine, hands, in_order
 from scripts.workers.ranges import ranges
@@ -127,4 +127,4 @@ def _names(client: Client, views: list[LearnerView], found: Found, whom: Members
         for each in view.ahead:
             wanted.update((each.objective_id, *each.lacking))
     learners = stored_names.names_of_learners(client, (view.learner_id for view in views)) if of_learners else {}
-    return Names(cleaned(learners), cleaned(stored_names.names_of_objectives(client, wanted)), cleaned(whom.courses))
+    return Names(shown(learners), shown(stored_names.names_of_objectives(client, wanted)), shown(whom.courses))

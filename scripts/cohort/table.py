@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from io import StringIO
 from typing import Any
 
-from scripts.cohort.words import on_one_line
+from ml.study.objective_names import on_one_line
 
 COLUMNS = (
     *("rank", "user_id", "name", "objective_id", "objective", "probability", "low", "high", "confidence"),

@@ -1,4 +1,4 @@
-"""How the report calls learners and objectives. Stored texts are data: they are put on one line and cut."""
+"""How the report calls learners, objectives and courses, and the words for a cause."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ml.evaluation.causes import CARD, LEARNER, OBJECTIVE, UNCLEAR
+from ml.study.objective_names import cleaned
 
 LONGEST_NAME = 120
+"""Characters. Longer than in a sentence, because a name has a line of its own."""
 CAUSES = {
     LEARNER: "hard for this learner",
     CARD: "a card may be at fault",
@@ -25,23 +27,6 @@ class Names(NamedTuple):
     courses: Mapping[str, str]
 
 
-def on_one_line(text: str) -> str:
-    """The text as one line of visible characters.
-
-    Line ends, escape sequences and marks that change the direction of writing become spaces.
-
-    >>> on_one_line(" Renal\\n\\u202efiltration ")
-    'Renal filtration'
-    """
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
-
-
-def shortened(text: str) -> str:
-    """The text on one line, at most LONGEST_NAME long."""
-    shown = on_one_line(text)
-    return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1].rstrip()}…"
-
-
-def cleaned(names: Mapping[str, str]) -> dict[str, str]:
-    """The names as they are shown, without those of which nothing is left."""
-    return {key: shown for key, name in names.items() if (shown := shortened(name))}
+def shown(names: Mapping[str, str]) -> dict[str, str]:
+    """The names as the report shows them, without those of which nothing is left."""
+    return {key: name for key, text in names.items() if (name := cleaned(text, LONGEST_NAME))}

@@ -65,7 +65,7 @@ class Raised(NamedTuple):
     weeks: float
 
 
-class Evidence(NamedTuple):
+class DetectorState(NamedTuple):
     """What is kept from look to look. Nothing in it belongs to one learner.
 
     Attributes:
@@ -89,10 +89,10 @@ class Evidence(NamedTuple):
     raised: tuple[Raised, ...]
 
 
-def beginning(since_ms: int, until_ms: int) -> Evidence:
+def beginning(since_ms: int, until_ms: int) -> DetectorState:
     """Before the first look, which takes the period [since_ms, until_ms)."""
     nothing = {cause: (NOTHING,) * len(sizes) for cause, sizes in SIZES.items()}
-    return Evidence("", since_ms, since_ms, since_ms, (until_ms - since_ms) / WEEK_MS, nothing, (), ())
+    return DetectorState("", since_ms, since_ms, since_ms, (until_ms - since_ms) / WEEK_MS, nothing, (), ())
 
 
 class Look(NamedTuple):
@@ -112,7 +112,7 @@ class Look(NamedTuple):
     threshold: float
 
 
-def looked(before: Evidence, look: Look) -> Evidence:
+def looked(before: DetectorState, look: Look) -> DetectorState:
     """The evidence after a look; the same where nothing new, or too little, has come since the look before."""
     until_ms = look.until_ms
     if before.version and before.version != look.version:
@@ -147,7 +147,7 @@ def looked(before: Evidence, look: Look) -> Evidence:
     return after._replace(logs=logs, raised=tuple(raised[-_ALARMS_KEPT:]))
 
 
-def _restarted(evidence: Evidence) -> Evidence:
+def _restarted(evidence: DetectorState) -> DetectorState:
     nothing = {cause: (NOTHING,) * len(SIZES[cause]) for cause in OF_A_MODEL}
     return evidence._replace(logs={**evidence.logs, **nothing}, sharpness=())
 

@@ -19,7 +19,7 @@ from ml.storage import atomic_files
 from ml.storage.locks import NOTHING_BUT_A_FILE, lock
 from scripts.cli.exits import InputOutput
 from scripts.cli.output_file import is_stream
-from scripts.monitoring.detectors import SIZES, Evidence, Raised
+from scripts.monitoring.detectors import SIZES, DetectorState, Raised
 
 FORMAT = 1
 """Raise it where an older program would misread the file. A file of another format counts as broken."""
@@ -44,7 +44,7 @@ def held(path: str) -> Iterator[None]:
         os.close(handle)
 
 
-def read(path: str) -> Evidence | str:
+def read(path: str) -> DetectorState | str:
     """The evidence, or a sentence that says why there is none. Raises InputOutput where the file may not be read."""
     try:
         with open(opened(path), "rb") as file:
@@ -59,7 +59,7 @@ def read(path: str) -> Evidence | str:
         return "The evidence from earlier looks cannot be read, so it starts again from nothing."
 
 
-def write(path: str, evidence: Evidence) -> None:
+def write(path: str, evidence: DetectorState) -> None:
     """Puts the evidence in the file by one rename. Raises InputOutput."""
     kept = {
         "format": FORMAT,
@@ -73,7 +73,7 @@ def write(path: str, evidence: Evidence) -> None:
         raise InputOutput(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _evidence(kept: Mapping[str, object]) -> Evidence:
+def _evidence(kept: Mapping[str, object]) -> DetectorState:
     """Raises ValueError, KeyError or TypeError where the file holds anything else."""
     if kept["format"] != FORMAT:
         raise ValueError
@@ -83,7 +83,7 @@ def _evidence(kept: Mapping[str, object]) -> Evidence:
     logs = {cause: tuple(NOTHING if each is None else _number(each) for each in stored[cause]) for cause in SIZES}
     if any(len(logs[cause]) != len(sizes) for cause, sizes in SIZES.items()):
         raise ValueError
-    return Evidence(
+    return DetectorState(
         str(kept["version"]),
         int(_number(kept["since_ms"])),
         int(_number(kept["judged_until_ms"])),

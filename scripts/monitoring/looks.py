@@ -15,7 +15,7 @@ from ml.evaluation.deviations import Reference, reference_of
 from ml.evaluation.slices import NOT_RECORDED
 from ml.storage.registry import Registry
 from scripts.monitoring.columns import Codes, Columns, counting
-from scripts.monitoring.detectors import Evidence, Look, beginning, looked
+from scripts.monitoring.detectors import DetectorState, Look, beginning, looked
 from scripts.monitoring.period import Periods
 from scripts.monitoring.targets import Target
 
@@ -27,18 +27,18 @@ class Seen(NamedTuple):
     """The evidence after a look, a sentence where it does not go on from earlier looks, and the calibration line of the
     model that it was about."""
 
-    evidence: Evidence
+    evidence: DetectorState
     note: str
     reference: Reference | None
 
 
-def usable(kept: Evidence, until_ms: int) -> bool:
+def usable(kept: DetectorState, until_ms: int) -> bool:
     """Whether a report that ends then may go on from the evidence: not one about the past."""
     return until_ms >= max(kept.judged_until_ms, kept.predicted_until_ms)
 
 
 def after_look(
-    kept: Evidence | str,
+    kept: DetectorState | str,
     periods: Periods,
     codes: Codes,
     models_dir: str,

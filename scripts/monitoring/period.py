@@ -20,7 +20,7 @@ from scripts.cli.counted import counted
 from scripts.monitoring.alerts import Shown, alerts
 from scripts.monitoring.attainable import within_reach
 from scripts.monitoring.columns import Codes, Predictions, counting
-from scripts.monitoring.detectors import WEEK_MS, WEEKS_OF_A_YEAR, Evidence, Raised
+from scripts.monitoring.detectors import WEEK_MS, WEEKS_OF_A_YEAR, DetectorState, Raised
 from scripts.monitoring.findings import (
     INTERVENTION,
     RISK_LEVEL,
@@ -65,7 +65,7 @@ def report(
     until_ms: int,
     minimum: int,
     targets: Mapping[str, Target],
-    evidence: Evidence,
+    evidence: DetectorState,
     evidence_note: str,
     reference: Reference | None,
     bootstrap: int,
@@ -177,7 +177,7 @@ class _Estimated(NamedTuple):
         return {name: shown_or_withheld(figure, self.minimum) for name, figure in found.items()}
 
 
-def _within(evidence: Evidence, since_ms: int, until_ms: int) -> list[Raised]:
+def _within(evidence: DetectorState, since_ms: int, until_ms: int) -> list[Raised]:
     """The alarms of looks that ended within the period."""
     after_ms = since_ms + _SAME_RUN * (until_ms - since_ms)
     return [each for each in evidence.raised if after_ms < each.at_ms <= until_ms]

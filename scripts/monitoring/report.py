@@ -13,7 +13,7 @@ from ml.instants import iso
 from ml.study.scales import Levels
 from scripts.cli.model_card import TrainingRows
 from scripts.monitoring.alerts import Alert
-from scripts.monitoring.detectors import Evidence
+from scripts.monitoring.detectors import DetectorState
 from scripts.monitoring.distributions import Distribution
 from scripts.monitoring.findings import (
     CalibrationBin,
@@ -91,7 +91,7 @@ class Report(NamedTuple):
     reasons: Mapping[str, Reason]
     targets: Mapping[str, Target]
     alerts: tuple[Alert, ...]
-    evidence: Evidence
+    evidence: DetectorState
     evidence_note: str
     correct_from: str
     levels: Levels
