@@ -33,7 +33,7 @@ LITTLE_COUNT = 10
 """An amount below this may be called "only" so much. 65 % is the platform's mark below which a visit is a struggle."""
 
 MOST_NAMED = 2
-"""A sentence names at most so many objectives, and counts the others."""
+"""A sentence names at most this many objectives, and counts the others."""
 WORDS_OF_A_TERM = 3
 _INNER_MARKS = str.maketrans('"„“”«»', "'\u201a\u2018\u2019\u2039\u203a")
 """Quotation marks within a name that is itself in quotation marks."""

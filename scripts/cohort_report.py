@@ -70,19 +70,19 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
     "--days-ahead",
     type=click.IntRange(0, 3650),
     default=14,
-    help="How many days ahead missions and exams are looked for.",
+    help="How many days ahead to look for missions and exams.",
 )
 @click.option(
     "--weeks",
     type=click.IntRange(1, 520),
     default=8,
-    help="How many calendar weeks are looked back on.",
+    help="How many calendar weeks to look back.",
 )
 @click.option(
     "--minimum",
     type=click.IntRange(5),
     default=5,
-    help="The fewest learners of whom anything is said together.",
+    help="The fewest learners whose figures may be put together.",
 )
 @click.option("--names", is_flag=True, help="Show the learners' names beside their ids.")
 @model_option()

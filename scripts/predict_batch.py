@@ -73,7 +73,7 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
     "--days-ahead",
     type=click.IntRange(0, 3650),
     default=14,
-    help="How many days ahead missions and exams are looked for.",
+    help="How many days ahead to look for missions and exams.",
 )
 @click.option(
     "--objectives",

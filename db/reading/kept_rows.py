@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_TRANSACTIONS = 1 << 31
 """PostgreSQL counts transactions modulo 2^32, so that an xmin comes again some day."""
 MOST_WITH_EARLIER = 16
-"""Of so many objectives the stored predictions are kept with a learner's rows; each may be some kilobytes."""
+"""The stored predictions of at most this many objectives are kept with a learner's rows; each may be some kilobytes."""
 _READ_OF_LEARNER = ("learner", "profile", "masteries", *study.SOURCES)
 _READ_OF_OBJECTIVE = ("objective", "prerequisites", "cards")
 

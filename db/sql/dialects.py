@@ -72,7 +72,7 @@ class SQLite:
         return sqlite_ms(column.sql)
 
     def faced(self, column: Column) -> str:
-        """Holds for the objective; as good as always, so that SQLite walks along the index on the learner instead."""
+        """Holds for the objective; marked as likely, so that SQLite walks along the index on the learner instead."""
         return f"likely({column.sql} = {self.parameter('objective')})"
 
     def before(self, column: Column) -> str:

@@ -77,7 +77,7 @@ class Advice:
         return {**self.to_store(), "rows": list(self.rows)}
 
     def to_store(self) -> dict[str, object]:
-        """What a stored prediction keeps: all but the rows, which can be had again."""
+        """What a stored prediction keeps: all but the rows, which can be computed again."""
         return {name: getattr(self, name) for name in _STORED}
 
 

@@ -44,9 +44,9 @@ NEXT_THREE_RIGHT, LIGHTER_DAY = "next_three_right", "lighter_day"
 KINDS = (MASTER_PREREQUISITE, REVIEW_NOW, NEXT_THREE_RIGHT, LIGHTER_DAY)
 
 MOST_PREREQUISITES = 20
-"""At most so many prerequisites of one objective are looked at, the least mastered first."""
+"""At most this many prerequisites of one objective are looked at, the least mastered first."""
 JUST_BEFORE_MS = 300
-"""New rows lie within so many milliseconds before as_of, where no other row may be: their order must be certain."""
+"""New rows lie within this many milliseconds before as_of, where no other row may be: their order must be certain."""
 
 
 class Change:

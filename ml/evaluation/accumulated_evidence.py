@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtri_exp, stdtr
 
 STEEPEST = 3.0
-"""No look is bet on as if its figure were further than so many standard errors from what is allowed: beyond, a normal
+"""No look is bet on as if its figure were further than this many standard errors from what is allowed: beyond, a normal
 distribution says too little about the tails of a figure."""
 
 NOTHING = -inf

@@ -43,7 +43,7 @@ class Sign(NamedTuple):
     """Answers that are worse than expected. learner, objective, card: codes; -1 where it is about all of them.
 
     answers, wrong: how many there are; expected: how many of them were expected to be wrong. learners: who gave them.
-    chance: of so many wrong answers or more. adjusted: the same for as many tests as there were (Benjamini-Hochberg).
+    chance: of this many wrong answers or more. adjusted: the same for as many tests as there were (Benjamini-Hochberg).
     cause: of a learner's sign, LEARNER, CARD, OBJECTIVE or UNCLEAR; of others the kind. because: codes of the cards
     that explain it. others: how many other learners answered the same cards.
     """

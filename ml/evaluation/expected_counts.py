@@ -31,7 +31,7 @@ _POISSON_BELOW = 1e-6
 
 
 class Expected(NamedTuple):
-    """Of n, so many are expected to struggle, and with 95 % between low and high of them."""
+    """How many of n are expected to struggle, with the bounds of the 95 % interval of that number."""
 
     n: int
     struggles: float
@@ -97,7 +97,7 @@ class CountSums:
         return low
 
     def at_most(self, count: int) -> float:
-        """The chance of at most so many struggles."""
+        """The chance of at most this many struggles."""
         means, variances = np.maximum(self.means, 1e-300), np.maximum(self.variances, 0.0)
         success = np.clip(1.0 - variances / means, 0.0, 1.0)
         rare = success < _POISSON_BELOW

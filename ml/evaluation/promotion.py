@@ -201,7 +201,7 @@ _WRONG = {
 
 
 def flagged(probabilities: Floats, many: int) -> Floats:
-    """1 for so many rows with the highest probabilities, by lot among equal ones, and 0 for the others."""
+    """1 for this many rows with the highest probabilities, by lot among equal ones, and 0 for the others."""
     lot = np.random.default_rng(0).permutation(len(probabilities))
     chosen = lot[np.argsort(-probabilities[lot], kind="stable")[:many]]
     found = np.zeros(len(probabilities))

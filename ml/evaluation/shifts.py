@@ -14,10 +14,10 @@ PRIOR_VARIANCE = 1.0
 """Squared logits: how far a group's shift may lie from 0 before its answers are seen."""
 STEPS = 12
 WITHIN_HALF = 0.6745
-"""Half of a normal law lies within so many standard deviations."""
+"""Half of a normal distribution lies within this many standard deviations of its mean."""
 USUAL_SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.8, 0.3, 2.0
 ENOUGH_GROUPS = 10
-"""The spread is estimated from so many groups on; for fewer, USUAL_SPREAD is taken."""
+"""The spread is estimated where there are at least this many groups; for fewer, USUAL_SPREAD is taken."""
 
 
 class Beside(NamedTuple):

@@ -38,10 +38,10 @@ from ml.evaluation.causes import CARD, LEARNER, OBJECTIVE, UNCLEAR
 from ml.evaluation.shifts import ordinary_spread, shifted, shifts_of
 
 FEWEST_ANSWERS = 5
-"""A learner's answers on one objective are looked at from so many on."""
+"""The fewest answers of a learner on one objective that are tested."""
 MOST_OPENINGS = 3
-"""At most so many answers of one learner to one card tell about the card, each from another visit: a learner who is
-wrong again and again tells about the learner."""
+"""At most this many answers of one learner count in the test of a card, each from another visit: a learner who is wrong
+on it again and again says something about the learner, not about the card."""
 RATE = 0.05
 
 

@@ -27,7 +27,7 @@ ENOUGH_HISTORY = grows(20, FULL_HISTORY)
 """answers_of_history of a learner with 20 answers; below it the confidence is capped."""
 MOST_REASONS = 3
 MOST_OBJECTIVES = 20
-"""A factor lists at most so many objectives in JSON, the least mastered first."""
+"""A factor lists at most this many objectives in JSON, the least mastered first."""
 WEAKEST_SHARE = 0.2
 """A second or third reason weighs at least this much of the first."""
 NEGLIGIBLE = 0.02

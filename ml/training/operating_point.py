@@ -1,8 +1,8 @@
 """The operating threshold that training chooses for the platform's target, from out-of-fold predictions.
 
-A target is a recall (0.70 unless the deployment asks for another) or a capacity: so many flags a day. For a capacity
-the visits of the last four weeks of the training count, and the threshold is the lowest at which the days with visits
-have, on average, no more flagged visits than that.
+A target is a recall (0.70 unless the deployment asks for another) or a capacity, which is a number of flags per day.
+For a capacity the visits of the last four weeks of the training count, and the threshold is the lowest at which the
+days with visits have, on average, no more flagged visits than that.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SMALLEST = 0.01
 
 
 class Target(NamedTuple):
-    """What an operating threshold is chosen for: a recall, or, where capacity is given, so many flags a day."""
+    """What an operating threshold is chosen for: a recall, or, where capacity is given, a number of flags per day."""
 
     recall: float = TARGET_RECALL
     capacity: int | None = None

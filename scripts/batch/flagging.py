@@ -1,4 +1,4 @@
-"""Which predictions of a batch are flagged, where there is a capacity: so many as a tutor has time for.
+"""Which predictions of a batch are flagged, where there is a capacity: as many as a tutor has time for.
 
 The most likely ones are, of equal ones those of the first learner and then of the first objective by their ids. A
 prediction from default features says nothing about its learner, and is never flagged. Only the whole batch knows which

@@ -33,7 +33,7 @@ from scripts.workers.kept import kept_for, patiently
 Earlier = Mapping[tuple[str, str], Sequence[ports.Earlier]]
 """What was stored of earlier predictions, by learner and objective."""
 LEARNERS_WITH_EARLIER = 20
-"""Of so many learners it is in memory at a time; a stored prediction is some kilobytes."""
+"""This many learners' rows are in memory at a time; a stored prediction is some kilobytes."""
 LEARNERS_AT_ONCE = 100
 """The features of so many learners are in memory together, and are judged by whole columns."""
 

@@ -102,7 +102,7 @@ def card(random: np.random.Generator, world: World) -> Reference | None:
 
 
 def alerts_of(seed: int, weeks: int, change: str = "", *, unlikeness: float, whole: bool) -> Iterator[tuple[int, str]]:
-    """The alerts of so many weeks of looks: (week, cause).
+    """The alerts of this many weeks of looks: (week, cause).
 
     change: what changes after QUIET_WEEKS. whole: whether the whole report is made each week.
     """
@@ -203,7 +203,7 @@ class Found(NamedTuple):
 
 
 def simulate(years: float, seeds: int, runs: int, reports: int) -> Found:
-    """Runs the simulations: half of them with learners of whom the model does not know all."""
+    """Runs the simulations: half of them with learners who differ in ways that the model does not know."""
     weeks = round(years * WEEKS_A_YEAR)
     false = [0, 0]
     for seed in tqdm(range(seeds), desc="looks", disable=None):

@@ -27,7 +27,7 @@ with extras:
 
 LEAST, MOST = 0.93, 0.97
 HARDER, NARROWER = 0.8, 0.8
-"""The shift: by so many logits, and to this share of the spread."""
+"""The shift: by this many logits, and to this share of the spread."""
 
 
 class Replayed(NamedTuple):
@@ -40,7 +40,7 @@ class Replayed(NamedTuple):
 
 
 def replay(unlikeness: float, replays: int, seed: int = 0) -> Replayed:
-    """Estimates and outcomes of so many replays."""
+    """Estimates and outcomes of this many replays."""
     held, drift = dict.fromkeys(ESTIMATED, 0), dict.fromkeys(ESTIMATED, 0)
     for run in tqdm(range(replays), disable=None):
         random = np.random.default_rng([seed, run, int(unlikeness * 10)])

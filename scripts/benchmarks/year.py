@@ -92,9 +92,9 @@ def replays(log: Replayed, seeds: int) -> Replays:
     help="Replay this answer log of your own, in the plain layout, by its times.",
 )
 @click.option("--entering", is_flag=True, help="The log has no times: its learners enter over made-up weeks.")
-@click.option("--weeks", type=click.IntRange(4, 520), help="How many weeks are taken, the first ones among them.")
+@click.option("--weeks", type=click.IntRange(4, 520), help="How many weeks to take, including the first ones.")
 @click.option(
-    "--first", default=8, type=click.IntRange(1), show_default=True, help="On so many weeks the model is trained."
+    "--first", default=8, type=click.IntRange(1), show_default=True, help="How many weeks to train the model on."
 )
 @click.option("--seeds", default=20, type=click.IntRange(1), show_default=True, help="Replays of each log.")
 @click.option("--jobs", default=2, type=click.IntRange(1), show_default=True, help="How many processes read histories.")

@@ -65,8 +65,8 @@ def prepared(
 ) -> Replayed:
     """Imports a log and trains on its first weeks.
 
-    weeks: so many are taken in all; first: on so many of them the model is trained; entering: the log has no times, and
-    its learners enter over made-up weeks.
+    weeks: how many are taken in all; first: on how many of them the model is trained; entering: the log has no
+    times, and its learners enter over made-up weeks.
     """
     url = f"sqlite:///{os.path.join(directory, name)}.sqlite3"
     models_dir = os.path.join(directory, f"{name}-models")
@@ -103,7 +103,7 @@ def prepared(
 
 
 def _written(path: str, plain: str, weeks: int, entering: bool) -> int:
-    """Writes the answers of so many weeks in the plain layout, and returns the instant at which they begin.
+    """Writes the answers of this many weeks in the plain layout, and returns the instant at which they begin.
 
     With `entering`, the times are made up: a learner enters on a random day and answers 30 questions on every day.
     """

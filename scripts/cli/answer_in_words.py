@@ -106,7 +106,7 @@ class _Words:
         return str(self._message(key)).format_map(places)
 
     def counted(self, key: str, number: int) -> str:
-        """The message about so many."""
+        """The message about this number."""
         return self._language.clause(self._message(key), number, True)
 
     def points(self, factors: Sequence[Mapping[str, Any]]) -> str:

@@ -20,7 +20,7 @@ def titled(objective_id: str, names: Names) -> dict[str, Any]:
 
 
 def first(views: Sequence[LearnerView], names: Names) -> list[dict[str, Any]]:
-    """The learners by their likeliest struggle, the highest first; each with the objectives likeliest to be one."""
+    """The learners by their likeliest struggle, the highest first; each with the objectives most likely to be one."""
     found = []
     for view in views:
         if view.ahead:

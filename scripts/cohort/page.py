@@ -12,10 +12,10 @@ from scripts.cohort.words import CAUSES
 from scripts.pages.templates import NO_BREAK, percent, render
 
 SHOWN = 10
-"""So many learners are open on the page; up to MOST_FOLDED more can be unfolded."""
+"""This many learners are open on the page; up to MOST_FOLDED more can be unfolded."""
 MOST_FOLDED = 490
 ROWS = 15
-"""At most so many objectives, prerequisites and signs of one kind."""
+"""At most this many objectives, prerequisites and signs of one kind are shown."""
 
 
 def page(report: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from scripts.cohort.looking_back import NOTHING, Answered, Visit, answered, judg
 from scripts.workers.kept import kept_for, patiently
 
 ADVISED = 3
-"""So many of a learner's likeliest struggles come with what would help."""
+"""This many of a learner's likeliest struggles come with what would help."""
 ADVICE = ("kind", "objective_id", "objective_name", "probability", "drop", "basis", "text")
 """What is told of each: all but the rows to write."""
 

@@ -62,7 +62,7 @@ class Alert(NamedTuple):
         message: A sentence.
         next_step: What to do about it, in a sentence or two.
         raised_ms: The end of the look that raised it.
-        once_in_years: While nothing is wrong, its evidence comes up at most once in so many years on average; None
+        once_in_years: While nothing is wrong, its evidence arises at most once in this many years on average; None
             where it is judged by an interval.
         findings: What follows from it, or shows it.
     """

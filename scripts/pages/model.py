@@ -27,7 +27,7 @@ from scripts.pages.templates import number, render, with_separators
 NO_PART = 1e-3
 """A table that moves the logit by less than this is not drawn."""
 IMPORTANT = 12
-"""So many of the features with the largest mean contribution are listed."""
+"""This many of the features with the largest mean contribution are listed."""
 
 
 class Asked(NamedTuple):

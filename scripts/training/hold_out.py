@@ -26,7 +26,7 @@ from scripts.labelling.part import Extraction
 STUDIED_WITHIN_MS = 14 * 24 * 3_600_000
 """A stored prediction and a visit are one example where the visit began this soon after the prediction."""
 AT_ONCE = 200
-"""After so many learners it is counted again, for where there are enough visits, most learners need not be read."""
+"""After this many learners it is counted again, for where there are enough visits, most learners need not be read."""
 
 
 class HoldOut(NamedTuple):

@@ -36,7 +36,7 @@ from scripts.workers.backends import Workers
 
 HOW_MEASURED = "The visits of the hold-out are newer than the training; the model predicted each of them."
 KEPT_CHALLENGERS = 4
-"""So many challengers stay as versions after their comparison ended without a promotion."""
+"""This many challengers stay as versions after their comparison ended without a promotion."""
 
 
 class Retraining(NamedTuple):
