@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ml.advice.advise import Advice
     from ml.features.vector import FeatureVector
     from ml.scoring.change import Change
-    from ml.scoring.difference import Difference
+    from ml.scoring.difference import Baseline, Difference, RulesBaseline
     from ml.scoring.prediction import Prediction
     from ml.scoring.scorecard import SavedModel
     from ml.storage.difficulty_choice import DifficultyTables
@@ -248,11 +248,15 @@ class StrugglePredictionModel:
 
         return trained.probability(self._saved, features)
 
+    def baseline(self, before: FeatureVector) -> Baseline | RulesBaseline:
+        """The model's view of one vector, from which it looks at changed ones in a fraction of a prediction's time."""
+        from ml.scoring.difference import Baseline, RulesBaseline
+
+        return RulesBaseline(before) if self._saved is None else Baseline(self._saved, before)
+
     def difference(self, before: FeatureVector, after: FeatureVector) -> Difference:
         """How far the predictions for two vectors lie apart in logits, how certain that is, and what it comes from."""
-        from ml.scoring.difference import difference_by_rules, difference_of
-
-        return difference_by_rules(before, after) if self._saved is None else difference_of(self._saved, before, after)
+        return self.baseline(before).moved_to(after).difference
 
     def change(self, stored: Sequence[ports.Earlier], features: FeatureVector, prediction: Prediction) -> Change | None:
         """What has changed since the newest earlier prediction before this one; None where there is none.

@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ml.features.vector import FeatureVector
-    from ml.scoring.difference import Difference
+    from ml.scoring.difference import Baseline, RulesBaseline
     from ml.scoring.prediction import Prediction
 
     class Model(Protocol):
         """The model that answered; ml.model.StrugglePredictionModel is one."""
 
-        def probability(self, features: FeatureVector) -> float: ...
-        def difference(self, before: FeatureVector, after: FeatureVector) -> Difference: ...
+        def baseline(self, before: FeatureVector) -> Baseline | RulesBaseline: ...
 
 
 MOST_ADVICE = 3
@@ -100,14 +99,15 @@ def advice_for(faced: Faced, prediction: Prediction, model: Model, missing_sourc
     if costly:
         changes = [change for change in changes if change.kind != REVIEW_NOW]
         costly = [change for change in costly if change.kind != REVIEW_NOW]
+    baseline = model.baseline(faced.features)
     found, certain = [], []
     for change in changes:
         roughly = len(costly) > 1 and change in costly
-        advice = _advice(faced, change, prediction.probability, model, roughly)
+        advice = _advice(faced, change, prediction.probability, baseline, roughly)
         if advice is not None:
             found.append((advice, change, roughly))
     for advice, change, roughly in sorted(found, key=lambda each: -each[0].drop)[:MOST_ADVICE]:
-        exact = _advice(faced, change, prediction.probability, model) if roughly else advice
+        exact = _advice(faced, change, prediction.probability, baseline) if roughly else advice
         if exact is not None:
             exact.rows = rows_of((change,), past.learner.id, past.as_of_ms)
             certain.append(exact)
@@ -115,12 +115,14 @@ def advice_for(faced: Faced, prediction: Prediction, model: Model, missing_sourc
     return certain
 
 
-def _advice(faced: Faced, change: Change, now: float, model: Model, roughly: bool = False) -> Advice | None:
-    after = features_after(faced, (change,), roughly)
-    probability = model.probability(after)
+def _advice(
+    faced: Faced, change: Change, now: float, baseline: Baseline | RulesBaseline, roughly: bool = False
+) -> Advice | None:
+    moved = baseline.moved_to(features_after(faced, (change,), roughly))
+    probability = moved.probability
     if now - probability < LEAST_DROP:
         return None
-    difference = model.difference(faced.features, after)
+    difference = moved.difference
     if -difference.logit <= difference.noise:
         return None
     return Advice(change, probability, now - probability, difference.basis)

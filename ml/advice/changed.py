@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ml.advice.changes import dated
 from ml.advice.records import Mastered
-from ml.features import context, platform
-from ml.features.build import features_of
+from ml.features import context, estimated, platform
+from ml.features.build import features_beside
 from ml.study.estimates import LearnerEstimates
 from ml.study.history import WINDOW, StudyHistory
 from ml.study.objective_names import unmastered_of
@@ -79,7 +79,7 @@ def _after(faced: Faced, changes: Sequence[Change], roughly: bool = False, whole
             later = past.once(LearnerSummary).after(changed.past.bare(), answers)
             changed.past.deriving(LearnerSummary, later)
         estimates = _estimates_after(faced, changed, answers, scores, roughly)
-        return Faced(changed, estimates, features_of(changed, estimates), faced.table)
+        return Faced(changed, estimates, _features(faced, changed, estimates), faced.table)
     changed = history.but(past.but(**replaced) if whole or "masteries" in replaced else past, prerequisites)
     known: dict[str, float | None] = {}
     if mastered:
@@ -96,6 +96,23 @@ def _after(faced: Faced, changes: Sequence[Change], roughly: bool = False, whole
     if mastered:
         features.unmastered = unmastered_of(prerequisites, levels)
     return Faced(changed, faced.estimates, features, faced.table)
+
+
+def _features(faced: Faced, changed: StudyHistory, estimates: LearnerEstimates) -> FeatureVector:
+    """The features of the changed history; those that no answer and no score touches are taken over."""
+    past = changed.past
+    known: dict[str, float | None] = {
+        "session_performance_score": platform.session_performance_score(past.once(LearnerSummary)),
+        "content_type_mismatch": faced.features.known("content_type_mismatch"),
+        "cognitive_load_indicator": context.cognitive_load_indicator(past),
+        "workload_level": (
+            faced.features.known("workload_level")
+            if past.missions is faced.history.past.missions
+            else context.workload_level(past)
+        ),
+    }
+    known.update(estimated.features_of_learner(estimates, past.as_of_ms))
+    return features_beside(known, changed, estimates)
 
 
 def _level_rests_on_masteries(faced: Faced) -> bool:

@@ -41,6 +41,21 @@ def features_of(
     return of_both
 
 
+def features_beside(
+    of_learner: dict[str, float | None], history: StudyHistory, estimates: LearnerEstimates
+) -> FeatureVector:
+    """The same features where those of the learner are known by name; for a single objective that is quicker."""
+    mastered = platform.mastered_prerequisites(history)
+    of_learner.update(platform.features_of_objective(history, estimates, mastered))
+    of_learner.update(estimated.features_of_objective(history, estimates))
+    of_both = FeatureVector.of(of_learner, history.past.as_of_ms)
+    if mastered:
+        from ml.study.objective_names import unmastered_of
+
+        of_both.unmastered = unmastered_of(history.prerequisites, mastered)
+    return of_both
+
+
 def features_of_all(histories: Sequence[StudyHistory], table: Difficulties | None) -> list[FeatureVector]:
     """The features of one learner who faces several objectives; those of the learner alone are computed once.
 

@@ -79,9 +79,10 @@ def cognitive_load_indicator(past: LearnerHistory) -> float | None:
     since_ms = past.as_of_ms - DAY_MS
     answers = len(past.reviews) - bisect_left(past.reviews, since_ms, key=lambda review: review.reviewed_at_ms)
     minutes = new_cards = 0.0
-    for session in past.sessions:
+    recent = bisect_left(past.sessions, since_ms, key=lambda session: session.started_at_ms)
+    for session in past.sessions[recent:]:
         spent_ms = _spent_ms(session, past.as_of_ms)
-        if session.started_at_ms >= since_ms and spent_ms is not None:
+        if spent_ms is not None:
             minutes += spent_ms / MINUTE_MS
             new_cards += max(0, session.new_cards_studied or 0)
     return min(1.0, max(answers / FULL_DAY_ANSWERS, minutes / FULL_DAY_MINUTES, new_cards / FULL_DAY_NEW_CARDS))

@@ -120,8 +120,11 @@ class Scorecard:
 
     def score(self, features: FeatureVector) -> Score:
         """The calibrated logit (within LOGIT_BOUND), and the intercept and contributions that sum to it."""
+        return self.score_of(self.unbounded_parts(features))
+
+    def score_of(self, contributions: Sequence[float]) -> Score:
+        """The same from what `unbounded_parts` gives."""
         slope, offset = self.calibration
-        contributions = self.unbounded_parts(features)
         intercept = slope * self.intercept + offset
         logit = intercept + sum(contributions)
         if abs(logit) > LOGIT_BOUND:

@@ -197,8 +197,10 @@ class Topic:
         self.level_answers = min(LEVEL_ANSWERS, len(newest))
         self.level = _level(newest[-LEVEL_ANSWERS:], past, holds)
         scored = [row for row in past.validations if bounded(row.score) is not None and holds(row)]
-        self._visits = visits_of(newest, scored, past.correct_from)
-        self.struggles = _struggles(self._visits)
+        visits = visits_of(newest, scored, past.correct_from)
+        self.struggles = _struggles(visits)
+        self._visits: list[Visit] | None = visits
+        """None where only the newest ones are known."""
         ends = [min(row.date_ms + DAY_MS, past.as_of_ms) for row in metrics[-1:]]
         ends += next(([review.reviewed_at_ms] for review in reversed(past.reviews) if holds(review)), [])
         self.last_studied_ms = max(ends, default=None)
@@ -208,7 +210,7 @@ class Topic:
 
         None where they could change more than the end, so that it must be computed anew.
         """
-        if len(self._newest) + len(answers) > NEWEST_ANSWERS:
+        if self._visits is None:
             return None
         objective_id = str(answers[0].objective_id)
         visits = list(self._visits)
@@ -227,6 +229,11 @@ class Topic:
         later = object.__new__(Topic)
         later._measured, later._recent, later._visits = self._measured, self._recent, visits
         later._newest = [*self._newest, *answers]
+        if beyond := max(0, len(later._newest) - NEWEST_ANSWERS):
+            certain = _certain_after(later._newest[:beyond], visits)
+            if certain is None:
+                return None
+            later._newest, later._visits, visits = later._newest[beyond:], None, certain
         if not self._measured:
             later._recent = [*self._recent, *[1.0] * len(answers)]
         later.retention, later.decline = mean(later._recent), _decline(later._recent)
@@ -239,6 +246,26 @@ class Topic:
 
 def _is_visit(visit: Visit, objective_id: str) -> bool:
     return visit.objective_id == objective_id and not visit.prompted
+
+
+def _certain_after(lost: Sequence[ports.Review], visits: list[Visit]) -> list[Visit] | None:
+    """The visits that begin after all those that lose their first answers, because newer answers have come.
+
+    None where these visits could say something about the newest ones: where they hold validation scores, which would
+    then belong to other visits, or where too few visits follow.
+    """
+    last_ms = lost[-1].reviewed_at_ms
+    objectives = {answer.objective_id for answer in lost}
+    shorter = [
+        visit
+        for visit in visits
+        if visit.started_ms <= last_ms and visit.objective_id in objectives and not visit.prompted
+    ]
+    if any(visit.scores for visit in shorter):
+        return None
+    end_ms = max([visit.last_ms for visit in shorter], default=last_ms)
+    certain = [visit for visit in visits if visit.started_ms > end_ms]
+    return certain if len(_struggles(certain)) == RECENT_VISITS else None
 
 
 def _decline(scores: list[float]) -> float | None:
@@ -275,8 +302,15 @@ def _level(answers: list[ports.Review], past: LearnerHistory, holds: _Holds) -> 
 
 
 def _struggles(visits: list[Visit]) -> list[bool]:
-    labels = [visit.struggled() for visit in visits]
-    return [label for label in labels if label is not None][-RECENT_VISITS:]
+    labels: list[bool] = []
+    for visit in reversed(visits):
+        label = visit.struggled()
+        if label is not None:
+            labels.append(label)
+            if len(labels) == RECENT_VISITS:
+                break
+    labels.reverse()
+    return labels
 
 
 def _grouped(scored: _Scored) -> dict[str | None, list[float]]:

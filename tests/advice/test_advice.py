@@ -124,10 +124,18 @@ class Sure:
     def __init__(self, noise: float) -> None:
         self.noise = noise
 
-    def probability(self, features: FeatureVector) -> float:
+    def baseline(self, before: FeatureVector) -> Sure:
+        return self
+
+    def moved_to(self, after: FeatureVector) -> Sure:
+        return self
+
+    @property
+    def probability(self) -> float:
         return 0.4
 
-    def difference(self, before: FeatureVector, after: FeatureVector) -> Difference:
+    @property
+    def difference(self) -> Difference:
         return Difference(-1.0, self.noise, 0.5, 0.01)
 
 
@@ -159,6 +167,7 @@ def test_the_difference_is_that_of_the_two_logits() -> None:
         difference = model.difference(before, after)
         now, then = model.probability(before), model.probability(after)
         assert now == model.predict(before).probability
+        assert then == model.baseline(before).moved_to(after).probability
         if model is SHIPPED:
             assert difference.logit == pytest.approx(logit(then) - logit(now))
         assert difference.noise > 0
