@@ -51,7 +51,10 @@ def objectives_of_courses(client: Client, course_ids: Sequence[str]) -> list[str
 
 
 def learners_of_courses(client: Client, course_ids: Sequence[str], as_of_ms: int) -> list[str]:
-    """Ids of the learners who own one of the courses, plan an exam on it, or studied it before as_of_ms; sorted."""
+    """Ids of the learners who own one of the courses, plan an exam on it, or studied it before as_of_ms; sorted.
+
+    The owner that an import names is no user, and therefore no learner.
+    """
     return _ids(client, _OF_COURSE, ids=listed(course_ids), as_of=bounded(as_of_ms))
 
 
@@ -94,7 +97,7 @@ _OBJECTIVES = Template(
     "LearningObjective", ("{o.id:text}",), "FROM {o} JOIN {l} ON {l.id} = {o.lectureId} WHERE {l.courseId:among}"
 )
 _OF_COURSE = (
-    Template("Course", ("DISTINCT {c.userId:text}",), "FROM {c} WHERE {c.id:among}"),
+    Template("Course", ("DISTINCT {c.userId:text}",), "FROM {c} JOIN {u} ON {u.id} = {c.userId} WHERE {c.id:among}"),
     Template("Exam", ("DISTINCT {x.userId:text}",), "FROM {x} WHERE {x.courseId:among}"),
     Template(
         "Review",

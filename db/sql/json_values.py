@@ -30,6 +30,8 @@ def loads(text: str) -> object:
         value, end = _scan(text, 0)
     except StopIteration:
         raise ValueError("no JSON value") from None
+    except SystemError:  # the scanner takes its exception from json.decoder, which nobody may have imported
+        raise ValueError("not JSON") from None
     if end != len(text):
         raise ValueError("text after the JSON value")
     return value

@@ -54,12 +54,14 @@ def read_stated(path: str) -> Mapping[str, object] | None:
             return None
     except OSError as error:
         raise ModelRefused(f"{path} cannot be read: {error.strerror or error}") from None
+    text = ""
     try:
-        stated = _loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        stated = _loads(text)
     except _GivenTwice as error:
         raise _refused(path, f"{_shown(error.args[0])} is given twice") from None
     except (ValueError, RecursionError):
-        raise ModelRefused(f"{path} is not JSON") from None
+        raise ModelRefused(f"{path} is not JSON{_where(text)}") from None
     if not isinstance(stated, dict):
         raise _refused(path, "it is not an object")
     levels_of(stated, "", path)
@@ -115,6 +117,19 @@ def _record(stated: Mapping[str, object], name: str, path: str) -> Mapping[str, 
     return found
 
 
+def _where(text: str) -> str:
+    """Where a text stops being JSON, for whoever edited it by hand; empty where the reader cannot tell."""
+    from json import JSONDecodeError, loads
+
+    try:
+        loads(text)
+    except JSONDecodeError as error:
+        return f" (line {error.lineno}, column {error.colno})"
+    except (ValueError, RecursionError):
+        pass
+    return ""
+
+
 def _shown(value: object) -> str:
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -157,6 +172,8 @@ def _loads(text: str) -> object:
         value, end = _scan(text, 0)
     except StopIteration:
         raise ValueError("no JSON value") from None
+    except SystemError:  # the scanner takes its exception from json.decoder, which nobody may have imported
+        raise ValueError("not JSON") from None
     if end != len(text):
         raise ValueError("text after the JSON value")
     return value

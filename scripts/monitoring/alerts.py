@@ -8,7 +8,7 @@ while nothing is raised about all of them makes an alert of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ml.evaluation.drift import FeatureDrift
@@ -121,7 +121,7 @@ def alerts(
         causes = sorted([*causes, INPUTS], key=CAUSES.index)
     if causes:
         first = latest.get(causes[0])
-        sentences = [_sentence(cause, shown, drift) for cause in causes]
+        sentences = [_sentence(cause, shown, drift, latest.get(cause)) for cause in causes]
         whole = Alert(
             causes[0],
             sentences[0],
@@ -151,48 +151,72 @@ def _of_groups(
         yield Alert(GROUP, message, NEXT_STEPS[GROUP], until_ms, None, tuple(below))
 
 
-def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> str:
+def _sentence(cause: str, shown: Shown, drift: Sequence[FeatureDrift], raised: Raised | None) -> str:
+    """What has happened. Where the period's figure is on the other side, the sentence says so and names the look."""
+    sentence, figure = _told_of(cause, shown, drift)
+    if raised is None or figure is None or _agrees(cause, figure[0], shown):
+        return sentence + ("" if figure is None else f": {figure[1]}")
+    return f"{sentence}, as the look of {iso(raised.at_ms)[:10]} found; over the whole period, {figure[1]}"
+
+
+def _told_of(cause: str, shown: Shown, drift: Sequence[FeatureDrift]) -> tuple[str, tuple[float, str] | None]:
+    """The sentence, and the figure that shows it: its value, and its words; None where it rests on too little."""
     figure = shown.evaluation.figure
     if cause == detectors.DEGRADED:
-        share = shown.degraded.value
-        told = f": {_percent(share)} of them" if share is not None and sufficient(shown.degraded, shown.minimum) else ""
-        return f"More predictions rest on default features than should{told}"
+        told = _figure(shown.degraded, shown, lambda share: f"{_percent(share)} of them")
+        return "More predictions rest on default features than should", told
     if cause == INPUTS:
         moved = [each for each in drift if each.drifted]
         most = max(moved, key=lambda each: each.distance - each.limit).feature
-        return f"What the model sees of the learners has changed: {counted(len(moved), 'feature')} drifted, {most} most"
+        features = f"{counted(len(moved), 'feature')} drifted, {most} most"
+        return f"What the model sees of the learners has changed: {features}", None
     if cause == detectors.LESS_SHARP:
         return (
             "The model tells learners apart less well than in its earlier weeks: its probabilities lie closer together"
-        )
+        ), None
     if cause in (detectors.TOO_LOW, detectors.TOO_HIGH):
         rate, gap = figure("struggle_rate"), figure("calibration_gap")
-        told = ""
-        if rate.value is not None and gap.value is not None and sufficient(rate, shown.minimum):
-            told = f": {_percent(rate.value)} struggled where {_percent(rate.value + gap.value)} were expected"
         more = "More" if cause == detectors.TOO_LOW else "Fewer"
-        return f"{more} visits are struggles than the probabilities say{told}"
+        sentence = f"{more} visits are struggles than the probabilities say"
+        if rate.value is None or gap.value is None or not sufficient(rate, shown.minimum):
+            return sentence, None
+        expected = _percent(rate.value + gap.value)
+        return sentence, (gap.value, f"{_percent(rate.value)} struggled where {expected} were expected")
     if cause == detectors.FLATTER:
-        slope = _told(
-            "the outcomes follow them with a slope of {:.2f} instead of 1", figure("calibration_slope"), shown
+        told = _figure(
+            figure("calibration_slope"),
+            shown,
+            lambda slope: f"the outcomes follow them with a slope of {slope:.2f} instead of 1",
         )
-        return f"The probabilities promise a sharper distinction than the outcomes show{slope}"
+        return "The probabilities promise a sharper distinction than the outcomes show", told
     target = shown.targets.get(cause)
     best = None if target is None else target.attainable
     could = "" if best is None else f", while calibrated probabilities would give {best:.3f}"
-    reached = _told(f"{{:.3f}}{could}", figure(cause), shown)
-    return f"{cause.capitalize()} misses its target, {target}{reached}"
+    reached = _figure(figure(cause), shown, lambda value: f"{value:.3f}{could}")
+    return f"{cause.capitalize()} misses its target, {target}", reached
+
+
+def _agrees(cause: str, value: float, shown: Shown) -> bool:
+    """Whether the figure of the whole period lies on the side that the cause speaks of."""
+    if cause == detectors.TOO_LOW:
+        return value < 0.0
+    if cause == detectors.TOO_HIGH:
+        return value > 0.0
+    if cause == detectors.FLATTER:
+        return value < 1.0
+    target = shown.targets.get(cause)
+    return target is None or not target.is_met_by(value)
 
 
 def _percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def _told(text: str, figure: Figure, shown: Shown) -> str:
-    """The text with the figure behind a colon, or nothing where the figure rests on too little to be told."""
+def _figure(figure: Figure, shown: Shown, words: Callable[[float], str]) -> tuple[float, str] | None:
+    """The figure's value and words, or None where it rests on too little to be told."""
     if figure.value is None or not sufficient(figure, shown.minimum):
-        return ""
-    return ": " + text.format(figure.value)
+        return None
+    return figure.value, words(figure.value)
 
 
 def _as_finding(cause: str, sentence: str, shown: Shown) -> Finding:

@@ -39,6 +39,10 @@ class Target(NamedTuple):
             return f"at least {self.at_least:.2f}"
         return "" if self.at_most is None else f"at most {self.at_most:.2f}"
 
+    def is_met_by(self, value: float) -> bool:
+        """Whether the value lies within the bounds."""
+        return (self.at_least is None or value >= self.at_least) and (self.at_most is None or value <= self.at_most)
+
 
 class Finding(NamedTuple):
     """A figure that is not as it should be. where: the slice; empty where it is a figure of the whole period."""

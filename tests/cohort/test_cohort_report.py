@@ -135,6 +135,15 @@ def test_learners_who_opted_out_are_counted_and_nowhere_else(school: str, tmp_pa
     assert report["learners"] == {"reported": 1, "opted_out": 2, "unknown": 1, "nothing_ahead": 0}
 
 
+def test_the_owner_that_an_import_names_is_no_learner(tmp_path: Path) -> None:
+    url = made_class(tmp_path)
+    before = reported(url)["learners"]
+    assert before["unknown"] == 0
+    with closing(sqlite3.connect(url.removeprefix("file:"))) as connection, connection:
+        connection.execute("UPDATE courses SET userId = 'import' WHERE id = 'physiology'")
+    assert reported(url)["learners"] == before
+
+
 def test_of_too_few_learners_nothing_is_said_together(school: str, tmp_path: Path) -> None:
     names, page = tmp_path / "ids", tmp_path / "page.html"
     names.write_text("".join(f"learner-{n:02d}\n" for n in range(4)), encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -60,3 +62,19 @@ def test_broken_text_is_refused_where_json_refuses_it(text: str) -> None:
 def test_nesting_without_end_is_refused(text: str) -> None:
     with pytest.raises(RecursionError):
         loads(text)
+
+
+def test_broken_text_is_refused_where_json_was_never_imported() -> None:
+    """The C scanner takes its exception from json.decoder if that is there, and otherwise raises SystemError."""
+    tried = """
+import sys
+from db.sql.json_values import loads
+for text in ('{"a": 1,}', "{a: 1}", '"\\\\x"', "[1 2]", '"abc', "nul", ""):
+    try:
+        print(loads(text))
+    except ValueError:
+        print("refused")
+print("json.decoder" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", tried], capture_output=True, text=True, check=True, timeout=30)
+    assert told.stdout.split() == ["refused"] * 7 + ["False"]

@@ -194,3 +194,6 @@ def test_the_command_names_the_levels_and_refuses_a_broken_file(tmp_path: Path) 
     assert doctor["model"]["levels_file"] == str(models / LEVELS_FILE)
     put(models, {"medium_from": 0.96})
     assert "medium_from (0.96) is above high_from (0.7)" in ran(env=mine).error(78, "model_refused")
+    put(models, '{"high_from": 0.8,}')
+    # the two-argument form has imported neither json nor the exception that its scanner would raise
+    assert ran(env=mine).error(78, "model_refused").endswith("levels.json is not JSON (line 1, column 19)")

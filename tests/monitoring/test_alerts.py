@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -135,6 +136,28 @@ def test_an_alert_stays_in_every_report_on_its_period(url: str, tmp_path: Path) 
     assert alert["raised_at"] == iso(UNTIL_MS)
     assert report(url, 0, "--state", state)["alerts"] == [alert]
     assert report(url, 1, "--state", state)["alerts"] == []
+
+
+@pytest.mark.slow
+def test_an_alert_is_not_shown_by_figures_that_point_the_other_way(url: str, tmp_path: Path) -> None:
+    state = str(tmp_path / "evidence.json")
+    store(url, visits(0, shift=1.5))
+    store(url, visits(1, shift=-1.8, count=1500))
+    (alert,) = report(url, 0, "--state", state)["alerts"]
+    assert re.fullmatch(
+        r"More visits are struggles than the probabilities say: [\d.]+ % struggled where [\d.]+ % were expected",
+        alert["message"],
+    )
+    (later,) = report(url, 1, "--state", state, "--days", "14")["alerts"]
+    told = [later["message"], *(each["message"] for each in later["findings"])]
+    assert any(
+        re.fullmatch(
+            rf"More visits are struggles than the probabilities say, as the look of {iso(UNTIL_MS)[:10]} found; over"
+            r" the whole period, [\d.]+ % struggled where [\d.]+ % were expected",
+            each,
+        )
+        for each in told
+    ), told
 
 
 @pytest.mark.slow
