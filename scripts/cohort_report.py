@@ -94,7 +94,7 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
 @quiet_option
 @as_record(CohortOptions)
 def cohort_report(options: CohortOptions) -> None:
-    """Report on a class: whom to look after first, what troubles many, and whether they are stuck or a card is bad.
+    """Report on a class: whom to look after first, what troubles many, and whether learners are stuck or a card is bad.
 
     The predictions are those of predict_batch.py. The signs that answers are worse than the predictions explain tell
     what is hard for one learner from a card that may be at fault. Learners who opted out of analytics or of performance

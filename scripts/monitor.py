@@ -104,13 +104,15 @@ class MonitorOptions(NamedTuple):
     help="Slice by a column of users or learning_objectives, such as users.cohort; may be repeated.",
 )
 @click.option("--minimum", default=100, type=click.IntRange(20), help="The fewest rows on which anything is judged.")
-@click.option("--accuracy", default=0.75, type=Number(0, 1), help="An accuracy below this raises an alert.")
-@click.option("--recall", default=0.70, type=Number(0, 1), help="A recall below this raises an alert.")
+@click.option(
+    "--accuracy", default=0.75, type=Number(0, 1), help="An accuracy that is proven to be lower raises an alert."
+)
+@click.option("--recall", default=0.70, type=Number(0, 1), help="A recall that is proven to be lower raises an alert.")
 @click.option(
     "--degraded",
     default=0.05,
     type=Number(0, 1),
-    help="A larger share of degraded predictions raises an alert.",
+    help="A share of degraded predictions that is proven to be larger raises an alert.",
 )
 @json_option
 @click.option("--html", type=OutputPath(), help="Write the report as one self-contained page.")

@@ -16,11 +16,16 @@ from math import exp, inf, log
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp, ndtri_exp, stdtr
+from scipy.special import logsumexp
+
+from ml.evaluation.evidence import as_normal
 
 STEEPEST = 3.0
 """No look is bet on as if its figure were further than this many standard errors from what is allowed: beyond, a normal
 distribution says too little about the tails of a figure."""
+
+_FARTHEST = 37.0
+"""Standard errors. Beyond, the tail of a normal distribution is less than the smallest float."""
 
 NOTHING = -inf
 """The logarithm of no evidence."""
@@ -49,7 +54,8 @@ def log_e_value(deviation: Deviation, size: float) -> float:
     if not deviation.error > 0.0:
         return 0.0
     bet = min(size / deviation.error, STEEPEST)
-    return bet * _normal(deviation.beyond / deviation.error, deviation.degrees) - bet * bet / 2.0
+    z = as_normal(deviation.beyond / deviation.error, deviation.degrees)
+    return bet * max(-_FARTHEST, min(_FARTHEST, z)) - bet * bet / 2.0
 
 
 def advanced(evidence: Sequence[float], deviation: Deviation, sizes: Sequence[float], weeks: float) -> list[float]:
@@ -70,12 +76,3 @@ def advanced(evidence: Sequence[float], deviation: Deviation, sizes: Sequence[fl
 def weeks_of(evidence: Sequence[float]) -> float:
     """The evidence as the mean time in weeks between false alarms of a detector that would raise one here."""
     return exp(min(700.0, float(logsumexp(evidence)) - log(len(evidence)))) if len(evidence) else 0.0
-
-
-def _normal(t: float, degrees: float) -> float:
-    """The normal quantile that is as extreme as t is in Student's distribution."""
-    if not np.isfinite(t) or degrees >= 1e6:
-        return max(-37.0, min(37.0, t))
-    tail = float(stdtr(max(degrees, 1.0), -abs(t)))
-    size = -float(ndtri_exp(log(tail))) if tail > 0.0 else 37.0
-    return size if t > 0.0 else -size

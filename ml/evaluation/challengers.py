@@ -14,13 +14,13 @@ import numpy as np
 
 from ml.evaluation.evidence import Evidence
 from ml.evaluation.metrics import Floats, log_losses
+from ml.study.history import DAY_MS
 
 YEARLY_ERROR = 0.05
 LARGEST_SHARE = 0.0125
 """A quarter, so that a year has room for several challengers, each of which is compared for months."""
 SMALLEST = 1e-6
 """What counts as left of the year's chance where a copied or edited record has used up more than all of it."""
-DAY_MS = 24 * 3_600_000
 YEAR_MS = 365 * DAY_MS
 UNPROMISING_MS = 12 * 7 * DAY_MS
 """From this age on, a challenger whose evidence speaks rather for the champion makes room for a newer one."""

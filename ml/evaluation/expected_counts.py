@@ -1,13 +1,13 @@
 """How many of a group will struggle, by their own probabilities: the expected number and its 95 % interval.
 
 Two things make the number uncertain. Each learner struggles or does not, with the stated probability: the
-Poisson-binomial law. And the model may be off, for all of them together: each probability's own interval says how far
-its logit may lie from the stated one, and here all logits are moved by the same normal deviate times that distance,
-which is the widest that the intervals allow.
+Poisson-binomial distribution. And the model may be off, for all of them together: each probability's own interval says
+how far its logit may lie from the stated one, and here all logits are moved by the same normal deviate times that
+distance, which is the widest that the intervals allow.
 
 For each of a row of deviates only the mean and the variance of the number are kept, so that groups of any size add up
-part by part. The law at one deviate is the binomial one with that mean and that variance, whose number of trials need
-not be whole. It is exact for equal probabilities, and close to the exact law for others.
+part by part. The distribution at one deviate is the binomial one with that mean and that variance, whose number of
+trials need not be whole. It is exact for equal probabilities, and close to the exact one for others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _DEVIATES = np.linspace(-4.0, 4.0, 33)
 _WEIGHTS = np.exp(-0.5 * _DEVIATES * _DEVIATES)
 _WEIGHTS /= _WEIGHTS.sum()
 _POISSON_BELOW = 1e-6
-"""Where the matching binomial's chance of success is smaller, it is Poisson's law."""
+"""Where the matching binomial's chance of success is smaller, it is taken as the Poisson distribution."""
 
 
 class Expected(NamedTuple):

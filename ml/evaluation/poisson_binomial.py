@@ -1,11 +1,11 @@
-"""The chance of so many wrong answers or more, each of a probability of its own: the Poisson-binomial law.
+"""The chance of this many wrong answers or more, each with its own probability: the Poisson-binomial distribution.
 
 Up to EXACT_UP_TO answers the chance is exact, by adding one answer after the other. Beyond, it is Daniels' saddlepoint
 approximation for counts (1987, Tail Probability Approximations, his second continuity correction). From there on its
 relative error is below one in a hundred for chances above 1e-12, and below one in ten for smaller ones.
 
 Answers to one card, or of one learner on one objective, share what made them hard. `at_least_where_shared` allows for
-that: all of them are shifted together, by an amount that is drawn from a normal law with a known spread.
+that: all of them are shifted together, by an amount that is drawn from a normal distribution with a known spread.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ them being wrong has a small chance (ml/evaluation/poisson_binomial.py) under pr
 2. of a card: those of an ordinary card of its objective, by what the learners did on its other cards;
 3. of an objective: those of an ordinary objective, without the cards that are signs themselves.
 
-Cards, objectives and learners differ without anything being wrong. How much, is estimated from the ordinary ones: such
-that half of them lie within what half of a normal law does, so that a few bad cards do not widen it. Only what is
-beyond that difference, too, is a sign. Of all tests of one kind, false discoveries are held to a rate.
+Cards, objectives and learners differ without anything being wrong. The usual amount is estimated from the middle half
+of them, as the spread of the normal distribution with the same middle half, so that a few bad cards do not widen it.
+Only what is beyond that amount, too, is a sign. Of all tests of one kind, false discoveries are held to a rate.
 
 A learner's sign is then looked at beside others' answers on the objective and its cards. Where the learner's answers
 are still worse than theirs explain, the objective is hard for this learner. Where theirs explain them, there is no sign

@@ -43,7 +43,7 @@ class Contest(NamedTuple):
 
 
 def contest_of(line: Mapping[str, object]) -> Contest | None:
-    """The comparison that a line of promotions.jsonl tells; None where it tells another thing or is damaged."""
+    """The comparison in a line of promotions.jsonl; None where the line is about something else or is damaged."""
     told = line.get(KEY)
     if not isinstance(told, dict) or not set(Contest._fields) <= told.keys():
         return None

@@ -27,7 +27,7 @@ _MOST_BYTES = 64 * 1024
 MOST_CAPACITY = 1_000_000
 _FIELDS = {"format", "medium_from", "high_from", "operating_threshold", "capacity", "chosen", "before"}
 OPERATING_POINT = "operating_point"
-"""Under which a version's card holds what becomes `chosen` when the version begins to answer."""
+"""The key under which a version's card holds what becomes `chosen` when the version begins to answer."""
 FORMAT = 1
 """A change of the fields' meaning takes the next number; no other format is read. A file without it is of this one."""
 

@@ -48,7 +48,7 @@ class Strength:
         self.variance = variance
 
     def copy(self) -> Strength:
-        """The same estimate, which goes on by itself."""
+        """A copy of the estimate, which later answers change independently."""
         strength = Strength(self.variance)
         strength.logit = self.logit
         return strength
@@ -118,7 +118,7 @@ class ObjectiveTrace:
         self.wrong_streak = 0
 
     def copy(self) -> ObjectiveTrace:
-        """The same state, which goes on by itself."""
+        """A copy of the state, which later answers change independently."""
         trace = object.__new__(ObjectiveTrace)
         for name in ObjectiveTrace.__slots__:
             setattr(trace, name, getattr(self, name))

@@ -15,7 +15,7 @@ SHORT_WAY = 1e-4
 """Logits; the mean slope at the two ends of a shorter way departs from the slope between them by less than 1e-10."""
 
 DEFAULT = "default"
-"""Whose levels they are where no file says otherwise: the platform's."""
+"""The origin of the levels where no file says otherwise: the platform."""
 _INFINITY = float("inf")
 
 

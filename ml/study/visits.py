@@ -65,7 +65,7 @@ class Visit:
         self.scores: list[float] = []
 
     def copy(self) -> Visit:
-        """The same visit, which goes on by itself."""
+        """A copy of the visit, which later answers change independently."""
         visit = object.__new__(Visit)
         for name in Visit.__slots__:
             setattr(visit, name, getattr(self, name))

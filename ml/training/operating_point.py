@@ -13,10 +13,10 @@ import numpy as np
 
 from ml.evaluation.figures import evaluate
 from ml.evaluation.metrics import Floats, Integers
+from ml.study.history import DAY_MS
 from ml.training.calibration import TARGET_RECALL, threshold_for_recall
 from ml.training.examples import ExampleSet
 
-DAY_MS = 86_400_000
 CAPACITY_DAYS = 28
 SMALLEST = 0.01
 

@@ -8,7 +8,7 @@ from scripts.cli.counted import counted
 
 
 def actions_on(path: str, user_id: str, but: str | None) -> list[dict[str, object]]:
-    """The runs about one learner but for the present one, the earliest first.
+    """The runs about one learner, except for the present one, the earliest first.
 
     Who ran them is left out: the learner has a right to what was done, and operators to their names. Raises
     InputOutput, Misconfigured.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from scripts.workers.backends import Workers
 
 PARQUET = ".parquet"
-"""How the name of an output ends that is a Parquet table."""
+"""The end of an output's name that makes it a Parquet table."""
 
 
 class BatchOptions(NamedTuple):

@@ -106,7 +106,7 @@ def _prediction(row: Row, signs: list[Row], names: Mapping[str, tuple[str, str |
 
 
 def _told(features: object) -> Levels | None:
-    """The levels by which a stored prediction was told and its signs were made; None where the row keeps none."""
+    """The levels that gave a stored prediction its risk level and its signs; None where the row keeps none."""
     told = features.get("levels") if isinstance(features, dict) else None
     if not isinstance(told, dict):
         return None

@@ -41,7 +41,7 @@ FEATURES = 12
 BOOTSTRAP = 200
 
 MOST_FALSE, LEAST_FOUND = 1.0, 0.80
-"""False alerts in ten years, and the share of shifts found, that are asked for."""
+"""The goals: the most false alerts in ten years, and the smallest share of shifts found."""
 
 SHIFTED, NOISY, BLUNT = "outcomes +0.5 logit", "AUC -0.05 by noise", "AUC -0.05, still calibrated"
 _NOISE, _LOST = 1.08, 0.69

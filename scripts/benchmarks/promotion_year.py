@@ -26,9 +26,10 @@ with extras:
     import numpy as np
     from tqdm import tqdm
 
-    from ml.evaluation.challengers import DAY_MS, LONGEST_MS, YEAR_MS, error_share, given_up
+    from ml.evaluation.challengers import LONGEST_MS, YEAR_MS, error_share, given_up
     from ml.evaluation.evidence import of_differences
     from ml.evaluation.metrics import Floats, Integers, log_losses
+    from ml.study.history import DAY_MS
 
     WEEK_MS = 7 * DAY_MS
     LONGEST = LONGEST_MS // WEEK_MS
@@ -40,7 +41,7 @@ POWER_WEEKS = 8
 MOST_PROMOTED, LEAST_FOUND, LEAST_FOUND_CLUSTERED = 0.05, 0.80, 0.50
 
 BETWEEN = Clustering("design effect 1.8 after eight weeks", 0.83, 1.0)
-"""The intraclass correlation is 0.114, which eight visits of each learner make a design effect of 1.8."""
+"""The intraclass correlation of 0.114 makes a design effect of 1.8 where each learner has eight visits."""
 
 
 class Crowd(NamedTuple):
@@ -100,7 +101,7 @@ def differences(random: np.random.Generator, crowd: Crowd, weeks: int, which: st
 
 
 def promotions(seed: int, run: int, crowd: Crowd, which: str, weeks: int = WEEKS) -> tuple[int, int]:
-    """(the challengers that were promoted, all challengers) of one year of weekly looks.
+    """(the number of challengers promoted, of all challengers) in one year of weekly looks.
 
     After a promotion, the next challenger is as good or bad against the new champion as that one was.
     """

@@ -1,4 +1,4 @@
-"""One replay of a log, week by week: what monitoring alerts of, and which challengers are promoted.
+"""One replay of a log, week by week: what monitoring alerts about, and which challengers are promoted.
 
 A seed draws seven in ten of the learners. Monitoring looks at each week's predictions and outcomes by the functions
 that monitor.py calls once it has read them, and keeps its evidence from week to week. Challengers are compared by the
@@ -64,7 +64,7 @@ def outcomes(log: Replayed, rows: Integers) -> Floats:
 
 
 def shifted(log: Replayed, rows: Integers, seed: int) -> Floats:
-    """The outcomes, with so many more struggles from the middle week on as SHIFT means."""
+    """The outcomes, with as many more struggles from the middle week on as SHIFT implies."""
     y, said = outcomes(log, rows), log.champion[rows]
     raised = logistic(logit(said) + SHIFT)
     turned = np.random.default_rng([seed, 2]).random(len(rows)) < (raised - said) / (1.0 - said)
@@ -153,7 +153,7 @@ def spoiled(log: Replayed, rows: Integers, random: np.random.Generator) -> Float
 
 
 def promoted(log: Replayed, rows: Integers, seed: int, *, better: bool) -> int | None:
-    """The first week in which a challenger is promoted, all of which are better, or worse, than the champion by GAIN.
+    """The first week in which a challenger is promoted; each is better, or each is worse, than the champion by GAIN.
 
     None where none is promoted.
     """

@@ -70,7 +70,7 @@ def _tells(weeks: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def _shares(report: Mapping[str, Any]) -> Iterator[tuple[str, str, int, str]]:
-    """Level, from when on it is told, how many predictions have it, and which share that is."""
+    """Level, the probability from which it holds, how many predictions have it, and which share that is."""
     predictions, medium, high = report["predictions"], report["levels"]["medium_from"], report["levels"]["high_from"]
     bounds = {"HIGH": f"from {percent(high)}", "MEDIUM": f"from {percent(medium)}", "LOW": f"below {percent(medium)}"}
     for level, told in bounds.items():

@@ -1,4 +1,4 @@
-"""How the report calls learners, objectives and courses, and the words for a cause."""
+"""What the report calls learners, objectives and courses, and its words for a cause."""
 
 from __future__ import annotations
 

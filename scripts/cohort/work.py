@@ -26,7 +26,7 @@ from scripts.workers.kept import kept_for, patiently
 ADVISED = 3
 """This many of a learner's likeliest struggles come with what would help."""
 ADVICE = ("kind", "objective_id", "objective_name", "probability", "drop", "basis", "text")
-"""What is told of each: all but the rows to write."""
+"""What the report says of each: all but the rows to write."""
 
 
 class CohortSettings(NamedTuple):

@@ -47,10 +47,10 @@ NEXT_STEPS: Mapping[str, str] = {
     detectors.FLATTER: "See whether new kinds of learners or objectives are predicted (the slices tell); then"
     f" {_RETRAIN}.",
     detectors.ACCURACY: f"See which slices are worst; then {_RETRAIN}.",
-    detectors.RECALL: f"See which slices are worst; then {_RETRAIN}. If it is too few flags alone, choose a lower"
+    detectors.RECALL: f"See which slices are worst; then {_RETRAIN}. If the only fault is too few flags, choose a lower"
     " threshold.",
-    GROUP: "Look at what this group does differently (its objectives, its amount of history), and compare it with the"
-    " group in the training set's card.",
+    GROUP: "Look at what this group does differently (its objectives, its amount of history), and compare its"
+    " figures with those of the same group on the model's card.",
 }
 
 

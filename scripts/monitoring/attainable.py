@@ -21,7 +21,7 @@ CALIBRATED_WITHIN = 0.02
 
 
 def attainable(probabilities: Floats, threshold: float) -> dict[str, float | None]:
-    """The expected figures if each prediction struggles with just its probability; None where nothing is divided.
+    """The expected figures if each probability is exactly right; None where a figure's denominator is 0.
 
     probabilities: 0..1, of the predictions that are judged. threshold: a prediction at or above it says struggle.
     """
@@ -37,7 +37,7 @@ def attainable(probabilities: Floats, threshold: float) -> dict[str, float | Non
 def within_reach(
     targets: Mapping[str, Target], probabilities: Floats, threshold: float, gap: Figure
 ) -> dict[str, Target]:
-    """The targets, those of decisions with what calibrated probabilities would give for these predictions.
+    """The targets, with what calibrated probabilities would give for these predictions where a target is about flags.
 
     gap: the calibration gap of the same predictions.
     """

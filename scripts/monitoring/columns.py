@@ -84,7 +84,7 @@ class Columns(NamedTuple):
 
     @property
     def spoken(self) -> Spoken:
-        """Of what the predictions spoke."""
+        """What the predictions are about."""
         return Spoken(self.learner, self.objective, self.at_ms, self.outcome, self.recorded_ms, self.visit_ms)
 
 

@@ -21,7 +21,7 @@ FEW = 0.002
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Logits at the upper end of a picture: few, so that two pictures are easily compared."""
 _JUST = 1e-9
-"""So little beyond an edge belongs to the next segment."""
+"""A value this little above an edge belongs to the next segment."""
 
 
 class Own(NamedTuple):

@@ -18,7 +18,7 @@ from ml.storage.registry import Registry
 from scripts.cli.model_card import card_of
 
 SHIPPED, CURRENT = "shipped", "current"
-"""What names the shipped model, and the one that answers, in place of a version."""
+"""The names that stand for the shipped model, and for the one that answers, in place of a version."""
 FIGURES = {"auc": "AUC", "log_loss": "log-loss", "ece": "ECE"}
 CROSS_FITTED, HOLD_OUT, OTHER_PLATFORMS, NOT_KNOWN = "cross-fitted", "hold-out", "other platforms", "not known"
 KINDS = {

@@ -11,9 +11,10 @@ import pytest
 
 from ml.model import StrugglePredictionModel
 from ml.places import CURRENT, LEVELS_FILE
+from ml.study.history import DAY_MS
 from ml.training.calibration import threshold_for_recall
 from ml.training.examples import ExampleSet
-from ml.training.operating_point import DAY_MS, Target, operating_point, threshold_for_capacity
+from ml.training.operating_point import Target, operating_point, threshold_for_capacity
 from scripts.cli.exits import Usage
 from scripts.training.target import target_of
 from tests.commands.test_training import run

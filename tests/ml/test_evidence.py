@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ml.evaluation.challengers import (
-    DAY_MS,
     LARGEST_SHARE,
     LEAST_GAIN,
     YEAR_MS,
@@ -21,6 +20,7 @@ from ml.evaluation.evidence import MOST, RATES, WEIGHTS, Evidence, as_normal, as
 from ml.evaluation.metrics import log_losses
 from ml.evaluation.paired_difference import paired_difference
 from ml.evaluation.promotion import INCONCLUSIVE, INSUFFICIENT, PROMOTED, REFUSED, RISK_LEVEL, WORSE, decide, flagged
+from ml.study.history import DAY_MS
 from ml.study.scales import PLATFORM
 from scripts.benchmarks.promotion import NONE, error_of, rivals
 from scripts.benchmarks.promotion_year import ALIKE, ONCE, SAME, TWENTY, Crowd, power, usual_share, years
