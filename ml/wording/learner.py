@@ -128,9 +128,11 @@ def encouragement(factors: Sequence[Factor], degraded: str, step: str, language:
     if degraded:
         key = "untracked" if code_of(degraded) == "tracking_off" else "unseen"
         return language.say(key, step=step or language.say("step_start"))
-    step = step or language.say(_step(factors))
+    own = "" if step else _step(factors)
+    step = step or language.say(own)
     known = [factor for factor in factors if factor.value is not None]
-    good = [factor for factor in known if _goes_well(factor)]
+    # what is to be worked on next is not praised in the same breath, although one of its figures may be good
+    good = [factor for factor in known if _goes_well(factor) and _STEP_OF.get(factor.feature) != own]
     for factor in sorted(good, key=lambda factor: factor.contribution):  # what lowers the risk most
         return language.say("well", well=factor.text, step=step)
     for factor in known:

@@ -11,6 +11,7 @@ from typing import Any
 import db
 from db.client import Client
 from db.errors import UnknownLearner
+from ml.instants import iso
 from ml.language import Language
 from ml.model import RULES, StrugglePredictionModel, load_whole
 from ml.places import AUDIENCE, LANGUAGE, MODEL, MODELS_DIR, setting
@@ -35,7 +36,7 @@ def run(options: BatchOptions) -> dict[str, Any]:
     """Runs the whole batch and returns its summary. Raises UnknownLearner where none of the given learners is known."""
     began = time.monotonic()
     model = load_whole(options.model, options.correct_from)
-    for doubt in filter(None, (model.instead, _words(options)[1])):
+    for doubt in filter(None, (model.instead, _words(options)[1], _unknown_difficulty(model, options.as_of_ms))):
         note(doubt)
     with db.connect(options.database_url, schema_path=options.schema, timeout_s=TIMEOUT_S) as client:
         now_ms, asked_ms = client.now(), options.as_of_ms
@@ -73,6 +74,16 @@ def _marks(options: BatchOptions, database: str, model_mark: str) -> dict[str, o
 def _words(options: BatchOptions) -> tuple[Language, str]:
     """The language of whole answers, decided here and not by each worker's environment; and what to say of it."""
     return chosen(options.language or setting(LANGUAGE), options.audience or setting(AUDIENCE))
+
+
+def _unknown_difficulty(model: StrugglePredictionModel, as_of_ms: int | None) -> str:
+    """What to say where the model's difficulty tables know of answers after the moment, and are therefore left out."""
+    if as_of_ms is None or model.difficulty is None or model.difficulty_at(as_of_ms) is not None:
+        return ""
+    return (
+        f"No difficulty table ends before {iso(as_of_ms)}: these predictions do not know how hard objectives are, and"
+        " their probabilities may be far off. Train with the same --as-of to see what would have been predicted then."
+    )
 
 
 def name_for_workers(given: str | None, model: StrugglePredictionModel) -> str | None:

@@ -102,6 +102,15 @@ def test_the_numbers_are_those_of_predict_py(platform: str, tmp_path: Path, kind
 
 
 @pytest.mark.slow
+def test_a_moment_before_every_difficulty_table_is_warned_of(sqlite_platform: str, tmp_path: Path) -> None:
+    model = save_model(str(tmp_path), 3, sqlite_platform, NOW_MS - 3 * DAY_MS)
+    arguments = ("--database-url", sqlite_platform, "--model", model, "--output", str(tmp_path / "out.jsonl"))
+    before = iso(NOW_MS - 4 * DAY_MS)
+    assert f"No difficulty table ends before {before}: " in batch(*arguments, "--as-of", before)
+    assert "difficulty table" not in batch(*arguments, "--as-of", AS_OF)
+
+
+@pytest.mark.slow
 def test_the_demo_learner_as_of_its_own_now(demo_database: str, tmp_path: Path) -> None:
     """Undated columns (masteries, missions, cards) count, as the database's clock stands at as_of."""
     out = tmp_path / "out.jsonl"

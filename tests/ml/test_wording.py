@@ -16,6 +16,7 @@ from ml.answer import answer
 from ml.features.vector import FEATURE_NAMES, FEATURES, FeatureVector
 from ml.language import ENGLISH, Language
 from ml.model import StrugglePredictionModel
+from ml.scoring.prediction import Factor
 from ml.study.degraded import SENTENCES
 from ml.study.objective_names import Unmastered
 from ml.wording import learner
@@ -309,3 +310,18 @@ def asked(known: dict[str, float], degraded: str = "") -> dict[str, Any]:
     features = FeatureVector.of(known, 0, degraded)
     model = StrugglePredictionModel.load("models/pretrained.pkl")
     return answer("a", "b", features, model.predict(features))
+
+
+def test_what_is_to_be_worked_on_next_is_not_praised() -> None:
+    """Of two prerequisites one is not mastered: a mean mastery of 67 % is good, but the next step is about them."""
+    factors = [
+        Factor("prerequisite_gap_count", 0.5, 0.41, "one prerequisite is open"),
+        Factor("prerequisite_mastery_gap", 0.33, -0.28, "you master 67 % of the prerequisites"),
+        Factor("retention_score", 0.87, -0.05, "you remember 87 % of this course"),
+    ]
+    words = language("en", "learner")
+    told = learner.encouragement(factors, "", "", words)
+    assert told == (
+        "This is going well: you remember 87 % of this course; your next step: go over the prerequisites of this"
+        " objective first."
+    )
