@@ -21,6 +21,7 @@ from ml.instants import iso
 from ml.places import HOUSE
 from ml.study.history import DAY_MS, LearnerHistory
 from scripts.cohort import looking_back
+from scripts.cohort.words import LONGEST_NAME, shown
 from scripts.cohort_report import cohort_report
 from scripts.predict_batch import predict_batch
 from tests.support.app_shapes import fill_with_demo
@@ -71,6 +72,11 @@ def made_class(directory: Path, **how: Any) -> str:
         writer.create_tables()
     fill_class(url, **how)
     return url
+
+
+def test_a_name_keeps_nothing_of_an_escape_sequence_and_is_left_out_where_nothing_is_left() -> None:
+    named = {"a": "Anna\x1b[2J\n\u202eKlein", "b": "\x1b]0;title\a", "c": "x" * 200}
+    assert shown(named) == {"a": "Anna Klein", "c": "x" * (LONGEST_NAME - 1) + "…"}
 
 
 def test_the_stuck_learner_and_the_bad_card_are_told_apart(school: str) -> None:
