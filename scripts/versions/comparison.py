@@ -101,7 +101,8 @@ def _lines(one: Standing) -> list[tuple[str, str]]:
         ("visits", _counted(one.n)),
         ("learners", _counted(one.learners)),
         ("intercept", f"{_intercept(saved):+.3f}"),
-        ("sources", "; ".join(saved.sources) or "not known"),
+        # a deployment's own come last, and only a terminal's first words are shown
+        ("sources", "; ".join(reversed(saved.sources)) or "not known"),
     ]
 
 

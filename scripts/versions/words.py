@@ -52,7 +52,7 @@ def side_by_side(found: Comparison) -> Iterator[str]:
     wide = _widths(shapes)
     yield from (_line(row, wide) for row in shapes)
     if (more := len(found.differences) - SHOWN) > 0:
-        yield f"and {more} more, which --json lists"
+        yield f"and {more} more, which models.py --json compare lists"
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_two_versions_are_put_beside_each_other(registry: Registry) -> None:
     assert "threshold" in told
     assert NAME in told
     assert "Both versions have the same tables." in asked(registry, "compare", last, last).stdout
+
+
+def test_the_terminal_names_the_deployments_own_source_and_where_the_rest_is_listed(registry: Registry) -> None:
+    others = tuple(f"another platform of a long name, number {n}" for n in range(5))
+    saved = SavedModel("m", model(1.0).scorecard, (*others, "our own"), {}, 0.65)
+    own = registry.add(saved, "2026-04-01")
+    told = asked(registry, "compare", "shipped", own).stdout
+    assert "our own; another platform" in told
+    asked(registry, "--json", "compare", "shipped", own)
+    assert re.search(r"^and \d+ more, which models\.py --json compare lists$", told, re.MULTILINE)
 
 
 def test_tables_are_compared_where_the_training_rows_were(registry: Registry) -> None:
