@@ -13,12 +13,12 @@ trials need not be whole. It is exact for equal probabilities, and close to the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import lgamma
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import betainc, gammaincc
 
-from ml.evaluation.metrics import Floats, logistic, logit
+from ml.evaluation.metrics import Floats, logit
 
 LEVEL = 0.95
 _Z = 1.96
@@ -28,6 +28,10 @@ _WEIGHTS = np.exp(-0.5 * _DEVIATES * _DEVIATES)
 _WEIGHTS /= _WEIGHTS.sum()
 _POISSON_BELOW = 1e-6
 """Where the matching binomial's chance of success is smaller, it is taken as the Poisson distribution."""
+
+_TINY = 1e-300
+_CLOSE = 1e-14
+_MOST_STEPS = 100_000
 
 
 class Expected(NamedTuple):
@@ -62,7 +66,7 @@ class CountSums:
     def of(cls, probabilities: Floats, low: Floats, high: Floats) -> CountSums:
         """Of predictions, each with its probability and the bounds of its interval."""
         spread = (logit(high) - logit(low)) / (2.0 * _Z)
-        moved = logistic(logit(probabilities) + _DEVIATES[:, None] * spread)
+        moved = 1.0 / (1.0 + np.exp(-(logit(probabilities) + _DEVIATES[:, None] * spread)))
         return cls(len(probabilities), moved.sum(axis=1), (moved * (1.0 - moved)).sum(axis=1))
 
     def add(self, other: CountSums) -> None:
@@ -103,5 +107,45 @@ class CountSums:
         rare = success < _POISSON_BELOW
         trials = means / np.where(rare, 1.0, success)
         left = np.maximum(trials - count, 1e-9)
-        binomial = np.where(trials <= count, 1.0, betainc(left, count + 1.0, 1.0 - success))
-        return float(_WEIGHTS @ np.where(rare, gammaincc(count + 1.0, means), binomial))
+        chances = np.where(trials <= count, 1.0, incomplete_beta(left, count + 1.0, 1.0 - success))
+        if rare.any():
+            from scipy.special import gammaincc  # few groups need it
+
+            chances = np.where(rare, gammaincc(count + 1.0, means), chances)
+        return float(_WEIGHTS @ chances)
+
+
+def incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
+    """I_x(a, b) of every a with its x, for a and b above 0 and x from 0 to 1; within 1e-8 of scipy.special.betainc.
+
+    scipy.special takes 0.15 s to import, which is a third of a small batch.
+    """
+    turned = x > (a + 1.0) / (a + b + 2.0)  # the continued fraction converges fast on this side
+    p, q = np.where(turned, b, a), np.where(turned, a, b)
+    y, rest = np.where(turned, 1.0 - x, x), np.where(turned, x, 1.0 - x)
+    gammas = np.array([lgamma(each + b) - lgamma(each) for each in a.tolist()]) - lgamma(b)
+    front = np.exp(gammas + p * np.log(np.maximum(y, _TINY)) + q * np.log(np.maximum(rest, _TINY))) / p
+    found = np.where(y > 0.0, front * _fraction(p, q, y), 0.0)
+    return np.asarray(np.where(turned, 1.0 - found, found))
+
+
+def _fraction(a: Floats, b: Floats, x: Floats) -> Floats:
+    """The continued fraction of the function, by the modified method of Lentz."""
+    c = np.ones_like(x)
+    d = 1.0 / _not_zero(1.0 - (a + b) * x / (a + 1.0))
+    product = d
+    for m in range(1, _MOST_STEPS):
+        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
+        d, c = 1.0 / _not_zero(1.0 + even * d), _not_zero(1.0 + even / c)
+        product = product * d * c
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
+        d, c = 1.0 / _not_zero(1.0 + odd * d), _not_zero(1.0 + odd / c)
+        step = d * c
+        product = product * step
+        if np.abs(step - 1.0).max() < _CLOSE:
+            break
+    return product
+
+
+def _not_zero(values: Floats) -> Floats:
+    return np.where(np.abs(values) < _TINY, _TINY, values)
