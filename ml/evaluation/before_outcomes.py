@@ -20,6 +20,7 @@ from ml.evaluation.bootstrap import numbered
 from ml.evaluation.deviations import Z95, Reference, ranked
 from ml.evaluation.figures import Figure
 from ml.evaluation.metrics import Floats, Integers, logit
+from ml.study import scales
 
 ESTIMATED = ("accuracy", "precision", "recall", "auc")
 _TINY = 1e-9
@@ -72,9 +73,8 @@ def estimates(
         if not spread > _TINY or not error > 0.0:
             found[name] = Figure(value, None, None, rows, count, "no spread to judge by")
             continue
-        centre, half = float(np.log(value / (1.0 - value))), Z95 * error / spread
-        low, high = (1.0 / (1.0 + float(np.exp(-np.clip(at, -700.0, 700.0)))) for at in (centre - half, centre + half))
-        found[name] = Figure(value, low, high, rows, count)
+        centre, half = scales.logit(value), Z95 * error / spread
+        found[name] = Figure(value, scales.logistic(centre - half), scales.logistic(centre + half), rows, count)
     return found
 
 

@@ -66,7 +66,8 @@ class CountSums:
     def of(cls, probabilities: Floats, low: Floats, high: Floats) -> CountSums:
         """Of predictions, each with its probability and the bounds of its interval."""
         spread = (logit(high) - logit(low)) / (2.0 * _Z)
-        moved = 1.0 / (1.0 + np.exp(-(logit(probabilities) + _DEVIATES[:, None] * spread)))
+        logits = logit(probabilities) + _DEVIATES[:, None] * spread
+        moved = 1.0 / (1.0 + np.exp(-logits))  # metrics.logistic imports scipy, which would slow every batch's start
         return cls(len(probabilities), moved.sum(axis=1), (moved * (1.0 - moved)).sum(axis=1))
 
     def add(self, other: CountSums) -> None:
