@@ -342,6 +342,8 @@ async def test_feedback_of_the_page_comes_back_for_retraining(server: str, demo_
     feedback = await db.get_feedback_data(datetime.now() - timedelta(days=7), url=demo_url)
     (own,) = [one for one in feedback if one.predictionId == made["stored"]["id"]]
     assert own.actualStruggle is True
+    advised = own.feature_vector.pop("advice")  # stored beside the features
+    assert [each["kind"] for each in advised] == [each["kind"] for each in made["answer"]["advice"]]
     assert own.feature_vector == made["answer"]["features"]
     assert (own.userId, own.learningObjectiveId) == (LEARNER, OBJECTIVE)
     with urllib.request.urlopen(f"{server}/api/analytics/model-performance", timeout=20) as response:
