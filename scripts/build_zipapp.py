@@ -45,6 +45,7 @@ OF_SCRIPTS = (
     "cli/exits",
     "cli/human_times",
     "cli/options",
+    "cli/output_file",
     "cli/predict_options",
     "cli/request",
     "cli/starting",
