@@ -91,3 +91,19 @@ def archived(path: str) -> bytes:
         except OSError:
             pass
     raise FileNotFoundError(path)
+
+
+def content_if_there(path: str, most: int) -> bytes | None:
+    """The bytes of a file on disk or inside predict.pyz; None where there is none.
+
+    Raises OSError where it is larger than `most` bytes, no regular file, or not readable.
+    """
+    try:
+        return content_of(path, most)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:  # inside predict.pyz
+        try:
+            return archived(path)
+        except FileNotFoundError:
+            return None

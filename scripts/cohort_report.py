@@ -25,6 +25,7 @@ from scripts.cli.options import (
     Id,
     as_of_option,
     correct_from_option,
+    days_ahead_option,
     json_option,
     learners_option,
     model_option,
@@ -66,12 +67,7 @@ def _names_a_cohort(options: Mapping[str, Any]) -> bool:
 )
 @learners_option("--users", "Report on the learners whom FILE names.", default="")
 @as_of_option("The moment of the report; nothing later is used.")
-@click.option(
-    "--days-ahead",
-    type=click.IntRange(0, 3650),
-    default=14,
-    help="How many days ahead to look for missions and exams.",
-)
+@days_ahead_option
 @click.option(
     "--weeks",
     type=click.IntRange(1, 520),

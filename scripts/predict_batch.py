@@ -29,6 +29,7 @@ from scripts.cli.extras import Extras
 from scripts.cli.options import (
     as_of_option,
     correct_from_option,
+    days_ahead_option,
     json_option,
     learners_option,
     model_option,
@@ -69,12 +70,7 @@ def _makes_a_batch(options: Mapping[str, Any]) -> bool:
     needed=_makes_a_batch,
 )
 @learners_option("--users", "Predict only for the learners whom FILE names.")
-@click.option(
-    "--days-ahead",
-    type=click.IntRange(0, 3650),
-    default=14,
-    help="How many days ahead to look for missions and exams.",
-)
+@days_ahead_option
 @click.option(
     "--objectives",
     type=click.Choice(["upcoming", "all"]),

@@ -7,7 +7,7 @@ JSON reader is not needed for it.
 from __future__ import annotations
 
 from ml.errors import ModelRefused
-from ml.places import archived, content_of
+from ml.places import content_if_there
 
 _FIRST_LINE = "difficulty pointer 1"
 """What the file is, and its format. A change of its fields takes the next number; no other format is read."""
@@ -44,16 +44,11 @@ class DifficultyPointer:
 def read_pointer(path: str) -> DifficultyPointer | None:
     """What the file at path says; None where there is none. Raises ModelRefused where it must not be used."""
     try:
-        content = content_of(path, _MOST_BYTES)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:  # inside predict.pyz
-        try:
-            content = archived(path)
-        except FileNotFoundError:
-            return None
+        content = content_if_there(path, _MOST_BYTES)
     except OSError as error:
         raise ModelRefused(f"{path} cannot be read: {error.strerror or error}") from None
+    if content is None:
+        return None
     try:
         first, *lines = content.decode().splitlines()
         fields = dict(line.split(" ", 1) for line in lines)

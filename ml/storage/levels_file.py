@@ -16,7 +16,7 @@ A prediction reads the file at every start, so the standard library's JSON reade
 from __future__ import annotations
 
 from ml.errors import ModelRefused
-from ml.places import archived, content_of
+from ml.places import content_if_there
 from ml.study.scales import PLATFORM, Levels
 
 TYPE_CHECKING = False
@@ -44,16 +44,11 @@ def read_levels(path: str, model_version: str) -> Levels | None:
 def read_stated(path: str) -> Mapping[str, object] | None:
     """What the file says, checked; None where there is none. Raises ModelRefused where it must not be used."""
     try:
-        content = content_of(path, _MOST_BYTES)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:  # inside predict.pyz
-        try:
-            content = archived(path)
-        except FileNotFoundError:
-            return None
+        content = content_if_there(path, _MOST_BYTES)
     except OSError as error:
         raise ModelRefused(f"{path} cannot be read: {error.strerror or error}") from None
+    if content is None:
+        return None
     text = ""
     try:
         text = content.decode("utf-8-sig")

@@ -104,6 +104,12 @@ def as_of_option(help_text: str) -> Decorator:
     )
 
 
+def days_ahead_option(command: Command) -> Command:
+    """--days-ahead: how far a batch and the reports that predict like one look for missions and exams."""
+    help_text = "How many days ahead to look for missions and exams."
+    return click.option("--days-ahead", type=click.IntRange(0, 3650), default=14, help=help_text)(command)
+
+
 def json_option(command: Command) -> Command:
     """--json as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")(command)
